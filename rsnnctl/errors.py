@@ -1,0 +1,25 @@
+"""Errors that a user can mend. Each text is one line: what, the value, the limit, the way out."""
+
+
+class RsnnError(Exception):
+    """Base of every error that `rsnnctl` prints as one line before it exits with 1."""
+
+
+class FileError(RsnnError):
+    """A file is missing, damaged, of another kind, or cannot be written."""
+
+
+class DataError(RsnnError):
+    """A recording, raster or set of weights holds something that cannot be used."""
+
+
+class RangeError(RsnnError):
+    """A number lies outside the range in which it has a meaning."""
+
+
+class MismatchError(RsnnError):
+    """Two things that must agree do not: shapes, channel counts, digests, traces."""
+
+
+class ToolError(RsnnError):
+    """An outside program or an optional package is missing; the text names its package."""

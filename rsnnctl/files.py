@@ -1,0 +1,165 @@
+"""Files that are whole or absent: atomic writes, and the HDF5 container of models and networks.
+
+A container is an HDF5 file with root attributes `format`, `format_version` and `digest`, a
+`/provenance` group, and a 512-byte HDF5 user block that holds the size and SHA-256 of everything
+behind it. Any HDF5 reader opens it; any flipped or missing byte is refused by `open_container`.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+
+from rsnnctl.errors import FileError
+
+_USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that replaces it only when the block succeeds.
+
+    Raises:
+        FileError: the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open any HDF5 file for reading, with one-line errors for what is not one.
+
+    Raises:
+        FileError: no such file, a folder, not HDF5, truncated, or damaged where it is read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: no such file")
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder, not a file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise FileError(_why_not_opened(path, error)) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def create_container(
+    path: Path,
+    *,
+    format: str,
+    format_version: int,
+    digest: str,
+    provenance: Mapping[str, Any],
+) -> Iterator[h5py.File]:
+    """Write one container atomically; fill the yielded file, it is sealed on leaving the block."""
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=_USER_BLOCK, libver="v110") as file:
+            file.attrs["format"] = format
+            file.attrs["format_version"] = format_version
+            file.attrs["digest"] = digest
+            yield file
+            group = file.create_group("provenance")
+            for key, value in provenance.items():
+                group.attrs[key] = json.dumps(value, sort_keys=True)
+        with open(temporary, "rb+") as stream:
+            stream.write(_seal(stream))
+
+
+@contextmanager
+def open_container(path: Path, *, format: str, format_version: int) -> Iterator[h5py.File]:
+    """Open a container of the given format and check that it is whole.
+
+    Raises:
+        FileError: what `open_hdf5` refuses; another format; a newer version; an edited file.
+    """
+    path = Path(path)
+    with open_hdf5(path) as file:
+        found = file.attrs.get("format")
+        if found != format:
+            kind = f"holds `{found}`" if found else "is HDF5 but not written by rsnnctl"
+            raise FileError(f"{path}: {kind}; a file of format `{format}` is needed here")
+        version = int(file.attrs.get("format_version", 0))
+        if version > format_version:
+            raise FileError(
+                f"{path}: format version {version} is newer than {format_version}, the newest that"
+                " this rsnnctl reads; upgrade rsnnctl"
+            )
+        with open(path, "rb") as stream:
+            header = stream.read(_USER_BLOCK)
+            stream.seek(0)
+            if header != _seal(stream):
+                raise FileError(
+                    f"{path}: its content does not match its checksum; the file was edited or"
+                    " damaged, make it again"
+                )
+        yield file
+
+
+def read_provenance(file: h5py.File) -> dict[str, Any]:
+    """Return the `/provenance` group of an open container as a dictionary."""
+    return {key: json.loads(value) for key, value in file["provenance"].attrs.items()}
+
+
+def _seal(stream: IO[bytes]) -> bytes:
+    """Return the user block that belongs to the bytes behind it; leave the stream at 0."""
+    stream.seek(_USER_BLOCK)
+    body = hashlib.file_digest(stream, "sha256")
+    size = stream.tell() - _USER_BLOCK
+    stream.seek(0)
+    line = f"rsnnctl container, {size} bytes follow this block, sha256 {body.hexdigest()}\n"
+    return line.encode("ascii").ljust(_USER_BLOCK, b"\0")
+
+
+def _why_not_opened(path: Path, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return f"{path}: cannot be read: permission denied"
+    with open(path, "rb") as stream:
+        head = stream.read(_USER_BLOCK + len(_HDF5_SIGNATURE))
+    if _HDF5_SIGNATURE not in (head[: len(_HDF5_SIGNATURE)], head[_USER_BLOCK:]):
+        return f"{path}: not an HDF5 file"
+    if "truncated" in str(error):
+        return f"{path}: truncated: the file ends before its content does; copy or fetch it again"
+    return f"{path}: damaged HDF5 file"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error).splitlines()[0]).lower()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
