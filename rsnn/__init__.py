@@ -1,0 +1,1 @@
+"""The float world: recordings, models, training and evaluation. Torch lives here."""

@@ -71,8 +71,11 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise FileError(_why_not_opened(path, error)) from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except (OSError, RuntimeError) as error:  # what h5py raises for a damaged dataset
+        raise FileError(f"{path}: damaged HDF5 file: {error}".splitlines()[0]) from error
 
 
 @contextmanager

@@ -1,0 +1,164 @@
+"""Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rsnn.neurons import CubaLI, CubaLIF
+from rsnnctl.errors import MismatchError, RangeError
+
+DT = 0.004  # seconds a step, of the recordings and of every published network
+
+
+@dataclass(frozen=True)
+class Head:
+    """Initial time constants of one readout head, in seconds."""
+
+    tau_mem0: float
+    tau_syn0: float
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of an RSNN: all that is needed to build one with unset parameters.
+
+    `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
+    averaged), `dt` is in seconds.
+    """
+
+    n_inputs: int
+    hidden: tuple[int, ...] = (64,)
+    heads: tuple[Head, ...] = (Head(0.050, 0.010),)
+    n_outputs: int = 2
+    recurrent: bool = True
+    tau_mem0: float = 0.020
+    tau_syn0: float = 0.010
+    dt: float = field(default=DT)
+
+    def __post_init__(self) -> None:
+        sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs}
+        sizes |= {f"hidden[{i}]": n for i, n in enumerate(self.hidden)}
+        for name, size in sizes.items():
+            if size < 1:
+                raise RangeError(f"{name} is {size}; a layer needs at least 1 unit")
+        if not self.hidden or not self.heads:
+            raise RangeError("a network needs at least one hidden layer and one readout head")
+
+
+def tiny(n_inputs: int) -> Architecture:
+    """tinyRSNN: 64 recurrent neurons, one head."""
+    return Architecture(n_inputs)
+
+
+def big(n_inputs: int) -> Architecture:
+    """bigRSNN: 1024 recurrent neurons, five heads with different time constants."""
+    heads = ((50, 10), (20, 5), (20, 20), (30, 10), (100, 30))  # ms
+    return Architecture(n_inputs, (1024,), tuple(Head(m / 1000, s / 1000) for m, s in heads))
+
+
+PRESETS = {"tiny": tiny, "big": big}
+
+
+class Decoded(NamedTuple):
+    """What a run of an RSNN returns.
+
+    `out` is (batch, n_steps, n_outputs), the mean of the heads; `spk` holds the spikes of each
+    hidden layer, (batch, n_steps, n_neurons), as 0 and 1.
+    """
+
+    out: Tensor
+    spk: tuple[Tensor, ...]
+
+
+class RSNN(nn.Module):
+    """Hidden layers of CuBa-LIF neurons and CuBa-LI readout heads. Parameters start at zero weight.
+
+    The dtype of the parameters is the precision in which the model is kept; it computes in it too.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        a = architecture
+        fan_in = (a.n_inputs, *a.hidden)
+        self.hidden = nn.ModuleList(
+            CubaLIF(
+                n_in,
+                n,
+                recurrent=a.recurrent,
+                tau_mem0=a.tau_mem0,
+                tau_syn0=a.tau_syn0,
+                dt=a.dt,
+            )
+            for n_in, n in zip(fan_in[:-1], a.hidden, strict=True)
+        )
+        self.heads = nn.ModuleList(
+            CubaLI(a.hidden[-1], a.n_outputs, tau_mem0=h.tau_mem0, tau_syn0=h.tau_syn0, dt=a.dt)
+            for h in a.heads
+        )
+
+    def connections(self) -> dict[str, nn.Parameter]:
+        """Every weight matrix (post, pre) by name, in the order in which signals pass them."""
+        named = {}
+        for i, layer in enumerate(self.hidden):
+            named[f"hidden{i}.w_in"] = layer.w_in
+            if layer.w_rec is not None:
+                named[f"hidden{i}.w_rec"] = layer.w_rec
+        named |= {f"head{i}.w_out": head.w_out for i, head in enumerate(self.heads)}
+        return named
+
+    def forward(
+        self, raster: Tensor, dropout: float = 0.0, generator: torch.Generator | None = None
+    ) -> Decoded:
+        """Run from the initial state over a raster of 0 and 1.
+
+        Args:
+            raster: input spikes (batch, n_steps, n_inputs), in the dtype of the parameters.
+            dropout: share of input and hidden spikes lost on the way, each for itself; the rest is
+                scaled by 1 / (1 - dropout).
+            generator: source of the dropout masks.
+
+        Raises:
+            MismatchError: the raster has another number of channels.
+        """
+        if raster.shape[2] != self.architecture.n_inputs:
+            raise MismatchError(
+                f"the raster has {raster.shape[2]} channels, the model"
+                f" {self.architecture.n_inputs}; use a recording with as many channels"
+            )
+        batch, n_steps, _ = raster.shape
+        first = _drop(raster, dropout, generator) @ self.hidden[0].w_in.T
+        states = [layer.initial_state(batch) for layer in self.hidden]
+        readouts = [head.initial_state(batch) for head in self.heads]
+        hidden_decays = [layer.tau.decays() for layer in self.hidden]
+        head_decays = [head.tau.decays() for head in self.heads]
+        spikes: list[list[Tensor]] = [[] for _ in self.hidden]
+        outs = []
+        nothing = torch.zeros_like(first[:, 0])
+        for t in range(n_steps):
+            sent = [_drop(state.spk, dropout, generator) for state in states]
+            feeds = [first[:, t - 1] if t else nothing]
+            feeds += [sent[i] @ layer.w_in.T for i, layer in enumerate(self.hidden[1:])]
+            readouts = [
+                head.step(sent[-1] @ head.w_out.T, state, decays)
+                for head, state, decays in zip(self.heads, readouts, head_decays, strict=True)
+            ]
+            states = [
+                layer.step(feed, state, s, decays)
+                for layer, feed, state, s, decays in zip(
+                    self.hidden, feeds, states, sent, hidden_decays, strict=True
+                )
+            ]
+            for kept, state in zip(spikes, states, strict=True):
+                kept.append(state.spk)
+            outs.append(torch.stack([state.out for state in readouts]).mean(0))
+        return Decoded(torch.stack(outs, 1), tuple(torch.stack(kept, 1) for kept in spikes))
+
+
+def _drop(spikes: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
+    if dropout == 0.0:
+        return spikes
+    keep = torch.rand(spikes.shape, generator=generator, device=spikes.device) >= dropout
+    return spikes * keep / (1.0 - dropout)

@@ -1,0 +1,153 @@
+"""Current-based LIF and LI layers in floating point, one time step at a time: the definition.
+
+Equations from Liu, Gygax, Rossbroich, Chua, Zhang, Zenke (BioCAS 2024). Every connection carries a
+spike with a delay of exactly one step, so a step reads only what the step before has written.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+SURROGATE_BETA = 20.0  # steepness of SuperSpike (Zenke & Ganguli 2018) in the published recipe
+INITIAL_OUT = -0.01  # every readout's `out` before the first step
+V_THRESHOLD = 1.0
+
+
+class SuperSpike(torch.autograd.Function):
+    """Heaviside step forward, `1 / (beta |mem - 1| + 1)^2` backward."""
+
+    @staticmethod
+    def forward(ctx, mem: Tensor) -> Tensor:
+        ctx.save_for_backward(mem)
+        return (mem > V_THRESHOLD).to(mem.dtype)
+
+    @staticmethod
+    def backward(ctx, *grad_outputs: Tensor) -> Tensor:
+        (mem,) = ctx.saved_tensors
+        return grad_outputs[0] / (SURROGATE_BETA * (mem - V_THRESHOLD).abs() + 1.0) ** 2
+
+
+class HiddenState(NamedTuple):
+    """State of a CuBa-LIF layer, each (batch, n_neurons)."""
+
+    spk: Tensor
+    syn: Tensor
+    mem: Tensor
+
+
+class ReadoutState(NamedTuple):
+    """State of a CuBa-LI layer, each (batch, n_outputs)."""
+
+    syn: Tensor
+    out: Tensor
+
+
+class TimeConstants(nn.Module):
+    """Trained time constants of one layer: `tau = softplus(param) * tau0`, per neuron."""
+
+    def __init__(self, n_neurons: int, tau_mem0: float, tau_syn0: float, dt: float) -> None:
+        super().__init__()
+        self.tau_mem0 = tau_mem0
+        self.tau_syn0 = tau_syn0
+        self.dt = dt
+        self.mem_param = nn.Parameter(torch.ones(n_neurons))
+        self.syn_param = nn.Parameter(torch.ones(n_neurons))
+
+    def tau_mem(self) -> Tensor:
+        """Membrane time constants (n_neurons,) in seconds."""
+        return nn.functional.softplus(self.mem_param) * self.tau_mem0
+
+    def tau_syn(self) -> Tensor:
+        """Synaptic time constants (n_neurons,) in seconds."""
+        return nn.functional.softplus(self.syn_param) * self.tau_syn0
+
+    def decays(self) -> tuple[Tensor, Tensor]:
+        """Decay factors `exp(-dt / tau)` a step: (decay_mem, decay_syn), each (n_neurons,)."""
+        return torch.exp(-self.dt / self.tau_mem()), torch.exp(-self.dt / self.tau_syn())
+
+
+class CubaLIF(nn.Module):
+    """A hidden layer of current-based leaky integrate-and-fire neurons.
+
+        A[t]   = w_in x[t-1] + w_rec spk[t-1]
+        spk[t] = mem[t-1] > 1
+        mem[t] = (decay_mem mem[t-1] + (1 - decay_mem) syn[t-1]) (1 - spk[t])
+        syn[t] = decay_syn syn[t-1] + A[t]
+
+    No gradient flows through the reset. `w_in` is (post, pre); `w_rec` is (post, post), or None
+    for a layer without recurrence.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_neurons: int,
+        *,
+        recurrent: bool,
+        tau_mem0: float,
+        tau_syn0: float,
+        dt: float,
+    ) -> None:
+        super().__init__()
+        self.w_in = nn.Parameter(torch.zeros(n_neurons, n_inputs))
+        self.w_rec = nn.Parameter(torch.zeros(n_neurons, n_neurons)) if recurrent else None
+        self.tau = TimeConstants(n_neurons, tau_mem0, tau_syn0, dt)
+
+    @property
+    def n_neurons(self) -> int:
+        return self.w_in.shape[0]
+
+    def initial_state(self, batch: int) -> HiddenState:
+        """All zero, in the weights' dtype and on their device."""
+        zero = self.w_in.new_zeros(batch, self.n_neurons)
+        return HiddenState(zero, zero, zero)
+
+    def step(self, feed: Tensor, state: HiddenState, sent: Tensor, decays) -> HiddenState:
+        """Advance one step.
+
+        Args:
+            feed: `w_in x[t-1]`, (batch, n_neurons).
+            state: the state after step t-1.
+            sent: `spk[t-1]` as the recurrent connection sees it (after dropout).
+            decays: what `self.tau.decays()` returned.
+        """
+        decay_mem, decay_syn = decays
+        acc = feed if self.w_rec is None else feed + sent @ self.w_rec.T
+        spk = SuperSpike.apply(state.mem)
+        mem = (decay_mem * state.mem + (1.0 - decay_mem) * state.syn) * (1.0 - spk.detach())
+        return HiddenState(spk, decay_syn * state.syn + acc, mem)
+
+
+class CubaLI(nn.Module):
+    """A readout head of current-based leaky integrators.
+
+        out[t] = decay_mem out[t-1] + (1 - decay_mem) syn[t-1]
+        syn[t] = decay_syn syn[t-1] + w_out spk[t-1]
+
+    `w_out` is (post, pre); `out` starts at -0.01.
+    """
+
+    def __init__(
+        self, n_inputs: int, n_outputs: int, *, tau_mem0: float, tau_syn0: float, dt: float
+    ) -> None:
+        super().__init__()
+        self.w_out = nn.Parameter(torch.zeros(n_outputs, n_inputs))
+        self.tau = TimeConstants(n_outputs, tau_mem0, tau_syn0, dt)
+
+    def initial_state(self, batch: int) -> ReadoutState:
+        """`syn` zero and `out` at its initial value."""
+        zero = self.w_out.new_zeros(batch, self.w_out.shape[0])
+        return ReadoutState(zero, zero + INITIAL_OUT)
+
+    def step(self, feed: Tensor, state: ReadoutState, decays) -> ReadoutState:
+        """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
+        decay_mem, decay_syn = decays
+        out = decay_mem * state.out + (1.0 - decay_mem) * state.syn
+        return ReadoutState(decay_syn * state.syn + feed, out)
+
+
+def inverse_softplus(value: float) -> float:
+    """The parameter whose softplus is `value` (> 0): what sets a wanted tau / tau0."""
+    return value + math.log(-math.expm1(-value))
