@@ -1,6 +1,6 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -35,7 +35,7 @@ class Architecture:
     recurrent: bool = True
     tau_mem0: float = 0.020
     tau_syn0: float = 0.010
-    dt: float = field(default=DT)
+    dt: float = DT
 
     def __post_init__(self) -> None:
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs}
@@ -129,17 +129,18 @@ class RSNN(nn.Module):
                 f" {self.architecture.n_inputs}; use a recording with as many channels"
             )
         batch, n_steps, _ = raster.shape
-        first = _drop(raster, dropout, generator) @ self.hidden[0].w_in.T
+        # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
+        projected = (_drop(raster, dropout, generator) @ self.hidden[0].w_in.T).unbind(1)
         states = [layer.initial_state(batch) for layer in self.hidden]
         readouts = [head.initial_state(batch) for head in self.heads]
         hidden_decays = [layer.tau.decays() for layer in self.hidden]
         head_decays = [head.tau.decays() for head in self.heads]
         spikes: list[list[Tensor]] = [[] for _ in self.hidden]
         outs = []
-        nothing = torch.zeros_like(first[:, 0])
+        nothing = torch.zeros_like(projected[0])
         for t in range(n_steps):
             sent = [_drop(state.spk, dropout, generator) for state in states]
-            feeds = [first[:, t - 1] if t else nothing]
+            feeds = [projected[t - 1] if t else nothing]
             feeds += [sent[i] @ layer.w_in.T for i, layer in enumerate(self.hidden[1:])]
             readouts = [
                 head.step(sent[-1] @ head.w_out.T, state, decays)
