@@ -1,0 +1,88 @@
+"""NeuroBench's figures, computed from a finished run: one definition for floats and for integers.
+
+Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample a time step. A
+step consumes the spikes of the step before it, so the last step's spikes reach no connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One row of NeuroBench's table.
+
+    `footprint` is in bytes; `connection_sparsity` (rounded to four decimals, as NeuroBench does)
+    and `activation_sparsity` are shares of zeros; `dense`, `effective_macs` and `effective_acs`
+    are operations a step; `r2` is averaged over the coordinates.
+    """
+
+    n_steps: int
+    footprint: int
+    connection_sparsity: float
+    activation_sparsity: float
+    dense: float
+    effective_macs: float
+    effective_acs: float
+    r2: float
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A weight matrix (post, pre) as present or absent, and the spikes that went into it.
+
+    `spike_counts` (n_pre,) counts the spikes of each presynaptic unit over all steps but the last.
+    """
+
+    mask: NDArray[np.bool_]
+    spike_counts: NDArray[np.int64]
+
+
+def measure(
+    connections: Sequence[Connection],
+    *,
+    hidden_spikes: int,
+    hidden_units: int,
+    n_steps: int,
+    footprint: int,
+    r2: float,
+) -> Metrics:
+    """Put NeuroBench's figures together.
+
+    Args:
+        connections: every weight matrix of the network.
+        hidden_spikes: spikes of all hidden units over all steps.
+        hidden_units: number of hidden units.
+        n_steps: length of the run.
+        footprint: bytes of all parameters.
+        r2: what `r2_score` returned, or NaN where there is no target.
+    """
+    n_weights = sum(c.mask.size for c in connections)
+    n_zero = sum(c.mask.size - int(np.count_nonzero(c.mask)) for c in connections)
+    operations = sum(int(c.mask.sum(0, dtype=np.int64) @ c.spike_counts) for c in connections)
+    return Metrics(
+        n_steps=n_steps,
+        footprint=footprint,
+        connection_sparsity=round(n_zero / n_weights, 4),
+        activation_sparsity=1.0 - hidden_spikes / (hidden_units * n_steps),
+        dense=float(n_weights),
+        effective_macs=0.0,
+        effective_acs=operations / n_steps,
+        r2=r2,
+    )
+
+
+def r2_score(decoded: NDArray[np.floating], target: NDArray[np.floating]) -> float:
+    """Coefficient of determination, 1 - SSE/SST a coordinate, averaged over coordinates.
+
+    Args:
+        decoded: (n_steps, n_outputs).
+        target: (n_steps, n_outputs), in the same unit.
+    """
+    target = np.asarray(target, np.float64)
+    sse = ((np.asarray(decoded, np.float64) - target) ** 2).sum(0)
+    sst = ((target - target.mean(0)) ** 2).sum(0)
+    return float(np.mean(1.0 - sse / sst))
