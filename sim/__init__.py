@@ -1,0 +1,1 @@
+"""The integer world: networks whose every bit is defined. Needs numpy and numba, never torch."""

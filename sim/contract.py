@@ -1,0 +1,123 @@
+"""The numeric contract: every choice in which two integer simulators could differ, as data."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from rsnnctl.errors import DataError, RangeError
+
+MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
+MAX_WEIGHT_BITS = 16
+MAX_FRAC = 16
+
+
+@dataclass(frozen=True)
+class NumericContract:
+    """How one step is computed in integers. The defaults are the contract `paper`.
+
+    With `D(x, d) = x * d / 2^decay_frac` rounded as `rounding` says, and `syn()` and `mem()` the
+    overflow rules of the two state words, a hidden neuron does in each step
+
+        acc     = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k    spikes delay_steps old
+        syn'    = syn(D(syn, decay_syn) + (acc << frac_bits))
+        drive   = syn   if current   == "previous"          else syn'
+        decayed = D(mem, decay_mem)
+        tested  = mem   if fires_on  == "previous_membrane" else mem(decayed + drive)
+        spk'    = tested > threshold (or >=, as `fires_when` says)
+        mem'    = mem(decayed + drive)                                       where spk' is 0
+        mem'    = mem(after_reset + (0 if reset_drops_input else drive))     where spk' is 1
+        after_reset = 0 if reset == "zero" else decayed - threshold
+
+    and a readout computes `syn'` with `w_out`, and `out' = mem(D(out, decay_mem) + drive)`.
+
+    Attributes:
+        current: the membrane integrates the synaptic current from before or after this step.
+        fires_on: the spike is decided on the membrane from before or after this step's update.
+        fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
+        reset: a spike clears the membrane or takes the threshold off it.
+        reset_drops_input: the drive of the firing step is lost.
+        decay: `multiply`: by an integer factor, as D above.
+        rounding: of D: `toward_zero`, or `floor` (towards minus infinity).
+        decay_frac: fractional bits of decay factors, 1..16; 2^decay_frac is unity.
+        frac_bits: fractional bits of synaptic current and membrane below one weight unit, 0..16.
+        weight_bits: width of a signed weight, 2..16.
+        syn_bits, mem_bits: width of the signed state words, 2..32; `out` has `mem_bits` too.
+        overflow_syn, overflow_mem: a result that does not fit goes to the nearest end of the
+            range (`saturate`) or loses its upper bits (`wrap`).
+        delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
+        delay_steps: steps from a spike to its arrival, on every connection.
+    """
+
+    current: Literal["previous", "new"] = "previous"
+    fires_on: Literal["previous_membrane", "new_membrane"] = "previous_membrane"
+    fires_when: Literal[">", ">="] = ">"
+    reset: Literal["zero", "subtract"] = "zero"
+    reset_drops_input: bool = True
+    decay: Literal["multiply"] = "multiply"
+    rounding: Literal["toward_zero", "floor"] = "toward_zero"
+    decay_frac: int = 12
+    frac_bits: int = 6
+    weight_bits: int = 8
+    syn_bits: int = 32
+    mem_bits: int = 32
+    overflow_syn: Literal["saturate", "wrap"] = "saturate"
+    overflow_mem: Literal["saturate", "wrap"] = "saturate"
+    delivery: Literal["sum"] = "sum"
+    delay_steps: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            value, hint = getattr(self, field.name), hints[field.name]
+            if get_origin(hint) is Literal:
+                allowed = get_args(hint)
+            else:
+                allowed = (False, True) if hint is bool else None
+            if allowed is not None and (
+                value not in allowed or type(value) is not type(allowed[0])
+            ):
+                known = ", ".join(str(a) for a in allowed)
+                raise RangeError(f"contract field `{field.name}` is {value!r}; known: {known}")
+        for name, low, high in (
+            ("decay_frac", 1, MAX_FRAC),
+            ("frac_bits", 0, MAX_FRAC),
+            ("weight_bits", 2, MAX_WEIGHT_BITS),
+            ("syn_bits", 2, MAX_STATE_BITS),
+            ("mem_bits", 2, MAX_STATE_BITS),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise RangeError(
+                    f"contract field `{name}` is {value!r}; it is a whole number {low}..{high}"
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every field by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a contract from `as_dict`'s result.
+
+        Raises:
+            DataError: a field is missing or unknown.
+            RangeError: a field has a value that is not possible.
+        """
+        expected = {field.name for field in fields(cls)}
+        for text, names in (
+            ("lacks", expected - set(values)),
+            ("knows no", set(values) - expected),
+        ):
+            if names:
+                raise DataError(
+                    f"the numeric contract {text} field `{min(names)}`; it was written by another"
+                    " version of rsnnctl or edited: export it again"
+                )
+        return cls(**values)
+
+
+def signed_range(bits: int) -> tuple[int, int]:
+    """Smallest and largest value of a two's-complement word of `bits`."""
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+PAPER = NumericContract()

@@ -1,0 +1,154 @@
+"""One time step in plain integers: the living definition of every network and contract.
+
+Everything else that computes a network, compiled kernels, exports and hardware, is compared with
+this file, word for word. It is written to be read; `sim/kernels.py` is written to be fast.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import MismatchError
+from sim.contract import NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.trace import Trace, empty_trace
+
+Words = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HiddenState:
+    """Words of a hidden layer, each (n_neurons,)."""
+
+    spk: Words
+    syn: Words
+    mem: Words
+
+
+@dataclass(frozen=True)
+class ReadoutState:
+    """Words of the readout, each (rows,)."""
+
+    syn: Words
+    out: Words
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a network remembers between two steps; `arriving` is the input spikes under way."""
+
+    arriving: Words
+    hidden: tuple[HiddenState, ...]
+    readout: ReadoutState
+
+
+def initial_state(network: IntegerNetwork) -> State:
+    """Everything is 0 before the first step, except the readout's `initial_out`."""
+
+    def zeros(n: int) -> Words:
+        return np.zeros(n, np.int64)
+
+    return State(
+        zeros(network.n_inputs),
+        tuple(HiddenState(*(zeros(layer.n_neurons) for _ in range(3))) for layer in network.hidden),
+        ReadoutState(
+            zeros(network.readout.n_neurons), network.readout.initial_out.astype(np.int64)
+        ),
+    )
+
+
+def step(network: IntegerNetwork, state: State, x: NDArray) -> State:
+    """Compute one step; `x` (n_inputs,) holds this step's input spikes, which arrive in the next.
+
+    Every layer reads only what the step before has written, so their order does not matter.
+    """
+    sources = (state.arriving, *(layer.spk for layer in state.hidden))
+    hidden = tuple(
+        hidden_step(network.contract, layer, old, source)
+        for layer, old, source in zip(network.hidden, state.hidden, sources[:-1], strict=True)
+    )
+    readout = readout_step(network.contract, network.readout, state.readout, sources[-1])
+    return State(x.astype(np.int64), hidden, readout)
+
+
+def hidden_step(c: NumericContract, layer: CubaLIF, old: HiddenState, source: Words) -> HiddenState:
+    """One step of a hidden layer; `source` (pre,) holds the spikes that arrive from below."""
+    acc = (layer.w_in.astype(np.int64) @ source) << layer.e_in.astype(np.int64)
+    if layer.w_rec is not None:
+        acc = acc + ((layer.w_rec.astype(np.int64) @ old.spk) << layer.e_rec.astype(np.int64))
+    syn = fit(
+        decayed(c, old.syn, layer.decay_syn) + (acc << c.frac_bits), c.syn_bits, c.overflow_syn
+    )
+    drive = old.syn if c.current == "previous" else syn
+
+    threshold = layer.threshold.astype(np.int64)
+    kept = decayed(c, old.mem, layer.decay_mem)
+    integrated = fit(kept + drive, c.mem_bits, c.overflow_mem)
+    tested = old.mem if c.fires_on == "previous_membrane" else integrated
+    fires = tested > threshold if c.fires_when == ">" else tested >= threshold
+
+    after_reset = kept * 0 if c.reset == "zero" else kept - threshold
+    if not c.reset_drops_input:
+        after_reset = after_reset + drive
+    mem = np.where(fires, fit(after_reset, c.mem_bits, c.overflow_mem), integrated)
+    return HiddenState(fires.astype(np.int64), syn, mem)
+
+
+def readout_step(
+    c: NumericContract, layer: CubaLI, old: ReadoutState, source: Words
+) -> ReadoutState:
+    """One step of the readout; `source` (pre,) holds the spikes that arrive from below."""
+    acc = layer.w_out.astype(np.int64) @ source
+    syn = fit(
+        decayed(c, old.syn, layer.decay_syn) + (acc << c.frac_bits), c.syn_bits, c.overflow_syn
+    )
+    drive = old.syn if c.current == "previous" else syn
+    out = fit(decayed(c, old.out, layer.decay_mem) + drive, c.mem_bits, c.overflow_mem)
+    return ReadoutState(syn, out)
+
+
+def decayed(c: NumericContract, x: Words, decay: NDArray) -> Words:
+    """`x * decay / 2^decay_frac`, rounded as the contract says."""
+    product = x * decay.astype(np.int64)
+    if c.rounding == "floor":
+        return product >> c.decay_frac
+    return np.sign(product) * (np.abs(product) >> c.decay_frac)
+
+
+def fit(x: Words, bits: int, overflow: str) -> Words:
+    """Bring `x` into a signed word of `bits`, saturating or wrapping."""
+    low, high = signed_range(bits)
+    if overflow == "saturate":
+        return np.clip(x, low, high)
+    return ((x - low) & ((1 << bits) - 1)) + low
+
+
+def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """Run a network from its initial state and keep every state word.
+
+    Args:
+        network: the network.
+        raster: input spikes (n_steps, n_inputs), 0 or 1.
+
+    Raises:
+        MismatchError: the raster has another number of channels than the network.
+    """
+    check_channels(network, raster)
+    trace = empty_trace(network, len(raster))
+    state = initial_state(network)
+    for t, x in enumerate(raster):
+        state = step(network, state, x)
+        for name, layer in zip(network.layer_names, (*state.hidden, state.readout), strict=True):
+            for variable, words in vars(layer).items():
+                trace.variables[f"{name}.{variable}"][t] = words
+    return trace
+
+
+def check_channels(network: IntegerNetwork, raster: NDArray) -> None:
+    """Raise MismatchError unless the raster (n_steps, n_inputs) fits the network."""
+    if raster.ndim != 2 or raster.shape[1] != network.n_inputs:
+        raise MismatchError(
+            f"the raster has shape {raster.shape}; the network has {network.n_inputs} inputs, so"
+            f" (n_steps, {network.n_inputs}) is needed: use a recording with as many channels"
+        )

@@ -1,0 +1,107 @@
+"""Traces: every state word of every step, and where two of them first differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import MismatchError
+from sim.network import CubaLIF, IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Trace:
+    """State after each step. `variables` maps `hidden0.spk` and so on to (n_steps, n_neurons).
+
+    `spk` is uint8, every other variable int32; the order is the order of computation.
+    """
+
+    variables: Mapping[str, NDArray]
+
+    @property
+    def n_steps(self) -> int:
+        return len(next(iter(self.variables.values())))
+
+    @property
+    def n_words(self) -> int:
+        """State words in the trace."""
+        return sum(array.size for array in self.variables.values())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first word in which a trace is not what it should be."""
+
+    step: int
+    layer: str
+    variable: str
+    neuron: int
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        return (
+            f"step {self.step}, {self.layer}, neuron {self.neuron}, {self.variable}:"
+            f" expected {self.expected}, found {self.found}"
+        )
+
+
+def variable_names(network: IntegerNetwork) -> tuple[str, ...]:
+    """Names of a network's state variables, in the order of computation."""
+    names = []
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        kinds = ("spk", "syn", "mem") if isinstance(layer, CubaLIF) else ("syn", "out")
+        names += [f"{name}.{kind}" for kind in kinds]
+    return tuple(names)
+
+
+def empty_trace(network: IntegerNetwork, n_steps: int) -> Trace:
+    """An all-zero trace of the right shapes, to be filled in."""
+    sizes = dict(zip(network.layer_names, (x.n_neurons for x in network.layers), strict=True))
+    variables = {}
+    for name in variable_names(network):
+        layer, kind = name.split(".")
+        variables[name] = np.zeros((n_steps, sizes[layer]), np.uint8 if kind == "spk" else np.int32)
+    return Trace(variables)
+
+
+def count_differences(expected: Trace, found: Trace) -> int:
+    """Number of words that differ.
+
+    Raises:
+        MismatchError: the traces do not describe the same variables over the same steps.
+    """
+    _check_alike(expected, found)
+    return sum(
+        int(np.count_nonzero(array != found.variables[name]))
+        for name, array in expected.variables.items()
+    )
+
+
+def first_difference(expected: Trace, found: Trace) -> Difference | None:
+    """The earliest word that differs, in the order of computation; None if none does.
+
+    Raises:
+        MismatchError: the traces do not describe the same variables over the same steps.
+    """
+    _check_alike(expected, found)
+    first = None
+    for name, array in expected.variables.items():
+        other = found.variables[name]
+        steps = np.flatnonzero((array != other).any(1))
+        if steps.size and (first is None or steps[0] < first.step):
+            step = int(steps[0])
+            neuron = int(np.flatnonzero(array[step] != other[step])[0])
+            layer, variable = name.split(".")
+            first = Difference(
+                step, layer, variable, neuron, int(array[step, neuron]), int(other[step, neuron])
+            )
+    return first
+
+
+def _check_alike(expected: Trace, found: Trace) -> None:
+    shapes = {name: array.shape for name, array in expected.variables.items()}
+    others = {name: array.shape for name, array in found.variables.items()}
+    if shapes != others:
+        raise MismatchError(f"traces of {shapes} and of {others} cannot be compared")
