@@ -6,13 +6,13 @@ compiled code; its widths are arguments. Compiled code is cached on disk.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.contract import NumericContract
 from sim.network import CubaLIF, IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
@@ -81,7 +81,7 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8], *, record: bool = Fa
     if record:
         bounds = np.cumsum([0, *(layer.n_neurons for layer in network.hidden)])
         arrays: list[NDArray] = []
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             arrays += [words[:, start:stop] for words in (spk, syn, mem)]
         arrays += [readout_syn, out]
         trace = Trace(dict(zip(variable_names(network), arrays, strict=True)))
@@ -116,7 +116,7 @@ def _pack(network: IntegerNetwork) -> tuple[NDArray, ...]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kernel(
     current_is_previous: bool,
     fires_on_previous: bool,

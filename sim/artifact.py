@@ -1,0 +1,114 @@
+"""Integer networks on disk: `*.int.h5`, with a golden run inside, so that a file checks itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import DataError, FileError
+from rsnnctl.files import create_container, open_container, read_provenance
+from sim import reference
+from sim.contract import NumericContract
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.trace import Trace, empty_trace
+
+FORMAT = "rsnnctl-integer-network"
+FORMAT_VERSION = 1
+_VECTOR_STEPS = 100
+
+
+def save_network(network: IntegerNetwork, path: Path) -> str:
+    """Write a network with its golden vectors; return its digest.
+
+    Its metadata become the file's provenance. The same network gives the same bytes.
+
+    Raises:
+        FileError: the file cannot be written; nothing is left behind.
+    """
+    digest = network.digest()
+    raster = vector_raster(network)
+    trace = reference.run(network, raster)
+    with create_container(
+        path,
+        format=FORMAT,
+        format_version=FORMAT_VERSION,
+        digest=digest,
+        provenance=network.metadata,
+    ) as file:
+        group = file.create_group("network")
+        group.attrs["contract"] = json.dumps(network.contract.as_dict(), sort_keys=True)
+        group.attrs["dt"] = float(network.dt)
+        group.attrs["n_heads"] = network.readout.n_heads
+        for name, array in network.arrays():
+            _write(group, name.replace(".", "/"), array)
+        vectors = file.create_group("vectors")
+        _write(vectors, "raster", raster)
+        for name, array in trace.variables.items():
+            _write(vectors, name.replace(".", "/"), array)
+    return digest
+
+
+def load_network(path: Path) -> IntegerNetwork:
+    """Read a network and check that it is the one its digest names.
+
+    Raises:
+        FileError: no such file, not HDF5, truncated, another format, a newer version, edited.
+        DataError: the content cannot be a network.
+    """
+    with open_container(path, format=FORMAT, format_version=FORMAT_VERSION) as file:
+        network = _read_network(path, file)
+        named = str(file.attrs["digest"])
+    found = network.digest()
+    if found != named:
+        raise FileError(
+            f"{path}: digest is {found[:12]}.. but the file names {named[:12]}..; the network was"
+            " edited, quantize it again"
+        )
+    return network
+
+
+def load_vectors(path: Path) -> tuple[NDArray[np.uint8], Trace]:
+    """Read a file's golden run: its raster (n_steps, n_inputs) and every state word."""
+    with open_container(path, format=FORMAT, format_version=FORMAT_VERSION) as file:
+        network = _read_network(path, file)
+        vectors = file["vectors"]
+        raster = vectors["raster"][()]
+        names = empty_trace(network, 0).variables
+        return raster, Trace({name: vectors[name.replace(".", "/")][()] for name in names})
+
+
+def vector_raster(network: IntegerNetwork) -> NDArray[np.uint8]:
+    """The golden run's input (100, n_inputs): sparse, then a burst, silence and all ones.
+
+    It depends on nothing but the network's digest.
+    """
+    generator = np.random.default_rng(int(network.digest()[:16], 16))
+    density = np.full((_VECTOR_STEPS, 1), 0.08)
+    density[60:70] = 0.5
+    density[70:85] = 0.0
+    density[85:90] = 1.0
+    return (generator.random((_VECTOR_STEPS, network.n_inputs)) < density).astype(np.uint8)
+
+
+def _write(group: h5py.Group, name: str, array: NDArray) -> None:
+    group.create_dataset(name, data=array, compression="gzip", shuffle=True, track_times=False)
+
+
+def _read_network(path: Path, file: h5py.File) -> IntegerNetwork:
+    try:
+        group = file["network"]
+        contract = NumericContract.from_dict(json.loads(group.attrs["contract"]))
+        n_hidden = sum(name.startswith("hidden") for name in group)
+        layers: list[CubaLIF | CubaLI] = []
+        for i in range(n_hidden):
+            arrays: dict[str, Any] = {name: data[()] for name, data in group[f"hidden{i}"].items()}
+            layers.append(CubaLIF(**{"w_rec": None, **arrays}))
+        readout = {name: data[()] for name, data in group["readout"].items()}
+        layers.append(CubaLI(n_heads=int(group.attrs["n_heads"]), **readout))
+        dt = float(group.attrs["dt"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: not a complete network: {error}; quantize it again") from error
+    return IntegerNetwork(tuple(layers), contract, dt, read_provenance(file))

@@ -1,0 +1,88 @@
+"""What an integer network costs: NeuroBench's figures, and the bits that are really stored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.metrics import Connection, Metrics, measure, r2_score
+from sim.kernels import Run
+from sim.network import CubaLIF, IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bits of a network's parameters.
+
+    Attributes:
+        dense_bits: every weight, zeros included, at `weight_bits`, and every other parameter.
+        sparse_bits: the same with a bitmap of present weights and only those stored.
+    """
+
+    dense_bits: int
+    sparse_bits: int
+
+    @property
+    def stored_bits(self) -> int:
+        """The smaller of the two."""
+        return min(self.dense_bits, self.sparse_bits)
+
+    @property
+    def encoding(self) -> str:
+        """How the smaller one is stored."""
+        return "dense" if self.dense_bits <= self.sparse_bits else "bitmap"
+
+
+def storage(network: IntegerNetwork) -> Storage:
+    """Count the bits that a network's parameters need, index overhead included.
+
+    A decay takes `decay_frac` bits (one more where some decay is unity), a threshold or an initial
+    value `mem_bits`, a shift as many as the largest one needs; `out_scale` is a float64 outside.
+    """
+    c = network.contract
+    other = 0
+    for layer in network.layers:
+        unity = max(int(layer.decay_syn.max()), int(layer.decay_mem.max())) >> c.decay_frac
+        other += layer.n_neurons * (2 * (c.decay_frac + unity) + c.mem_bits)
+        if isinstance(layer, CubaLIF):
+            shifts = int(layer.e_in.max()).bit_length() + int(layer.e_rec.max()).bit_length()
+            other += layer.n_neurons * shifts
+    weights = network.connections().values()
+    n_weights = sum(w.size for w in weights)
+    n_present = sum(int(np.count_nonzero(w)) for w in weights)
+    return Storage(
+        dense_bits=other + n_weights * c.weight_bits,
+        sparse_bits=other + n_weights + n_present * c.weight_bits,
+    )
+
+
+def evaluate_run(
+    network: IntegerNetwork, run: Run, velocity: NDArray[np.floating] | None
+) -> Metrics:
+    """NeuroBench's figures of a finished run.
+
+    Args:
+        network: the network that ran.
+        run: what `kernels.run` returned.
+        velocity: target (n_steps, n_outputs), or None: then `r2` is NaN.
+    """
+    counts: list[NDArray[np.int64]] = [run.input_counts]
+    start = 0
+    for layer in network.hidden:
+        counts.append(run.sent_counts[start : start + layer.n_neurons])
+        start += layer.n_neurons
+    connections = []
+    for below, own, layer in zip(counts[:-1], counts[1:], network.hidden, strict=True):
+        connections.append(Connection(layer.w_in != 0, below))
+        if layer.w_rec is not None:
+            connections.append(Connection(layer.w_rec != 0, own))
+    connections.append(Connection(network.readout.w_out != 0, counts[-1]))
+    decoded = network.readout.decode(run.out)
+    return measure(
+        connections,
+        hidden_spikes=run.hidden_spikes,
+        hidden_units=start,
+        n_steps=len(run.out),
+        footprint=-(-storage(network).dense_bits // 8),
+        r2=float("nan") if velocity is None else r2_score(decoded, velocity),
+    )
