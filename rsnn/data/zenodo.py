@@ -1,0 +1,127 @@
+"""The layout of the published recordings: MATLAB 7.3 files, which are HDF5 with a user block.
+
+A recording holds, at its root and as h5py shows it (MATLAB's axes reversed):
+
+- `t` (1, n_steps): sample times in s, at 250 Hz;
+- `cursor_pos`, `target_pos` (2, n_steps): x and y in mm;
+- `spikes` (n_units, n_channels): references to cells, each a column of spike times in s. Row 0
+  holds the unsorted spikes of a channel. An empty MATLAB cell is stored as the *dimensions* of an
+  empty array (uint64, such as `[0, 0]` or `[0, 1]`) under the attribute `MATLAB_empty`;
+- `wf` (n_units, n_channels): references to the waveforms, most of the file; never read here.
+
+Source of the layout: the variable list of the Zenodo records 583331 and 3854034.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import DataError
+
+DT = 0.004  # s, the sampling interval of every published session
+LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; more is a lost or repeated sample, not clock jitter
+NEEDED = {
+    "t": "(1, n) seconds",
+    "spikes": "(units, channels) references",
+    "cursor_pos": "(2, n) mm",
+    "target_pos": "(2, n) mm",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The spikes of one unit: its row and channel, and its times (n_spikes,) in s, float64.
+
+    `is_empty` marks a MATLAB_empty cell, whose `times` are its stored dimensions and no spikes.
+    """
+
+    unit: int
+    channel: int
+    times: NDArray[np.float64]
+    is_empty: bool
+
+
+def read_times(file: h5py.File, path: Path) -> NDArray[np.float64]:
+    """Return the sample times (n_steps,) in s of an open recording.
+
+    Raises:
+        DataError: a variable of the layout is missing, or `t` is not a clock that ticks every
+            4 ms.
+    """
+    for name, shape in NEEDED.items():
+        if name not in file:
+            raise DataError(
+                f"{path}: no variable `{name}` {shape}; a recording in the MATLAB 7.3 layout of"
+                f" Zenodo 583331 with {', '.join(NEEDED)} is needed"
+            )
+    t = np.asarray(file["t"][()], dtype=np.float64).ravel()
+    if t.size < 2:
+        raise DataError(f"{path}: `t` holds {t.size} samples; at least 2 are needed")
+    intervals = np.diff(t)
+    wrong = ~(intervals > 0)
+    if wrong.any():
+        step = int(np.argmax(wrong))
+        raise DataError(
+            f"{path}: `t` does not increase at sample {step + 1}: {t[step]:g} s, then"
+            f" {t[step + 1]:g} s; export the session again with a monotonic clock"
+        )
+    # The mean counts too: a clock that is a little slow everywhere would slip against the bins.
+    mean = float(t[-1] - t[0]) / (t.size - 1)
+    wrong = np.abs(intervals - DT) > LONGEST_INTERVAL_ERROR
+    if wrong.any() or abs(mean - DT) * (t.size - 1) > DT:
+        step = int(np.argmax(wrong))
+        where = f"{intervals[step]:g} s after sample {step}" if wrong.any() else f"{mean:g} s"
+        raise DataError(
+            f"{path}: the sampling interval of `t` is {where}; the published sessions have"
+            f" {DT:g} s, resample this one to 250 Hz"
+        )
+    return t
+
+
+def read_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> NDArray[np.float64]:
+    """Return `cursor_pos` or `target_pos` as stored: (2, n_steps) in mm.
+
+    Raises:
+        DataError: another shape than `t` asks for.
+    """
+    positions = file[name]
+    if positions.shape != (2, n_steps):
+        raise DataError(
+            f"{path}: `{name}` has shape {positions.shape}, `t` has {n_steps} samples;"
+            f" (2, {n_steps}) is needed, cut both to the same length"
+        )
+    return positions[()]
+
+
+def read_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
+    """Yield the cells of `spikes` one at a time, so that one cell is in memory, never all.
+
+    A null reference yields a cell without spikes.
+
+    Raises:
+        DataError: `spikes` is no table of references with at least one channel.
+    """
+    spikes = file["spikes"]
+    if h5py.check_ref_dtype(spikes.dtype) is not h5py.Reference or spikes.ndim != 2:
+        raise DataError(
+            f"{path}: `spikes` has shape {spikes.shape} and type {spikes.dtype}; a"
+            " (units, channels) cell array is needed"
+        )
+    if 0 in spikes.shape:
+        raise DataError(
+            f"{path}: `spikes` has shape {spikes.shape}, so zero units or zero channels; at least"
+            " one of each is needed, check how the file was exported"
+        )
+    references = spikes[()]
+    for unit, row in enumerate(references):
+        for channel, reference in enumerate(row):
+            if not reference:
+                yield Cell(unit, channel, np.empty(0), is_empty=True)
+                continue
+            dataset = file[reference]
+            times = np.asarray(dataset[()], dtype=np.float64).ravel()
+            yield Cell(unit, channel, times, is_empty="MATLAB_empty" in dataset.attrs)
