@@ -1,1 +1,16 @@
-"""The bridge: floating point to integers, and integers to the formats that others read."""
+"""The bridge: floating point to integers, and integers to the formats that others read.
+
+Every file here but `quantize.py` (and `qat.py`, once it stands) is one format, named like its file.
+"""
+
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+
+_FROM_FLOAT = {"quantize", "qat"}  # they make integer networks, and they alone need torch
+
+
+def formats() -> dict[str, ModuleType]:
+    """Import and return every format by name. A new one is a new file here and nothing else."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: import_module(f"export.{name}") for name in names if name not in _FROM_FLOAT}

@@ -88,6 +88,13 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8], *, record: bool = Fa
     return Run(out, input_counts, sent_counts, int(hidden_spikes), trace)
 
 
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """Run and return every state word: what `verify` compares with the reference."""
+    trace = run(network, raster, record=True).trace
+    assert trace is not None  # because it was asked for
+    return trace
+
+
 def _pack(network: IntegerNetwork) -> tuple[NDArray, ...]:
     """Lay a network out as the kernel reads it: weights by presynaptic row, layers end to end."""
     hidden = network.hidden
