@@ -82,7 +82,7 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"network{SUFFIX}"
         export_nir(network, path)
-            return kernels.run_backend(import_nir(path), raster)
+        return kernels.run_backend(import_nir(path), raster)
 
 
 def to_graph(network: IntegerNetwork) -> nir.NIRGraph:
@@ -200,7 +200,7 @@ def _check_same_graph(path: Path, found: nir.NIRGraph, expected: nir.NIRGraph) -
                 )
 
 
-def _shifted(weights: NDArray[np.integer], shift: NDArray[np.uint8]) -> NDArray[np.integer]:
+def _shifted(weights: NDArray[np.integer], shift: NDArray[np.integer]) -> NDArray[np.integer]:
     """Weights times 2^shift of their row, in the smallest of int8, int16 and int32."""
     wide = weights.astype(np.int32) << shift.astype(np.int32)[:, None]
     fits = (d for d in (np.int8, np.int16, np.int32) if np.array_equal(wide.astype(d), wide))
@@ -208,7 +208,7 @@ def _shifted(weights: NDArray[np.integer], shift: NDArray[np.uint8]) -> NDArray[
 
 
 def _time_constant(
-    decay: NDArray[np.int32], network: IntegerNetwork
+    decay: NDArray[np.integer], network: IntegerNetwork
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Decay factors as floats, and each tau (0 to inf, in s) with exp(-dt / tau) equal to it."""
     factor = decay / 2.0**network.contract.decay_frac

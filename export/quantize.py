@@ -27,7 +27,7 @@ from sim.contract import (
     NumericContract,
     signed_range,
 )
-from sim.network import MAX_EXPONENT, CubaLI, CubaLIF, IntegerNetwork
+from sim.network import MAX_EXPONENT, CubaLI, CubaLIF, IntegerNetwork, Layer
 
 
 def quantize(
@@ -76,8 +76,9 @@ def quantize(
         syn_bits=MAX_STATE_BITS,
         mem_bits=MAX_STATE_BITS,
     )
-    layers = (*(_hidden(layer, contract) for layer in model.hidden), _readout(model, contract))
-    wide = IntegerNetwork(layers, contract, model.architecture.dt, dict(metadata or {}))
+    layers: list[Layer] = [_hidden(layer, contract) for layer in model.hidden]
+    layers.append(_readout(model, contract))
+    wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
     return replace(wide, contract=_narrow(wide))
 
 
@@ -118,8 +119,9 @@ def _hidden(layer, contract: NumericContract) -> CubaLIF:
 
 
 def _readout(model: RSNN, contract: NumericContract) -> CubaLI:
-    w_out = np.concatenate([_float64(head.w_out) for head in model.heads])
-    parts = [_decays(head.tau, contract) for head in model.heads]
+    heads: list = list(model.heads)
+    w_out = np.concatenate([_float64(head.w_out) for head in heads])
+    parts = [_decays(head.tau, contract) for head in heads]
     decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
     steps = signed_range(contract.weight_bits)[1]
     unit, _, _ = _common_unit(np.abs(w_out).max(1) / steps, np.zeros(len(w_out)))
@@ -131,7 +133,7 @@ def _readout(model: RSNN, contract: NumericContract) -> CubaLI:
         decay_mem=decay_mem,
         initial_out=np.clip(np.trunc(INITIAL_OUT / out_scale), low, high).astype(np.int64),
         out_scale=out_scale,
-        n_heads=len(model.heads),
+        n_heads=len(heads),
     )
 
 

@@ -11,8 +11,9 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import h5py
 
@@ -136,7 +137,7 @@ def read_provenance(file: h5py.File) -> dict[str, Any]:
     return {key: json.loads(value) for key, value in file["provenance"].attrs.items()}
 
 
-def _seal(stream: IO[bytes]) -> bytes:
+def _seal(stream: BufferedReader | BufferedRandom) -> bytes:
     """Return the user block that belongs to the bytes behind it; leave the stream at 0."""
     stream.seek(_USER_BLOCK)
     body = hashlib.file_digest(stream, "sha256")

@@ -36,11 +36,11 @@ class CubaLIF:
 
     w_in: NDArray[np.integer]
     w_rec: NDArray[np.integer] | None
-    e_in: NDArray[np.uint8]
-    e_rec: NDArray[np.uint8]
-    decay_syn: NDArray[np.int32]
-    decay_mem: NDArray[np.int32]
-    threshold: NDArray[np.int32]
+    e_in: NDArray[np.integer]
+    e_rec: NDArray[np.integer]
+    decay_syn: NDArray[np.integer]
+    decay_mem: NDArray[np.integer]
+    threshold: NDArray[np.integer]
 
     @property
     def n_neurons(self) -> int:
@@ -62,9 +62,9 @@ class CubaLI:
     """
 
     w_out: NDArray[np.integer]
-    decay_syn: NDArray[np.int32]
-    decay_mem: NDArray[np.int32]
-    initial_out: NDArray[np.int32]
+    decay_syn: NDArray[np.integer]
+    decay_mem: NDArray[np.integer]
+    initial_out: NDArray[np.integer]
     out_scale: NDArray[np.float64]
     n_heads: int = 1
 
