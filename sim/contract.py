@@ -1,7 +1,7 @@
 """The numeric contract: every choice in which two integer simulators could differ, as data."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from rsnnctl.errors import DataError, RangeError
 
@@ -68,13 +68,10 @@ class NumericContract:
         hints = get_type_hints(type(self))
         for field in fields(self):
             value, hint = getattr(self, field.name), hints[field.name]
-            if get_origin(hint) is Literal:
-                allowed = get_args(hint)
-            else:
-                allowed = (False, True) if hint is bool else None
-            if allowed is not None and (
-                value not in allowed or type(value) is not type(allowed[0])
-            ):
+            allowed: tuple[Any, ...] = get_args(hint)
+            if hint is bool:
+                allowed = (False, True)
+            if allowed and (value not in allowed or type(value) is not type(allowed[0])):
                 known = ", ".join(str(a) for a in allowed)
                 raise RangeError(f"contract field `{field.name}` is {value!r}; known: {known}")
         for name, low, high in (
