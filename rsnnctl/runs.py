@@ -54,8 +54,8 @@ def latest() -> Path:
     link = ROOT / "latest"
     if not link.is_dir():
         raise FileError(
-            f"{link}: there is no run yet; start with `rsnnctl train`, `rsnnctl import-weights FILE`"
-            " or `rsnnctl demo`, or name a file"
+            f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
+            " or name a file"
         )
     return ROOT / os.readlink(link)
 

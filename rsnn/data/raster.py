@@ -1,4 +1,4 @@
-"""Input spikes for the integer world: rasters from files, and random ones."""
+"""Rasters: input spikes without a recording around them, from files or random."""
 
 import zipfile
 from pathlib import Path
