@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 GRID = 8  # targets along each side
 SPACING = 15.0  # mm between targets
-WANDER = 1.2  # mm, slow drift of a hand that rests
+WANDER = 2.0  # mm, slow drift of a hand that rests
 MM_PER_CM = 10.0
 
 
@@ -65,7 +65,7 @@ def reach_around(n_steps: int, dt: float, random: np.random.Generator) -> Reachi
         end = step + round((mend_start + mend_duration + hold) / dt)
         target[:, step:end] = goal[:, None]
         home, step = goal + remaining, end
-    cursor += WANDER * low_pass(random, 2, n_steps, 1.0 / dt, order=3)
+    cursor += WANDER * low_pass(random, 2, n_steps, 0.4 / dt, order=3)
     height = 1.5 + 0.4 * low_pass(random, 1, n_steps, 0.5 / dt, order=3)
     finger = np.concatenate((height, -cursor / MM_PER_CM))
     return Reaching(cursor, target, finger)

@@ -1,5 +1,6 @@
 """Channels of motor cortex: how fast each fires while the cursor moves, and when it spikes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,10 @@ from rsnn.data.reaching import Reaching, low_pass
 ARRAY_CHANNELS = 96  # of one implanted electrode array
 CLOCK = 24414.0625  # Hz, of the amplifier that times the spikes
 DEAD_SHARE = 6 / 96
-MEDIAN_RATE, RATE_SPREAD = 7.2, 1.32  # Hz and standard deviation of its logarithm
-FASTEST_RATE = 56.0  # Hz, mean of the busiest channel
-DRIFT, DRIFT_SPREAD = -0.083, 0.12  # change of the log rate over the session
-GAIN = 0.10  # log rate per unit of scaled velocity, times a gamma(2, 0.5) factor
+MEDIAN_RATE, RATE_SPREAD = 7.6, 1.52  # Hz and standard deviation of its logarithm
+FASTEST_RATE = 59.0  # Hz, mean of the busiest channel
+DRIFT, DRIFT_SPREAD = -0.10, 0.12  # change of the log rate over the session
+GAIN = 0.103  # log rate per unit of scaled velocity, times a gamma(2, 0.5) factor
 SPEED_GAIN, POSITION_GAIN = 0.10, 0.10
 NOISE_GAIN, NOISE_TIME = 0.15, 0.3  # log rate, s: three sources that all channels share
 LEAD = (0.04, 0.18)  # s, by which spikes come before the movement
@@ -61,20 +62,22 @@ def drive_of(reaching: Reaching, dt: float, random: np.random.Generator) -> Driv
 def draw_channels(n_channels: int, random: np.random.Generator) -> list[Channel]:
     """Return random channels, in arrays of 96; every second array is a quieter one.
 
-    The base rates are lognormal with a median of 6 Hz, evenly spaced in probability before they
-    are shuffled, so that small sessions have the same statistics as large ones.
+    The base rates are lognormal and the velocity gains gamma(2, 0.5), both evenly spaced in
+    probability before they are shuffled, so that every seed gives a session of like difficulty.
     """
     n_arrays = -(-n_channels // ARRAY_CHANNELS)
     channels = []
     for array in range(n_arrays):
         n = min(ARRAY_CHANNELS, n_channels - array * ARRAY_CHANNELS)
         level = 1.0 if n_arrays == 1 else (1.35, 0.7)[array % 2]
-        for rate in random.permutation(_base_rates(n)):
+        rates = random.permutation(_base_rates(n))
+        gains = GAIN * random.permutation(_evenly(lambda x: x * np.exp(-2 * x), 0, 10, n))
+        for rate, gain in zip(rates, gains, strict=True):
             channels.append(
                 Channel(
                     base=level * rate,
                     direction=random.uniform(0, 2 * np.pi),
-                    gain=GAIN * random.gamma(2.0, 0.5),
+                    gain=gain,
                     speed_gain=random.normal(SPEED_GAIN / 2, SPEED_GAIN),
                     place=random.uniform(0, 2 * np.pi),
                     position_gain=POSITION_GAIN * random.gamma(2.0, 0.5),
@@ -126,11 +129,18 @@ def _base_rates(n: int) -> NDArray[np.float64]:
     """Return `n` mean rates in Hz, of which about one in sixteen is 0."""
     n_dead = int(n * DEAD_SHARE)
     n_alive = n - n_dead
-    grid = np.linspace(-4, 4, 4001)
-    density = np.exp(-(grid**2) / 2)
-    normal = np.interp((np.arange(n_alive) + 0.5) / n_alive, density.cumsum() / density.sum(), grid)
+    normal = _evenly(lambda x: np.exp(-(x**2) / 2), -4, 4, n_alive)
     rates = np.minimum(MEDIAN_RATE * np.exp(RATE_SPREAD * normal), FASTEST_RATE)
     return np.concatenate((np.zeros(n_dead), rates))
+
+
+def _evenly(
+    density: Callable[[NDArray[np.float64]], NDArray[np.float64]], low: float, high: float, n: int
+) -> NDArray[np.float64]:
+    """Return the quantiles (i + 1/2) / n of an unscaled probability density on low..high."""
+    grid = np.linspace(low, high, 4001)
+    cumulative = np.cumsum(density(grid))
+    return np.interp((np.arange(n) + 0.5) / n, cumulative / cumulative[-1], grid)
 
 
 def _scaled(signal: NDArray[np.float64]) -> NDArray[np.float32]:
