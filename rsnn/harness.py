@@ -1,0 +1,179 @@
+"""The same model inside NeuroBench's own harness, so that its code counts what our code counted.
+
+NeuroBench sees a network through hooks: the inputs of every `nn.Linear` are synaptic operations,
+the outputs of every activation module are activity. This module lays an RSNN out so, with its own
+plain loop over time; nothing of `rsnn.evaluate`'s arithmetic or counting is used but the blocks.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.static import ConnectionSparsity, Footprint
+from neurobench.metrics.workload import R2, ActivationSparsity, SynapticOperations
+from neurobench.models import TorchModel
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from rsnn.evaluate import blocks, check_raster, check_target
+from rsnn.model import RSNN
+from rsnn.neurons import INITIAL_OUT, V_THRESHOLD, TimeConstants
+from rsnnctl.errors import MismatchError, RsnnError
+
+
+class Connection(nn.Linear):
+    """A weight matrix of the model, shared with it, in the dtype in which the model keeps it.
+
+    The product is taken in `dtype` and returned in float64: NeuroBench runs a binary copy of this
+    layer and adds up all it returns, and float64 counts exactly.
+    """
+
+    def __init__(self, weight: nn.Parameter, dtype: torch.dtype) -> None:
+        super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        self.weight = weight
+        self.dtype = dtype
+
+    def forward(self, sent: Tensor) -> Tensor:
+        """Return `sent @ weight.T`; (n_rows, n_pre) to (n_rows, n_post) float64."""
+        return nn.functional.linear(sent.to(self.dtype), self.weight.to(self.dtype)).double()
+
+
+class Fire(nn.Module):
+    """The threshold: spikes of 0 and 1, which NeuroBench's hook counts."""
+
+    def forward(self, mem: Tensor) -> Tensor:
+        """Return 1 where `mem` lies above the threshold, in the dtype of `mem`."""
+        return (mem > V_THRESHOLD).to(mem.dtype)
+
+
+class HarnessNetwork(nn.Module):
+    """An RSNN as one `Connection` for each weight matrix and one `Fire` for each hidden layer.
+
+    Its parameters are the model's own, so that NeuroBench's footprint is that of the model; state
+    lives in `forward`, so there is no buffer to add to it.
+    """
+
+    def __init__(self, model: RSNN, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.n_outputs = model.architecture.n_outputs
+        self.w_in = nn.ModuleList(Connection(layer.w_in, dtype) for layer in model.hidden)
+        self.w_rec = nn.ModuleList(
+            nn.Identity() if layer.w_rec is None else Connection(layer.w_rec, dtype)
+            for layer in model.hidden
+        )
+        self.w_out = nn.ModuleList(Connection(head.w_out, dtype) for head in model.heads)
+        self.fire = nn.ModuleList(Fire() for _ in model.hidden)
+        self.hidden_tau = nn.ModuleList(layer.tau for layer in model.hidden)
+        self.head_tau = nn.ModuleList(head.tau for head in model.heads)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Decode a stream given as a batch of steps, as NeuroBench's PrimateReaching does.
+
+        Args:
+            batch: (n_steps, 1, n_inputs), each sample one time step, in order.
+
+        Returns:
+            (n_steps, n_outputs).
+        """
+        signal = batch[:, 0].to(self.dtype)
+        for i in range(len(self.w_in)):
+            signal = self._hidden(i, _delayed(signal))
+        sent = _delayed(signal)
+        return torch.stack([self._head(i, sent) for i in range(len(self.w_out))]).mean(0)
+
+    def _hidden(self, i: int, sent: Tensor) -> Tensor:
+        """Spikes (n_steps, n_neurons) of hidden layer `i` that receives `sent`."""
+        decay_mem, decay_syn = _decays(self.hidden_tau[i], self.dtype)
+        feeds = _projected(self.w_in[i], sent, self.dtype)
+        spk = syn = mem = torch.zeros(1, feeds.shape[1], dtype=self.dtype)
+        spikes = []
+        for feed in feeds.split(1):
+            acc = feed
+            if isinstance(self.w_rec[i], Connection):
+                acc = feed + self.w_rec[i](spk).to(self.dtype)
+            spk = self.fire[i](mem)
+            mem = torch.where(spk > 0, 0.0, decay_mem * mem + (1.0 - decay_mem) * syn)
+            syn = decay_syn * syn + acc
+            spikes.append(spk)
+        return torch.cat(spikes)
+
+    def _head(self, i: int, sent: Tensor) -> Tensor:
+        """`out` (n_steps, n_outputs) of head `i` that receives `sent`."""
+        decay_mem, decay_syn = _decays(self.head_tau[i], self.dtype)
+        syn = torch.zeros(1, self.n_outputs, dtype=self.dtype)
+        out = torch.full_like(syn, INITIAL_OUT)
+        outs = []
+        for feed in _projected(self.w_out[i], sent, self.dtype).split(1):
+            out = decay_mem * out + (1.0 - decay_mem) * syn
+            syn = decay_syn * syn + feed
+            outs.append(out)
+        return torch.cat(outs)
+
+
+def run_neurobench(
+    model: RSNN,
+    raster: NDArray[np.uint8],
+    velocity: NDArray[np.floating],
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Any]:
+    """Run NeuroBench's benchmark over one stream and return its results under its own names.
+
+    `Footprint`, `ConnectionSparsity`, `ActivationSparsity`, `R2`, and `SynapticOperations` with
+    `Effective_MACs`, `Effective_ACs` and `Dense`.
+
+    Args:
+        model: left as it is.
+        raster: input spikes (n_steps, n_inputs).
+        velocity: the target, (n_steps, 2).
+        dtype: precision of the run.
+
+    Raises:
+        MismatchError: what `rsnn.evaluate.evaluate` refuses; a model without exactly 2 outputs.
+        DataError: what `rsnn.evaluate.evaluate` refuses.
+        RsnnError: NeuroBench failed inside a metric, which it reports as zero.
+    """
+    check_raster(model, raster)
+    check_target(model, raster, velocity)
+    if model.architecture.n_outputs != 2:
+        raise MismatchError(
+            f"the model has {model.architecture.n_outputs} outputs; NeuroBench scores exactly 2,"
+            " x and y, use rsnn.evaluate.evaluate"
+        )
+    network = TorchModel(HarnessNetwork(copy.deepcopy(model).cpu(), dtype))
+    network.add_activation_module(Fire)
+    n_steps = len(raster)
+    spikes = torch.from_numpy(raster.astype(np.float32))[:, None]
+    target = torch.from_numpy(velocity.astype(np.float32))
+    benchmark = Benchmark(
+        network,
+        DataLoader(TensorDataset(spikes, target), batch_size=n_steps, shuffle=False),
+        [],
+        [],
+        [[Footprint, ConnectionSparsity], [ActivationSparsity, SynapticOperations, R2]],
+    )
+    with torch.no_grad():
+        results = benchmark.run(quiet=True)
+    if not isinstance(results["SynapticOperations"], dict) or None in results.values():
+        raise RsnnError(
+            f"NeuroBench could not compute its metrics for this model: {results}; compare the"
+            " installed neurobench with the range in setup.cfg"
+        )
+    return results
+
+
+def _delayed(signal: Tensor) -> Tensor:
+    return torch.cat((torch.zeros_like(signal[:1]), signal[:-1]))
+
+
+def _projected(connection: Connection, sent: Tensor, dtype: torch.dtype) -> Tensor:
+    """Project a stream in the blocks of `decode`: a matrix product's rounding depends on them."""
+    return torch.cat([connection(sent[block]) for block in blocks(len(sent))]).to(dtype)
+
+
+def _decays(tau: TimeConstants, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return copy.deepcopy(tau).to(dtype).decays()
