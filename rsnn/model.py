@@ -1,5 +1,6 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -128,38 +129,74 @@ class RSNN(nn.Module):
                 f"the raster has {raster.shape[2]} channels, the model"
                 f" {self.architecture.n_inputs}; use a recording with as many channels"
             )
-        batch, n_steps, _ = raster.shape
-        # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
-        projected = (_drop(raster, dropout, generator) @ self.hidden[0].w_in.T).unbind(1)
-        states = [layer.initial_state(batch) for layer in self.hidden]
-        readouts = [head.initial_state(batch) for head in self.heads]
-        hidden_decays = [layer.tau.decays() for layer in self.hidden]
-        head_decays = [head.tau.decays() for head in self.heads]
-        spikes: list[list[Tensor]] = [[] for _ in self.hidden]
-        outs = []
-        nothing = torch.zeros_like(projected[0])
-        for t in range(n_steps):
-            sent = [_drop(state.spk, dropout, generator) for state in states]
-            feeds = [projected[t - 1] if t else nothing]
-            feeds += [sent[i] @ layer.w_in.T for i, layer in enumerate(self.hidden[1:])]
-            readouts = [
-                head.step(sent[-1] @ head.w_out.T, state, decays)
-                for head, state, decays in zip(self.heads, readouts, head_decays, strict=True)
-            ]
-            states = [
-                layer.step(feed, state, s, decays)
-                for layer, feed, state, s, decays in zip(
-                    self.hidden, feeds, states, sent, hidden_decays, strict=True
-                )
-            ]
-            for kept, state in zip(spikes, states, strict=True):
-                kept.append(state.spk)
-            outs.append(torch.stack([state.out for state in readouts]).mean(0))
-        return Decoded(torch.stack(outs, 1), tuple(torch.stack(kept, 1) for kept in spikes))
+        signal = _drop(raster.transpose(0, 1), dropout, generator)
+        spikes = []
+        for layer in self.hidden:
+            spk, signal = _run_hidden(layer, signal, dropout, generator)
+            spikes.append(spk.transpose(0, 1))
+        out = torch.stack([_run_readout(head, signal) for head in self.heads]).mean(0)
+        return Decoded(out.transpose(0, 1), tuple(spikes))
+
+
+# Signals below are time-major, (n_steps, batch, n): a step is then one contiguous block. Layers
+# run one after the other, each over all steps: nothing feeds back into a layer but its own spikes.
+
+
+def _run_hidden(
+    layer: CubaLIF, signal: Tensor, dropout: float, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Return the spikes of a layer, and the same as its connections see them (after dropout)."""
+    batch = signal.shape[1]
+    # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
+    feeds = _delayed(signal @ layer.w_in.T)
+    keep = _keep((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
+    factors = layer.tau.factors(batch)
+    state = layer.initial_state(batch)
+    sent = state.spk
+    spikes, all_sent = [], []
+    for t, feed in enumerate(feeds):
+        state = layer.step(feed, state, sent, factors)
+        sent = state.spk if keep is None else state.spk * keep[t]
+        spikes.append(state.spk)
+        all_sent.append(sent)
+    spk = torch.stack(spikes)
+    return spk, spk if keep is None else torch.stack(all_sent)
+
+
+def _run_readout(head: CubaLI, signal: Tensor) -> Tensor:
+    """Return `out` of a readout head at every step."""
+    batch = signal.shape[1]
+    factors = head.tau.factors(batch)
+    state = head.initial_state(batch)
+    outs = []
+    for feed in _delayed(signal @ head.w_out.T):
+        state = head.step(feed, state, factors)
+        outs.append(state.out)
+    return torch.stack(outs)
+
+
+def _delayed(projected: Tensor) -> list[Tensor]:
+    """What arrives at each step: nothing at first, then what the step before it has sent."""
+    return [torch.zeros_like(projected[0]), *projected[:-1].unbind(0)]
 
 
 def _drop(spikes: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
+    keep = _keep(tuple(spikes.shape), dropout, generator, spikes)
+    return spikes if keep is None else spikes * keep
+
+
+def _keep(
+    shape: tuple[int, ...], dropout: float, generator: torch.Generator | None, like: Tensor
+) -> Tensor | None:
+    """Dropout factors: 0 where a spike is lost, 1 / (1 - dropout) elsewhere; None for none.
+
+    Each is decided by 16 random bits, because drawing numbers is a third of a training step: the
+    share lost is `dropout` to within 1 / 65536.
+    """
     if dropout == 0.0:
-        return spikes
-    keep = torch.rand(spikes.shape, generator=generator, device=spikes.device) >= dropout
-    return spikes * keep / (1.0 - dropout)
+        return None
+    n = math.prod(shape)
+    words = torch.empty(-(-n // 4), dtype=torch.int64, device=like.device)
+    bits = words.random_(-(2**63), None, generator=generator).view(torch.int16)[:n]
+    kept = bits >= round(dropout * 2**16) - 2**15
+    return (kept.to(like.dtype) / (1.0 - dropout)).view(shape)

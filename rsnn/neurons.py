@@ -26,7 +26,8 @@ class SuperSpike(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *grad_outputs: Tensor) -> Tensor:
         (mem,) = ctx.saved_tensors
-        return grad_outputs[0] / (SURROGATE_BETA * (mem - V_THRESHOLD).abs() + 1.0) ** 2
+        distance = (mem - V_THRESHOLD).abs_()
+        return grad_outputs[0] / distance.mul_(SURROGATE_BETA).add_(1.0).square_()
 
 
 class HiddenState(NamedTuple):
@@ -67,6 +68,15 @@ class TimeConstants(nn.Module):
         """Decay factors `exp(-dt / tau)` a step: (decay_mem, decay_syn), each (n_neurons,)."""
         return torch.exp(-self.dt / self.tau_mem()), torch.exp(-self.dt / self.tau_syn())
 
+    def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What every step of a run multiplies by: decay_mem, 1 - decay_mem, decay_syn.
+
+        Each is (batch, n_neurons): their gradients are summed over the batch once, not every step.
+        """
+        decay_mem, decay_syn = self.decays()
+        factors = decay_mem, 1.0 - decay_mem, decay_syn
+        return tuple(factor.expand(batch, -1) for factor in factors)
+
 
 class CubaLIF(nn.Module):
     """A hidden layer of current-based leaky integrate-and-fire neurons.
@@ -104,19 +114,20 @@ class CubaLIF(nn.Module):
         zero = self.w_in.new_zeros(batch, self.n_neurons)
         return HiddenState(zero, zero, zero)
 
-    def step(self, feed: Tensor, state: HiddenState, sent: Tensor, decays) -> HiddenState:
+    def step(self, feed: Tensor, state: HiddenState, sent: Tensor, factors) -> HiddenState:
         """Advance one step.
 
         Args:
             feed: `w_in x[t-1]`, (batch, n_neurons).
             state: the state after step t-1.
             sent: `spk[t-1]` as the recurrent connection sees it (after dropout).
-            decays: what `self.tau.decays()` returned.
+            factors: what `self.tau.factors(batch)` returned.
         """
-        decay_mem, decay_syn = decays
+        decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.w_rec is None else feed + sent @ self.w_rec.T
         spk = SuperSpike.apply(state.mem)
-        mem = (decay_mem * state.mem + (1.0 - decay_mem) * state.syn) * (1.0 - spk.detach())
+        mem = decay_mem * state.mem + gain_mem * state.syn
+        mem = mem.masked_fill(state.mem > V_THRESHOLD, 0.0)  # where spk is 1, without its gradient
         return HiddenState(spk, decay_syn * state.syn + acc, mem)
 
 
@@ -141,10 +152,10 @@ class CubaLI(nn.Module):
         zero = self.w_out.new_zeros(batch, self.w_out.shape[0])
         return ReadoutState(zero, zero + INITIAL_OUT)
 
-    def step(self, feed: Tensor, state: ReadoutState, decays) -> ReadoutState:
+    def step(self, feed: Tensor, state: ReadoutState, factors) -> ReadoutState:
         """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
-        decay_mem, decay_syn = decays
-        out = decay_mem * state.out + (1.0 - decay_mem) * state.syn
+        decay_mem, gain_mem, decay_syn = factors
+        out = decay_mem * state.out + gain_mem * state.syn
         return ReadoutState(decay_syn * state.syn + feed, out)
 
 
