@@ -11,6 +11,8 @@ from rsnn.data import zenodo
 from rsnnctl.errors import DataError, MismatchError
 from rsnnctl.files import open_hdf5
 
+FARTHEST = 1e6  # mm, beyond which a cursor position is damage and no place
+
 
 @dataclass(frozen=True)
 class Session:
@@ -93,9 +95,8 @@ def load_session(path: Path, *, phantom_spikes: bool = False) -> Session:
         _refuse_gaps(cursor, path)
         target = zenodo.read_positions(file, path, "target_pos", t.size)
         edges = np.arange(t[0] - zenodo.DT, t[-1], zenodo.DT)
-        raster = np.zeros(
-            (t.size, file["spikes"].shape[-1] if file["spikes"].ndim else 0), np.uint8
-        )
+        n_channels = zenodo.read_references(file, path).shape[1]
+        raster = np.zeros((t.size, n_channels), np.uint8)
         for cell in zenodo.read_cells(file, path):
             if phantom_spikes or not cell.is_empty:
                 bins = occupied_bins(cell.times, edges)
@@ -127,18 +128,20 @@ def _segments(target: NDArray[np.float64]) -> NDArray[np.int64]:
     A segment ends one sample early, so that the last sample of the old target opens the next
     segment; NeuroBench's splits are built on that, and ours must be the same.
     """
-    changes = np.flatnonzero(np.abs(np.diff(target, axis=1)).sum(axis=0))
+    with np.errstate(over="ignore", invalid="ignore"):  # a damaged target still is a change
+        changes = np.flatnonzero(np.abs(np.diff(target, axis=1)).sum(axis=0))
     bounds = np.concatenate(([0], changes, [target.shape[1]])).astype(np.int64)
     return np.stack((bounds[:-1], bounds[1:]), axis=1)
 
 
 def _refuse_gaps(cursor: NDArray[np.float64], path: Path) -> None:
-    missing = ~np.isfinite(cursor).all(axis=0)
+    missing = ~(np.abs(cursor) <= FARTHEST).all(axis=0)
     if missing.any():
+        step = int(np.argmax(missing))
         raise DataError(
-            f"{path}: `cursor_pos` is not a number at sample {int(np.argmax(missing))}"
-            f" ({int(missing.sum())} of {missing.size} samples); every sample must be finite, cut"
-            " or fill the gap"
+            f"{path}: `cursor_pos` is ({cursor[0, step]:g}, {cursor[1, step]:g}) at sample {step},"
+            f" one of {int(missing.sum())} such in {missing.size}; every sample must be a number"
+            f" within ±{FARTHEST:g} mm, cut or fill the gap"
         )
 
 

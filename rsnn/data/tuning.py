@@ -64,6 +64,8 @@ def draw_channels(n_channels: int, random: np.random.Generator) -> list[Channel]
 
     The base rates are lognormal and the velocity gains gamma(2, 0.5), both evenly spaced in
     probability before they are shuffled, so that every seed gives a session of like difficulty.
+    Each channel of two arrays is tuned more weakly: the published sessions with 192 channels are
+    no easier to decode than those with 96.
     """
     n_arrays = -(-n_channels // ARRAY_CHANNELS)
     channels = []
@@ -71,7 +73,11 @@ def draw_channels(n_channels: int, random: np.random.Generator) -> list[Channel]
         n = min(ARRAY_CHANNELS, n_channels - array * ARRAY_CHANNELS)
         level = 1.0 if n_arrays == 1 else (1.35, 0.7)[array % 2]
         rates = random.permutation(_base_rates(n))
-        gains = GAIN * random.permutation(_evenly(lambda x: x * np.exp(-2 * x), 0, 10, n))
+        gains = (
+            GAIN
+            / np.sqrt(n_arrays)
+            * random.permutation(_evenly(lambda x: x * np.exp(-2 * x), 0, 10, n))
+        )
         for rate, gain in zip(rates, gains, strict=True):
             channels.append(
                 Channel(

@@ -13,6 +13,7 @@ Source of the layout: the variable list of the Zenodo records 583331 and 3854034
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import DataError
+from rsnnctl.errors import DataError, FileError
 
 DT = 0.004  # s, the sampling interval of every published session
 LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; more is a lost or repeated sample, not clock jitter
@@ -53,12 +54,14 @@ def read_times(file: h5py.File, path: Path) -> NDArray[np.float64]:
             4 ms.
     """
     for name, shape in NEEDED.items():
-        if name not in file:
+        with _readable(path):
+            found = isinstance(file.get(name), h5py.Dataset)
+        if not found:
             raise DataError(
                 f"{path}: no variable `{name}` {shape}; a recording in the MATLAB 7.3 layout of"
                 f" Zenodo 583331 with {', '.join(NEEDED)} is needed"
             )
-    t = np.asarray(file["t"][()], dtype=np.float64).ravel()
+    t = _numbers(file["t"], path, "t").ravel()
     if t.size < 2:
         raise DataError(f"{path}: `t` holds {t.size} samples; at least 2 are needed")
     intervals = np.diff(t)
@@ -94,7 +97,30 @@ def read_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> NDAr
             f"{path}: `{name}` has shape {positions.shape}, `t` has {n_steps} samples;"
             f" (2, {n_steps}) is needed, cut both to the same length"
         )
-    return positions[()]
+    return _numbers(positions, path, name)
+
+
+def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
+    """Return the references to the cells of `spikes`, (n_units, n_channels).
+
+    Raises:
+        DataError: `spikes` is no table of references with at least one unit and channel.
+    """
+    spikes = file["spikes"]
+    with _readable(path):
+        shape, dtype = spikes.shape, spikes.dtype
+        references = spikes[()] if h5py.check_ref_dtype(dtype) is h5py.Reference else None
+    if references is None or references.ndim != 2:
+        raise DataError(
+            f"{path}: `spikes` has shape {shape} and type {dtype}; a (units, channels) cell array"
+            " is needed"
+        )
+    if references.size == 0:
+        raise DataError(
+            f"{path}: `spikes` has shape {shape}, so zero units or zero channels; at least one of"
+            " each is needed, check how the file was exported"
+        )
+    return references
 
 
 def read_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
@@ -103,25 +129,32 @@ def read_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
     A null reference yields a cell without spikes.
 
     Raises:
-        DataError: `spikes` is no table of references with at least one channel.
+        DataError: as `read_references`; a cell that holds no numbers.
     """
-    spikes = file["spikes"]
-    if h5py.check_ref_dtype(spikes.dtype) is not h5py.Reference or spikes.ndim != 2:
-        raise DataError(
-            f"{path}: `spikes` has shape {spikes.shape} and type {spikes.dtype}; a"
-            " (units, channels) cell array is needed"
-        )
-    if 0 in spikes.shape:
-        raise DataError(
-            f"{path}: `spikes` has shape {spikes.shape}, so zero units or zero channels; at least"
-            " one of each is needed, check how the file was exported"
-        )
-    references = spikes[()]
-    for unit, row in enumerate(references):
-        for channel, reference in enumerate(row):
-            if not reference:
-                yield Cell(unit, channel, np.empty(0), is_empty=True)
-                continue
-            dataset = file[reference]
-            times = np.asarray(dataset[()], dtype=np.float64).ravel()
-            yield Cell(unit, channel, times, is_empty="MATLAB_empty" in dataset.attrs)
+    for (unit, channel), reference in np.ndenumerate(read_references(file, path)):
+        if not reference:
+            yield Cell(unit, channel, np.empty(0), is_empty=True)
+            continue
+        with _readable(path):
+            cell = file[reference]
+            is_empty = bool(cell.attrs.get("MATLAB_empty"))
+        times = _numbers(cell, path, f"spikes[{unit}, {channel}]").ravel()
+        yield Cell(unit, channel, times, is_empty)
+
+
+def _numbers(dataset: h5py.Dataset, path: Path, name: str) -> NDArray[np.float64]:
+    with _readable(path):
+        kind = dataset.dtype if isinstance(dataset, h5py.Dataset) else np.dtype("V")
+        if kind.kind in "fiu":
+            return np.asarray(dataset[()], dtype=np.float64)
+    raise DataError(f"{path}: `{name}` is of type {kind}; numbers are needed, export it again")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what h5py raises for damaged metadata, besides OSError, into one line."""
+    try:
+        yield
+    except (AttributeError, KeyError, MemoryError, TypeError, ValueError) as error:
+        reason = str(error).strip("'\"").splitlines()[0] if str(error) else "out of memory"
+        raise FileError(f"{path}: damaged HDF5 file: {reason}") from error

@@ -1,0 +1,169 @@
+"""A file of another layout, or a damaged one, is refused in one line that says what to do."""
+
+import contextlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from small_recording import DT, write_recording
+
+from rsnn.data.session import load_session
+from rsnnctl.errors import DataError, FileError, RsnnError
+
+
+def message_of(path: Path) -> str:
+    with pytest.raises(RsnnError) as refusal:
+        load_session(path)
+    message = str(refusal.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert message_of(tmp_path / "none.mat") == "no such file"
+
+
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file" * 100)
+    assert message_of(path) == "not an HDF5 file"
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]])
+    path.write_bytes(path.read_bytes()[:-100])
+    assert message_of(path).startswith("truncated: the file ends before its content does")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("t", "(1, n) seconds"),
+        ("spikes", "(units, channels) references"),
+        ("cursor_pos", "(2, n) mm"),
+        ("target_pos", "(2, n) mm"),
+    ],
+)
+def test_a_missing_variable_is_named_with_the_layout(tmp_path: Path, name: str, shape: str) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], leave_out=name)
+    assert message_of(path) == (
+        f"no variable `{name}` {shape}; a recording in the MATLAB 7.3 layout of Zenodo 583331 with"
+        " t, spikes, cursor_pos, target_pos is needed"
+    )
+
+
+def test_a_group_in_place_of_a_variable_counts_as_missing(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], leave_out="t")
+    with h5py.File(path, "a") as file:
+        file.create_group("t")
+    assert message_of(path).startswith("no variable `t`")
+
+
+@pytest.mark.parametrize("name", ["cursor_pos", "target_pos"])
+def test_positions_and_times_of_other_lengths_are_refused(tmp_path: Path, name: str) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], **{name: np.zeros((2, 99))})
+    assert message_of(path) == (
+        f"`{name}` has shape (2, 99), `t` has 100 samples; (2, 100) is needed, cut both to the same"
+        " length"
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e300])
+def test_a_cursor_that_is_nowhere_is_refused(tmp_path: Path, value: float) -> None:
+    cursor = np.zeros((2, 100))
+    cursor[1, 40:43] = value
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], cursor_pos=cursor)
+    assert message_of(path) == (
+        f"`cursor_pos` is (0, {value:g}) at sample 40, one of 3 such in 100; every sample must be a"
+        " number within ±1e+06 mm, cut or fill the gap"
+    )
+
+
+@pytest.mark.parametrize("second", [2.0, 1.9, np.nan])
+def test_a_clock_that_does_not_increase_is_refused(tmp_path: Path, second: float) -> None:
+    t = 2.0 + np.arange(100) * DT
+    t[1] = second
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], t=t[None])
+    assert message_of(path) == (
+        f"`t` does not increase at sample 1: 2 s, then {second:g} s; export the session again with"
+        " a monotonic clock"
+    )
+
+
+def test_another_sampling_interval_is_refused(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=np.arange(100)[None] / 1000)
+    assert message_of(path) == (
+        "the sampling interval of `t` is 0.001 s after sample 0; the published sessions have"
+        " 0.004 s, resample this one to 250 Hz"
+    )
+
+
+def test_a_lost_sample_is_refused(tmp_path: Path) -> None:
+    t = np.arange(101) * DT
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=np.delete(t, 50)[None])
+    assert "`t` is 0.008 s after sample 49; the published" in message_of(path)
+
+
+def test_a_clock_that_slips_against_the_bins_is_refused(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=np.arange(100)[None] * 0.00405)
+    assert "the sampling interval of `t` is 0.00405 s; the published" in message_of(path)
+
+
+def test_a_clock_that_jitters_is_read(tmp_path: Path) -> None:
+    t = np.arange(100) * DT + np.random.default_rng(0).uniform(0, 1e-4, 100)
+    path = write_recording(tmp_path / "a.mat", [[[0.1]]], t=t[None])
+    assert load_session(path).n_steps == 100
+
+
+def test_one_sample_is_too_few(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], n_steps=1)
+    assert message_of(path) == "`t` holds 1 samples; at least 2 are needed"
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 96)])
+def test_zero_channels_or_units_are_refused(tmp_path: Path, shape: tuple[int, int]) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], spikes=np.zeros(shape, h5py.ref_dtype))
+    assert message_of(path) == (
+        f"`spikes` has shape {shape}, so zero units or zero channels; at least one of each is"
+        " needed, check how the file was exported"
+    )
+
+
+@pytest.mark.parametrize(
+    "table", [np.zeros((5, 96)), np.full(96, h5py.Reference(), h5py.ref_dtype)]
+)
+def test_spikes_that_are_no_table_of_cells_are_refused(tmp_path: Path, table: np.ndarray) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], spikes=table)
+    assert message_of(path) == (
+        f"`spikes` has shape {table.shape} and type {table.dtype}; a (units, channels) cell array"
+        " is needed"
+    )
+
+
+@pytest.mark.parametrize("name", ["t", "cursor_pos"])
+def test_variables_that_are_no_numbers_are_refused(tmp_path: Path, name: str) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], **{name: np.full((2, 100), b"x")})
+    assert message_of(path) == f"`{name}` is of type |S1; numbers are needed, export it again"
+
+
+def test_a_cell_that_holds_no_numbers_is_refused(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[149.0], np.array([b"x"])]])
+    assert message_of(path) == "`spikes[0, 1]` is of type |S1; numbers are needed, export it again"
+
+
+def test_damaged_bytes_give_one_line_or_a_session_but_never_a_traceback(tmp_path: Path) -> None:
+    whole = write_recording(tmp_path / "a.mat", [[[149.0], [149.1]]]).read_bytes()
+    random = np.random.default_rng(1)
+    path, refused = tmp_path / "damaged.mat", 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[random.integers(512, len(whole))] ^= int(random.integers(1, 256))
+        path.write_bytes(damaged)
+        with contextlib.suppress(DataError, FileError):
+            load_session(path)
+            continue
+        message_of(path)
+        refused += 1
+    assert refused > 10
