@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,26 @@ def open_container(path: Path, *, format: str, format_version: int) -> Iterator[
                     " damaged, make it again"
                 )
         yield file
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a container says it holds: its format and the digest of its content."""
+
+    format: str
+    digest: str
+
+
+def read_label(path: Path) -> Label:
+    """Read what a container says it holds, without checking that it does.
+
+    Raises:
+        FileError: no such file, not HDF5, truncated, or not written by rsnnctl.
+    """
+    with open_hdf5(path) as file:
+        if "format" not in file.attrs or "digest" not in file.attrs:
+            raise FileError(f"{path}: is HDF5 but not written by rsnnctl; name a model or network")
+        return Label(str(file.attrs["format"]), str(file.attrs["digest"]))
 
 
 def read_provenance(file: h5py.File) -> dict[str, Any]:

@@ -6,10 +6,13 @@ All but R2, which NeuroBench sums in float32, equal its figures to the last bit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rsnnctl.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,24 @@ def measure(
         effective_acs=operations / n_steps,
         r2=r2,
     )
+
+
+def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
+    """Combine the rows of several sessions into one, as the published totals do.
+
+    `n_steps` is summed; every other column is the plain mean of the sessions, whatever their
+    length (`footprint` to the nearest byte).
+
+    Raises:
+        DataError: there are no rows.
+    """
+    if not rows:
+        raise DataError("there are 0 sessions to average; evaluate at least 1")
+    means: dict[str, Any] = {
+        f.name: float(np.mean([getattr(row, f.name) for row in rows])) for f in fields(Metrics)
+    }
+    n_steps = sum(row.n_steps for row in rows)
+    return Metrics(**means | {"n_steps": n_steps, "footprint": round(means["footprint"])})
 
 
 def r2_score(decoded: NDArray[np.floating], target: NDArray[np.floating]) -> float:

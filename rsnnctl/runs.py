@@ -81,10 +81,34 @@ def default_file(name: str) -> Path:
     return path
 
 
+def present(*names: str) -> list[Path]:
+    """Those of the named files that the newest run has.
+
+    Raises:
+        FileError: there is no run, or it has none of them.
+    """
+    found = [latest() / name for name in names if (latest() / name).exists()]
+    return found or [default_file(names[0])]
+
+
 def session_of(path: Path) -> Path | None:
     """The recording that belongs to a file's run, or None."""
     recorded = facts(path.parent).get("session")
     return None if recorded is None else path.parent / recorded
+
+
+def needed_session(path: Path, given: Path | None) -> Path:
+    """The recording that was given, or the one of the file's run.
+
+    Raises:
+        FileError: there is neither.
+    """
+    found = given or session_of(path)
+    if found is None:
+        raise FileError(
+            f"{path}: belongs to no run with a recording; name one, `rsnnctl data synth` makes one"
+        )
+    return found
 
 
 def _relative(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:

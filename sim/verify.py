@@ -1,7 +1,8 @@
 """Bit for bit: what a backend computes, against the reference, with zero tolerance."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,34 @@ class Report:
     @property
     def differences(self) -> int:
         return sum(result.differences for result in self.backends.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values; a backend that differs also tells where first."""
+        backends: dict[str, dict[str, Any]] = {}
+        for name, result in self.backends.items():
+            backends[name] = {"words": result.words, "differences": result.differences}
+            if result.first is not None:
+                backends[name]["first"] = asdict(result.first)
+        return {
+            "digest": self.digest,
+            "steps": self.steps,
+            "backends": backends,
+            "not_run": dict(self.not_run),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The report for people, the verdict last."""
+        for name, result in self.backends.items():
+            yield f"{name}: {result.words} state words, {result.differences} differences"
+            if result.first is not None:
+                yield f"{name}: first difference: {result.first}"
+        for name, reason in self.not_run.items():
+            yield f"{name}: not run: {reason}"
+        verdict = "DIFFERS" if self.differences else "verified"
+        yield (
+            f"{verdict}: {self.steps} steps, {self.words} state words,"
+            f" {self.differences} differences"
+        )
 
 
 def verify(

@@ -1,0 +1,333 @@
+"""rsnnctl: one thin command per function. Parse, call, print; heavy imports inside the commands."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from rsnnctl import __version__
+from rsnnctl.errors import RsnnError
+
+FILE = click.Path(path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+session_option = click.option(
+    "--session", type=FILE, help="Recording (.mat); default: the one of the run."
+)
+seed_option = click.option("--seed", default=1, show_default=True, help="Of everything random.")
+
+
+def output_option(what: str):
+    return click.option("-o", "--output", type=FILE, help=f"{what}; default: beside the input.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="rsnnctl")
+def rsnnctl() -> None:
+    """From a trained recurrent spiking network to a chip, with every bit defined and checked.
+
+    Commands given no path work on the newest run, so this works in sequence:
+    train, quantize --bits 8, export-nir, simulate, verify.
+    """
+
+
+def main() -> None:
+    """Entry point: one line and exit 1 for every error that a user can mend."""
+    try:
+        rsnnctl(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except RsnnError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; nothing half-written was kept.", err=True)
+        sys.exit(130)
+
+
+@rsnnctl.command("import-weights")
+@click.argument("weights", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: a new run folder.")
+def import_weights(weights: Path, output: Path | None) -> None:
+    """Read a published state dict (.pth) into a float model."""
+    from rsnn.checkpoint import import_published, save_model
+    from rsnnctl import runs
+    from rsnnctl.provenance import provenance
+
+    model = import_published(weights)
+    facts = provenance("import-weights", weights=weights.name)
+    if output is not None:
+        save_model(model, output, facts)
+        click.echo(output)
+        return
+    with runs.new_run(weights.stem, {"command": "import-weights"}) as folder:
+        save_model(model, folder / runs.MODEL, facts)
+    click.echo(runs.latest() / runs.MODEL)
+
+
+@rsnnctl.command()
+@click.argument("session", type=FILE, required=False)
+@click.option("--model", default="tiny", show_default=True, help="Preset: tiny or big.")
+@click.option("--epochs", type=int, help="Default: 200, or a short training without SESSION.")
+@click.option("--name", default="train", show_default=True, help="Of the run folder.")
+@seed_option
+def train(session: Path | None, model: str, epochs: int | None, name: str, seed: int) -> None:
+    """Train a decoder on SESSION, or on a synthetic one made for it."""
+    from rsnnctl import show
+    from rsnnctl.steps.train import recipe, train_run
+
+    config = recipe(short=session is None, epochs=epochs, seed=seed)
+    with show.epochs(config.epochs, "train") as report:
+        click.echo(train_run(session, model, config, name, report))
+
+
+@rsnnctl.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--fraction", default=0.45, show_default=True, help="Of each matrix that goes.")
+@click.option("--epochs", type=int, help="Of retraining. Default: 100, or as short as `train` was.")
+@click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: replace the run's.")
+@seed_option
+def prune(
+    model: Path | None, fraction: float, epochs: int | None, output: Path | None, seed: int
+) -> None:
+    """Prune a model's smallest weights and train the rest again."""
+    from rsnnctl import show
+    from rsnnctl.steps.train import prune_run, retrain_recipe
+
+    config = retrain_recipe(model, epochs=epochs, seed=seed)
+    with show.epochs(config.epochs, "prune") as report:
+        click.echo(prune_run(model, fraction, config, output, report))
+
+
+@rsnnctl.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--bits", default=8, show_default=True, help="Width of a weight, 2 to 16.")
+@click.option("--decay-bits", default=12, show_default=True, help="Of a decay factor, 1 to 16.")
+@click.option("--frac-bits", default=6, show_default=True, help="Below one weight step, 0 to 16.")
+@output_option("Integer network (.int.h5)")
+def quantize(
+    model: Path | None, bits: int, decay_bits: int, frac_bits: int, output: Path | None
+) -> None:
+    """Turn a float model into an integer network."""
+    from export.quantize import quantize
+    from rsnn.checkpoint import load_model
+    from rsnnctl import runs, show
+    from rsnnctl.files import read_label
+    from rsnnctl.provenance import provenance
+    from sim.artifact import save_network
+    from sim.inspect import summarize
+
+    source = model or runs.default_file(runs.MODEL)
+    float_model, history = load_model(source)
+    widths = {"bits": bits, "decay_bits": decay_bits, "frac_bits": frac_bits}
+    facts = provenance("quantize", model=read_label(source).digest, **widths)
+    facts["history"] = history
+    network = quantize(
+        float_model, bits=bits, decay_bits=decay_bits, frac_bits=frac_bits, metadata=facts
+    )
+    target = output or source.with_name(source.name.removesuffix(".rsnn.h5") + ".int.h5")
+    save_network(network, target)
+    show.print_facts(summarize(network) | {"file": str(target)})
+
+
+@rsnnctl.command("export-nir")
+@click.argument("network", type=FILE, required=False)
+@output_option("NIR file (.nir)")
+def export_nir(network: Path | None, output: Path | None) -> None:
+    """Write the NIR graph, with integer weights and the numeric contract as metadata."""
+    from export.nir import export_nir
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
+    export_nir(load_network(source), target)
+    click.echo(target)
+
+
+@rsnnctl.command("import-nir")
+@click.argument("graph", type=FILE)
+@output_option("Integer network (.int.h5)")
+def import_nir(graph: Path, output: Path | None) -> None:
+    """Read a NIR graph that carries a numeric contract; its digest is that of the original."""
+    from export.nir import import_nir
+    from sim.artifact import save_network
+
+    network = import_nir(graph)
+    target = output or graph.with_suffix(".int.h5")
+    digest = save_network(network, target)
+    click.echo(f"{target}\ndigest {digest}")
+
+
+@rsnnctl.command()
+@click.argument("network", type=FILE, required=False)
+@click.option(
+    "--input", "source", type=FILE, help="Session (.mat) or raster (.npy .npz .h5); default: run."
+)
+@click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
+@click.option("--trace", is_flag=True, help="Keep every state word of every step.")
+@output_option("Decoded velocity and readout words (.npz)")
+@json_option
+def simulate(
+    network: Path | None,
+    source: Path | None,
+    part: str,
+    trace: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Run an integer network over a recording, event by event."""
+    from rsnn.data.stream import load_stream
+    from rsnnctl import runs, show
+    from sim import kernels
+    from sim.artifact import load_network
+    from sim.metrics import evaluate_run
+    from sim.output import save_run
+
+    path = network or runs.default_file(runs.NETWORK)
+    loaded = load_network(path)
+    stream = load_stream(runs.needed_session(path, source), part)
+    run = kernels.run(loaded, stream.raster, record=trace)
+    target = output or path.with_name(path.name.removesuffix(".int.h5") + ".decoded.npz")
+    save_run(loaded, run, target)
+    row = show.metrics_row(path.name, stream.name, evaluate_run(loaded, run, stream.velocity))
+    if as_json:
+        show.print_json(row | {"digest": loaded.digest(), "file": str(target)})
+    else:
+        show.print_table([row])
+        click.echo(target)
+
+
+@rsnnctl.command()
+@click.argument("files", type=FILE, nargs=-1)
+@click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
+@click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
+@click.option("--precision", default="float32", show_default=True, help="In which floats compute.")
+@click.option("--baselines", is_flag=True, help="Ridge regression beside it.")
+@click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
+@json_option
+def evaluate(
+    files: tuple[Path, ...],
+    sessions: tuple[Path, ...],
+    part: str,
+    precision: str,
+    baselines: bool,
+    harness: bool,
+    as_json: bool,
+) -> None:
+    """Print NeuroBench's table for float models and integer networks, in total and per session."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.evaluate import evaluate_files
+
+    paths = files or tuple(runs.present(runs.MODEL, runs.NETWORK))
+    rows = evaluate_files(
+        paths, sessions, part=part, precision=precision, baselines=baselines, harness=harness
+    )
+    show.print_json(rows) if as_json else show.print_table(rows)
+
+
+@rsnnctl.command()
+@click.argument("network", type=FILE, required=False)
+@click.option(
+    "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
+)
+@click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
+@json_option
+def verify(network: Path | None, source: Path | None, steps: int, as_json: bool) -> None:
+    """Compare every backend with the reference: every state word of every step, zero tolerance."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.verify import verify_file
+
+    path = network or runs.default_file(runs.NETWORK)
+    report = verify_file(path, source or runs.session_of(path), steps)
+    if as_json:
+        show.print_json(report.as_dict())
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if report.differences:
+        sys.exit(1)
+
+
+@rsnnctl.command()
+@click.argument("file", type=FILE, required=False)
+@json_option
+def inspect(file: Path | None, as_json: bool) -> None:
+    """Show what is in a model or network: contract, sizes, ranges, storage, worst cases."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.inspect import describe_file
+
+    description = describe_file(file or runs.default_file(runs.NETWORK))
+    if as_json:
+        show.print_json(description)
+        return
+    show.print_description(description)
+
+
+@rsnnctl.command()
+@click.pass_context
+def demo(ctx: click.Context) -> None:
+    """The whole path on a short synthetic session: train, prune, quantize, export, verify."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.plot import plot_decoded
+
+    for title, command, options in (
+        ("train a float model on a synthetic session", train, {"name": "demo"}),
+        ("prune it and train it again", prune, {}),
+        ("quantize it to 8 bits", quantize, {}),
+        ("export it as NIR", export_nir, {}),
+        ("simulate the integers", simulate, {}),
+        ("measure both", evaluate, {"baselines": True}),
+        ("verify every bit", verify, {}),
+    ):
+        show.say(f"- {title}: rsnnctl {command.name}")
+        ctx.invoke(command, **options)
+    plot_decoded(runs.latest())
+    click.echo(f"run folder: {runs.latest()}")
+
+
+@rsnnctl.group()
+def data() -> None:
+    """Recordings: make, describe, download."""
+
+
+@data.command()
+@click.option("-o", "--output", type=FILE, default=Path("synthetic.mat"), show_default=True)
+@click.option("--minutes", default=20.0, show_default=True)
+@click.option("--channels", default=96, show_default=True)
+@seed_option
+def synth(output: Path, minutes: float, channels: int, seed: int) -> None:
+    """Write a realistic session in the layout of the published recordings."""
+    from rsnn.data.synthetic import synthesize
+
+    synthesize(output, minutes=minutes, n_channels=channels, seed=seed)
+    click.echo(output)
+
+
+@data.command()
+@click.argument("file", type=FILE)
+@click.option("--md5", is_flag=True, help="Compare the file with the published checksum.")
+@json_option
+def info(file: Path, md5: bool, as_json: bool) -> None:
+    """Describe any session."""
+    from rsnn.data.describe import describe
+    from rsnnctl import show
+
+    facts = describe(file, check_md5=md5)
+    show.print_json(facts) if as_json else show.print_facts(facts)
+
+
+@data.command()
+@click.argument("session")
+@click.option("-o", "--output", type=FILE, default=Path("data"), show_default=True, help="Folder.")
+def fetch(session: str, output: Path) -> None:
+    """Download a published session, with resume and checksum."""
+    from rsnn.data.fetch import fetch
+    from rsnnctl import show
+
+    with show.download_progress(session) as report:
+        click.echo(fetch(session, output, report=report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What is in a float model: its shape, parameters and time constants, as data."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from rsnn.model import RSNN
+
+
+def describe(model: RSNN) -> dict[str, Any]:
+    """Describe a model with values that JSON can hold; time constants are in milliseconds."""
+    layers = {f"hidden{i}": layer for i, layer in enumerate(model.hidden)}
+    layers |= {f"head{i}": head for i, head in enumerate(model.heads)}
+    connections = model.connections()
+    with torch.no_grad():
+        return {
+            "architecture": asdict(model.architecture),
+            "precision": str(next(model.parameters()).dtype).removeprefix("torch."),
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "footprint": sum(p.numel() * p.element_size() for p in model.parameters()),
+            "layers": [
+                {
+                    "layer": name,
+                    "neurons": len(layer.tau.mem_param),
+                    "tau_mem_ms": _range(layer.tau.tau_mem() * 1000),
+                    "tau_syn_ms": _range(layer.tau.tau_syn() * 1000),
+                }
+                for name, layer in layers.items()
+            ],
+            "weights": {
+                name: {
+                    "shape": list(w.shape),
+                    "zero": int((w == 0).sum()),
+                    "range": _range(w),
+                }
+                for name, w in connections.items()
+            },
+        }
+
+
+def _range(values: torch.Tensor) -> dict[str, float]:
+    return {"min": float(values.min()), "max": float(values.max())}

@@ -1,0 +1,140 @@
+"""Results for people on stdout, JSON for machines, progress on stderr."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from rsnnctl.metrics import Metrics
+
+_WIDE = 200  # columns, where stdout is a file or a pipe
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; numbers that are not finite become null."""
+    print(json.dumps(_finite(value), indent=2))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+    """Print rows under the union of their keys; `-` where a row has no such key."""
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    table = Table(title=title, title_justify="left")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        is_text = any(isinstance(row.get(name), str) for row in rows)
+        table.add_column(name, justify="left" if is_text else "right")
+    for row in rows:
+        table.add_row(*(_text(row.get(name, "-")) for name in names))
+    console.print(table)
+
+
+def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
+    """Print names and values, two columns."""
+    print_table([{"what": name, "value": _text(v)} for name, v in facts.items()], title)
+
+
+def print_description(description: Mapping[str, Any]) -> None:
+    """Print nested facts: one table for the plain ones, one for each group and each list."""
+    plain = {k: v for k, v in description.items() if not isinstance(v, Mapping | list)}
+    print_facts(plain)
+    for name, value in description.items():
+        if (
+            isinstance(value, Mapping)
+            and value
+            and all(isinstance(v, Mapping) for v in value.values())
+        ):
+            print_table([{"name": key} | dict(row) for key, row in value.items()], name)
+        elif isinstance(value, Mapping) and value:
+            print_facts(value, name)
+        elif isinstance(value, list) and value:
+            print_table(value, name)
+
+
+def metrics_row(name: str, stream: str, metrics: Metrics) -> dict[str, Any]:
+    """One row of NeuroBench's table, ready for `print_table` and `print_json`."""
+    return {"model": name, "session": stream} | asdict(metrics)
+
+
+@contextmanager
+def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
+    """Show the epochs of a training on stderr, with time left; nothing where it is no terminal.
+
+    Yields a function of a record with `epoch`, `loss` and `validation_r2`.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total, remark="")
+
+        def report(record: Any) -> None:
+            remark = f"loss {record.loss:.4f}, validation R2 {record.validation_r2:.3f}"
+            bar.update(task, completed=record.epoch, remark=remark)
+
+        yield report
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a download on stderr; yields a function of (bytes done, bytes in all)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def say(text: str) -> None:
+    """Print one line about what is being done, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "-"
+        whole = value == round(value) or abs(value) >= 1000
+        return f"{value:.0f}" if whole else f"{value:.4g}"
+    if isinstance(value, Mapping) and set(value) == {"min", "max"}:
+        return f"{_text(value['min'])} .. {_text(value['max'])}"
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_text(v)}" for key, v in value.items())
+    if isinstance(value, list | tuple):
+        return " x ".join(_text(v) for v in value)
+    return "-" if value is None else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value

@@ -1,0 +1,112 @@
+"""NeuroBench's table for any mix of float models, integer networks and sessions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsnn.data.session import Session, load_session
+from rsnn.data.split import split_session
+from rsnnctl import runs
+from rsnnctl.errors import RangeError
+from rsnnctl.files import read_label
+from rsnnctl.metrics import Metrics, mean_metrics
+from rsnnctl.show import metrics_row
+from sim import artifact, kernels
+from sim.metrics import evaluate_run
+
+PRECISIONS = ("float16", "bfloat16", "float32", "float64")
+Row = dict[str, Any]
+Measure = Callable[[Session, slice], Metrics]
+
+
+def evaluate_files(
+    paths: Sequence[Path],
+    sessions: Sequence[Path],
+    *,
+    part: str = "test",
+    precision: str = "float32",
+    baselines: bool = False,
+    harness: bool = False,
+) -> list[Row]:
+    """Evaluate every file on every session: a row each, and their mean where there are several.
+
+    Args:
+        paths: models and networks.
+        sessions: recordings; none means the recording of each file's run.
+        part: `train`, `validation`, `test` or `all` of each session.
+        precision: in which float models compute.
+        baselines: add ridge regression on each session.
+        harness: add what NeuroBench's own harness finds for each float model.
+
+    Raises:
+        RangeError: no such precision.
+        FileError, DataError, MismatchError: a file cannot be used, or channels differ.
+    """
+    if precision not in PRECISIONS:
+        raise RangeError(f"--precision is {precision}; known: {', '.join(PRECISIONS)}")
+    loaded: dict[Path, Session] = {}
+    rows: list[Row] = []
+    for path in paths:
+        for name, measure in _measures(path, precision, harness).items():
+            metrics = []
+            for source in sessions or [runs.needed_session(path, None)]:
+                session = loaded.setdefault(source, load_session(source))
+                metrics.append(measure(session, _steps(session, part)))
+                rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
+            if len(metrics) > 1:
+                rows.append(metrics_row(name, "all", mean_metrics(metrics)))
+    if baselines:
+        from rsnn.baselines import ridge_r2
+
+        for session in loaded.values():
+            r2 = ridge_r2(session, split_session(session))
+            name = "ridge regression, 200 ms"
+            rows.append({"model": name, "session": f"{session.name} (test)", "r2": r2})
+    return rows
+
+
+def _steps(session: Session, part: str) -> slice:
+    return slice(None) if part == "all" else getattr(split_session(session), part)
+
+
+def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
+    """Functions from a session and its steps to figures, by the name of their row."""
+    if read_label(path).format == artifact.FORMAT:
+        network = artifact.load_network(path)
+
+        def measure_network(session: Session, steps: slice) -> Metrics:
+            run = kernels.run(network, session.raster[steps])
+            return evaluate_run(network, run, session.velocity[steps])
+
+        return {f"{path.name} (int{network.contract.weight_bits})": measure_network}
+
+    import torch  # only now, because it takes a second
+
+    from rsnn.checkpoint import load_model
+    from rsnn.evaluate import evaluate
+    from rsnn.harness import run_neurobench
+
+    model, _ = load_model(path)
+
+    def measure_model(session: Session, steps: slice) -> Metrics:
+        raster, velocity = session.raster[steps], session.velocity[steps]
+        return evaluate(model, raster, velocity, dtype=getattr(torch, precision))
+
+    def measure_harness(session: Session, steps: slice) -> Metrics:
+        found = run_neurobench(model, session.raster[steps], session.velocity[steps])
+        operations = found["SynapticOperations"]
+        return Metrics(
+            n_steps=len(session.raster[steps]),
+            footprint=found["Footprint"],
+            connection_sparsity=found["ConnectionSparsity"],
+            activation_sparsity=found["ActivationSparsity"],
+            dense=operations["Dense"],
+            effective_macs=operations["Effective_MACs"],
+            effective_acs=operations["Effective_ACs"],
+            r2=found["R2"],
+        )
+
+    measures: dict[str, Measure] = {f"{path.name} ({precision})": measure_model}
+    if harness:
+        measures[f"{path.name} (NeuroBench)"] = measure_harness
+    return measures

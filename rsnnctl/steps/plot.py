@@ -1,0 +1,74 @@
+"""One picture of a run: what was decoded, and the spikes it was decoded from."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from rsnn.checkpoint import load_model
+from rsnn.data.stream import load_stream
+from rsnn.evaluate import decode
+from rsnnctl import runs
+from rsnnctl.files import atomic_path
+from rsnnctl.metrics import r2_score
+from sim import kernels
+from sim.artifact import load_network
+
+PICTURE = "decoded.png"
+_SECONDS = 20.0
+
+
+def plot_decoded(folder: Path) -> Path:
+    """Draw the first 20 s of a run's test part: velocity true, float and integer, and all spikes.
+
+    Args:
+        folder: a run with a session, a model and a network.
+
+    Returns:
+        The path of the PNG in that folder.
+
+    Raises:
+        FileError, DataError: one of them is missing or cannot be read.
+    """
+    network = load_network(folder / runs.NETWORK)
+    model, _ = load_model(folder / runs.MODEL)
+    stream = load_stream(runs.needed_session(folder / runs.NETWORK, None))
+    assert stream.velocity is not None  # a run's recording is a session
+    run = kernels.run(network, stream.raster, record=True)
+    assert run.trace is not None  # because it was asked for
+    decoded = {
+        "float32": decode(model, stream.raster)[0],
+        f"int{network.contract.weight_bits}": network.readout.decode(run.out),
+    }
+    shown = slice(0, round(_SECONDS / network.dt))
+    seconds = np.arange(len(stream.raster))[shown] * network.dt
+    figure, axes = plt.subplots(
+        4, 1, figsize=(10, 7), sharex=True, height_ratios=(2, 2, 1.2, 1.2), layout="constrained"
+    )
+    per_second = 1.0 / network.dt
+    for axis, coordinate, name in zip(axes[:2], (0, 1), "xy", strict=True):
+        axis.plot(
+            seconds, stream.velocity[shown, coordinate] * per_second, "0.7", lw=3, label="true"
+        )
+        for label, values in decoded.items():
+            r2 = r2_score(values, stream.velocity)
+            text = f"{label}, test R2 {r2:.3f}"
+            axis.plot(seconds, values[shown, coordinate] * per_second, lw=1, label=text)
+        axis.set_ylabel(f"{name} velocity (mm/s)")
+    axes[0].legend(loc="upper right", ncols=3, frameon=False)
+    hidden = run.trace.variables["hidden0.spk"]
+    for axis, spikes, name in zip(
+        axes[2:], (stream.raster, hidden), ("input channel", "hidden neuron"), strict=True
+    ):
+        steps, units = np.nonzero(spikes[shown])
+        axis.plot(steps * network.dt, units, "k,")
+        axis.set_ylabel(name)
+    axes[-1].set_xlabel("time (s)")
+    target = folder / PICTURE
+    with atomic_path(target) as temporary:
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+    plt.close(figure)
+    return target

@@ -1,0 +1,45 @@
+"""Verify a network's file: its golden run, then every backend that this machine can run."""
+
+from pathlib import Path
+
+from export import formats
+from rsnn.data.raster import random_raster
+from rsnn.data.stream import load_stream
+from rsnnctl.errors import MismatchError, RangeError
+from sim import kernels, reference
+from sim.artifact import load_network, load_vectors
+from sim.trace import first_difference
+from sim.verify import Report, verify
+
+
+def verify_file(path: Path, source: Path | None, steps: int) -> Report:
+    """Compare every backend with the reference over the golden input and one stream.
+
+    Args:
+        path: the network.
+        source: session (its test part is taken) or raster; None for a random raster of 20 Hz.
+        steps: at most so many steps of the stream.
+
+    Raises:
+        RangeError: `steps` is below 1.
+        MismatchError: the file's golden run is not what the reference computes; or another number
+            of channels.
+        FileError, DataError: a file cannot be used.
+    """
+    if steps < 1:
+        raise RangeError(f"--steps is {steps}; at least 1 is needed")
+    network = load_network(path)
+    golden, expected = load_vectors(path)
+    difference = first_difference(expected, reference.run(network, golden))
+    if difference is not None:
+        raise MismatchError(
+            f"{path}: the golden run in the file is not what this rsnnctl computes ({difference});"
+            " the file was made under other semantics, quantize again"
+        )
+    if source is None:
+        raster = random_raster(steps, network.n_inputs, dt=network.dt)
+    else:
+        raster = load_stream(source).raster[:steps]
+    backends = {"numba": kernels.run_backend}
+    backends |= {name: module.run_backend for name, module in formats().items()}
+    return verify(network, [golden, raster], backends)

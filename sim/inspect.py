@@ -1,0 +1,74 @@
+"""What is in an integer network: its contract, sizes, ranges, storage and worst cases, as data."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bounds import state_bounds
+from sim.metrics import storage
+from sim.network import IntegerNetwork
+
+
+def describe(network: IntegerNetwork) -> dict[str, Any]:
+    """Describe a network with values that JSON can hold.
+
+    `cannot_overflow` is true where the state widths hold the worst case of `sim/bounds.py`.
+    """
+    contract = network.contract
+    bounds = state_bounds(network)
+    syn_needed = max(b.syn_bits for b in bounds.values())
+    mem_needed = max(b.mem_bits for b in bounds.values())
+    stored = storage(network)
+    layers = []
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        arrays = {key: value for key, value in vars(layer).items() if isinstance(value, np.ndarray)}
+        layers.append(
+            {"layer": name, "neurons": layer.n_neurons}
+            | {key: _range(value) for key, value in arrays.items()}
+            | {"worst_syn_bits": bounds[name].syn_bits, "worst_mem_bits": bounds[name].mem_bits}
+        )
+    return {
+        "digest": network.digest(),
+        "dt": network.dt,
+        "inputs": network.n_inputs,
+        "outputs": network.readout.n_outputs,
+        "heads": network.readout.n_heads,
+        "contract": contract.as_dict(),
+        "layers": layers,
+        "weights": {
+            name: {"shape": list(w.shape), "zero": int(np.count_nonzero(w == 0))}
+            for name, w in network.connections().items()
+        },
+        "storage": {
+            "dense_bits": stored.dense_bits,
+            "sparse_bits": stored.sparse_bits,
+            "stored_bits": stored.stored_bits,
+            "encoding": stored.encoding,
+        },
+        "worst_case": {
+            "syn_bits_needed": syn_needed,
+            "mem_bits_needed": mem_needed,
+            "cannot_overflow": syn_needed <= contract.syn_bits and mem_needed <= contract.mem_bits,
+        },
+        "provenance": dict(network.metadata),
+    }
+
+
+def summarize(network: IntegerNetwork) -> dict[str, Any]:
+    """The few facts of a network that decide whether it will do."""
+    facts = describe(network)
+    n_weights = sum(w.size for w in network.connections().values())
+    n_zero = sum(w["zero"] for w in facts["weights"].values())
+    contract = network.contract
+    return {
+        "digest": facts["digest"],
+        "weights": f"{n_weights} of {contract.weight_bits} bits, {n_zero} of them zero",
+        "state": f"{contract.syn_bits} bits synaptic current, {contract.mem_bits} bits membrane",
+        "cannot overflow": "yes" if facts["worst_case"]["cannot_overflow"] else "not proven",
+        "stored": f"{facts['storage']['stored_bits']} bits, {facts['storage']['encoding']}",
+    }
+
+
+def _range(values: NDArray) -> dict[str, float]:
+    return {"min": values.min().item(), "max": values.max().item()}
