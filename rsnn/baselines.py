@@ -2,13 +2,12 @@
 
 The velocity at a step is a linear function of the spike counts in bins of 20 ms behind it. Training
 takes one row a bin, prediction one every step. Neither holds a matrix of all features: training
-accumulates normal equations in chunks, prediction adds up one lag after the other.
+sums up normal equations lag by lag, prediction adds up one lag after the other.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rsnn.data.session import Session
@@ -19,7 +18,6 @@ from rsnnctl.metrics import r2_score
 BIN = 0.020  # seconds
 PENALTIES = (1e1, 1e2, 1e3, 1e4, 1e5)
 _HELD_OUT = 0.2  # share of the training rows, at their end, on which the penalty is chosen
-_CHUNK = 4096  # rows
 
 
 class _Moments(NamedTuple):
@@ -35,7 +33,7 @@ class _Moments(NamedTuple):
 class _Linear(NamedTuple):
     """A fitted decoder: weights (n_features, n_outputs) and offset (n_outputs,).
 
-    Features are channel by channel, and within a channel from the oldest bin to the newest.
+    Features are lag by lag from the newest bin to the oldest, each with all channels.
     """
 
     weights: NDArray[np.float64]
@@ -115,22 +113,28 @@ def ridge(
 
 
 def _moments(counts: NDArray[np.integer], target: NDArray[np.float64]) -> _Moments:
-    """Sum over rows; row k sees bins k .. k + n_lags - 1 of `counts`, the newest last.
+    """Sum over rows; row k sees bins k .. k + n_lags - 1 of `counts`, lag 0 being the last of them.
 
-    Counts are small integers, so float32 adds up their products exactly below 2^24.
+    A lag shifts the same bins by one row, so only the products with lag 0 are summed up; all others
+    follow from the one before by the two rows in which they differ. Counts are small integers:
+    float32 sums their products exactly below 2^24.
     """
-    n_lags = len(counts) - len(target) + 1
-    windows = sliding_window_view(counts, n_lags, axis=0)  # (n_rows, n_channels, n_lags)
-    n_features = counts.shape[1] * n_lags
-    f = np.zeros(n_features)
-    ff = np.zeros((n_features, n_features))
-    fy = np.zeros((n_features, target.shape[1]))
-    for start in range(0, len(target), _CHUNK):
-        rows = windows[start : start + _CHUNK].astype(np.float32).reshape(-1, n_features)
-        f += rows.sum(0, dtype=np.float64)
-        ff += rows.T @ rows
-        fy += rows.T @ target[start : start + _CHUNK]
-    return _Moments(len(target), f, target.sum(0), ff, fy)
+    n_rows, n_lags = len(target), len(counts) - len(target) + 1
+    counts = counts.astype(np.float32)
+    lagged = [counts[n_lags - 1 - lag :][:n_rows] for lag in range(n_lags)]
+    f = np.concatenate([rows.sum(0, dtype=np.float64) for rows in lagged])
+    fy = np.concatenate([rows.T @ target for rows in lagged])
+    ff = np.empty((n_lags, counts.shape[1], n_lags, counts.shape[1]))
+    for j in range(n_lags):
+        for i in range(j + 1):
+            if i == 0:
+                ff[0, :, j] = lagged[0].T @ lagged[j]
+            else:
+                gained = np.outer(lagged[i][0], lagged[j][0])
+                lost = np.outer(lagged[i - 1][-1], lagged[j - 1][-1])
+                ff[i, :, j] = ff[i - 1, :, j - 1] + gained - lost
+            ff[j, :, i] = ff[i, :, j].T
+    return _Moments(n_rows, f, target.sum(0), ff.reshape(len(f), len(f)), fy)
 
 
 def _solve(m: _Moments, penalty: float) -> _Linear:
@@ -147,11 +151,11 @@ def _predict(
 ) -> NDArray[np.float64]:
     """Predict every step of a stretch, (n_steps, n_outputs); the newest bin ends at the step."""
     n_steps, n_channels = raster.shape
-    weights = decoder.weights.reshape(n_channels, n_lags, -1)[:, ::-1]
+    weights = decoder.weights.reshape(n_lags, n_channels, -1).astype(np.float32)
     predicted = np.tile(decoder.offset, (n_steps, 1))
     spikes = raster.astype(np.float32)
     for lag in range(n_lags):
-        sent = spikes @ weights[:, lag].astype(np.float32)
+        sent = spikes @ weights[lag]
         for delay in range(lag * steps, min((lag + 1) * steps, n_steps)):
             predicted[delay:] += sent[: n_steps - delay]
     return predicted
