@@ -41,8 +41,8 @@ def magnitude_masks(model: RSNN, fraction: float) -> dict[str, Tensor]:
     """
     if not 0.0 <= fraction < 1.0:
         raise RangeError(
-            f"fraction is {fraction:g}; it must be in 0..1 and below 1, the published networks lie"
-            " between 0.4 and 0.5"
+            f"fraction is {fraction:g}; it must be at least 0 and below 1, the published networks"
+            " lie between 0.4 and 0.5"
         )
     masks = {}
     for name, weight in model.connections().items():
