@@ -16,8 +16,7 @@ from rsnnctl.errors import MismatchError, RangeError
 from sim.contract import NumericContract, signed_range
 
 MAX_EXPONENT = 15
-_ROW_LIMIT = (1 << 31) - 1  # unshifted sums of weights stay exact in 32 bits
-_ACC_LIMIT = 1 << 62  # shifted ones in 64
+_SUM_LIMIT = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -199,19 +198,13 @@ def _checked(name: str, layer: Layer, n_pre: int, contract: NumericContract) -> 
             w_rec = integers("w_rec", (n, n), weight, *weight_range)
         e_in = integers("e_in", (n,), np.uint8, 0, MAX_EXPONENT)
         e_rec = integers("e_rec", (n,), np.uint8, 0, MAX_EXPONENT)
-        reach = _row_sums(f"{name}.w_in", w_in) << e_in.astype(np.int64)
+        _check_sums(f"{name}.w_in", w_in)
         if w_rec is not None:
-            reach = reach + (_row_sums(f"{name}.w_rec", w_rec) << e_rec.astype(np.int64))
-        worst = int(reach.max()) << contract.frac_bits
-        if worst >= _ACC_LIMIT:
-            raise RangeError(
-                f"{name}: the shifted weights of a neuron add up to {worst}, beyond the 62 bits in"
-                " which they are summed; use smaller e_in, e_rec or frac_bits"
-            )
+            _check_sums(f"{name}.w_rec", w_rec)
         threshold = integers("threshold", (n,), np.int32, *mem_range)
         return CubaLIF(w_in, w_rec, e_in, e_rec, threshold=threshold, **decays)
     w_out = integers("w_out", (n, n_pre), weight, *weight_range)
-    _row_sums(f"{name}.w_out", w_out)
+    _check_sums(f"{name}.w_out", w_out)
     if layer.n_heads < 1 or n % layer.n_heads:
         raise MismatchError(
             f"{name} has {n} rows, which {layer.n_heads} heads cannot share equally"
@@ -249,12 +242,15 @@ def _bits_for(value: np.integer) -> int:
     return int(value if value >= 0 else ~value).bit_length() + 1
 
 
-def _row_sums(name: str, weights: NDArray) -> NDArray[np.int64]:
-    """Sum of absolute weights of each neuron; it must fit in the 32 bits of an accumulator."""
-    sums = np.abs(weights.astype(np.int64)).sum(1)
-    if sums.max() > _ROW_LIMIT:
+def _check_sums(name: str, weights: NDArray) -> None:
+    """Refuse a neuron whose weights could overflow a 32-bit accumulator.
+
+    It follows that all else is exact in 64 bits: two such sums, shifted by at most 15 + 16 bits,
+    and a decayed state of 32 bits stay below 2^63.
+    """
+    worst = np.abs(weights.astype(np.int64)).sum(1).max()
+    if worst > _SUM_LIMIT:
         raise RangeError(
-            f"{name}: the weights of a neuron add up to {sums.max()}; a 32-bit accumulator holds"
-            f" {_ROW_LIMIT}. Use fewer inputs or quantize with fewer --bits"
+            f"{name}: the weights of a neuron add up to {worst}; a 32-bit accumulator holds"
+            f" {_SUM_LIMIT}. Use fewer inputs or quantize with fewer --bits"
         )
-    return sums

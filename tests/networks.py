@@ -1,0 +1,139 @@
+"""Random integer networks, contracts and rasters for the tests of the integer world."""
+
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+from hypothesis import strategies as st
+
+from sim.contract import PAPER, NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+
+CHOICES = {
+    "current": ("previous", "new"),
+    "fires_on": ("previous_membrane", "new_membrane"),
+    "fires_when": (">", ">="),
+    "reset": ("zero", "subtract"),
+    "reset_drops_input": (True, False),
+    "rounding": ("toward_zero", "floor"),
+    "overflow_syn": ("saturate", "wrap"),
+    "overflow_mem": ("saturate", "wrap"),
+}
+LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
+FLOOR_SUBTRACT = replace(
+    PAPER,
+    current="new",
+    fires_on="new_membrane",
+    fires_when=">=",
+    reset="subtract",
+    reset_drops_input=False,
+    rounding="floor",
+)
+
+
+def covering_contracts() -> list[NumericContract]:
+    """Few contracts in which every pair of choices occurs together, `PAPER` first.
+
+    Every pair of values of every two fields is in at least one of them.
+    """
+    pairs = {
+        ((a, x), (b, y))
+        for a, b in combinations(CHOICES, 2)
+        for x, y in product(CHOICES[a], CHOICES[b])
+    }
+    every = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+    chosen = []
+    while pairs:
+        best = (
+            max(every, key=lambda c: sum(_covers(c, pair) for pair in pairs))
+            if chosen
+            else every[0]
+        )
+        chosen.append(replace(PAPER, **best))
+        pairs = {pair for pair in pairs if not _covers(best, pair)}
+    return chosen
+
+
+def _covers(choice: dict, pair: tuple) -> bool:
+    return all(choice[name] == value for name, value in pair)
+
+
+def random_network(
+    rng: np.random.Generator,
+    contract: NumericContract = PAPER,
+    *,
+    n_inputs: int = 12,
+    hidden: tuple[int, ...] = (8,),
+    recurrent: bool = True,
+    n_outputs: int = 2,
+    n_heads: int = 1,
+    sparsity: float = 0.3,
+    threshold: int | None = None,
+) -> IntegerNetwork:
+    """A network with weights and decays over the whole range that its contract allows."""
+    low, high = signed_range(contract.weight_bits)
+
+    def weights(*shape: int) -> np.ndarray:
+        return rng.integers(low, high + 1, shape) * (rng.random(shape) >= sparsity)
+
+    def decays(n: int) -> np.ndarray:
+        return rng.integers(0, (1 << contract.decay_frac) + 1, n)
+
+    reach = 1 << (contract.frac_bits + contract.weight_bits + 1)
+    top = min(reach if threshold is None else threshold, signed_range(contract.mem_bits)[1])
+    layers, n_pre = [], n_inputs
+    for n in hidden:
+        layers.append(
+            CubaLIF(
+                w_in=weights(n, n_pre),
+                w_rec=weights(n, n) if recurrent else None,
+                e_in=rng.integers(0, 4, n),
+                e_rec=rng.integers(0, 4, n),
+                decay_syn=decays(n),
+                decay_mem=decays(n),
+                threshold=rng.integers(-top // 8, top + 1, n),
+            )
+        )
+        n_pre = n
+    rows = n_outputs * n_heads
+    mem_low, mem_high = signed_range(contract.mem_bits)
+    layers.append(
+        CubaLI(
+            w_out=weights(rows, n_pre),
+            decay_syn=decays(rows),
+            decay_mem=decays(rows),
+            initial_out=np.clip(rng.integers(-100, 101, rows), mem_low, mem_high),
+            out_scale=rng.random(rows) + 0.5,
+            n_heads=n_heads,
+        )
+    )
+    return IntegerNetwork(tuple(layers), contract, 0.004, {"seed": "test"})
+
+
+def random_raster(rng: np.random.Generator, n_steps: int, n_inputs: int) -> np.ndarray:
+    """Spikes whose density changes from stretch to stretch, silence and all ones included."""
+    density = np.repeat(rng.choice([0.0, 0.05, 0.2, 0.6, 1.0], -(-n_steps // 10)), 10)[:n_steps]
+    return (rng.random((n_steps, n_inputs)) < density[:, None]).astype(np.uint8)
+
+
+@st.composite
+def networks(draw, contracts=None) -> IntegerNetwork:
+    """Networks of all shapes and widths, under one of the given contracts' choices."""
+    contract = draw(st.sampled_from(contracts or [PAPER]))
+    contract = replace(
+        contract,
+        decay_frac=draw(st.integers(1, 16)),
+        frac_bits=draw(st.integers(0, 8)),
+        weight_bits=draw(st.integers(2, 16)),
+        syn_bits=draw(st.integers(2, 32)),
+        mem_bits=draw(st.integers(2, 32)),
+    )
+    return random_network(
+        np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
+        contract,
+        n_inputs=draw(st.integers(1, 9)),
+        hidden=tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=3))),
+        recurrent=draw(st.booleans()),
+        n_outputs=draw(st.integers(1, 3)),
+        n_heads=draw(st.integers(1, 3)),
+    )

@@ -1,0 +1,228 @@
+"""The definition itself: against scalar arithmetic written out here, and on its corner cases."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster
+
+from rsnnctl.errors import MismatchError
+from sim import reference
+from sim.contract import PAPER, NumericContract
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+
+
+def scalar_paper_run(network: IntegerNetwork, raster) -> dict[str, list[list[int]]]:
+    """The published dynamics for one hidden layer in Python's own unbounded integers."""
+    c, (hidden, readout) = network.contract, network.layers
+    n, rows = hidden.n_neurons, readout.n_neurons
+    spk, syn, mem = [0] * n, [0] * n, [0] * n
+    read, out = [0] * rows, [int(v) for v in readout.initial_out]
+    arriving = [0] * network.n_inputs
+    kept = {"spk": [], "syn": [], "mem": [], "read": [], "out": []}
+
+    def decay(x, d):
+        magnitude = abs(x) * int(d) // 2**c.decay_frac
+        return magnitude if x >= 0 else -magnitude
+
+    def saturate(x, bits):
+        return max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, x))
+
+    for x in raster:
+        new_spk, new_syn, new_mem = [], [], []
+        for i in range(n):
+            acc = sum(
+                int(hidden.w_in[i, j]) << int(hidden.e_in[i]) for j in range(len(x)) if arriving[j]
+            )
+            acc += sum(int(hidden.w_rec[i, k]) << int(hidden.e_rec[i]) for k in range(n) if spk[k])
+            fires = mem[i] > int(hidden.threshold[i])
+            new_spk.append(int(fires))
+            new_mem.append(
+                0 if fires else saturate(decay(mem[i], hidden.decay_mem[i]) + syn[i], c.mem_bits)
+            )
+            new_syn.append(
+                saturate(decay(syn[i], hidden.decay_syn[i]) + (acc << c.frac_bits), c.syn_bits)
+            )
+        new_out = [
+            saturate(decay(out[k], readout.decay_mem[k]) + read[k], c.mem_bits) for k in range(rows)
+        ]
+        read = [
+            saturate(
+                decay(read[k], readout.decay_syn[k])
+                + (sum(int(readout.w_out[k, i]) for i in range(n) if spk[i]) << c.frac_bits),
+                c.syn_bits,
+            )
+            for k in range(rows)
+        ]
+        spk, syn, mem, out, arriving = new_spk, new_syn, new_mem, new_out, list(x)
+        for name, value in zip(kept, (spk, syn, mem, read, out), strict=True):
+            kept[name].append(value)
+    return kept
+
+
+@pytest.mark.parametrize("bits", [10, 16, 32])
+def test_the_paper_contract_is_the_published_step_in_plain_integers(bits):
+    rng = np.random.default_rng(bits)
+    contract = replace(PAPER, syn_bits=bits, mem_bits=bits)
+    for _ in range(5):
+        network = random_network(rng, contract, threshold=2 ** min(bits - 4, 14))
+        raster = random_raster(rng, 120, network.n_inputs)
+        found = reference.run(network, raster).variables
+        expected = scalar_paper_run(network, raster)
+        assert sum(map(sum, expected["spk"])) > 0
+        for name, key in (
+            ("hidden0.spk", "spk"),
+            ("hidden0.syn", "syn"),
+            ("hidden0.mem", "mem"),
+            ("readout.syn", "read"),
+            ("readout.out", "out"),
+        ):
+            assert np.array_equal(found[name], expected[key]), name
+
+
+def one_neuron(contract: NumericContract, **changes) -> IntegerNetwork:
+    """One input, one hidden neuron, one readout; nothing decays unless asked for."""
+    unity = 1 << contract.decay_frac
+    values = {
+        "w_in": np.array([[1]]),
+        "w_rec": np.array([[0]]),
+        "e_in": np.array([0]),
+        "e_rec": np.array([0]),
+        "decay_syn": np.array([0]),
+        "decay_mem": np.array([unity]),
+        "threshold": np.array([2]),
+    } | {key: np.array(value) for key, value in changes.items()}
+    readout = CubaLI(
+        w_out=np.array([[1]]),
+        decay_syn=np.array([0]),
+        decay_mem=np.array([unity]),
+        initial_out=np.array([0]),
+        out_scale=np.ones(1),
+    )
+    return IntegerNetwork((CubaLIF(**values), readout), contract, 0.004)
+
+
+def states(network: IntegerNetwork, inputs: list[int]) -> dict[str, list[int]]:
+    raster = np.array(inputs, np.uint8)[:, None]
+    return {k: v[:, 0].tolist() for k, v in reference.run(network, raster).variables.items()}
+
+
+UNIT = replace(PAPER, frac_bits=0)
+
+
+def test_a_spike_takes_one_step_to_the_current_and_two_to_the_membrane():
+    found = states(one_neuron(UNIT), [1, 0, 0, 0])
+    assert found["hidden0.syn"] == [0, 1, 0, 0]
+    assert found["hidden0.mem"] == [0, 0, 1, 1]
+
+
+def test_with_the_new_current_it_reaches_the_membrane_in_the_same_step():
+    found = states(one_neuron(replace(UNIT, current="new")), [1, 0, 0])
+    assert found["hidden0.mem"] == [0, 1, 1]
+
+
+def test_a_membrane_exactly_at_threshold_is_silent_or_fires_as_the_contract_says():
+    inputs = [1, 1, 0, 0, 0, 0]  # brings the membrane to the threshold of 2
+    strict = states(one_neuron(UNIT), inputs)
+    assert strict["hidden0.mem"] == [0, 0, 1, 2, 2, 2]
+    assert sum(strict["hidden0.spk"]) == 0
+    equal = states(one_neuron(replace(UNIT, fires_when=">=")), inputs)
+    assert equal["hidden0.spk"] == [0, 0, 0, 0, 1, 0]
+    assert equal["hidden0.mem"] == [0, 0, 1, 2, 0, 0]
+
+
+def test_the_old_membrane_fires_a_step_after_the_new_one_would():
+    inputs = [1, 1, 1, 0, 0, 0]
+    old = states(one_neuron(UNIT), inputs)
+    new = states(one_neuron(replace(UNIT, fires_on="new_membrane")), inputs)
+    assert old["hidden0.mem"] == [0, 0, 1, 2, 3, 0]
+    assert old["hidden0.spk"] == [0, 0, 0, 0, 0, 1]
+    assert new["hidden0.mem"] == [0, 0, 1, 2, 0, 0]
+    assert new["hidden0.spk"] == [0, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("reset", "drops", "after"), [("zero", True, 0), ("zero", False, 1), ("subtract", True, 1)]
+)
+def test_the_reset_keeps_what_the_contract_says(reset, drops, after):
+    contract = replace(UNIT, reset=reset, reset_drops_input=drops)
+    found = states(one_neuron(contract), [1] * 6)
+    assert found["hidden0.mem"][:5] == [0, 0, 1, 2, 3]
+    assert found["hidden0.mem"][5] == after
+
+
+def test_subtracting_and_keeping_the_input_loses_nothing():
+    found = states(one_neuron(replace(UNIT, reset="subtract", reset_drops_input=False)), [1] * 7)
+    assert found["hidden0.mem"] == [0, 0, 1, 2, 3, 2, 3]
+
+
+def test_negative_states_decay_towards_zero_or_to_minus_one_as_the_rounding_says():
+    half = 1 << (UNIT.decay_frac - 1)
+    changes = {"w_in": [[-5]], "decay_mem": [half]}
+    zero = states(one_neuron(UNIT, **changes), [1, 0, 0, 0, 0, 0, 0, 0])
+    assert zero["hidden0.mem"] == [0, 0, -5, -2, -1, 0, 0, 0]
+    floor = states(one_neuron(replace(UNIT, rounding="floor"), **changes), [1, 0, 0, 0, 0, 0, 0, 0])
+    assert floor["hidden0.mem"] == [0, 0, -5, -3, -2, -1, -1, -1]
+
+
+@pytest.mark.parametrize("weight", [127, -128])
+def test_both_ends_saturate_or_wrap(weight):
+    sign = 1 if weight > 0 else -1
+    unity = 1 << UNIT.decay_frac
+    changes = {"w_in": [[weight]], "decay_syn": [unity], "threshold": [127]}
+    narrow = replace(UNIT, syn_bits=8, mem_bits=8)
+    high = states(one_neuron(narrow, **changes), [1] * 8)
+    end = 127 if sign > 0 else -128
+    assert high["hidden0.syn"][1:] == [end] * 7
+    assert high["hidden0.mem"][3:] == [end] * 5
+    around = states(one_neuron(replace(narrow, overflow_syn="wrap"), **changes), [1] * 4)
+    assert around["hidden0.syn"] == [
+        0,
+        weight,
+        (2 * weight + 128) % 256 - 128,
+        (3 * weight + 128) % 256 - 128,
+    ]
+
+
+def test_the_smallest_integer_survives_a_decay_of_unity():
+    lowest = -(2**31)
+    raster = np.zeros((3, 1), np.uint8)
+    network = one_neuron(replace(UNIT, overflow_mem="wrap"))
+    readout = replace(network.readout, initial_out=np.array([lowest]))
+    found = reference.run(replace(network, layers=(network.hidden[0], readout)), raster)
+    assert found.variables["readout.out"][:, 0].tolist() == [lowest] * 3
+
+
+def test_a_decay_of_zero_forgets_everything():
+    found = states(one_neuron(UNIT, decay_mem=[0], threshold=[100]), [1, 0, 1, 0, 0])
+    assert found["hidden0.mem"] == [0, 0, 1, 0, 1]
+
+
+def test_a_neuron_whose_threshold_is_below_rest_always_fires():
+    found = states(one_neuron(UNIT, threshold=[-1]), [0] * 4)
+    assert found["hidden0.spk"] == [1] * 4
+    assert found["readout.out"] == [0, 0, 1, 2]
+
+
+def test_every_choice_of_the_contract_changes_what_some_network_computes():
+    rng = np.random.default_rng(5)
+    for base in (PAPER, FLOOR_SUBTRACT):
+        narrow = replace(base, syn_bits=14, mem_bits=15, frac_bits=4)
+        network = random_network(rng, narrow, hidden=(20,), threshold=1500)
+        raster = random_raster(rng, 300, network.n_inputs)
+        first = reference.run(network, raster)
+        for name, (one, other) in CHOICES.items():
+            flipped = other if getattr(base, name) == one else one
+            changed = replace(network, contract=replace(narrow, **{name: flipped}))
+            second = reference.run(changed, raster)
+            same = all(
+                np.array_equal(a, second.variables[key]) for key, a in first.variables.items()
+            )
+            # with subtraction and ">" against ">=" equality needs a tie, tested above
+            assert not same or name == "fires_when", name
+
+
+def test_a_raster_of_other_width_is_refused_with_both_numbers():
+    network = random_network(np.random.default_rng(0))
+    with pytest.raises(MismatchError, match=r"shape \(5, 11\); the network has 12 inputs"):
+        reference.run(network, np.zeros((5, 11), np.uint8))
