@@ -6,7 +6,6 @@ spikes; the loop here takes a batch of one and keeps no history beyond its resul
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -90,24 +89,6 @@ def evaluate(
         footprint=sum(p.numel() * p.element_size() for p in model.parameters()),
         r2=r2_score(out, velocity),
     )
-
-
-def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
-    """Combine the rows of several sessions into one, as the published totals do.
-
-    `n_steps` is summed; every other column is the plain mean of the sessions, whatever their
-    length (`footprint` to the nearest byte).
-
-    Raises:
-        DataError: there are no rows.
-    """
-    if not rows:
-        raise DataError("there are 0 sessions to average; evaluate at least 1")
-    means = {
-        f.name: float(np.mean([getattr(row, f.name) for row in rows])) for f in fields(Metrics)
-    }
-    n_steps = sum(row.n_steps for row in rows)
-    return Metrics(**means | {"n_steps": n_steps, "footprint": round(means["footprint"])})
 
 
 def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:

@@ -1,0 +1,43 @@
+"""Random small networks and rasters that fire, for tests of the float world."""
+
+import numpy as np
+import torch
+
+from rsnn.model import RSNN, Architecture, Head, big
+
+FEW_HEADS = (Head(0.05, 0.01), Head(0.02, 0.02))
+ARCHITECTURES = {
+    "one neuron, one input": Architecture(1, (1,)),
+    "recurrent": Architecture(17, (23,)),
+    "two layers": Architecture(12, (20, 15)),
+    "three layers, five heads": Architecture(9, (20, 15, 11), big(1).heads),
+    "no recurrence, three outputs": Architecture(12, (20, 15), FEW_HEADS, 3, recurrent=False),
+}
+
+
+def random_model(architecture: Architecture, seed: int = 0) -> RSNN:
+    """A network of which a third of the weights are zero, in float32, exact in float16."""
+    generator = torch.Generator().manual_seed(seed)
+    model = RSNN(architecture)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            drawn = torch.rand(parameter.shape, generator=generator)
+            if parameter.dim() == 2:
+                present = drawn > 1 / 3
+                drawn = torch.randn(parameter.shape, generator=generator) * present
+                drawn *= 4.0 / parameter.shape[1] ** 0.5
+            if name.endswith("w_in"):
+                drawn[0] = 6.0 / parameter.shape[1] ** 0.5  # one neuron that surely fires
+            parameter.copy_(drawn.half())
+    return model.eval()
+
+
+def random_raster(n_steps: int, n_inputs: int, seed: int = 0, rate: float = 0.2) -> np.ndarray:
+    """Spikes (n_steps, n_inputs) uint8, each with probability `rate`."""
+    return (np.random.default_rng(seed).random((n_steps, n_inputs)) < rate).astype(np.uint8)
+
+
+def random_target(n_steps: int, n_outputs: int = 2, seed: int = 0) -> np.ndarray:
+    """A smooth trajectory (n_steps, n_outputs) float32."""
+    steps = np.random.default_rng(seed).normal(size=(n_steps, n_outputs))
+    return np.cumsum(steps, 0).astype(np.float32)
