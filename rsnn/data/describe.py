@@ -98,7 +98,8 @@ def _drift(raster: NDArray[np.uint8]) -> float | None:
     if n_blocks < 3:
         return None
     blocks = raster[: n_blocks * DRIFT_STEPS].reshape(n_blocks, -1).mean(axis=1)
-    slope, middle = np.polyfit(np.linspace(-0.5, 0.5, n_blocks), blocks, 1)
+    centers = (np.arange(n_blocks) + 0.5) / n_blocks - 0.5
+    slope, middle = np.polyfit(centers, blocks, 1)
     first = middle - slope / 2
     return float(slope / first) if first > 0 else None
 
