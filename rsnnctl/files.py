@@ -75,6 +75,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise FileError(_why_not_opened(path, error)) from error
     try:
         with file:
+            _check_root(path, file)
             yield file
     except (OSError, RuntimeError) as error:  # what h5py raises for a damaged dataset
         raise FileError(f"{path}: damaged HDF5 file: {error}".splitlines()[0]) from error
@@ -166,6 +167,13 @@ def _seal(stream: BufferedReader | BufferedRandom) -> bytes:
     stream.seek(0)
     line = f"rsnnctl container, {size} bytes follow this block, sha256 {body.hexdigest()}\n"
     return line.encode("ascii").ljust(_USER_BLOCK, b"\0")
+
+
+def _check_root(path: Path, file: h5py.File) -> None:
+    try:
+        len(file.attrs)
+    except KeyError as error:  # how h5py says that the root group itself is damaged
+        raise FileError(f"{path}: damaged HDF5 file: {error.args[0]}") from error
 
 
 def _why_not_opened(path: Path, error: OSError) -> str:

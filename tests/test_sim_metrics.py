@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import numpy as np
+from networks import random_network, random_raster
+
+from rsnnctl.metrics import r2_score
+from sim import kernels
+from sim.contract import PAPER
+from sim.metrics import evaluate_run, storage
+
+
+def test_the_figures_are_those_counted_step_by_step():
+    rng = np.random.default_rng(2)
+    network = random_network(rng, hidden=(7, 5), n_heads=2)
+    raster = random_raster(rng, 200, network.n_inputs)
+    run = kernels.run(network, raster, record=True)
+    spikes = [run.trace.variables[f"hidden{i}.spk"] for i in range(2)]
+    operations = 0
+    for t in range(1, 200):
+        for weights, source in (
+            (network.hidden[0].w_in, raster),
+            (network.hidden[0].w_rec, spikes[0]),
+            (network.hidden[1].w_in, spikes[0]),
+            (network.hidden[1].w_rec, spikes[1]),
+            (network.readout.w_out, spikes[1]),
+        ):
+            operations += np.count_nonzero(weights[:, source[t - 1] == 1])
+    velocity = rng.normal(size=(200, 2))
+    found = evaluate_run(network, run, velocity)
+    weights = list(network.connections().values())
+    assert found.effective_acs == operations / 200 > 0
+    assert found.dense == sum(w.size for w in weights) == 7 * 12 + 7 * 7 + 5 * 7 + 5 * 5 + 4 * 5
+    zero = sum((w == 0).sum() for w in weights)
+    assert found.connection_sparsity == round(zero / found.dense, 4)
+    assert found.activation_sparsity == 1 - sum(s.sum() for s in spikes) / (12 * 200)
+    assert found.r2 == r2_score(network.readout.decode(run.out), velocity)
+    assert found.effective_macs == 0.0
+    assert found.n_steps == 200
+
+
+def test_without_a_target_there_is_no_r2():
+    network = random_network(np.random.default_rng(2))
+    run = kernels.run(network, np.zeros((10, 12), np.uint8))
+    assert np.isnan(evaluate_run(network, run, None).r2)
+
+
+def test_the_stored_bits_are_the_smaller_of_dense_and_bitmap():
+    rng = np.random.default_rng(3)
+    contract = replace(PAPER, mem_bits=20)
+    for sparsity, encoding in ((0.0, "dense"), (0.6, "bitmap")):
+        network = random_network(rng, contract, sparsity=sparsity)
+        layer = replace(network.hidden[0], e_in=np.zeros(8, int), e_rec=np.full(8, 3))
+        layer = replace(layer, decay_syn=np.zeros(8, int), decay_mem=np.full(8, 4095))
+        readout = replace(network.readout, decay_syn=np.full(2, 4096))
+        network = replace(network, layers=(layer, readout))
+        weights = list(network.connections().values())
+        present = sum(np.count_nonzero(w) for w in weights)
+        n_weights = 8 * 12 + 8 * 8 + 2 * 8
+        other = 8 * (12 + 12 + 20 + 2) + 2 * (13 + 13 + 20)
+        found = storage(network)
+        assert found.dense_bits == other + 8 * n_weights
+        assert found.sparse_bits == other + n_weights + 8 * present
+        assert found.encoding == encoding
+        assert found.stored_bits == min(found.dense_bits, found.sparse_bits)
