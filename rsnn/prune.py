@@ -10,7 +10,8 @@ from torch import Tensor
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN
-from rsnn.train import EpochRecord, TrainConfig, TrainResult, train
+from rsnn.recipe import TrainConfig
+from rsnn.train import EpochRecord, TrainResult, train
 from rsnnctl.errors import RangeError
 
 

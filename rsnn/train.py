@@ -17,68 +17,12 @@ from torch import Tensor
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.model import RSNN
-from rsnn.optimizers import SMORMS3
-from rsnnctl.errors import DataError, MismatchError, RangeError, RsnnError
+from rsnn.recipe import OPTIMIZERS, TrainConfig
+from rsnnctl.errors import DataError, MismatchError, RsnnError
 from rsnnctl.metrics import r2_score
 
-OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 VALIDATION_STEPS = 500  # length of a validation window; its first fifth is not scored
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """The recipe; its defaults are the published one (200 epochs on the session, tinyRSNN).
-
-    Attributes:
-        epochs: passes over the training windows; the learning rate is annealed to zero over them,
-            as a cosine, by one step an epoch.
-        batch: windows a step of the optimizer; the last batch of an epoch may be smaller.
-        learning_rate: of the first epoch.
-        optimizer: a name in `OPTIMIZERS`.
-        dropout: share of input and hidden spikes lost on the way.
-        lower_strength, lower_count: hidden neurons with fewer spikes a window are penalized.
-        upper_strength, upper_count: so are layers with more spikes a neuron and window; a strength
-            of 0, as for bigRSNN, switches that off.
-        window_steps, stride: length of a training window and distance of their offsets, in steps.
-            The two counts are spikes in such a window: change them along with its length.
-        seed: of shuffling and dropout.
-
-    Raises:
-        RangeError: a value without a meaning.
-    """
-
-    epochs: int = 200
-    batch: int = 250
-    learning_rate: float = 2e-3
-    optimizer: str = "smorms3"
-    dropout: float = 0.3
-    lower_strength: float = 100.0
-    lower_count: float = 1e-3
-    upper_strength: float = 0.01
-    upper_count: float = 10.0
-    window_steps: int = 500
-    stride: int = 100
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "window_steps", "stride"):
-            _refuse_below(name, getattr(self, name), 1)
-        for name in ("lower_strength", "lower_count", "upper_strength", "upper_count", "seed"):
-            _refuse_below(name, getattr(self, name), 0)
-        if not 0.0 < self.learning_rate < math.inf:
-            raise RangeError(
-                f"learning_rate is {self.learning_rate:g}; it must be above 0 and finite, the"
-                " published one is 0.002"
-            )
-        if not 0.0 <= self.dropout < 1.0:
-            raise RangeError(
-                f"dropout is {self.dropout:g}; it must be at least 0 and below 1, the published one"
-                " is 0.3"
-            )
-        if self.optimizer not in OPTIMIZERS:
-            raise RangeError(
-                f"optimizer is `{self.optimizer}`; choose one of {', '.join(sorted(OPTIMIZERS))}"
-            )
+SPLIT_ELEMENTS = 2**15  # from here on torch spreads an elementwise operation over threads
 
 
 @dataclass(frozen=True)
@@ -154,7 +98,7 @@ def train(
     try:
         for epoch in range(1, config.epochs + 1):
             rate = schedule.get_last_lr()[0]
-            with _denormals_as_zero():
+            with _tuned_torch(model, config.batch):
                 loss, penalty = _run_epoch(
                     model, windows, config, optimizer, masks, generator, epoch
                 )
@@ -296,17 +240,21 @@ def _refuse_misfits(model: RSNN, session: Session, masks: Mapping[str, Tensor]) 
             )
 
 
-def _refuse_below(name: str, value: float, limit: int) -> None:
-    if not value >= limit:
-        raise RangeError(f"{name} is {value:g}; it must be at least {limit}")
-
-
 @contextmanager
-def _denormals_as_zero() -> Iterator[None]:
-    """Flush denormal floats, which halves the time of a step, and put things back behind it."""
+def _tuned_torch(model: RSNN, batch: int) -> Iterator[None]:
+    """Flush denormal floats, which halves the time of a step, and leave tiny work on one thread.
+
+    torch splits no elementwise operation of fewer than 32,768 elements, so there a second thread
+    gains at most a tenth in the products; but where another process has the second core, every
+    product waits for it, which was seen to cost a factor of 17. Both settings are put back.
+    """
     flushed_before = (torch.tensor(1e-39) * 1.0).item() == 0.0
+    n_threads = torch.get_num_threads()
     torch.set_flush_denormal(True)
+    if batch * max(model.architecture.hidden) < SPLIT_ELEMENTS:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_flush_denormal(flushed_before)
+        torch.set_num_threads(n_threads)

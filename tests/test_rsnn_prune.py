@@ -10,7 +10,7 @@ from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN, Architecture, tiny
 from rsnn.prune import magnitude_masks, prune
-from rsnn.train import TrainConfig
+from rsnn.recipe import TrainConfig
 from rsnnctl.errors import RangeError
 
 QUICK = TrainConfig(epochs=2, batch=8, learning_rate=0.02, window_steps=50, stride=25)

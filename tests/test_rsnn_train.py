@@ -11,7 +11,8 @@ from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.initialize import initialize, input_rates
 from rsnn.model import RSNN, Architecture
-from rsnn.train import TrainConfig, activity_penalty, rmse, train
+from rsnn.recipe import TrainConfig
+from rsnn.train import activity_penalty, rmse, train
 from rsnnctl.errors import DataError, MismatchError, RangeError, RsnnError
 
 QUICK = TrainConfig(
@@ -171,6 +172,17 @@ def test_denormal_floats_work_again_after_training_and_in_reports(session):
     config = dataclasses.replace(QUICK, epochs=1)
     train(fresh_model(session), session, SPLIT, config, report=check)
     check(None)
+
+
+def test_training_uses_one_thread_for_tiny_work_and_puts_the_number_back(session):
+    torch.set_num_threads(2)
+    model, seen = fresh_model(session), []
+    step = model.hidden[0].step
+    model.hidden[0].step = lambda *args: (seen.append(torch.get_num_threads()), step(*args))[1]
+    train(model, session, SPLIT, dataclasses.replace(QUICK, epochs=1))
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
 
 
 def test_fewer_windows_than_a_batch_are_one_batch(session):

@@ -1,0 +1,81 @@
+"""The settings of a training: the published recipe, and shorter ones for when minutes count."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+
+from rsnn.optimizers import SMORMS3
+from rsnnctl.errors import RangeError
+
+OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The recipe; its defaults are the published one (200 epochs on the session, tinyRSNN).
+
+    Attributes:
+        epochs: passes over the training windows; the learning rate is annealed to zero over them,
+            as a cosine, by one step an epoch.
+        batch: windows a step of the optimizer; the last batch of an epoch may be smaller.
+        learning_rate: of the first epoch.
+        optimizer: a name in `OPTIMIZERS`.
+        dropout: share of input and hidden spikes lost on the way.
+        lower_strength, lower_count: hidden neurons with fewer spikes a window are penalized.
+        upper_strength, upper_count: so are layers with more spikes a neuron and window; a strength
+            of 0, as for bigRSNN, switches that off.
+        window_steps, stride: length of a training window and distance of their offsets, in steps.
+            The two counts are spikes in such a window: change them along with its length.
+        seed: of shuffling and dropout.
+
+    Raises:
+        RangeError: a value without a meaning.
+    """
+
+    epochs: int = 200
+    batch: int = 250
+    learning_rate: float = 2e-3
+    optimizer: str = "smorms3"
+    dropout: float = 0.3
+    lower_strength: float = 100.0
+    lower_count: float = 1e-3
+    upper_strength: float = 0.01
+    upper_count: float = 10.0
+    window_steps: int = 500
+    stride: int = 100
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "window_steps", "stride"):
+            _refuse_below(name, getattr(self, name), 1)
+        for name in ("lower_strength", "lower_count", "upper_strength", "upper_count", "seed"):
+            _refuse_below(name, getattr(self, name), 0)
+        if not 0.0 < self.learning_rate < math.inf:
+            raise RangeError(
+                f"learning_rate is {self.learning_rate:g}; it must be above 0 and finite, the"
+                " published one is 0.002"
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise RangeError(
+                f"dropout is {self.dropout:g}; it must be at least 0 and below 1, the published one"
+                " is 0.3"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise RangeError(
+                f"optimizer is `{self.optimizer}`; choose one of {', '.join(sorted(OPTIMIZERS))}"
+            )
+
+
+def _refuse_below(name: str, value: float, limit: int) -> None:
+    if not value >= limit:
+        raise RangeError(f"{name} is {value:g}; it must be at least {limit}")
+
+
+# What a 5-minute session of 96 channels is trained with where a minute or two must do. Windows of
+# 1 s (hence half the count of spikes) in batches of 32 give 18 steps of the optimizer an epoch
+# instead of 2, each a fifth as long; SMORMS3 then bears 15 times the published rate.
+SHORT = TrainConfig(epochs=25, batch=32, learning_rate=0.03, window_steps=250, upper_count=5.0)
+DEMO = dataclasses.replace(SHORT, epochs=8)
+DEMO_RETRAIN = dataclasses.replace(SHORT, epochs=5, learning_rate=0.015)
