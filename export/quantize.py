@@ -7,7 +7,7 @@ threshold, so scales cost nothing on a chip:
     threshold = floor(2^frac_bits / (scale (1 - decay_mem)))
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +51,7 @@ def quantize(
         metadata: provenance to store with the network.
 
     Raises:
-        RangeError: a number of bits is out of range.
+        RangeError: a number of bits is out of range, or too large for a neuron's threshold.
         DataError: a weight or time constant is NaN or infinite.
     """
     for option, value, low, high in (
@@ -76,10 +76,37 @@ def quantize(
         syn_bits=MAX_STATE_BITS,
         mem_bits=MAX_STATE_BITS,
     )
-    layers: list[Layer] = [_hidden(layer, contract) for layer in model.hidden]
+    layers: list[Layer] = []
+    limits = []
+    for float_layer in model.hidden:
+        layer, limit = _hidden(float_layer, contract)
+        layers.append(layer)
+        limits.append(limit)
     layers.append(_readout(model, contract))
     wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
+    _check_thresholds(wide, limits)
     return replace(wide, contract=_narrow(wide))
+
+
+def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float64]]) -> None:
+    """Refuse thresholds beyond the widest state word where the neuron could get there.
+
+    Where it could not, the largest word stands for the threshold: it never fires either way.
+    """
+    top = signed_range(MAX_STATE_BITS)[1]
+    bounds = state_bounds(network)
+    lost = []
+    for name, limit in zip(network.layer_names, limits, strict=False):
+        beyond = np.flatnonzero((limit > top) & (bounds[name].mem > limit))
+        lost += [(float(limit[neuron]), name, int(neuron)) for neuron in beyond]
+    if lost:
+        worst, name, neuron = max(lost)
+        fits = network.contract.frac_bits - int(np.ceil(np.log2(worst / top)))
+        way_out = f"--frac-bits {fits}" if fits >= 0 else "fewer --bits"
+        raise RangeError(
+            f"{name}: neuron {neuron} needs a threshold of {worst:.0f} ({len(lost)} neurons one"
+            f" too large); a state word of 32 bits ends at {top}. Quantize with {way_out}"
+        )
 
 
 def _narrow(network: IntegerNetwork) -> NumericContract:
@@ -96,7 +123,8 @@ def _narrow(network: IntegerNetwork) -> NumericContract:
     )
 
 
-def _hidden(layer, contract: NumericContract) -> CubaLIF:
+def _hidden(layer, contract: NumericContract) -> tuple[CubaLIF, NDArray[np.float64]]:
+    """The integer layer, and its thresholds before they were cut to the widest state word."""
     w_in = _float64(layer.w_in)
     w_rec = None if layer.w_rec is None else _float64(layer.w_rec)
     decay_mem, decay_syn, gain = _decays(layer.tau, contract)
@@ -106,16 +134,16 @@ def _hidden(layer, contract: NumericContract) -> CubaLIF:
     unit, e_in, e_rec = _common_unit(scale_in, scale_rec)
     limit = V_THRESHOLD * 2.0**contract.frac_bits / (unit * gain)
     threshold = np.floor(limit) + (contract.fires_when == ">=")
-    return CubaLIF(
+    quantized = CubaLIF(
         w_in=_rounded(w_in, unit * 2.0**e_in, steps),
         w_rec=None if w_rec is None else _rounded(w_rec, unit * 2.0**e_rec, steps),
         e_in=e_in,
         e_rec=e_rec,
         decay_syn=decay_syn,
         decay_mem=decay_mem,
-        # a threshold beyond the widest state word is one that no neuron can reach
         threshold=np.minimum(threshold, signed_range(contract.mem_bits)[1]).astype(np.int64),
     )
+    return quantized, limit
 
 
 def _readout(model: RSNN, contract: NumericContract) -> CubaLI:
