@@ -68,23 +68,33 @@ def import_weights(weights: Path, output: Path | None) -> None:
 @rsnnctl.command()
 @click.argument("session", type=FILE, required=False)
 @click.option("--model", default="tiny", show_default=True, help="Preset: tiny or big.")
-@click.option("--epochs", type=int, help="Default: 200, or a short training without SESSION.")
+@click.option("--recipe", help="published or short. Default: published; short without SESSION.")
+@click.option("--epochs", type=int, help="Default: those of the recipe.")
 @click.option("--name", default="train", show_default=True, help="Of the run folder.")
 @seed_option
-def train(session: Path | None, model: str, epochs: int | None, name: str, seed: int) -> None:
-    """Train a decoder on SESSION, or on a synthetic one made for it."""
+def train(
+    session: Path | None,
+    model: str,
+    recipe: str | None,
+    epochs: int | None,
+    name: str,
+    seed: int,
+) -> None:
+    """Train a decoder on SESSION, or on a synthetic one of 5 minutes made for it."""
     from rsnnctl import show
-    from rsnnctl.steps.train import recipe, train_run
+    from rsnnctl.steps import train as step
 
-    config = recipe(short=session is None, epochs=epochs, seed=seed)
+    used, config = step.recipe(
+        recipe, model, is_synthetic=session is None, epochs=epochs, seed=seed
+    )
     with show.epochs(config.epochs, "train") as report:
-        click.echo(train_run(session, model, config, name, report))
+        click.echo(step.train_run(session, model, used, config, name, report))
 
 
 @rsnnctl.command()
 @click.argument("model", type=FILE, required=False)
 @click.option("--fraction", default=0.45, show_default=True, help="Of each matrix that goes.")
-@click.option("--epochs", type=int, help="Of retraining. Default: 100, or as short as `train` was.")
+@click.option("--epochs", type=int, help="Of retraining. Default: those of the recipe.")
 @click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: replace the run's.")
 @seed_option
 def prune(
@@ -272,8 +282,8 @@ def demo(ctx: click.Context) -> None:
     from rsnnctl.steps.plot import plot_decoded
 
     for title, command, options in (
-        ("train a float model on a synthetic session", train, {"name": "demo"}),
-        ("prune it and train it again", prune, {}),
+        ("train a float model on a synthetic session", train, {"name": "demo", "epochs": 8}),
+        ("prune it and train it again", prune, {"epochs": 5}),
         ("quantize it to 8 bits", quantize, {}),
         ("export it as NIR", export_nir, {}),
         ("simulate the integers", simulate, {}),

@@ -1,8 +1,7 @@
 """The settings of a training: the published recipe, and shorter ones for when minutes count."""
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -77,5 +76,10 @@ def _refuse_below(name: str, value: float, limit: int) -> None:
 # 1 s (hence half the count of spikes) in batches of 32 give 18 steps of the optimizer an epoch
 # instead of 2, each a fifth as long; SMORMS3 then bears 15 times the published rate.
 SHORT = TrainConfig(epochs=25, batch=32, learning_rate=0.03, window_steps=250, upper_count=5.0)
-DEMO = dataclasses.replace(SHORT, epochs=8)
-DEMO_RETRAIN = dataclasses.replace(SHORT, epochs=5, learning_rate=0.015)
+
+# By name: the recipe of training, and that of retraining after pruning.
+TRAINING = {"published": TrainConfig(), "short": SHORT}
+RETRAINING = {
+    "published": TrainConfig(epochs=100),
+    "short": replace(SHORT, epochs=10, learning_rate=0.015),
+}

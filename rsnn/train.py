@@ -17,8 +17,6 @@ from torch import Tensor
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.model import RSNN
-from rsnn.recipe import DEMO as DEMO
-from rsnn.recipe import DEMO_RETRAIN as DEMO_RETRAIN
 from rsnn.recipe import OPTIMIZERS, TrainConfig
 from rsnnctl.errors import DataError, MismatchError, RsnnError
 from rsnnctl.metrics import r2_score

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -193,20 +194,32 @@ def test_big_networks_with_five_heads_are_quantized():
 
 @pytest.mark.slow
 def test_eight_bits_are_as_close_to_float32_as_the_published_half_precision(published, capsys):
-    """R2 of the decoded output against float32, 20,000 synthetic steps at the published rates."""
+    """R2 of the decoded output against float32, 16 x 4000 synthetic steps at published rates.
+
+    The networks are chaotic, so the spikes differ from the first rounding on and one stream's R2
+    scatters by 0.02; 16 streams bring that down to where 0.03 means something.
+    """
     rows = []
     for path in published:
         model = import_published(path)
         n_inputs = model.architecture.n_inputs
         rate = 20.0 if n_inputs == 96 else 14.0
-        raster = random_raster(20_000, n_inputs, dt=0.004, rate=rate, seed=1)
+        rasters = random_raster(64_000, n_inputs, dt=0.004, rate=rate, seed=1)
+        rasters = rasters.reshape(16, 4000, n_inputs)
         network = quantize(model, bits=8)
-        exact, _ = decode(model, raster)
-        half, _ = decode(model, raster, dtype=torch.float16)
-        integer = network.readout.decode(kernels.run(network, raster).out)
-        rows.append((path.stem, r2_score(half, exact), r2_score(integer, exact)))
+        exact, half = (decoded(model, rasters, dtype) for dtype in (torch.float32, torch.float16))
+        integer = [network.readout.decode(kernels.run(network, raster).out) for raster in rasters]
+        found = np.concatenate(integer)
+        rows.append((path.stem, r2_score(half, exact), r2_score(found, exact)))
     with capsys.disabled():
         for name, half, integer in rows:
-            print(f"\n{name}: float16 {half:.3f}, int8 {integer:.3f}", end="")
+            print(f"\n{name}: R2 against float32: float16 {half:.3f}, int8 {integer:.3f}", end="")
     for name, half, integer in rows:
         assert integer >= half - 0.03, name
+
+
+def decoded(model: RSNN, rasters: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """The float model's output over several streams, one after the other, (n_steps, 2)."""
+    with torch.inference_mode():
+        out = copy.deepcopy(model).to(dtype)(torch.from_numpy(rasters).to(dtype)).out
+    return out.double().reshape(-1, 2).numpy()

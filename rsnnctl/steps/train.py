@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,7 +16,8 @@ from rsnn.data.synthetic import synthesize
 from rsnn.initialize import initialize, input_rates
 from rsnn.model import PRESETS, RSNN
 from rsnn.prune import prune
-from rsnn.train import DEMO, DEMO_RETRAIN, EpochRecord, TrainConfig, train
+from rsnn.recipe import RETRAINING, TRAINING, TrainConfig
+from rsnn.train import EpochRecord, train
 from rsnnctl import runs
 from rsnnctl.errors import RangeError
 from rsnnctl.files import read_label, write_text
@@ -27,46 +28,62 @@ LOG = "log.jsonl"
 SESSION = "session.mat"
 SYNTHETIC_MINUTES = 5.0
 
+T = TypeVar("T")
 Report = Callable[[EpochRecord], None]
 
 
-def recipe(*, short: bool, epochs: int | None, seed: int) -> TrainConfig:
-    """The published recipe, or the short one that suits the synthetic session of 5 minutes.
+def recipe(
+    name: str | None, preset: str, *, is_synthetic: bool, epochs: int | None, seed: int
+) -> tuple[str, TrainConfig]:
+    """A recipe of training, by name, as it suits a preset.
 
     Args:
-        short: take the short one.
-        epochs: of training, instead of the recipe's own.
+        name: in `rsnn.recipe.TRAINING`; None is `short` for the synthetic session that `train`
+            makes itself, and `published` for any other.
+        preset: a name in `rsnn.model.PRESETS`; `big` is trained without the upper regularizer.
+        is_synthetic: whether `train` makes the session.
+        epochs: instead of the recipe's own.
         seed: of everything random.
+
+    Raises:
+        RangeError: no such recipe or preset.
     """
-    return _with(DEMO if short else TrainConfig(), epochs, seed)
+    name = name or ("short" if is_synthetic else "published")
+    config = _named("--recipe", name, TRAINING)
+    if _named("--model", preset, PRESETS) is PRESETS["big"]:
+        config = replace(config, upper_strength=0.0)
+    return name, _with(config, epochs, seed)
 
 
 def retrain_recipe(source: Path | None, *, epochs: int | None, seed: int) -> TrainConfig:
-    """The recipe of retraining after pruning: short where the run's training was short."""
+    """The recipe of retraining that goes with the one by which a run was trained."""
     path = source or runs.default_file(runs.MODEL)
-    short = bool(runs.facts(path.parent).get("short"))
-    return _with(DEMO_RETRAIN if short else TrainConfig(epochs=100), epochs, seed)
+    name = str(runs.facts(path.parent).get("recipe", "published"))
+    return _with(_named("recipe", name, RETRAINING), epochs, seed)
 
 
 def train_run(
-    source: Path | None, preset: str, config: TrainConfig, name: str, report: Report
+    source: Path | None,
+    preset: str,
+    recipe_name: str,
+    config: TrainConfig,
+    name: str,
+    report: Report,
 ) -> Path:
     """Train a preset on a session from scratch, in a new run folder; return the model's path.
 
     Args:
         source: the recording; None makes a synthetic one of 5 minutes in the run folder.
         preset: a name in `rsnn.model.PRESETS`.
+        recipe_name: of the recipe that `config` comes from; `prune` will go on with it.
         config: the recipe; its seed also seeds weights and the synthetic session.
         name: of the run.
         report: called after every epoch.
 
     Raises:
-        RangeError: no such preset.
         FileError, DataError, RsnnError: what loading, splitting and training refuse.
     """
-    if preset not in PRESETS:
-        raise RangeError(f"--model is {preset}; known: {', '.join(PRESETS)}")
-    facts: dict[str, Any] = {"command": "train", "preset": preset, "short": source is None}
+    facts: dict[str, Any] = {"command": "train", "preset": preset, "recipe": recipe_name}
     with runs.new_run(name, facts) as folder:
         if source is None:
             source = folder / SESSION
@@ -123,6 +140,12 @@ def prune_run(
     save_model(model, target, facts | {"model": history})
     _write_log(path.with_name("prune." + LOG), "prune", result.training.records)
     return target
+
+
+def _named(option: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise RangeError(f"{option} is {name}; known: {', '.join(known)}")
+    return known[name]
 
 
 def _with(config: TrainConfig, epochs: int | None, seed: int) -> TrainConfig:
