@@ -1,7 +1,7 @@
 """Bit for bit: what a backend computes, against the reference, with zero tolerance."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class BackendResult:
-    """State words compared, how many differ, and the first that does."""
+    """State words compared, how many differ, and the first that does.
+
+    `reproducer` tells where a minimal case with a difference is kept and how to replay it, or why
+    there is none, in words.
+    """
 
     words: int
     differences: int
     first: Finding | None
+    reproducer: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Report:
             backends[name] = {"words": result.words, "differences": result.differences}
             if result.first is not None:
                 backends[name]["first"] = asdict(result.first)
+            if result.reproducer:
+                backends[name]["reproducer"] = dict(result.reproducer)
         return {
             "digest": self.digest,
             "steps": self.steps,
@@ -77,6 +84,8 @@ class Report:
             yield f"{name}: {result.words} state words, {result.differences} differences"
             if result.first is not None:
                 yield f"{name}: first difference: {result.first}"
+            for what, text in result.reproducer.items():
+                yield f"{name}: reproducer: {what}: {text}"
         for name, reason in self.not_run.items():
             yield f"{name}: not run: {reason}"
         verdict = "DIFFERS" if self.differences else "verified"

@@ -1,11 +1,13 @@
 """Verify a network's file: its golden run, then every backend that this machine can run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from export import formats
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
 from rsnnctl.errors import MismatchError, RangeError
+from rsnnctl.steps.reproduce import reproduce
 from sim import kernels, reference
 from sim.artifact import load_network, load_vectors
 from sim.trace import first_difference
@@ -14,6 +16,9 @@ from sim.verify import Report, verify
 
 def verify_file(path: Path, source: Path | None, steps: int) -> Report:
     """Compare every backend with the reference over the golden input and one stream.
+
+    For a backend that differs, a minimal reproducer is written beside the network; but not for a
+    network that is a reproducer already.
 
     Args:
         path: the network.
@@ -42,4 +47,14 @@ def verify_file(path: Path, source: Path | None, steps: int) -> Report:
         raster = load_stream(source).raster[:steps]
     backends = {"numba": kernels.run_backend}
     backends |= {name: module.run_backend for name, module in formats().items()}
-    return verify(network, [golden, raster], backends)
+    rasters = [golden, raster]
+    report = verify(network, rasters, backends)
+    results = dict(report.backends)
+    for name, result in results.items():
+        if result.first is not None and "shrunk_from" not in network.metadata:
+            index = result.first.raster_index
+            reproducer = reproduce(
+                path, name, network, rasters[index], backends[name], after_golden=index > 0
+            )
+            results[name] = replace(result, reproducer=reproducer)
+    return replace(report, backends=results)
