@@ -98,7 +98,9 @@ def test_the_digest_covers_weights_dtypes_and_architecture_but_not_provenance(tm
     assert len(digests | {digest}) == 5
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_any_flipped_byte_is_refused(tmp_path, data):
     path = tmp_path / "a.rsnn.h5"
