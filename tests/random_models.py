@@ -41,3 +41,13 @@ def random_target(n_steps: int, n_outputs: int = 2, seed: int = 0) -> np.ndarray
     """A smooth trajectory (n_steps, n_outputs) float32."""
     steps = np.random.default_rng(seed).normal(size=(n_steps, n_outputs))
     return np.cumsum(steps, 0).astype(np.float32)
+
+
+def assert_equal_models(model: RSNN, other: RSNN) -> None:
+    """Same architecture, and every parameter of the same dtype and bits."""
+    assert model.architecture == other.architecture
+    ours, theirs = dict(model.named_parameters()), dict(other.named_parameters())
+    assert list(ours) == list(theirs)
+    for name, parameter in ours.items():
+        assert parameter.dtype == theirs[name].dtype
+        assert torch.equal(parameter, theirs[name])
