@@ -330,13 +330,14 @@ def info(file: Path, md5: bool, as_json: bool) -> None:
 @data.command()
 @click.argument("session")
 @click.option("-o", "--output", type=FILE, default=Path("data"), show_default=True, help="Folder.")
-def fetch(session: str, output: Path) -> None:
+@click.option("--mirror", help="Address of a folder with the files; default: the public archive.")
+def fetch(session: str, output: Path, mirror: str | None) -> None:
     """Download a published session, with resume and checksum."""
-    from rsnn.data.fetch import fetch
+    from rsnn.data.fetch import BASE_URL, fetch
     from rsnnctl import show
 
     with show.download_progress(session) as report:
-        click.echo(fetch(session, output, report=report))
+        click.echo(fetch(session, output, base_url=mirror or BASE_URL, report=report))
 
 
 if __name__ == "__main__":

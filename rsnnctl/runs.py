@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
         _publish(folder, name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # it stays if it holds other runs
+            ROOT.rmdir()
 
 
 def latest() -> Path:

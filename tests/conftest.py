@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest_plugins = ("command_line",)
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsnn.data.raster import load_raster
-from rsnn.data.session import load_session
+from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
+from rsnnctl.errors import RangeError
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -36,11 +37,24 @@ def load_stream(path: Path, part: str = "test") -> Stream:
         part: `train`, `validation`, `test` or `all` of a session; rasters have no parts.
 
     Raises:
+        RangeError: no such part.
         FileError, DataError: what `load_session`, `split_session` and `load_raster` refuse.
     """
     path = Path(path)
     if path.suffix != ".mat":
         return Stream(path.name, load_raster(path), None)
     session = load_session(path)
-    steps = slice(None) if part == "all" else getattr(split_session(session), part)
+    steps = steps_of(session, part)
     return Stream(f"{session.name} ({part})", session.raster[steps], session.velocity[steps])
+
+
+def steps_of(session: Session, part: str) -> slice:
+    """The steps of a session's part.
+
+    Raises:
+        RangeError: no such part.
+        DataError: what `split_session` refuses.
+    """
+    if part not in PARTS:
+        raise RangeError(f"--part is {part}; known: {', '.join(PARTS)}")
+    return slice(None) if part == "all" else getattr(split_session(session), part)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
+from rsnn.data.stream import steps_of
 from rsnnctl import runs
 from rsnnctl.errors import RangeError
 from rsnnctl.files import read_label
@@ -39,7 +40,7 @@ def evaluate_files(
         harness: add what NeuroBench's own harness finds for each float model.
 
     Raises:
-        RangeError: no such precision.
+        RangeError: no such precision or part.
         FileError, DataError, MismatchError: a file cannot be used, or channels differ.
     """
     if precision not in PRECISIONS:
@@ -51,7 +52,7 @@ def evaluate_files(
             metrics = []
             for source in sessions or [runs.needed_session(path, None)]:
                 session = loaded.setdefault(source, load_session(source))
-                metrics.append(measure(session, _steps(session, part)))
+                metrics.append(measure(session, steps_of(session, part)))
                 rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
             if len(metrics) > 1:
                 rows.append(metrics_row(name, "all", mean_metrics(metrics)))
@@ -63,10 +64,6 @@ def evaluate_files(
             name = "ridge regression, 200 ms"
             rows.append({"model": name, "session": f"{session.name} (test)", "r2": r2})
     return rows
-
-
-def _steps(session: Session, part: str) -> slice:
-    return slice(None) if part == "all" else getattr(split_session(session), part)
 
 
 def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:

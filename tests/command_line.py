@@ -1,0 +1,66 @@
+"""Fixtures that call `rsnnctl` as the installed command does; `conftest.py` offers them to all."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from networks import random_network
+
+import cli
+from rsnn.checkpoint import save_model
+from rsnn.data.synthetic import synthesize
+from rsnn.model import RSNN, tiny
+from sim.artifact import save_network
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Call `rsnnctl` in an empty folder, as the installed command does."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments) -> Done:
+        monkeypatch.setattr(sys, "argv", ["rsnnctl", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("session") / "short.mat"
+    synthesize(path, minutes=1.0, seed=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.rsnn.h5"
+    float_model = RSNN(tiny(96))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in float_model.connections().values():
+            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
+    save_model(float_model, path, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("network") / "small.int.h5"
+    save_network(random_network(np.random.default_rng(0), n_inputs=96, hidden=(16,)), path)
+    return path
