@@ -23,7 +23,6 @@ from rsnnctl.errors import DataError, FileError, MismatchError
 from rsnnctl.files import create_container, open_container, read_provenance
 
 FORMAT = "rsnnctl-float-model"
-FORMAT_VERSION = 1
 _DTYPES = (torch.float16, torch.float32, torch.float64)
 _PRESETS = {len(preset(1).heads): preset for preset in (tiny, big)}  # by the number of heads
 
@@ -47,7 +46,6 @@ def save_model(model: RSNN, path: Path | str, provenance: Mapping[str, Any]) -> 
     with create_container(
         Path(path),
         format=FORMAT,
-        format_version=FORMAT_VERSION,
         digest=digest,
         provenance=provenance,
     ) as file:
@@ -66,7 +64,7 @@ def load_model(path: Path | str) -> tuple[RSNN, dict[str, Any]]:
         MismatchError: parameters that do not fit the architecture.
         DataError: a parameter is not finite, or of another dtype than float16, float32, float64.
     """
-    with open_container(Path(path), format=FORMAT, format_version=FORMAT_VERSION) as file:
+    with open_container(Path(path), format=FORMAT) as file:
         text, arrays, digest = _read_content(path, file)
         provenance = read_provenance(file)
     found = _digest(text, arrays)

@@ -21,6 +21,8 @@ import h5py
 from rsnnctl.errors import FileError
 
 _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
+FORMAT_VERSION = 1  # of all that rsnnctl writes; counts up when the layout of any of it changes
+_MARK = b"rsnnctl container, "
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -86,7 +88,6 @@ def create_container(
     path: Path,
     *,
     format: str,
-    format_version: int,
     digest: str,
     provenance: Mapping[str, Any],
 ) -> Iterator[h5py.File]:
@@ -94,7 +95,7 @@ def create_container(
     with atomic_path(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=_USER_BLOCK, libver="v110") as file:
             file.attrs["format"] = format
-            file.attrs["format_version"] = format_version
+            file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["digest"] = digest
             yield file
             group = file.create_group("provenance")
@@ -105,32 +106,16 @@ def create_container(
 
 
 @contextmanager
-def open_container(path: Path, *, format: str, format_version: int) -> Iterator[h5py.File]:
+def open_container(path: Path, *, format: str) -> Iterator[h5py.File]:
     """Open a container of the given format and check that it is whole.
 
     Raises:
         FileError: what `open_hdf5` refuses; another format; a newer version; an edited file.
     """
-    path = Path(path)
-    with open_hdf5(path) as file:
-        found = file.attrs.get("format")
+    with _open_sealed(path) as file:
+        found = str(file.attrs["format"])
         if found != format:
-            kind = f"holds `{found}`" if found else "is HDF5 but not written by rsnnctl"
-            raise FileError(f"{path}: {kind}; a file of format `{format}` is needed here")
-        version = int(file.attrs.get("format_version", 0))
-        if version > format_version:
-            raise FileError(
-                f"{path}: format version {version} is newer than {format_version}, the newest that"
-                " this rsnnctl reads; upgrade rsnnctl"
-            )
-        with open(path, "rb") as stream:
-            header = stream.read(_USER_BLOCK)
-            stream.seek(0)
-            if header != _seal(stream):
-                raise FileError(
-                    f"{path}: its content does not match its checksum; the file was edited or"
-                    " damaged, make it again"
-                )
+            raise FileError(f"{path}: holds `{found}`; a file of format `{format}` is needed here")
         yield file
 
 
@@ -143,14 +128,12 @@ class Label:
 
 
 def read_label(path: Path) -> Label:
-    """Read what a container says it holds, without checking that it does.
+    """Read what a container says it holds.
 
     Raises:
-        FileError: no such file, not HDF5, truncated, or not written by rsnnctl.
+        FileError: what `open_container` refuses, but for another format.
     """
-    with open_hdf5(path) as file:
-        if "format" not in file.attrs or "digest" not in file.attrs:
-            raise FileError(f"{path}: is HDF5 but not written by rsnnctl; name a model or network")
+    with _open_sealed(path) as file:
         return Label(str(file.attrs["format"]), str(file.attrs["digest"]))
 
 
@@ -159,14 +142,42 @@ def read_provenance(file: h5py.File) -> dict[str, Any]:
     return {key: json.loads(value) for key, value in file["provenance"].attrs.items()}
 
 
+@contextmanager
+def _open_sealed(path: Path) -> Iterator[h5py.File]:
+    """Open a container of any format and version whose user block fits what is behind it.
+
+    Nothing but the version, a number, is read before that is known: a flipped byte in a text can
+    keep HDF5 busy for ever.
+    """
+    path = Path(path)
+    with open_hdf5(path) as file:
+        with open(path, "rb") as stream:
+            header = stream.read(_USER_BLOCK)
+            stream.seek(0)
+            if not header.startswith(_MARK) or "format_version" not in file.attrs:
+                raise FileError(f"{path}: is HDF5 but not written by rsnnctl; make or name another")
+            version = int(file.attrs["format_version"])
+            if version > FORMAT_VERSION:
+                raise FileError(
+                    f"{path}: format version {version} is newer than {FORMAT_VERSION}, the newest"
+                    " that this rsnnctl reads; upgrade rsnnctl"
+                )
+            if header != _seal(stream):
+                raise FileError(
+                    f"{path}: its content does not match its checksum; the file was edited or"
+                    " damaged, make it again"
+                )
+        yield file
+
+
 def _seal(stream: BufferedReader | BufferedRandom) -> bytes:
     """Return the user block that belongs to the bytes behind it; leave the stream at 0."""
     stream.seek(_USER_BLOCK)
     body = hashlib.file_digest(stream, "sha256")
     size = stream.tell() - _USER_BLOCK
     stream.seek(0)
-    line = f"rsnnctl container, {size} bytes follow this block, sha256 {body.hexdigest()}\n"
-    return line.encode("ascii").ljust(_USER_BLOCK, b"\0")
+    line = f"{size} bytes follow this block, sha256 {body.hexdigest()}\n"
+    return (_MARK + line.encode("ascii")).ljust(_USER_BLOCK, b"\0")
 
 
 def _check_root(path: Path, file: h5py.File) -> None:

@@ -16,7 +16,6 @@ from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.trace import Trace, empty_trace
 
 FORMAT = "rsnnctl-integer-network"
-FORMAT_VERSION = 1
 _VECTOR_STEPS = 100
 
 
@@ -34,7 +33,6 @@ def save_network(network: IntegerNetwork, path: Path) -> str:
     with create_container(
         path,
         format=FORMAT,
-        format_version=FORMAT_VERSION,
         digest=digest,
         provenance=network.metadata,
     ) as file:
@@ -58,7 +56,7 @@ def load_network(path: Path) -> IntegerNetwork:
         FileError: no such file, not HDF5, truncated, another format, a newer version, edited.
         DataError: the content cannot be a network.
     """
-    with open_container(path, format=FORMAT, format_version=FORMAT_VERSION) as file:
+    with open_container(path, format=FORMAT) as file:
         network = _read_network(path, file)
         named = str(file.attrs["digest"])
     found = network.digest()
@@ -72,7 +70,7 @@ def load_network(path: Path) -> IntegerNetwork:
 
 def load_vectors(path: Path) -> tuple[NDArray[np.uint8], Trace]:
     """Read a file's golden run: its raster (n_steps, n_inputs) and every state word."""
-    with open_container(path, format=FORMAT, format_version=FORMAT_VERSION) as file:
+    with open_container(path, format=FORMAT) as file:
         network = _read_network(path, file)
         vectors = file["vectors"]
         raster = vectors["raster"][()]

@@ -126,9 +126,7 @@ def crafted(folder: Path, change) -> Path:
         "tau_syn0": 0.01,
     }
     path = folder / "a.rsnn.h5"
-    with create_container(
-        path, format=FORMAT, format_version=1, digest="0" * 64, provenance={}
-    ) as file:
+    with create_container(path, format=FORMAT, digest="0" * 64, provenance={}) as file:
         file.attrs["architecture"] = json.dumps(architecture)
         for name, parameter in model.named_parameters():
             file[f"parameters/{name}"] = parameter.detach().numpy()
