@@ -1,5 +1,6 @@
 """rsnnctl: one thin command per function. Parse, call, print; heavy imports inside the commands."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -22,12 +23,15 @@ def output_option(what: str):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="rsnnctl")
-def rsnnctl() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show where an error was raised.")
+def rsnnctl(verbose: bool) -> None:
     """From a trained recurrent spiking network to a chip, with every bit defined and checked.
 
     Commands given no path work on the newest run, so this works in sequence:
     train, quantize --bits 8, export-nir, simulate, verify.
     """
+    logging.basicConfig()
+    logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def main() -> None:
@@ -38,6 +42,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except RsnnError as error:
+        logging.getLogger("rsnnctl").debug("raised here", exc_info=error)
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):

@@ -5,19 +5,21 @@ A folder appears under its name only when the command that makes it has succeede
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rsnnctl.errors import FileError
+from rsnnctl.errors import FileError, RangeError
 from rsnnctl.files import write_text
 
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
 NETWORK = "model.int.h5"
 _FACTS = "run.json"
+_LATEST = "latest"
 
 
 @contextmanager
@@ -28,8 +30,13 @@ def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
     path inside the folder is kept relative to it.
 
     Raises:
+        RangeError: a name that is not one plain folder name.
         FileError: the folder cannot be made.
     """
+    if not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST:
+        raise RangeError(
+            f"--name is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
+        )
     try:
         ROOT.mkdir(exist_ok=True)
         folder = ROOT / f".{name}.{os.getpid()}"
@@ -53,7 +60,7 @@ def latest() -> Path:
     Raises:
         FileError: there is none yet.
     """
-    link = ROOT / "latest"
+    link = ROOT / _LATEST
     if not link.is_dir():
         raise FileError(
             f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
@@ -132,4 +139,4 @@ def _publish(folder: Path, name: str) -> None:
             number += 1
     link = ROOT / f".latest.{os.getpid()}"
     link.symlink_to(target.name)
-    os.replace(link, ROOT / "latest")
+    os.replace(link, ROOT / _LATEST)

@@ -2,6 +2,8 @@
 
 import hashlib
 import http.server
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import cli
 from rsnn.data import fetch
 from rsnn.data.synthetic import synthesize
 from rsnnctl import runs
@@ -173,6 +176,20 @@ def test_unknown_names_are_answered_with_the_known_ones(run, model, session):
     assert refused(run, "evaluate", model, "--session", session, "--part", "tset") == (
         "--part is tset; known: train, validation, test, all"
     )
+
+
+@pytest.mark.parametrize("name", ["latest", "../x", "", ".hidden", "a b"])
+def test_a_run_has_a_plain_name(run, session, name):
+    text = refused(run, "train", session, "--name", name, "--epochs", 1)
+    assert text.startswith(f"--name is {name!r}; ")
+
+
+def test_verbose_shows_where_an_error_was_raised(tmp_path):
+    command = [sys.executable, cli.__file__, "-v", "inspect", "absent.int.h5"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "in open_hdf5" in done.stderr
+    assert done.stderr.endswith("\nError: absent.int.h5: no such file\n")
 
 
 def test_a_folder_that_cannot_be_made_is_refused(run, model):

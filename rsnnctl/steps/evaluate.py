@@ -51,7 +51,9 @@ def evaluate_files(
         for name, measure in _measures(path, precision, harness).items():
             metrics = []
             for source in sessions or [runs.needed_session(path, None)]:
-                session = loaded.setdefault(source, load_session(source))
+                if source not in loaded:
+                    loaded[source] = load_session(source)
+                session = loaded[source]
                 metrics.append(measure(session, steps_of(session, part)))
                 rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
             if len(metrics) > 1:
