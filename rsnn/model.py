@@ -1,12 +1,12 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from rsnn.dropout import keep_factors
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnnctl.errors import MismatchError, RangeError
 
@@ -124,11 +124,7 @@ class RSNN(nn.Module):
         Raises:
             MismatchError: the raster has another number of channels.
         """
-        if raster.shape[2] != self.architecture.n_inputs:
-            raise MismatchError(
-                f"the raster has {raster.shape[2]} channels, the model"
-                f" {self.architecture.n_inputs}; use a recording with as many channels"
-            )
+        check_channels(self, raster)
         signal = _drop(raster.transpose(0, 1), dropout, generator)
         spikes = []
         for layer in self.hidden:
@@ -136,6 +132,20 @@ class RSNN(nn.Module):
             spikes.append(spk.transpose(0, 1))
         out = torch.stack([_run_readout(head, signal) for head in self.heads]).mean(0)
         return Decoded(out.transpose(0, 1), tuple(spikes))
+
+
+def check_channels(model: RSNN, raster: Tensor) -> None:
+    """Refuse a raster (batch, n_steps, n_inputs) that does not fit a model.
+
+    Raises:
+        MismatchError: it has another number of channels.
+    """
+    n_inputs = model.architecture.n_inputs
+    if raster.shape[2] != n_inputs:
+        raise MismatchError(
+            f"the raster has {raster.shape[2]} channels, the model {n_inputs}; use a recording with"
+            " as many channels"
+        )
 
 
 # Signals below are time-major, (n_steps, batch, n): a step is then one contiguous block. Layers
@@ -149,7 +159,7 @@ def _run_hidden(
     batch = signal.shape[1]
     # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
     feeds = _delayed(signal @ layer.w_in.T)
-    keep = _keep((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
+    keep = keep_factors((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
     factors = layer.tau.factors(batch)
     state = layer.initial_state(batch)
     sent = state.spk
@@ -181,22 +191,5 @@ def _delayed(projected: Tensor) -> list[Tensor]:
 
 
 def _drop(spikes: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
-    keep = _keep(tuple(spikes.shape), dropout, generator, spikes)
+    keep = keep_factors(tuple(spikes.shape), dropout, generator, spikes)
     return spikes if keep is None else spikes * keep
-
-
-def _keep(
-    shape: tuple[int, ...], dropout: float, generator: torch.Generator | None, like: Tensor
-) -> Tensor | None:
-    """Dropout factors: 0 where a spike is lost, 1 / (1 - dropout) elsewhere; None for none.
-
-    Each is decided by 16 random bits, because drawing numbers is a third of a training step: the
-    share lost is `dropout` to within 1 / 65536.
-    """
-    if dropout == 0.0:
-        return None
-    n = math.prod(shape)
-    words = torch.empty(-(-n // 4), dtype=torch.int64, device=like.device)
-    bits = words.random_(-(2**63), None, generator=generator).view(torch.int16)[:n]
-    kept = bits >= round(dropout * 2**16) - 2**15
-    return (kept.to(like.dtype) / (1.0 - dropout)).view(shape)

@@ -1,6 +1,7 @@
 """The settings of a training: the published recipe, and shorter ones for when minutes count."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from rsnn.optimizers import SMORMS3
 from rsnnctl.errors import RangeError
 
+KERNELS = ("numba", "torch")
 OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -28,6 +30,8 @@ class TrainConfig:
         window_steps, stride: length of a training window and distance of their offsets, in steps.
             The two counts are spikes in such a window: change them along with its length.
         seed: of shuffling and dropout.
+        kernel: what computes a step: `numba`, the fast one on CPUs, or `torch`, the definition.
+            Both train alike up to the rounding of floats.
 
     Raises:
         RangeError: a value without a meaning.
@@ -45,6 +49,7 @@ class TrainConfig:
     window_steps: int = 500
     stride: int = 100
     seed: int = 1
+    kernel: str = "numba"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "window_steps", "stride"):
@@ -61,15 +66,18 @@ class TrainConfig:
                 f"dropout is {self.dropout:g}; it must be at least 0 and below 1, the published one"
                 " is 0.3"
             )
-        if self.optimizer not in OPTIMIZERS:
-            raise RangeError(
-                f"optimizer is `{self.optimizer}`; choose one of {', '.join(sorted(OPTIMIZERS))}"
-            )
+        _refuse_unknown("optimizer", self.optimizer, OPTIMIZERS)
+        _refuse_unknown("kernel", self.kernel, KERNELS)
 
 
 def _refuse_below(name: str, value: float, limit: int) -> None:
     if not value >= limit:
         raise RangeError(f"{name} is {value:g}; it must be at least {limit}")
+
+
+def _refuse_unknown(name: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise RangeError(f"{name} is `{value}`; choose one of {', '.join(sorted(known))}")
 
 
 # What a 5-minute session of 96 channels is trained with where a minute or two must do. Windows of

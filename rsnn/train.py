@@ -8,19 +8,23 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rsnn import kernels
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
-from rsnn.model import RSNN
+from rsnn.denormals import flushed_denormals
+from rsnn.model import RSNN, Decoded
 from rsnn.recipe import OPTIMIZERS, TrainConfig
 from rsnnctl.errors import DataError, MismatchError, RsnnError
 from rsnnctl.metrics import r2_score
 
+Forward = Callable[..., Decoded]  # of model, raster, dropout and generator
 VALIDATION_STEPS = 500  # length of a validation window; its first fifth is not scored
 SPLIT_ELEMENTS = 2**15  # from here on torch spreads an elementwise operation over threads
 
@@ -88,6 +92,7 @@ def train(
     generator = generator or torch.Generator().manual_seed(config.seed)
     starts = window_starts(split.train, n_steps=config.window_steps, stride=config.stride)
     windows = Windows(session, starts, config.window_steps)
+    forward = choose_forward(config.kernel)
     validation = _Validation(session, split.validation)
     _hold(model, masks)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
@@ -98,11 +103,11 @@ def train(
     try:
         for epoch in range(1, config.epochs + 1):
             rate = schedule.get_last_lr()[0]
-            with _tuned_torch(model, config.batch):
+            with _tuned_torch(model, config):
                 loss, penalty = _run_epoch(
-                    model, windows, config, optimizer, masks, generator, epoch
+                    model, forward, windows, config, optimizer, masks, generator, epoch
                 )
-                r2, sparsity = validation.score(model)
+                r2, sparsity = validation.score(model, forward)
             schedule.step()
             if r2 > best_r2:
                 best_epoch, best_r2 = epoch, r2
@@ -115,16 +120,32 @@ def train(
     return TrainResult(tuple(records), best_epoch, best_r2)
 
 
+def choose_forward(kernel: str) -> Forward:
+    """Return what does the work of `RSNN.forward` in a training, for a uint8 raster.
+
+    Args:
+        kernel: a name in `KERNELS`.
+    """
+    if kernel == "numba":
+        return partial(kernels.forward, workspace=kernels.Workspace())
+
+    def forward(model: RSNN, raster: Tensor, *rest) -> Decoded:
+        time_major = raster.transpose(0, 1).to(torch.float32).contiguous()
+        return model(time_major.transpose(0, 1), *rest)
+
+    return forward
+
+
 class Windows:
     """Windows of `n_steps` steps of a session from each of `starts`, as batches on demand.
 
-    A batch is a raster (batch, n_steps, n_channels) and a velocity (batch, n_steps, 2) in mm per
-    step, float32, views of time-major memory.
+    A batch is a raster (batch, n_steps, n_channels) uint8 and a velocity (batch, n_steps, 2) in mm
+    per step, float32.
     """
 
     def __init__(self, session: Session, starts: NDArray[np.int64], n_steps: int) -> None:
         self._starts = torch.from_numpy(starts)
-        self._steps = torch.arange(n_steps)[:, None]
+        self._steps = torch.arange(n_steps)
         self._raster = torch.from_numpy(np.array(session.raster))
         self._velocity = torch.from_numpy(np.array(session.velocity))
 
@@ -133,9 +154,8 @@ class Windows:
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the windows numbered `chosen` (batch,)."""
-        index = self._starts[chosen] + self._steps
-        raster = self._raster[index].to(torch.float32)
-        return raster.transpose(0, 1), self._velocity[index].transpose(0, 1)
+        index = self._starts[chosen, None] + self._steps
+        return self._raster[index], self._velocity[index]
 
 
 def rmse(decoded: Tensor, target: Tensor) -> Tensor:
@@ -160,6 +180,7 @@ def activity_penalty(spk: Tensor, config: TrainConfig) -> Tensor:
 
 def _run_epoch(
     model: RSNN,
+    forward: Forward,
     windows: Windows,
     config: TrainConfig,
     optimizer: torch.optim.Optimizer,
@@ -173,7 +194,7 @@ def _run_epoch(
     total_loss = total_penalty = 0.0
     for number, chosen in enumerate(batches, 1):
         raster, velocity = windows.batch(chosen)
-        decoded = model(raster, config.dropout, generator)
+        decoded = forward(model, raster, config.dropout, generator)
         loss = rmse(decoded.out, velocity)
         penalty = torch.stack([activity_penalty(spk, config) for spk in decoded.spk]).sum()
         if not torch.isfinite(loss + penalty):
@@ -208,9 +229,9 @@ class _Validation:
             )
 
     @torch.no_grad()
-    def score(self, model: RSNN) -> tuple[float, float]:
+    def score(self, model: RSNN, forward: Forward) -> tuple[float, float]:
         """Return R2 over all windows as one stretch, and activation sparsity."""
-        decoded = model(self._raster)
+        decoded = forward(model, self._raster)
         out = decoded.out[:, self._run_up :].flatten(0, 1).numpy()
         n_fired = sum(float(spk.sum()) for spk in decoded.spk)
         return r2_score(out, self._target), 1.0 - n_fired / sum(s.numel() for s in decoded.spk)
@@ -241,20 +262,20 @@ def _refuse_misfits(model: RSNN, session: Session, masks: Mapping[str, Tensor]) 
 
 
 @contextmanager
-def _tuned_torch(model: RSNN, batch: int) -> Iterator[None]:
+def _tuned_torch(model: RSNN, config: TrainConfig) -> Iterator[None]:
     """Flush denormal floats, which halves the time of a step, and leave tiny work on one thread.
 
     torch splits no elementwise operation of fewer than 32,768 elements, so there a second thread
     gains at most a tenth in the products; but where another process has the second core, every
-    product waits for it, which was seen to cost a factor of 17. Both settings are put back.
+    product waits for it, which was seen to cost a factor of 17. The numba kernel has its own
+    threads, which wait for each other twice a step. Both settings are put back.
     """
-    flushed_before = (torch.tensor(1e-39) * 1.0).item() == 0.0
     n_threads = torch.get_num_threads()
-    torch.set_flush_denormal(True)
-    if batch * max(model.architecture.hidden) < SPLIT_ELEMENTS:
+    tiny = config.batch * max(model.architecture.hidden) < SPLIT_ELEMENTS
+    if config.kernel == "torch" and tiny:
         torch.set_num_threads(1)
     try:
-        yield
+        with flushed_denormals():
+            yield
     finally:
-        torch.set_flush_denormal(flushed_before)
         torch.set_num_threads(n_threads)

@@ -112,6 +112,18 @@ def test_a_generator_of_the_caller_replaces_the_seed(session):
     assert torch.equal(models[0].hidden[0].w_in, models[1].hidden[0].w_in)
 
 
+def test_both_kernels_train_alike(session):
+    config = dataclasses.replace(QUICK, epochs=2)
+    results = [
+        train(fresh_model(session), session, SPLIT, dataclasses.replace(config, kernel=kernel))
+        for kernel in ("numba", "torch")
+    ]
+    fast, plain = (result.records for result in results)
+    assert fast[0].loss == pytest.approx(plain[0].loss, rel=1e-3)  # rounding, amplified by spikes
+    assert fast[1].loss == pytest.approx(plain[1].loss, rel=1e-2)
+    assert fast[1].validation_r2 == pytest.approx(plain[1].validation_r2, abs=0.05)
+
+
 @pytest.mark.parametrize("optimizer", ["smorms3", "adam", "adamw"])
 def test_masked_weights_are_exact_zeros_after_every_epoch(session, optimizer):
     model = fresh_model(session, hidden=(10, 8))
@@ -174,12 +186,12 @@ def test_denormal_floats_work_again_after_training_and_in_reports(session):
     check(None)
 
 
-def test_training_uses_one_thread_for_tiny_work_and_puts_the_number_back(session):
+def test_the_torch_kernel_uses_one_thread_for_tiny_work_and_puts_the_number_back(session):
     torch.set_num_threads(2)
     model, seen = fresh_model(session), []
     step = model.hidden[0].step
     model.hidden[0].step = lambda *args: (seen.append(torch.get_num_threads()), step(*args))[1]
-    train(model, session, SPLIT, dataclasses.replace(QUICK, epochs=1))
+    train(model, session, SPLIT, dataclasses.replace(QUICK, epochs=1, kernel="torch"))
     assert set(seen) == {1}
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
@@ -262,6 +274,7 @@ def test_dropout_keeps_the_mean_and_loses_the_wanted_share():
             "dropout is 1; it must be at least 0 and below 1, the published one is 0.3",
         ),
         ("optimizer", "sgd", "optimizer is `sgd`; choose one of adam, adamw, smorms3"),
+        ("kernel", "jax", "kernel is `jax`; choose one of numba, torch"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(setting, value, text):

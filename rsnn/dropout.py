@@ -1,0 +1,81 @@
+"""Which spikes dropout loses: a fixed function of a key and of each spike's place.
+
+Numbers drawn one after the other for all elements take longer than everything else in a training
+step. So a layer draws one key, and word number n of its random bits is output n of SplitMix64
+(Steele, Lea, Flood 2014) seeded with that key: whoever looks at spikes only computes only theirs.
+"""
+
+import math
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GAMMA = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's increment; below are its two multipliers
+FIRST = np.uint64(0xBF58476D1CE4E5B9)
+SECOND = np.uint64(0x94D049BB133111EB)
+ALL_KEPT = -(2**15)  # the limit that no 16 bits are below
+
+
+def draw_key(generator: torch.Generator | None) -> np.uint64:
+    """Draw what decides the dropout of one layer in one run."""
+    device = "cpu" if generator is None else generator.device
+    word = torch.empty(1, dtype=torch.int64, device=device)
+    return np.uint64(word.random_(-(2**63), None, generator=generator).item() % 2**64)
+
+
+def keep_limit(dropout: float) -> int:
+    """The 16 signed bits from which on an element is kept: `dropout` to within 1 / 65536."""
+    return round(dropout * 2**16) + ALL_KEPT
+
+
+def keep_factors(
+    shape: tuple[int, ...], dropout: float, generator: torch.Generator | None, like: Tensor
+) -> Tensor | None:
+    """Draw a key and return its factors: 0 where a spike is lost, 1 / (1 - dropout) elsewhere.
+
+    Args:
+        shape: (n_steps, batch, n).
+        dropout: share lost; for 0 nothing is drawn and None returned.
+        like: a tensor of the wanted dtype and device. On other devices than the CPU the words are
+            drawn one after the other there, so masks differ from the CPU's.
+    """
+    if dropout == 0.0:
+        return None
+    rows, n = math.prod(shape[:-1]), shape[-1]
+    if like.device.type == "cpu":
+        kept = np.empty((rows, n), np.bool_)
+        _fill(draw_key(generator), keep_limit(dropout), kept)
+        return (torch.from_numpy(kept).to(like.dtype) / (1.0 - dropout)).view(shape)
+    words = torch.empty(rows, -(-n // 4), dtype=torch.int64, device=like.device)
+    bits = words.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :n]
+    kept = bits >= keep_limit(dropout)
+    return (kept.to(like.dtype) / (1.0 - dropout)).view(shape)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def random_word(key: np.uint64, n: int) -> np.uint64:
+    """64 random bits: output number `n` of SplitMix64 from the seed `key`."""
+    z = key + GAMMA * np.uint64(n + 1)
+    z = (z ^ (z >> np.uint64(30))) * FIRST
+    z = (z ^ (z >> np.uint64(27))) * SECOND
+    return z ^ (z >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def is_kept(word: np.uint64, i: int, limit: int) -> bool:
+    """Whether element `i` of a row is kept, by its 16 of the 64 bits of word `i // 4`."""
+    return np.int16(word >> np.uint64(16 * (i % 4))) >= limit
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(key: np.uint64, limit: int, kept: NDArray[np.bool_]) -> None:
+    rows, n = kept.shape
+    words = (n + 3) // 4
+    for row in range(rows):
+        for w in range(words):
+            word = random_word(key, row * words + w)
+            for i in range(4 * w, min(4 * w + 4, n)):
+                kept[row, i] = is_kept(word, i, limit)

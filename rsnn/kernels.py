@@ -1,0 +1,310 @@
+"""The fast path of training: `RSNN.forward` and its gradient over compiled, event-driven sweeps.
+
+The definition is `RSNN.forward`; the same generator gives the same dropout here, and results agree
+up to float rounding. Spikes are few, so forward adds one row of weights for each, and so does the
+gradient of the weights; only what flows back through the recurrent connection is dense.
+
+The batch is cut into chunks of samples, whose number follows from the batch alone. Each chunk is
+one thread's from the first layer to the last, and their gradients are summed in order: results do
+not depend on the number of threads, which is torch's.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rsnn.denormals import flushed_denormals
+from rsnn.dropout import draw_key, keep_limit
+from rsnn.model import RSNN, Decoded, check_channels
+from rsnn.sweeps import (
+    Dropout,
+    Events,
+    add_outer,
+    gather,
+    pull_hidden,
+    pull_readout,
+    run_hidden,
+    run_readout,
+)
+from rsnnctl.errors import MismatchError
+
+CHUNK = 16  # samples of a chunk at most: each weight that is loaded then serves as many
+
+
+class Workspace:
+    """Arrays that outlive a step of training: fresh memory costs as much as filling it.
+
+    An array that was taken is not given out again before it is given back, so any number of runs
+    may wait for their backward passes; those that never come leave theirs to the garbage collector.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[tuple, list[NDArray]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype) -> NDArray:
+        """Return an array of any content."""
+        try:  # in one step, because threads share this
+            return self._free[shape, np.dtype(dtype)].pop()
+        except (KeyError, IndexError):
+            return np.empty(shape, dtype)
+
+    def give_back(self, arrays: list[NDArray]) -> None:
+        """Accept arrays that nobody reads any more."""
+        for array in arrays:
+            self._free.setdefault((array.shape, array.dtype), []).append(array)
+
+
+def forward(
+    model: RSNN,
+    raster: Tensor,
+    dropout: float = 0.0,
+    generator: torch.Generator | None = None,
+    workspace: Workspace | None = None,
+) -> Decoded:
+    """Do what `RSNN.forward` does, differentiable once, with respect to the parameters.
+
+    Args:
+        model: with parameters in float32 on the CPU.
+        raster: input spikes (batch, n_steps, n_inputs), 0 and 1; uint8 spares a conversion.
+        dropout, generator: as there.
+        workspace: keeps memory from one call to the next.
+
+    Raises:
+        MismatchError: another number of channels, another dtype or device.
+    """
+    check_channels(model, raster)
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
+            raise MismatchError(
+                f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
+                " torch.float32 on the CPU, choose the torch kernel"
+            )
+    keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
+    parameters = []
+    for layer in model.hidden:
+        parameters += [layer.w_in, layer.w_rec, *layer.tau.decays()]
+    heads = [(head.w_out, *head.tau.decays()) for head in model.heads]
+    parameters += [torch.cat(tensors) for tensors in zip(*heads, strict=True)]
+    spikes = raster.detach().to(torch.uint8).contiguous().numpy()
+    run = _Run(spikes, keys, dropout, workspace or Workspace())
+    out, *spk = _Sweep.apply(run, *parameters)
+    if not out.requires_grad:
+        run.release()
+    return Decoded(out.unflatten(2, (len(heads), -1)).mean(2), tuple(spk))
+
+
+class _Sweep(torch.autograd.Function):
+    """All layers of a network at once: w_in, w_rec, decay_mem, decay_syn of each; then readouts.
+
+    Readout heads are one readout of as many rows. Returns `out` and the spikes of each hidden
+    layer, (batch, n_steps, n).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, run: "_Run", *parameters: Tensor | None) -> tuple[Tensor, ...]:
+        ctx.run = run
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*parameters)
+        results = run.forward([None if p is None else p.detach().numpy() for p in parameters])
+        return tuple(torch.from_numpy(result) for result in results)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        assert ctx.saved_tensors  # or torch says that the graph is gone or a parameter has changed
+        found = ctx.run.backward(grads)
+        return (None, *(None if grad is None else torch.from_numpy(grad) for grad in found))
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Parameters of a layer as the sweeps read them.
+
+    `w_in` and `w_rec` are (post, pre), transposed for forward; `w_rec` has no rows where there is
+    no recurrence.
+    """
+
+    w_in: NDArray[np.float32]
+    w_rec: NDArray[np.float32]
+    decays: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def of(cls, w_in: NDArray, w_rec: NDArray | None, mem: NDArray, syn: NDArray) -> "_Layer":
+        none = np.empty((0, 0), np.float32)
+        w_rec = none if w_rec is None else np.ascontiguousarray(w_rec)
+        return cls(np.ascontiguousarray(w_in), w_rec, (mem, np.float32(1.0) - mem, syn))
+
+    def transposed(self) -> "_Layer":
+        w_in, w_rec = np.ascontiguousarray(self.w_in.T), np.ascontiguousarray(self.w_rec.T)
+        return _Layer(w_in, w_rec, self.decays)
+
+    @property
+    def size(self) -> int:
+        return len(self.decays[0])
+
+
+class _Run:
+    """One pass over a batch forward and, at most once, back."""
+
+    def __init__(
+        self, raster: NDArray[np.uint8], keys: list[np.uint64], dropout: float, workspace: Workspace
+    ) -> None:
+        self.raster = raster
+        self.keys = keys
+        self.limit = keep_limit(dropout)
+        self.scale = np.float32(1.0 / (1.0 - dropout))
+        self.workspace = workspace
+        n_chunks = -(-len(raster) // CHUNK)
+        bounds = [len(raster) * c // n_chunks for c in range(n_chunks + 1)]
+        self.chunks = [_Chunk(self, slice(*pair)) for pair in pairwise(bounds)]
+        self.layers: list[_Layer] = []
+
+    def forward(self, parameters: list[NDArray | None]) -> list[NDArray[np.float32]]:
+        """Return `out` and the spikes of each hidden layer, (batch, n_steps, n)."""
+        *hidden, w_out, decay_mem, decay_syn = parameters
+        layers = [*zip(*[iter(hidden)] * 4, strict=True), (w_out, None, decay_mem, decay_syn)]
+        self.layers = [_Layer.of(*layer) for layer in layers]
+        forward = [layer.transposed() for layer in self.layers]
+        shape = self.raster.shape[:2]
+        *spk, out = [np.empty((*shape, layer.size), np.float32) for layer in self.layers]
+        self._each(lambda chunk: chunk.forward(forward, spk, out))
+        return [out, *spk]
+
+    def backward(self, grads: Sequence[Tensor | None]) -> list[NDArray[np.float32] | None]:
+        """Return the gradients of the parameters from those of what `forward` returned."""
+        out, *spk = grads
+        dense = [
+            _compact(grad, self.raster.shape, layer.size)
+            for grad, layer in zip((*spk, out), self.layers, strict=True)
+        ]
+        sums = self._each(lambda chunk: chunk.backward(dense))
+        found: list[NDArray[np.float32] | None] = []
+        for level, layer in enumerate(self.layers):
+            w_in, w_rec, decays = (sum(parts[level][x] for parts in sums) for x in range(3))
+            found.append((w_in * self.scale).T)
+            if level + 1 < len(self.layers):
+                found.append((w_rec * self.scale).T if len(layer.w_rec) else None)
+            found += list(decays.astype(np.float32))
+        self.release()
+        return found
+
+    def release(self) -> None:
+        """Give the memory back."""
+        for chunk in self.chunks:
+            self.workspace.give_back(chunk.held)
+            chunk.held = []
+
+    def _each(self, work: Callable[["_Chunk"], Any]) -> list[Any]:
+        n_threads = min(torch.get_num_threads(), len(self.chunks))
+        with flushed_denormals():  # threads inherit it from the one that starts them
+            if n_threads == 1:
+                return [work(chunk) for chunk in self.chunks]
+            with ThreadPoolExecutor(n_threads) as pool:
+                return list(pool.map(work, self.chunks))
+
+
+class _Chunk:
+    """A few samples of a run, taken through all layers by one thread."""
+
+    def __init__(self, run: _Run, samples: slice) -> None:
+        self.run = run
+        self.samples = samples
+        self.held: list[NDArray] = []  # what is given back after the run
+        self.events: list[Events] = []  # of the input and of each hidden layer
+        self.states: list[tuple[NDArray, NDArray]] = []  # mem or out, and syn, of each layer
+
+    def forward(self, layers: list[_Layer], spk: list[NDArray], out: NDArray) -> None:
+        """Run, and fill `spk` and `out`; `layers` are transposed."""
+        raster = self.run.raster[self.samples]
+        scale = self.run.scale
+        n_samples, n_steps, n_inputs = raster.shape
+        self.events.append(self._room(n_steps, n_samples, n_inputs))
+        gather(raster, self._dropout(0), self.events[0])
+        for level, (layer, spikes) in enumerate(zip(layers[:-1], spk, strict=True)):
+            mem, syn = (self._take((n_steps, n_samples, layer.size)) for _ in range(2))
+            sent = self._room(n_steps, n_samples, layer.size)
+            run_hidden(
+                self.events[level],
+                layer.w_in,
+                layer.w_rec,
+                layer.decays,
+                scale,
+                self._dropout(level + 1),
+                sent,
+                mem,
+                syn,
+                spikes[self.samples],
+            )
+            self.events.append(sent)
+            self.states.append((mem, syn))
+        readout, out = layers[-1], out[self.samples]
+        syn = self._take((n_steps, n_samples, readout.size))
+        run_readout(self.events[-1], readout.w_in, readout.decays, scale, syn, out)
+        self.states.append((out, syn))
+
+    def backward(self, grads: list[NDArray]) -> list[tuple[NDArray, NDArray, NDArray]]:
+        """Return the gradients of w_in and w_rec, (pre, post) and not scaled, and of the decays."""
+        run = self.run
+        found = []
+        above = None
+        for level in reversed(range(len(run.layers))):
+            layer, (state, syn) = run.layers[level], self.states[level]
+            grad = grads[level][self.samples]
+            lambda_syn = self._take(syn.shape)
+            grad_decays = np.empty((2, layer.size))
+            if above is None:
+                pull_readout(grad, layer.decays, syn, state, lambda_syn, grad_decays)
+            else:
+                pull_hidden(
+                    grad,
+                    above,
+                    run.layers[level + 1].w_in,
+                    layer.w_rec,
+                    layer.decays,
+                    run.scale,
+                    self._dropout(level + 1),
+                    state,
+                    syn,
+                    lambda_syn,
+                    grad_decays,
+                )
+            grad_in = np.zeros(layer.w_in.T.shape, np.float32)
+            grad_rec = np.zeros_like(layer.w_rec)
+            add_outer(self.events[level], lambda_syn, grad_in)
+            if len(layer.w_rec):
+                add_outer(self.events[level + 1], lambda_syn, grad_rec)
+            found.append((grad_in, grad_rec, grad_decays))
+            above = lambda_syn
+        return found[::-1]
+
+    def _dropout(self, level: int) -> Dropout:
+        run = self.run
+        return Dropout(run.keys[level], run.limit, len(run.raster), self.samples.start)
+
+    def _take(self, shape: tuple[int, ...], dtype=np.float32) -> NDArray:
+        self.held.append(self.run.workspace.take(shape, dtype))
+        return self.held[-1]
+
+    def _room(self, n_steps: int, n_samples: int, n: int) -> Events:
+        """Room for every unit to spike at every step; memory that nobody writes costs nothing."""
+        rows = n_steps * n_samples
+        return Events(self._take((rows + 1,), np.int64), self._take((rows * n,), np.int32))
+
+
+def _compact(grad: Tensor | None, shape: tuple[int, ...], n: int) -> NDArray[np.float32]:
+    """A gradient (batch, n_steps, n), or (batch, 1, n) where it is the same at all steps.
+
+    The latter is what a penalty on spike counts gives. Zero where there is none.
+    """
+    if grad is None:
+        return np.zeros((*shape[:2], n), np.float32)
+    if grad.stride(1) == 0:
+        grad = grad[:, :1]
+    return grad.contiguous().numpy()
