@@ -1,0 +1,230 @@
+"""Time a training step against its peers: `python benchmarks/train.py [--json] [--quick]`.
+
+One step is forward, loss, activity penalties, dropout, backward and optimizer, on Poisson input of
+20 Hz on 96 channels. Runs of all variants are interleaved, so that a busy machine slows all of them
+alike; medians, one thread unless said otherwise. Variants of one network:
+
+    numba       rsnn.kernels
+    torch       RSNN.forward, a plain torch loop with pre-projected input
+    snntorch    snnTorch's RSynaptic and Synaptic in a loop over steps, as its users write it
+
+The loop of snnTorch has a float raster, dropout, penalties and SMORMS3 as the others have, decays
+that are learned for each neuron, and its own surrogate gradient; its weights are scaled by
+1 - decay_mem, which its membrane lacks, so that as many neurons fire.
+
+Peak memory is what a process of its own uses at most during two steps, above what it used before.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import snntorch
+import torch
+from snntorch import surrogate
+from torch import Tensor, nn
+
+from rsnn import kernels
+from rsnn.initialize import initialize
+from rsnn.model import DT, RSNN, Decoded, big, tiny
+from rsnn.optimizers import SMORMS3
+from rsnn.recipe import TrainConfig
+from rsnn.train import activity_penalty, rmse
+
+N_CHANNELS = 96
+RATE = 20.0  # Hz
+CONFIG = TrainConfig()
+# preset, batch, steps: as the paper trains the one, and what fits into memory of the other
+CASES = {"h64": (tiny, 250, 500), "h1024": (big, 32, 500)}
+QUICK_CASES = {"h64": (tiny, 50, 100), "h1024": (big, 8, 60)}
+Step = Callable[[], Decoded]
+
+
+class SnnTorch(nn.Module):
+    """The same network out of snnTorch's neurons, with the parameters of an RSNN."""
+
+    def __init__(self, model: RSNN) -> None:
+        super().__init__()
+        (layer,) = model.hidden
+        n_neurons, n_inputs = layer.w_in.shape
+        beta, alpha = (decay.detach().clone() for decay in layer.tau.decays())
+        self.fc = nn.Linear(n_inputs, n_neurons, bias=False)
+        self.lif = snntorch.RSynaptic(
+            alpha,
+            beta,
+            linear_features=n_neurons,
+            spike_grad=surrogate.fast_sigmoid(slope=20),
+            reset_mechanism="zero",
+            learn_alpha=True,
+            learn_beta=True,
+        )
+        self.lif.recurrent = nn.Linear(n_neurons, n_neurons, bias=False)
+        self.fc_out = nn.ModuleList()
+        self.li = nn.ModuleList()
+        with torch.no_grad():
+            self.fc.weight.copy_(layer.w_in * (1.0 - beta)[:, None])
+            self.lif.recurrent.weight.copy_(layer.w_rec * (1.0 - beta)[:, None])
+            for head in model.heads:
+                beta, alpha = (decay.detach().clone() for decay in head.tau.decays())
+                fc = nn.Linear(n_neurons, len(beta), bias=False)
+                fc.weight.copy_(head.w_out * (1.0 - beta)[:, None])
+                self.fc_out.append(fc)
+                self.li.append(
+                    snntorch.Synaptic(
+                        alpha, beta, reset_mechanism="none", learn_alpha=True, learn_beta=True
+                    )
+                )
+
+    def forward(self, raster: Tensor, dropout: float) -> Decoded:
+        """Run over a raster (n_steps, batch, n_inputs)."""
+        spk, syn, mem = self.lif.reset_mem()
+        states = [li.reset_mem() for li in self.li]
+        spikes, outs = [], []
+        for x in raster:
+            current = self.fc(nn.functional.dropout(x, dropout))
+            spk, syn, mem = self.lif(current, spk, syn, mem)
+            spikes.append(spk)
+            spk = nn.functional.dropout(spk, dropout)
+            heads = []
+            for i, (fc, li) in enumerate(zip(self.fc_out, self.li, strict=True)):
+                _, *states[i] = li(fc(spk), *states[i])
+                heads.append(states[i][1])
+            outs.append(torch.stack(heads).mean(0))
+        return Decoded(torch.stack(outs).transpose(0, 1), (torch.stack(spikes).transpose(0, 1),))
+
+
+def variant(name: str, preset: Callable, batch: int, n_steps: int) -> Step:
+    """Return a function that takes one step of training; all variants start alike."""
+    generator = torch.Generator().manual_seed(1)
+    model = RSNN(preset(N_CHANNELS))
+    initialize(model, rates=(RATE,), generator=generator)
+    drawn = torch.rand(batch, n_steps, N_CHANNELS, generator=generator)
+    raster = (drawn < RATE * DT).to(torch.uint8)
+    target = torch.randn(batch, n_steps, 2, generator=generator).cumsum(1) / 10.0
+    del drawn
+    network: nn.Module = model
+    if name == "numba":
+        workspace = kernels.Workspace()
+
+        def forward() -> Decoded:
+            return kernels.forward(model, raster, CONFIG.dropout, generator, workspace)
+    else:
+        time_major = raster.transpose(0, 1).to(torch.float32).contiguous()
+        del raster
+        if name == "torch":
+
+            def forward() -> Decoded:
+                return model(time_major.transpose(0, 1), CONFIG.dropout, generator)
+        else:
+            network = SnnTorch(model)
+
+            def forward() -> Decoded:
+                return network(time_major, CONFIG.dropout)
+
+    optimizer = SMORMS3(network.parameters())
+
+    def step() -> Decoded:
+        decoded = forward()
+        penalty = torch.stack([activity_penalty(spk, CONFIG) for spk in decoded.spk]).sum()
+        loss = rmse(decoded.out, target) + penalty
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return decoded
+
+    return step
+
+
+def seconds(step: Step, n_threads: int = 1) -> float:
+    """Time one step on so many threads."""
+    torch.set_num_threads(n_threads)
+    start = perf_counter()
+    step()
+    return perf_counter() - start
+
+
+def measure(case: tuple, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the medians in seconds, and the share of neurons that fire at a step."""
+    steps = {name: variant(name, *case) for name in ("numba", "torch", "snntorch")}
+    activity = {name: step().spk[0].mean().item() for name, step in steps.items()}
+    times: dict[str, list[float]] = {name: [] for name in (*steps, "numba, 2 threads")}
+    for _ in range(repeats):
+        for name, step in steps.items():
+            times[name].append(seconds(step))
+        # fast ones more often, around the slow ones: their median is as noisy as one run is short
+        for _ in range(2):
+            times["numba, 2 threads"].append(seconds(steps["numba"], 2))
+            times["numba"].append(seconds(steps["numba"]))
+    return {name: median(values) for name, values in times.items()}, activity
+
+
+def peak_memory(name: str, case: tuple) -> int:
+    """Bytes that two steps need in a process of their own."""
+    seconds(variant(name, case[0], 2, 3))  # whatever is loaded or compiled only once
+    with open("/proc/self/clear_refs", "w") as control:
+        control.write("5")  # resets the peak
+    before = memory("VmHWM")
+    step = variant(name, *case)
+    seconds(step)
+    seconds(step)
+    return memory("VmHWM") - before
+
+
+def memory(key: str) -> int:
+    """Read a field of this process's status, in bytes."""
+    with open("/proc/self/status") as status:
+        (kib,) = (line.split()[1] for line in status if line.startswith(key + ":"))
+    return int(kib) * 1024
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print the ratios only")
+    parser.add_argument("--repeats", type=int, help="rounds of each network (5 and 3)")
+    parser.add_argument("--quick", action="store_true", help="small batches, one round")
+    parser.add_argument("--peak", choices=("numba", "torch"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(1)
+    cases = QUICK_CASES if options.quick else CASES
+    if options.peak:
+        print(peak_memory(options.peak, cases["h64"]))
+        return
+    times, activity = {}, {}
+    for name, case in cases.items():
+        rounds = 1 if options.quick else options.repeats or (5 if name == "h64" else 3)
+        times[name], activity[name] = measure(case, rounds)
+    quick = ["--quick"] if options.quick else []
+    peaks = {
+        name: int(subprocess.check_output([sys.executable, __file__, "--peak", name, *quick]))
+        for name in ("numba", "torch")
+    }
+    ratios = {
+        f"{name}_vs_{peer}": times[name][peer] / times[name]["numba"]
+        for name in cases
+        for peer in ("snntorch", "torch")
+    }
+    ratios["threads2_vs_1"] = times["h64"]["numba"] / times["h64"]["numba, 2 threads"]
+    ratios["h64_memory_vs_torch"] = peaks["numba"] / peaks["torch"]
+    if options.json:
+        print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+        return
+    print("| network | variant | ms a step | x numba | neurons firing at a step |")
+    print("|---|---|---|---|---|")
+    for name in cases:
+        for peer, time in times[name].items():
+            fires = f"{activity[name][peer]:.1%}" if peer in activity[name] else ""
+            slower = time / times[name]["numba"]
+            print(f"| {name} | {peer} | {time * 1e3:.0f} | {slower:.2f} | {fires} |")
+    for peer, peak in peaks.items():
+        print(f"peak memory of h64, {peer}: {peak / 1e6:.0f} MB")
+    print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+
+
+if __name__ == "__main__":
+    main()
