@@ -92,19 +92,19 @@ def forward(
         parameters += [layer.w_in, layer.w_rec, *layer.tau.decays()]
     heads = [(head.w_out, *head.tau.decays()) for head in model.heads]
     parameters += [torch.cat(tensors) for tensors in zip(*heads, strict=True)]
-    spikes = raster.detach().to(torch.uint8).contiguous().numpy()
-    run = _Run(spikes, keys, dropout, workspace or Workspace())
+    run = _Run(raster.detach(), keys, dropout, workspace or Workspace())
     out, *spk = _Sweep.apply(run, *parameters)
     if not out.requires_grad:
         run.release()
-    return Decoded(out.unflatten(2, (len(heads), -1)).mean(2), tuple(spk))
+    out = out.unflatten(2, (len(heads), -1)).mean(2)
+    return Decoded(out.transpose(0, 1), tuple(spikes.transpose(0, 1) for spikes in spk))
 
 
 class _Sweep(torch.autograd.Function):
     """All layers of a network at once: w_in, w_rec, decay_mem, decay_syn of each; then readouts.
 
     Readout heads are one readout of as many rows. Returns `out` and the spikes of each hidden
-    layer, (batch, n_steps, n).
+    layer, (n_steps, batch, n).
     """
 
     @staticmethod
@@ -154,9 +154,11 @@ class _Run:
     """One pass over a batch forward and, at most once, back."""
 
     def __init__(
-        self, raster: NDArray[np.uint8], keys: list[np.uint64], dropout: float, workspace: Workspace
+        self, raster: Tensor, keys: list[np.uint64], dropout: float, workspace: Workspace
     ) -> None:
-        self.raster = raster
+        self.n_inputs = raster.shape[2]
+        raster = torch.nn.functional.pad(raster.to(torch.uint8), (0, -self.n_inputs % 8))
+        self.raster = raster.contiguous().numpy().view(np.uint64)
         self.keys = keys
         self.limit = keep_limit(dropout)
         self.scale = np.float32(1.0 / (1.0 - dropout))
@@ -167,12 +169,12 @@ class _Run:
         self.layers: list[_Layer] = []
 
     def forward(self, parameters: list[NDArray | None]) -> list[NDArray[np.float32]]:
-        """Return `out` and the spikes of each hidden layer, (batch, n_steps, n)."""
+        """Return `out` and the spikes of each hidden layer, (n_steps, batch, n)."""
         *hidden, w_out, decay_mem, decay_syn = parameters
         layers = [*zip(*[iter(hidden)] * 4, strict=True), (w_out, None, decay_mem, decay_syn)]
         self.layers = [_Layer.of(*layer) for layer in layers]
         forward = [layer.transposed() for layer in self.layers]
-        shape = self.raster.shape[:2]
+        shape = self.raster.shape[1::-1]
         *spk, out = [np.empty((*shape, layer.size), np.float32) for layer in self.layers]
         self._each(lambda chunk: chunk.forward(forward, spk, out))
         return [out, *spk]
@@ -181,7 +183,7 @@ class _Run:
         """Return the gradients of the parameters from those of what `forward` returned."""
         out, *spk = grads
         dense = [
-            _compact(grad, self.raster.shape, layer.size)
+            _compact(grad, (1, len(self.raster), layer.size))
             for grad, layer in zip((*spk, out), self.layers, strict=True)
         ]
         sums = self._each(lambda chunk: chunk.backward(dense))
@@ -222,54 +224,51 @@ class _Chunk:
 
     def forward(self, layers: list[_Layer], spk: list[NDArray], out: NDArray) -> None:
         """Run, and fill `spk` and `out`; `layers` are transposed."""
-        raster = self.run.raster[self.samples]
-        scale = self.run.scale
-        n_samples, n_steps, n_inputs = raster.shape
-        self.events.append(self._room(n_steps, n_samples, n_inputs))
-        gather(raster, self._dropout(0), self.events[0])
+        run, first = self.run, self.samples.start
+        self._new_events(run.n_inputs)
+        gather(run.raster, first, self._dropout(0), run.n_inputs, self.events[0])
         for level, (layer, spikes) in enumerate(zip(layers[:-1], spk, strict=True)):
-            mem, syn = (self._take((n_steps, n_samples, layer.size)) for _ in range(2))
-            sent = self._room(n_steps, n_samples, layer.size)
+            mem, syn = self._take(layer.size), self._take(layer.size)
+            self._new_events(layer.size)
             run_hidden(
                 self.events[level],
                 layer.w_in,
                 layer.w_rec,
                 layer.decays,
-                scale,
+                run.scale,
                 self._dropout(level + 1),
-                sent,
+                first,
+                self.events[level + 1],
                 mem,
                 syn,
-                spikes[self.samples],
+                spikes,
             )
-            self.events.append(sent)
             self.states.append((mem, syn))
-        readout, out = layers[-1], out[self.samples]
-        syn = self._take((n_steps, n_samples, readout.size))
-        run_readout(self.events[-1], readout.w_in, readout.decays, scale, syn, out)
+        readout, syn = layers[-1], self._take(layers[-1].size)
+        run_readout(self.events[-1], readout.w_in, readout.decays, run.scale, first, syn, out)
         self.states.append((out, syn))
 
     def backward(self, grads: list[NDArray]) -> list[tuple[NDArray, NDArray, NDArray]]:
         """Return the gradients of w_in and w_rec, (pre, post) and not scaled, and of the decays."""
-        run = self.run
+        run, first = self.run, self.samples.start
         found = []
         above = None
         for level in reversed(range(len(run.layers))):
             layer, (state, syn) = run.layers[level], self.states[level]
-            grad = grads[level][self.samples]
-            lambda_syn = self._take(syn.shape)
+            lambda_syn = self._take(layer.size)
             grad_decays = np.empty((2, layer.size))
             if above is None:
-                pull_readout(grad, layer.decays, syn, state, lambda_syn, grad_decays)
+                pull_readout(grads[level], layer.decays, first, syn, state, lambda_syn, grad_decays)
             else:
                 pull_hidden(
-                    grad,
+                    grads[level],
                     above,
                     run.layers[level + 1].w_in,
                     layer.w_rec,
                     layer.decays,
                     run.scale,
                     self._dropout(level + 1),
+                    first,
                     state,
                     syn,
                     lambda_syn,
@@ -285,26 +284,29 @@ class _Chunk:
         return found[::-1]
 
     def _dropout(self, level: int) -> Dropout:
-        run = self.run
-        return Dropout(run.keys[level], run.limit, len(run.raster), self.samples.start)
+        return Dropout(self.run.keys[level], self.run.limit)
 
-    def _take(self, shape: tuple[int, ...], dtype=np.float32) -> NDArray:
-        self.held.append(self.run.workspace.take(shape, dtype))
+    def _take(self, n: int) -> NDArray[np.float32]:
+        """Room for what each step, sample and unit has one number of."""
+        n_samples, n_steps = self.samples.stop - self.samples.start, self.run.raster.shape[1]
+        self.held.append(self.run.workspace.take((n_steps, n_samples, n), np.float32))
         return self.held[-1]
 
-    def _room(self, n_steps: int, n_samples: int, n: int) -> Events:
+    def _new_events(self, n: int) -> None:
         """Room for every unit to spike at every step; memory that nobody writes costs nothing."""
-        rows = n_steps * n_samples
-        return Events(self._take((rows + 1,), np.int64), self._take((rows * n,), np.int32))
+        rows = (self.samples.stop - self.samples.start) * self.run.raster.shape[1]
+        take = self.run.workspace.take
+        self.events.append(Events(take((rows + 1,), np.int64), take((rows * n + 1,), np.int32)))
+        self.held += self.events[-1]
 
 
-def _compact(grad: Tensor | None, shape: tuple[int, ...], n: int) -> NDArray[np.float32]:
-    """A gradient (batch, n_steps, n), or (batch, 1, n) where it is the same at all steps.
+def _compact(grad: Tensor | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A gradient (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
 
-    The latter is what a penalty on spike counts gives. Zero where there is none.
+    The latter, `shape`, is what a penalty on spike counts gives. Zero where there is none.
     """
     if grad is None:
-        return np.zeros((*shape[:2], n), np.float32)
-    if grad.stride(1) == 0:
-        grad = grad[:, :1]
+        return np.zeros(shape, np.float32)
+    if grad.stride(0) == 0:
+        grad = grad[:1]
     return grad.contiguous().numpy()

@@ -11,7 +11,8 @@ from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN
 from rsnn.recipe import TrainConfig
-from rsnn.train import EpochRecord, TrainResult, train
+from rsnn.train import TrainResult, train
+from rsnn.train_state import EpochRecord, TrainState
 from rsnnctl.errors import RangeError
 
 
@@ -64,14 +65,29 @@ def prune(
     fraction: float,
     report: Callable[[EpochRecord], None] | None = None,
     generator: torch.Generator | None = None,
+    state: TrainState | None = None,
+    keep: Callable[[TrainState], None] | None = None,
 ) -> PruneResult:
     """Prune a trained model in place, then retrain what is left.
 
     The masks are held at exact zeros, optimizer and schedule start afresh. To try another fraction
     from the same weights, as the published search does, prune a copy of the model.
 
+    To go on with an interrupted retraining, start from the
+    unpruned weights too: they decide the masks.
+
     Args and errors: those of `magnitude_masks` and `rsnn.train.train`.
     """
     masks = magnitude_masks(model, fraction)
-    training = train(model, session, split, config, report=report, masks=masks, generator=generator)
+    training = train(
+        model,
+        session,
+        split,
+        config,
+        report=report,
+        masks=masks,
+        generator=generator,
+        state=state,
+        keep=keep,
+    )
     return PruneResult(masks, training)

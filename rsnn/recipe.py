@@ -85,7 +85,9 @@ def _refuse_unknown(name: str, value: str, known: Collection[str]) -> None:
 # instead of 2, each a fifth as long; SMORMS3 then bears 15 times the published rate.
 SHORT = TrainConfig(epochs=25, batch=32, learning_rate=0.03, window_steps=250, upper_count=5.0)
 
-# By name: the recipe of training, and that of retraining after pruning.
+# By name: the recipes of pre-training on all sessions, of training on one, and of retraining what
+# pruning has left.
+PRETRAINING = {"published": TrainConfig(epochs=100), "short": SHORT}
 TRAINING = {"published": TrainConfig(), "short": SHORT}
 RETRAINING = {
     "published": TrainConfig(epochs=100),

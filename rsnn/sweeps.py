@@ -25,7 +25,15 @@ compiled_fused = numba.njit(
 
 BETA = np.float32(SURROGATE_BETA)
 THRESHOLD = np.float32(V_THRESHOLD)
-ONE = np.float32(1.0)
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+
+# Times this, a word of eight bytes of 0 or 1 has them as bits in its highest byte.
+BYTES_TO_BITS = np.uint64(0x0102040810204080)
+# Every six successive bits of this differ, so those that a single bit shifts to the top name it.
+DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+BIT_INDEX = np.zeros(64, np.int32)
+for bit in range(64):
+    BIT_INDEX[(int(DE_BRUIJN) << bit) % 2**64 >> 58] = bit
 
 
 class Events(NamedTuple):
@@ -39,50 +47,70 @@ class Events(NamedTuple):
 
 
 class Dropout(NamedTuple):
-    """What decides which spikes of a layer are lost; `n_samples` and `first` place the chunk."""
+    """What decides which spikes of a layer are lost, see `rsnn/dropout.py`."""
 
     key: np.uint64
     limit: int
-    n_samples: int
-    first: int
 
 
 @compiled
-def gather(raster: NDArray[np.uint8], dropout: Dropout, events: Events) -> None:
-    """List the spikes of a raster (chunk, n_steps, n) of 0 and 1 that dropout keeps."""
-    n_samples, n_steps, n = raster.shape
+def gather(
+    raster: NDArray[np.uint64], first: int, dropout: Dropout, n_inputs: int, events: Events
+) -> None:
+    """List the spikes of a chunk that dropout keeps.
+
+    Args:
+        raster: 0 and 1 of the batch as bytes, eight to a word, (batch, n_steps, n_words).
+        first: of the samples of the batch that is in the chunk.
+        events: filled.
+    """
+    batch, n_steps, n_words = raster.shape
     start, unit = events
-    row = np.empty(n, np.int32)
+    n_samples = (len(start) - 1) // n_steps
+    found = np.empty(8 * n_words, np.int32)
     start[0] = 0
     end = 0
     for t in range(n_steps):
         for s in range(n_samples):
-            found = 0
-            for j in range(n):
-                row[found] = j
-                found += raster[s, t, j] != 0
-            end = _keep_some(row, found, n, dropout, t, s, unit, end)
+            n_found = _list_ones(raster[first + s, t], found)
+            row = (t * batch + first + s) * ((n_inputs + 3) // 4)
+            end = _append_kept(found[:n_found], dropout, row, unit, end)
             start[t * n_samples + s + 1] = end
 
 
 @compiled
-def _keep_some(row, found, n, dropout, t, s, unit, end):
-    """Append the kept ones of `row[:found]` to `unit[end:]`; return the new end."""
-    place = (t * dropout.n_samples + dropout.first + s) * ((n + 3) // 4)
-    if dropout.limit == ALL_KEPT:
-        unit[end : end + found] = row[:found]
-        return end + found
-    for e in range(found):
-        j = row[e]
+def _list_ones(words, found):
+    """List the bytes that are 1, the others being 0; return their number."""
+    n_found = 0
+    for w in range(0, len(words), 8):
+        bits = np.uint64(0)  # one for each of 64 bytes
+        for v in range(w, min(w + 8, len(words))):
+            bits |= ((words[v] * BYTES_TO_BITS) >> np.uint64(56)) << np.uint64(8 * (v - w))
+        while bits:
+            lowest = bits & (~bits + np.uint64(1))
+            found[n_found] = 8 * w + BIT_INDEX[(lowest * DE_BRUIJN) >> np.uint64(58)]
+            n_found += 1
+            bits ^= lowest
+    return n_found
+
+
+@compiled
+def _append_kept(found, dropout, row, unit, end):
+    """Append to `unit[end:]` what dropout keeps; random words of this row start at `row`."""
+    for j in found:
         unit[end] = j
-        end += is_kept(random_word(dropout.key, place + j // 4), j, dropout.limit)
+        if dropout.limit == ALL_KEPT:
+            end += 1
+        else:
+            end += is_kept(random_word(dropout.key, row + j // 4), j, dropout.limit)
     return end
 
 
 @compiled
-def _add_rows(weights, unit, begin, end, acc):
-    """Add the rows of `weights` that `unit[begin:end]` names to `acc`."""
-    e = begin
+def _add_rows(weights, events, i, acc):
+    """Add a row of `weights` to `acc` for each event of list number `i`."""
+    unit = events.unit
+    e, end = events.start[i], events.start[i + 1]
     while e + 4 <= end:  # four at once: a quarter of the loads and stores of `acc`
         a, b = weights[unit[e]], weights[unit[e + 1]]
         c, d = weights[unit[e + 2]], weights[unit[e + 3]]
@@ -97,6 +125,15 @@ def _add_rows(weights, unit, begin, end, acc):
 
 
 @compiled
+def _tiled(values, n_samples):
+    """One copy of `values` for each sample, end to end: loops over a whole step are long ones."""
+    tiled = np.empty(n_samples * len(values), np.float32)
+    for s in range(n_samples):
+        tiled[s * len(values) : (s + 1) * len(values)] = values
+    return tiled
+
+
+@compiled
 def run_hidden(
     arriving: Events,
     w_in: NDArray[np.float32],
@@ -104,6 +141,7 @@ def run_hidden(
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
     dropout: Dropout,
+    first: int,
     sent: Events,
     mem: NDArray[np.float32],
     syn: NDArray[np.float32],
@@ -116,40 +154,49 @@ def run_hidden(
         w_in, w_rec: (pre, post); `w_rec` of no rows for a layer without recurrence.
         decays: decay_mem, 1 - decay_mem, decay_syn, each (n,).
         scale: of a spike that dropout has kept.
+        first: of the samples of the batch that is in the chunk.
         sent, mem, syn: filled; states (n_steps, chunk, n).
-        spk: filled with 0 and 1, (chunk, n_steps, n).
+        spk: 0 and 1 of the batch, (n_steps, batch, n); those of the chunk are filled.
     """
     n_steps, n_samples, n = mem.shape
-    decay_mem, gain_mem, decay_syn = decays
-    sent_start, sent_unit = sent
-    acc = np.empty(n, np.float32)
-    row = np.empty(n, np.int32)
+    batch = spk.shape[1]
+    decay_mem = _tiled(decays[0], n_samples)
+    gain_mem = _tiled(decays[1], n_samples)
+    decay_syn = _tiled(decays[2], n_samples)
+    acc = np.empty(n_samples * n, np.float32)
+    fired = np.zeros((n + 7) // 8 * 8, np.uint8)
+    words = fired.view(np.uint64)
+    found = np.empty(len(fired), np.int32)
     mem[0] = 0.0
     syn[0] = 0.0
-    spk[:, 0] = 0.0
-    sent_start[: n_samples + 1] = 0
+    spk[0, first : first + n_samples] = 0.0
+    sent.start[: n_samples + 1] = 0
     end = 0
     for t in range(1, n_steps):
+        acc[:] = 0.0
         for s in range(n_samples):
             before = (t - 1) * n_samples + s
-            acc[:] = 0.0
-            _add_rows(w_in, arriving.unit, arriving.start[before], arriving.start[before + 1], acc)
+            here = acc[s * n : (s + 1) * n]
+            _add_rows(w_in, arriving, before, here)
             if len(w_rec) > 0:
-                _add_rows(w_rec, sent_unit, sent_start[before], sent_start[before + 1], acc)
-            last_mem, last_syn = mem[t - 1, s], syn[t - 1, s]
-            new_mem, new_syn, new_spk = mem[t, s], syn[t, s], spk[s, t]
+                _add_rows(w_rec, sent, before, here)
+        last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
+        new_mem, new_syn = mem[t].reshape(-1), syn[t].reshape(-1)
+        new_spk = spk[t, first : first + n_samples].reshape(-1)
+        for i in range(n_samples * n):
+            new_syn[i] = decay_syn[i] * last_syn[i] + acc[i] * scale
+            free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
+            fires = last_mem[i] > THRESHOLD
+            new_mem[i] = ZERO if fires else free
+            new_spk[i] = ONE if fires else ZERO
+        for s in range(n_samples):
+            tested = mem[t - 1, s]
             for i in range(n):
-                new_syn[i] = decay_syn[i] * last_syn[i] + acc[i] * scale
-                free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
-                fires = last_mem[i] > THRESHOLD
-                new_mem[i] = np.float32(0.0) if fires else free
-                new_spk[i] = ONE if fires else np.float32(0.0)
-            found = 0
-            for i in range(n):
-                row[found] = i
-                found += last_mem[i] > THRESHOLD
-            end = _keep_some(row, found, n, dropout, t, s, sent_unit, end)
-            sent_start[t * n_samples + s + 1] = end
+                fired[i] = tested[i] > THRESHOLD
+            n_found = _list_ones(words, found)
+            row = (t * batch + first + s) * ((n + 3) // 4)
+            end = _append_kept(found[:n_found], dropout, row, sent.unit, end)
+            sent.start[t * n_samples + s + 1] = end
 
 
 @compiled
@@ -158,27 +205,26 @@ def run_readout(
     w_out: NDArray[np.float32],
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
+    first: int,
     syn: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
-    """Take readout rows forward; fill `syn` (n_steps, chunk, n) and `out` (chunk, n_steps, n)."""
+    """Take readout rows forward; fill `syn` (n_steps, chunk, n) and `out` (n_steps, batch, n)."""
     n_steps, n_samples, n = syn.shape
     decay_mem, gain_mem, decay_syn = decays
     acc = np.empty(n, np.float32)
-    for s in range(n_samples):
+    syn[0] = 0.0
+    for s in range(first, first + n_samples):
         for i in range(n):
-            syn[0, s, i] = 0.0
-            out[s, 0, i] = decay_mem[i] * np.float32(INITIAL_OUT)
+            out[0, s, i] = decay_mem[i] * np.float32(INITIAL_OUT)
     for t in range(1, n_steps):
         for s in range(n_samples):
-            before = (t - 1) * n_samples + s
             acc[:] = 0.0
-            for e in range(arriving.start[before], arriving.start[before + 1]):
-                for i in range(n):
-                    acc[i] += w_out[arriving.unit[e], i]
+            _add_rows(w_out, arriving, (t - 1) * n_samples + s, acc)
+            last_syn, last_out, new_out = syn[t - 1, s], out[t - 1, first + s], out[t, first + s]
             for i in range(n):
-                out[s, t, i] = decay_mem[i] * out[s, t - 1, i] + gain_mem[i] * syn[t - 1, s, i]
-                syn[t, s, i] = decay_syn[i] * syn[t - 1, s, i] + acc[i] * scale
+                new_out[i] = decay_mem[i] * last_out[i] + gain_mem[i] * last_syn[i]
+                syn[t, s, i] = decay_syn[i] * last_syn[i] + acc[i] * scale
 
 
 # Backward: lambda_x[t] is the gradient of the loss with respect to x[t].
@@ -188,12 +234,13 @@ def run_readout(
 def pull_readout(
     grad_out: NDArray[np.float32],
     decays: tuple[NDArray[np.float32], ...],
+    first: int,
     syn: NDArray[np.float32],
     out: NDArray[np.float32],
     lambda_syn: NDArray[np.float32],
     grad_decays: NDArray[np.float64],
 ) -> None:
-    """Take the gradient of `out` (chunk, n_steps, n) back to readout currents and decays.
+    """Take the gradient of `out` (n_steps, batch, n) back to readout currents and decays.
 
         lambda_out[t]   = grad_out[t] + decay_mem lambda_out[t+1]
         lambda_syn[t-1] = (1 - decay_mem) lambda_out[t] + decay_syn lambda_syn[t]
@@ -206,19 +253,20 @@ def pull_readout(
     decay_mem, gain_mem, decay_syn = decays
     grad_decays[:] = 0.0
     lambda_syn[n_steps - 1] = 0.0
+    lambda_out = np.zeros((n_samples, n), np.float32)
+    for t in range(n_steps - 1, 0, -1):
+        for s in range(n_samples):
+            for i in range(n):
+                pulled = grad_out[t, first + s, i] + decay_mem[i] * lambda_out[s, i]
+                here, last = lambda_syn[t, s, i], syn[t - 1, s, i]
+                grad_decays[0, i] += pulled * (out[t - 1, first + s, i] - last)
+                grad_decays[1, i] += here * last
+                lambda_syn[t - 1, s, i] = gain_mem[i] * pulled + decay_syn[i] * here
+                lambda_out[s, i] = pulled
     for s in range(n_samples):
         for i in range(n):
-            lambda_out = np.float32(0.0)
-            for t in range(n_steps - 1, 0, -1):
-                lambda_out = grad_out[s, t, i] + decay_mem[i] * lambda_out
-                last = syn[t - 1, s, i]
-                grad_decays[0, i] += lambda_out * (out[s, t - 1, i] - last)
-                grad_decays[1, i] += lambda_syn[t, s, i] * last
-                lambda_syn[t - 1, s, i] = (
-                    gain_mem[i] * lambda_out + decay_syn[i] * lambda_syn[t, s, i]
-                )
-            lambda_out = grad_out[s, 0, i] + decay_mem[i] * lambda_out
-            grad_decays[0, i] += lambda_out * np.float32(INITIAL_OUT)
+            pulled = grad_out[0, first + s, i] + decay_mem[i] * lambda_out[s, i]
+            grad_decays[0, i] += pulled * np.float32(INITIAL_OUT)
 
 
 @compiled_fused
@@ -257,6 +305,7 @@ def pull_hidden(
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
     dropout: Dropout,
+    first: int,
     mem: NDArray[np.float32],
     syn: NDArray[np.float32],
     lambda_syn: NDArray[np.float32],
@@ -271,7 +320,7 @@ def pull_hidden(
     with r[t] = lambda_mem[t] (1 - spk[t]): no gradient flows through the reset.
 
     Args:
-        grad_spk: (chunk, n_steps, n), or (chunk, 1, n) where it is the same at all steps.
+        grad_spk: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
         above: lambda_syn of the layer above, (n_steps, chunk, n_above).
         w_above, w_rec: (post, pre); `w_rec` of no rows for a layer without recurrence.
         scale, dropout: of this layer's spikes on their way to both.
@@ -280,46 +329,53 @@ def pull_hidden(
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
     """
     n_steps, n_samples, n = mem.shape
-    decay_mem, gain_mem, decay_syn = decays
-    recurrent = len(w_rec) > 0
-    words = (n + 3) // 4
+    batch = grad_spk.shape[1]
+    decay_mem = _tiled(decays[0], n_samples)
+    gain_mem = _tiled(decays[1], n_samples)
+    decay_syn = _tiled(decays[2], n_samples)
     product = np.empty((n_samples + 1, n), np.float32)
-    keep = np.full(4 * words, scale, np.float32)
-    lambda_mem = np.zeros((n_samples, n), np.float32)
-    sums = np.zeros((2, n_samples, n), np.float32)
+    pulled = product.reshape(-1)
+    keep = np.full(n_samples * n, scale, np.float32)
+    lambda_mem = np.zeros(n_samples * n, np.float32)
+    sum_mem = np.zeros(n_samples * n, np.float32)
+    sum_syn = np.zeros(n_samples * n, np.float32)
     lambda_syn[n_steps - 1] = 0.0
     for t in range(n_steps - 1, 0, -1):
         product[:] = 0.0
         if t + 1 < n_steps:
             _add_product(above[t + 1], w_above, product)
-            if recurrent:
+            if len(w_rec) > 0:
                 _add_product(lambda_syn[t + 1], w_rec, product)
-        for s in range(n_samples):
-            if dropout.limit != ALL_KEPT:
-                place = (t * dropout.n_samples + dropout.first + s) * words
-                for w in range(words):
-                    word = random_word(dropout.key, place + w)
-                    for i in range(4):
-                        kept = is_kept(word, i, dropout.limit)
-                        keep[4 * w + i] = scale if kept else np.float32(0.0)
-            from_spk = grad_spk[s, min(t, grad_spk.shape[1] - 1)]
-            last_mem, last_syn, pulled = mem[t - 1, s], syn[t - 1, s], product[s]
-            here, before, carried = lambda_syn[t, s], lambda_syn[t - 1, s], lambda_mem[s]
-            sum_mem, sum_syn = sums[0, s], sums[1, s]
-            for i in range(n):
-                r = np.float32(0.0) if last_mem[i] > THRESHOLD else carried[i]
-                slope = BETA * abs(last_mem[i] - THRESHOLD) + ONE
-                lambda_spk = from_spk[i] + keep[i] * pulled[i]
-                sum_mem[i] += r * (last_mem[i] - last_syn[i])
-                sum_syn[i] += here[i] * last_syn[i]
-                carried[i] = decay_mem[i] * r + lambda_spk / (slope * slope)
-                before[i] = gain_mem[i] * r + decay_syn[i] * here[i]
-    for x in range(2):
-        for i in range(n):
-            total = 0.0
+        if dropout.limit != ALL_KEPT:
             for s in range(n_samples):
-                total += sums[x, s, i]
-            grad_decays[x, i] = total
+                row = (t * batch + first + s) * ((n + 3) // 4)
+                _fill_keep(keep[s * n : (s + 1) * n], dropout, row, scale)
+        from_spk = grad_spk[min(t, len(grad_spk) - 1), first : first + n_samples].reshape(-1)
+        last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
+        here, before = lambda_syn[t].reshape(-1), lambda_syn[t - 1].reshape(-1)
+        for i in range(n_samples * n):
+            r = ZERO if last_mem[i] > THRESHOLD else lambda_mem[i]
+            slope = BETA * abs(last_mem[i] - THRESHOLD) + ONE
+            lambda_spk = from_spk[i] + keep[i] * pulled[i]
+            sum_mem[i] += r * (last_mem[i] - last_syn[i])
+            sum_syn[i] += here[i] * last_syn[i]
+            lambda_mem[i] = decay_mem[i] * r + lambda_spk / (slope * slope)
+            before[i] = gain_mem[i] * r + decay_syn[i] * here[i]
+    grad_decays[:] = 0.0
+    for s in range(n_samples):
+        for i in range(n):
+            grad_decays[0, i] += sum_mem[s * n + i]
+            grad_decays[1, i] += sum_syn[s * n + i]
+
+
+@compiled
+def _fill_keep(keep, dropout, row, scale):
+    """What dropout makes of each spike of a row whose random words start at `row`."""
+    n = len(keep)
+    for w in range((n + 3) // 4):
+        word = random_word(dropout.key, row + w)
+        for i in range(4 * w, min(4 * w + 4, n)):
+            keep[i] = scale if is_kept(word, i, dropout.limit) else ZERO
 
 
 @compiled

@@ -3,16 +3,13 @@
 Writes no files: a caller that is interrupted has nothing half-written.
 """
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rsnn import kernels
@@ -21,30 +18,12 @@ from rsnn.data.split import Split, window_starts
 from rsnn.denormals import flushed_denormals
 from rsnn.model import RSNN, Decoded
 from rsnn.recipe import OPTIMIZERS, TrainConfig
-from rsnnctl.errors import DataError, MismatchError, RsnnError
-from rsnnctl.metrics import r2_score
+from rsnn.train_state import EpochRecord, TrainState
+from rsnn.windows import Scoring, Windows
+from rsnnctl.errors import MismatchError, RsnnError
 
 Forward = Callable[..., Decoded]  # of model, raster, dropout and generator
-VALIDATION_STEPS = 500  # length of a validation window; its first fifth is not scored
 SPLIT_ELEMENTS = 2**15  # from here on torch spreads an elementwise operation over threads
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch has brought.
-
-    `loss` is the RMSE over the training batches, under dropout, in mm per step; `penalty` the sum
-    of the activity regularizers; `validation_r2` and `activation_sparsity` (share of zeros in the
-    hidden spikes) are without dropout, over the validation windows.
-    """
-
-    epoch: int
-    n_epochs: int
-    learning_rate: float
-    loss: float
-    penalty: float
-    validation_r2: float
-    activation_sparsity: float
 
 
 @dataclass(frozen=True)
@@ -62,62 +41,93 @@ def train(
     split: Split,
     config: TrainConfig,
     *,
+    others: Sequence[tuple[Session, Split]] = (),
     report: Callable[[EpochRecord], None] | None = None,
     masks: Mapping[str, Tensor] | None = None,
     generator: torch.Generator | None = None,
+    state: TrainState | None = None,
+    keep: Callable[[TrainState], None] | None = None,
 ) -> TrainResult:
     """Train a model in place and leave it with the parameters that validated best.
 
     Validation decodes windows of 500 steps as one batch, each from the initial state, and scores
     all but the first 100 steps of each: about a tenth of the time that one long stream takes.
 
-    The same arguments and number of threads give the same parameters, bit for bit. An interrupt
+    The same arguments and number of threads give the same parameters, bit for bit, also when the
+    training is interrupted and goes on from the last state that `keep` was given. An interrupt
     passes through; then too the model holds the best parameters so far.
 
     Args:
         model: with parameters in float32, initialized or trained before.
+        others: more sessions with as many channels, trained and validated on alike.
         report: called after every epoch.
         masks: by name of a connection, a bool tensor (post, pre); weights where it is False are
             zero from the start and after every step.
         generator: source of all randomness, such as the one that initialized the model; a fresh
             one seeded with `config.seed` otherwise.
+        state: to go on from; None starts afresh.
+        keep: called after every epoch with all that is needed to go on.
 
     Raises:
-        MismatchError: channels, outputs or masks that do not fit the model.
+        MismatchError: channels, outputs, masks or a state that do not fit the model.
         DataError: a part too short for a window, or validation labels that never change.
         RsnnError: the loss is no longer finite.
     """
     masks = dict(masks or {})
-    _refuse_misfits(model, session, masks)
+    corpus = ((session, split), *others)
+    for each, _ in corpus:
+        _refuse_misfits(model, each, masks)
     generator = generator or torch.Generator().manual_seed(config.seed)
-    starts = window_starts(split.train, n_steps=config.window_steps, stride=config.stride)
-    windows = Windows(session, starts, config.window_steps)
+    windows = Windows(
+        [
+            (s, window_starts(p.train, n_steps=config.window_steps, stride=config.stride))
+            for s, p in corpus
+        ],
+        config.window_steps,
+    )
     forward = choose_forward(config.kernel)
-    validation = _Validation(session, split.validation)
+    validation = Scoring([(s, p.validation) for s, p in corpus])
     _hold(model, masks)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
-    records: list[EpochRecord] = []
-    best = copy.deepcopy(model.state_dict())
-    best_epoch, best_r2 = 0, -math.inf
+    if state is None:
+        state = TrainState.first(model)
+    else:
+        state.put_back(model, optimizer, generator)
     try:
-        for epoch in range(1, config.epochs + 1):
-            rate = schedule.get_last_lr()[0]
+        while state.epoch < config.epochs:
+            rate = annealed(config, state.epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            epoch = state.epoch + 1
             with _tuned_torch(model, config):
                 loss, penalty = _run_epoch(
                     model, forward, windows, config, optimizer, masks, generator, epoch
                 )
                 r2, sparsity = validation.score(model, forward)
-            schedule.step()
-            if r2 > best_r2:
-                best_epoch, best_r2 = epoch, r2
-                best = copy.deepcopy(model.state_dict())
-            records.append(EpochRecord(epoch, config.epochs, rate, loss, penalty, r2, sparsity))
+            record = EpochRecord(epoch, config.epochs, rate, loss, penalty, r2, sparsity)
+            state = state.after(record, model, optimizer, generator)
+            if keep is not None:
+                keep(state)
             if report is not None:
-                report(records[-1])
+                report(record)
     finally:
-        model.load_state_dict(best)
-    return TrainResult(tuple(records), best_epoch, best_r2)
+        model.load_state_dict(state.best)
+    return TrainResult(state.records, state.best_epoch, state.best_r2)
+
+
+def annealed(config: TrainConfig, n_done: int) -> float:
+    """Learning rate of the epoch after `n_done`: half a cosine from full to zero."""
+    return config.learning_rate * (1.0 + math.cos(math.pi * n_done / config.epochs)) / 2.0
+
+
+def score(model: RSNN, session: Session, part: slice, kernel: str) -> float:
+    """R2 of a model on a part of a session, without dropout, as validation computes it.
+
+    Args:
+        kernel: a name in `rsnn.recipe.KERNELS`.
+    """
+    with flushed_denormals():
+        return Scoring([(session, part)]).score(model, choose_forward(kernel))[0]
 
 
 def choose_forward(kernel: str) -> Forward:
@@ -134,28 +144,6 @@ def choose_forward(kernel: str) -> Forward:
         return model(time_major.transpose(0, 1), *rest)
 
     return forward
-
-
-class Windows:
-    """Windows of `n_steps` steps of a session from each of `starts`, as batches on demand.
-
-    A batch is a raster (batch, n_steps, n_channels) uint8 and a velocity (batch, n_steps, 2) in mm
-    per step, float32.
-    """
-
-    def __init__(self, session: Session, starts: NDArray[np.int64], n_steps: int) -> None:
-        self._starts = torch.from_numpy(starts)
-        self._steps = torch.arange(n_steps)
-        self._raster = torch.from_numpy(np.array(session.raster))
-        self._velocity = torch.from_numpy(np.array(session.velocity))
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the windows numbered `chosen` (batch,)."""
-        index = self._starts[chosen, None] + self._steps
-        return self._raster[index], self._velocity[index]
 
 
 def rmse(decoded: Tensor, target: Tensor) -> Tensor:
@@ -210,31 +198,6 @@ def _run_epoch(
         total_loss += loss.item() * len(chosen)
         total_penalty += penalty.item() * len(chosen)
     return total_loss / len(windows), total_penalty / len(windows)
-
-
-class _Validation:
-    """The validation part as one batch of windows, each with a run-up that is not scored."""
-
-    def __init__(self, session: Session, part: slice) -> None:
-        n_steps = min(VALIDATION_STEPS, part.stop - part.start)
-        self._run_up = n_steps // 5
-        starts = np.arange(part.start, part.stop - n_steps + 1, n_steps - self._run_up)
-        windows = Windows(session, starts, n_steps)
-        self._raster, velocity = windows.batch(torch.arange(len(windows)))
-        self._target = velocity[:, self._run_up :].flatten(0, 1).numpy()
-        if not (self._target != self._target[:1]).any(0).all():
-            raise DataError(
-                f"session {session.name}: the cursor does not move in the validation part, so R2"
-                " has no meaning there; use a longer session"
-            )
-
-    @torch.no_grad()
-    def score(self, model: RSNN, forward: Forward) -> tuple[float, float]:
-        """Return R2 over all windows as one stretch, and activation sparsity."""
-        decoded = forward(model, self._raster)
-        out = decoded.out[:, self._run_up :].flatten(0, 1).numpy()
-        n_fired = sum(float(spk.sum()) for spk in decoded.spk)
-        return r2_score(out, self._target), 1.0 - n_fired / sum(s.numel() for s in decoded.spk)
 
 
 def _hold(model: RSNN, masks: Mapping[str, Tensor]) -> None:

@@ -311,7 +311,7 @@ def test_a_cursor_that_rests_through_validation_is_refused(session):
     with pytest.raises(DataError) as refusal:
         train(fresh_model(session), still, SPLIT, QUICK)
     assert str(refusal.value) == (
-        "session tuned: the cursor does not move in the validation part, so R2 has no meaning"
+        "session tuned: the cursor does not move in steps 800 to 1000, so R2 has no meaning"
         " there; use a longer session"
     )
 
