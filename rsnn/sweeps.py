@@ -240,12 +240,13 @@ def pull_readout(
     lambda_syn: NDArray[np.float32],
     grad_decays: NDArray[np.float64],
 ) -> None:
-    """Take the gradient of `out` (n_steps, batch, n) back to readout currents and decays.
+    """Take the gradient of `out` back to readout currents and decays.
 
         lambda_out[t]   = grad_out[t] + decay_mem lambda_out[t+1]
         lambda_syn[t-1] = (1 - decay_mem) lambda_out[t] + decay_syn lambda_syn[t]
 
     Args:
+        grad_out: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
         lambda_syn: filled, (n_steps, chunk, n).
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
     """
@@ -255,9 +256,10 @@ def pull_readout(
     lambda_syn[n_steps - 1] = 0.0
     lambda_out = np.zeros((n_samples, n), np.float32)
     for t in range(n_steps - 1, 0, -1):
+        given = grad_out[min(t, len(grad_out) - 1)]
         for s in range(n_samples):
             for i in range(n):
-                pulled = grad_out[t, first + s, i] + decay_mem[i] * lambda_out[s, i]
+                pulled = given[first + s, i] + decay_mem[i] * lambda_out[s, i]
                 here, last = lambda_syn[t, s, i], syn[t - 1, s, i]
                 grad_decays[0, i] += pulled * (out[t - 1, first + s, i] - last)
                 grad_decays[1, i] += here * last
@@ -336,6 +338,8 @@ def pull_hidden(
     product = np.empty((n_samples + 1, n), np.float32)
     pulled = product.reshape(-1)
     keep = np.full(n_samples * n, scale, np.float32)
+    words = np.empty((n + 3) // 4, np.uint64)
+    bits = words.view(np.int16)
     lambda_mem = np.zeros(n_samples * n, np.float32)
     sum_mem = np.zeros(n_samples * n, np.float32)
     sum_syn = np.zeros(n_samples * n, np.float32)
@@ -349,7 +353,7 @@ def pull_hidden(
         if dropout.limit != ALL_KEPT:
             for s in range(n_samples):
                 row = (t * batch + first + s) * ((n + 3) // 4)
-                _fill_keep(keep[s * n : (s + 1) * n], dropout, row, scale)
+                _fill_keep(keep[s * n : (s + 1) * n], dropout, row, scale, words, bits)
         from_spk = grad_spk[min(t, len(grad_spk) - 1), first : first + n_samples].reshape(-1)
         last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
         here, before = lambda_syn[t].reshape(-1), lambda_syn[t - 1].reshape(-1)
@@ -369,13 +373,13 @@ def pull_hidden(
 
 
 @compiled
-def _fill_keep(keep, dropout, row, scale):
-    """What dropout makes of each spike of a row whose random words start at `row`."""
-    n = len(keep)
-    for w in range((n + 3) // 4):
-        word = random_word(dropout.key, row + w)
-        for i in range(4 * w, min(4 * w + 4, n)):
-            keep[i] = scale if is_kept(word, i, dropout.limit) else ZERO
+def _fill_keep(keep, dropout, row, scale, words, bits):
+    """What dropout makes of each spike of a row; `bits` is the memory of `words`, as int16."""
+    for w in range(len(words)):
+        words[w] = random_word(dropout.key, row + w)
+    limit = np.int16(dropout.limit)
+    for i in range(len(keep)):
+        keep[i] = scale if bits[i] >= limit else ZERO
 
 
 @compiled
