@@ -6,7 +6,7 @@ gradient of the weights; only what flows back through the recurrent connection i
 
 The batch is cut into chunks of samples, whose number follows from the batch alone. Each chunk is
 one thread's from the first layer to the last, and their gradients are summed in order: results do
-not depend on the number of threads, which is torch's.
+not depend on the number of threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,13 +39,18 @@ CHUNK = 16  # samples of a chunk at most: each weight that is loaded then serves
 
 
 class Workspace:
-    """Arrays that outlive a step of training: fresh memory costs as much as filling it.
+    """Threads and memory of many steps of training: fresh memory costs as much as filling it.
 
     An array that was taken is not given out again before it is given back, so any number of runs
     may wait for their backward passes; those that never come leave theirs to the garbage collector.
+
+    Args:
+        n_threads: that share a batch; as many as torch has now if it is not given. torch itself may
+            then be left with one: its operations of a step are small, and each waits for all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = n_threads or torch.get_num_threads()
         self._free: dict[tuple, list[NDArray]] = {}
 
     def take(self, shape: tuple[int, ...], dtype) -> NDArray:
@@ -74,7 +79,7 @@ def forward(
         model: with parameters in float32 on the CPU.
         raster: input spikes (batch, n_steps, n_inputs), 0 and 1; uint8 spares a conversion.
         dropout, generator: as there.
-        workspace: keeps memory from one call to the next.
+        workspace: threads, and memory from one call to the next; a new one if not given.
 
     Raises:
         MismatchError: another number of channels, another dtype or device.
@@ -157,7 +162,9 @@ class _Run:
         self, raster: Tensor, keys: list[np.uint64], dropout: float, workspace: Workspace
     ) -> None:
         self.n_inputs = raster.shape[2]
-        raster = torch.nn.functional.pad(raster.to(torch.uint8), (0, -self.n_inputs % 8))
+        raster = raster.to(torch.uint8)
+        if self.n_inputs % 8:  # a sweep reads eight bytes at once
+            raster = torch.nn.functional.pad(raster, (0, -self.n_inputs % 8))
         self.raster = raster.contiguous().numpy().view(np.uint64)
         self.keys = keys
         self.limit = keep_limit(dropout)
@@ -204,7 +211,7 @@ class _Run:
             chunk.held = []
 
     def _each(self, work: Callable[["_Chunk"], Any]) -> list[Any]:
-        n_threads = min(torch.get_num_threads(), len(self.chunks))
+        n_threads = min(self.workspace.n_threads, len(self.chunks))
         with flushed_denormals():  # threads inherit it from the one that starts them
             if n_threads == 1:
                 return [work(chunk) for chunk in self.chunks]

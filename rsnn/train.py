@@ -230,12 +230,11 @@ def _tuned_torch(model: RSNN, config: TrainConfig) -> Iterator[None]:
 
     torch splits no elementwise operation of fewer than 32,768 elements, so there a second thread
     gains at most a tenth in the products; but where another process has the second core, every
-    product waits for it, which was seen to cost a factor of 17. The numba kernel has its own
-    threads, which wait for each other twice a step. Both settings are put back.
+    product waits for it, which was seen to cost a factor of 17. The numba kernel has threads of its
+    own, which wait for each other twice a step only. Both settings are put back.
     """
     n_threads = torch.get_num_threads()
-    tiny = config.batch * max(model.architecture.hidden) < SPLIT_ELEMENTS
-    if config.kernel == "torch" and tiny:
+    if config.batch * max(model.architecture.hidden) < SPLIT_ELEMENTS:
         torch.set_num_threads(1)
     try:
         with flushed_denormals():

@@ -6,6 +6,7 @@ equal. With other weights two float32 runs of a chaotic network part sooner or l
 """
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -158,15 +159,21 @@ def test_results_are_the_same_bits_for_one_thread_two_and_again(case):
     model = RSNN(architecture)
     initialize(model, rates=(20.0,), generator=torch.Generator().manual_seed(1))
     data = sample(architecture, 40, n_steps)
-    forward = choose_forward("numba")  # with a workspace that later runs find used
-    runs = []
-    for n_threads in (1, 2, 2, 1):
-        torch.set_num_threads(n_threads)
-        runs.append(run(forward, model, *data, 0.3))
+    one, two = (
+        partial(kernels.forward, workspace=kernels.Workspace(n_threads)) for n_threads in (1, 2)
+    )
+    # the second run of each finds a workspace that the first has used
+    runs = [run(forward, model, *data, 0.3) for forward in (one, two, two, one)]
     for decoded, gradients in runs[1:]:
         assert torch.equal(decoded.out, runs[0][0].out)
         assert all(map(torch.equal, decoded.spk, runs[0][0].spk))
         assert all(torch.equal(gradients[name], g) for name, g in runs[0][1].items())
+
+
+def test_as_many_threads_share_a_batch_as_torch_has_unless_said_otherwise():
+    torch.set_num_threads(2)
+    assert kernels.Workspace().n_threads == 2
+    assert kernels.Workspace(3).n_threads == 3
 
 
 def test_two_runs_may_wait_for_their_backward_passes_in_one_workspace():
