@@ -46,7 +46,7 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; nothing half-written was kept.", err=True)
+        click.echo("Interrupted; nothing half-written was kept (see --resume).", err=True)
         sys.exit(130)
 
 
@@ -70,48 +70,64 @@ def import_weights(weights: Path, output: Path | None) -> None:
     click.echo(runs.latest() / runs.MODEL)
 
 
-@rsnnctl.command()
-@click.argument("session", type=FILE, required=False)
-@click.option("--model", default="tiny", show_default=True, help="Preset: tiny or big.")
-@click.option("--recipe", help="published or short. Default: published; short without SESSION.")
-@click.option("--epochs", type=int, help="Default: those of the recipe.")
-@click.option("--name", default="train", show_default=True, help="Of the run folder.")
-@seed_option
-def train(
-    session: Path | None,
-    model: str,
-    recipe: str | None,
-    epochs: int | None,
-    name: str,
-    seed: int,
-) -> None:
-    """Train a decoder on SESSION, or on a synthetic one of 5 minutes made for it."""
-    from rsnnctl import show
-    from rsnnctl.steps import train as step
+config_option = click.option("--config", type=FILE, help="TOML file with settings.")
+set_option = click.option("--set", "settings", multiple=True, help="section.name=value.")
+resume_option = click.option("--resume", is_flag=True, help="Go on with what was interrupted.")
 
-    used, config = step.recipe(
-        recipe, model, is_synthetic=session is None, epochs=epochs, seed=seed
-    )
-    with show.epochs(config.epochs, "train") as report:
-        click.echo(step.train_run(session, model, used, config, name, report))
+
+@rsnnctl.command()
+@click.argument("sessions", type=FILE, nargs=-1)
+@click.option("--model", default="tiny", show_default=True, help="Preset: tiny or big.")
+@click.option("--recipe", help="published or short. Default: published; short without SESSIONS.")
+@config_option
+@set_option
+@click.option("--epochs", type=int, help="Of training. Default: those of the recipe.")
+@click.option("--seeds", default="1", show_default=True, help="One, or 1,4 or 1..5: a run each.")
+@click.option("--pretrain", is_flag=True, help="On all SESSIONS together, before each by itself.")
+@click.option("--name", default="train", show_default=True, help="Of the run folder.")
+@click.option("--jobs", default=1, show_default=True, help="Runs at a time.")
+@click.option("--backend", default="loky", show_default=True, help="loky, dask or ray.")
+@resume_option
+@json_option
+def train(resume: bool, as_json: bool, jobs: int, backend: str, **options) -> None:
+    """Train a decoder on each of SESSIONS, or on a synthetic one of 5 minutes made for it."""
+    from rsnnctl import show
+    from rsnnctl.steps import jobs as step
+
+    step.check_jobs(jobs, backend)
+    folders = step.resumable() if resume else step.start_all(**options)
+    rows = step.run_all(folders, n_jobs=jobs, backend=backend)
+    show.print_json(rows) if as_json else show.print_table(rows)
 
 
 @rsnnctl.command()
 @click.argument("model", type=FILE, required=False)
-@click.option("--fraction", default=0.45, show_default=True, help="Of each matrix that goes.")
-@click.option("--epochs", type=int, help="Of retraining. Default: those of the recipe.")
+@click.option("--fraction", type=float, help="Of each matrix that goes. Default: search for it.")
+@config_option
+@set_option
+@click.option("--epochs", type=int, help="Of retraining. Default: those of the run's settings.")
 @click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: replace the run's.")
-@seed_option
+@resume_option
 def prune(
-    model: Path | None, fraction: float, epochs: int | None, output: Path | None, seed: int
+    model: Path | None,
+    fraction: float | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    output: Path | None,
+    resume: bool,
 ) -> None:
     """Prune a model's smallest weights and train the rest again."""
     from rsnnctl import show
-    from rsnnctl.steps.train import prune_run, retrain_recipe
+    from rsnnctl.steps import prune as step
 
-    config = retrain_recipe(model, epochs=epochs, seed=seed)
-    with show.epochs(config.epochs, "prune") as report:
-        click.echo(prune_run(model, fraction, config, output, report))
+    source = step.source_of(model)
+    chosen = step.settings_for(source, config, settings, epochs)
+    with show.epochs(chosen.retraining.epochs, "prune") as report:
+        path = step.prune_run(
+            source, chosen, fraction=fraction, output=output, resume=resume, report=report
+        )
+    click.echo(path)
 
 
 @rsnnctl.command()
@@ -218,7 +234,8 @@ def simulate(
 @click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
 @click.option("--precision", default="float32", show_default=True, help="In which floats compute.")
-@click.option("--baselines", is_flag=True, help="Ridge regression beside it.")
+@click.option("--baselines", is_flag=True, help="Ridge and Kalman filter beside it.")
+@click.option("--gru", is_flag=True, help="A GRU of tinyRSNN's size beside it (a minute).")
 @click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
 @json_option
 def evaluate(
@@ -227,6 +244,7 @@ def evaluate(
     part: str,
     precision: str,
     baselines: bool,
+    gru: bool,
     harness: bool,
     as_json: bool,
 ) -> None:
@@ -236,7 +254,13 @@ def evaluate(
 
     paths = files or tuple(runs.present(runs.MODEL, runs.NETWORK))
     rows = evaluate_files(
-        paths, sessions, part=part, precision=precision, baselines=baselines, harness=harness
+        paths,
+        sessions,
+        part=part,
+        precision=precision,
+        baselines=baselines,
+        gru=gru,
+        harness=harness,
     )
     show.print_json(rows) if as_json else show.print_table(rows)
 
@@ -288,7 +312,7 @@ def demo(ctx: click.Context) -> None:
 
     for title, command, options in (
         ("train a float model on a synthetic session", train, {"name": "demo", "epochs": 8}),
-        ("prune it and train it again", prune, {"epochs": 5}),
+        ("prune it and train it again", prune, {"fraction": 0.45, "epochs": 5}),
         ("quantize it to 8 bits", quantize, {}),
         ("export it as NIR", export_nir, {}),
         ("simulate the integers", simulate, {}),

@@ -91,18 +91,18 @@ def resolve(
     recipe: str = "published",
     *,
     preset: str = "tiny",
-    file: Path | None = None,
+    files: Sequence[Path] = (),
     settings: Sequence[str] = (),
     seed: int | None = None,
 ) -> Config:
-    """Start from a recipe and apply, in this order: preset, TOML file, `section.name=value`, seed.
+    """Start from a recipe and apply, in this order: preset, TOML files, `section.name=value`, seed.
 
     `big` is trained without the upper activity regularizer, as published.
 
     Args:
         recipe: a name in `rsnn.recipe.TRAINING`.
-        preset: of the model, unless the file or a setting names another.
-        file: TOML with the sections and names of `Config`.
+        preset: of the model, unless a file or a setting names another.
+        files: TOML with the sections and names of `Config`; later ones win.
         settings: such as `training.epochs=50`; values are written as in TOML, bare words are text.
         seed: of all stages.
 
@@ -114,7 +114,9 @@ def resolve(
     """
     if recipe not in TRAINING:
         raise RangeError(f"--recipe is {recipe}; known: {', '.join(TRAINING)}")
-    changes = [("model", "preset", preset), *_from_file(file), *map(_parsed, settings)]
+    changes = [("model", "preset", preset)]
+    changes += [change for file in files for change in _from_file(file)]
+    changes += map(_parsed, settings)
     if seed is not None:
         changes += [(stage, "seed", seed) for stage in ("pretraining", "training", "retraining")]
     config = Config(
@@ -132,9 +134,7 @@ def resolve(
     return Config(**{s: replace(v, **values[s]) for s, v in vars(config).items()})
 
 
-def _from_file(path: Path | None) -> Iterator[tuple[str, str, Any]]:
-    if path is None:
-        return
+def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:

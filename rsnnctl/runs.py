@@ -1,6 +1,6 @@
 """Run folders: `runs/<name>/` holds what belongs together, `runs/latest` points to the newest.
 
-A folder appears under its name only when the command that makes it has succeeded.
+A run that failed leaves no folder; one that was interrupted between two epochs can go on.
 """
 
 import json
@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,14 @@ ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
 NETWORK = "model.int.h5"
 _FACTS = "run.json"
+_FINISHED = "finished"
 _LATEST = "latest"
 
 
-@contextmanager
-def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a folder to fill; when the block succeeds it becomes `runs/<name>` and the latest.
+def start(name: str, facts: Mapping[str, Any]) -> Path:
+    """Make `runs/<name>` for a run that takes long; it becomes the latest when it is finished.
 
-    A number is appended to a name that is taken. `facts` are kept in `run.json`; a value that is a
-    path inside the folder is kept relative to it.
+    A number is appended to a name that is taken. `facts` are kept in `run.json`.
 
     Raises:
         RangeError: a name that is not one plain folder name.
@@ -39,19 +39,57 @@ def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
         )
     try:
         ROOT.mkdir(exist_ok=True)
-        folder = ROOT / f".{name}.{os.getpid()}"
-        folder.mkdir()
+        for number in count(1):
+            folder = ROOT / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
     except OSError as error:
         raise FileError(f"{ROOT}/{name}: cannot be made: {error.strerror}") from error
+    note(folder, {**facts, _FINISHED: False})
+    return folder
+
+
+def note(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Add to what is known about a run."""
+    known = {**read_facts(folder), **facts}
+    write_text(folder / _FACTS, json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+
+def finish(folder: Path) -> None:
+    """Mark a run as finished and make it the latest."""
+    note(folder, {_FINISHED: True})
+    link = folder.parent / f".{_LATEST}.{os.getpid()}"
+    link.symlink_to(folder.name)
+    os.replace(link, folder.parent / _LATEST)
+
+
+def discard(folder: Path) -> None:
+    """Remove a run that came to nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # it stays if it holds other runs
+        folder.parent.rmdir()
+
+
+def unfinished() -> list[Path]:
+    """Runs that were started and have not finished, by name."""
+    return sorted(
+        path.parent
+        for path in ROOT.glob(f"*/{_FACTS}")
+        if not path.parent.is_symlink() and read_facts(path.parent).get(_FINISHED) is False
+    )
+
+
+@contextmanager
+def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a run's folder to fill; it is finished when the block succeeds and discarded if not."""
+    folder = start(name, facts)
     try:
         yield folder
-        text = json.dumps(_relative(facts, folder), indent=2, sort_keys=True)
-        write_text(folder / _FACTS, text + "\n")
-        _publish(folder, name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # it stays if it holds other runs
-            ROOT.rmdir()
+        finish(folder)
+    except BaseException:
+        discard(folder)
+        raise
 
 
 def latest() -> Path:
@@ -69,7 +107,7 @@ def latest() -> Path:
     return ROOT / os.readlink(link)
 
 
-def facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> dict[str, Any]:
     """What is known about the run that `folder` holds; empty for any other folder."""
     path = folder / _FACTS
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -102,7 +140,7 @@ def present(*names: str) -> list[Path]:
 
 def session_of(path: Path) -> Path | None:
     """The recording that belongs to a file's run, or None."""
-    recorded = facts(path.parent).get("session")
+    recorded = read_facts(path.parent).get("session")
     return None if recorded is None else path.parent / recorded
 
 
@@ -118,25 +156,3 @@ def needed_session(path: Path, given: Path | None) -> Path:
             f"{path}: belongs to no run with a recording; name one, `rsnnctl data synth` makes one"
         )
     return found
-
-
-def _relative(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Facts with paths made relative to the folder, so that they outlive its renaming."""
-    return {
-        key: os.path.relpath(value, folder) if isinstance(value, Path) else value
-        for key, value in facts.items()
-    }
-
-
-def _publish(folder: Path, name: str) -> None:
-    number = 1
-    while True:
-        target = ROOT / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.rename(target)
-            break
-        except OSError:  # taken, and not empty
-            number += 1
-    link = ROOT / f".latest.{os.getpid()}"
-    link.symlink_to(target.name)
-    os.replace(link, ROOT / _LATEST)

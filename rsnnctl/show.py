@@ -95,6 +95,21 @@ def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
 
 
 @contextmanager
+def count(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """Show how many of `total` are done on stderr; yields a function to call for each."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
 def download_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a download on stderr; yields a function of (bytes done, bytes in all)."""
     columns = (

@@ -15,7 +15,7 @@ from rsnnctl import runs
 def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
     for arguments in (
         ("train", session, "--recipe", "short", "--epochs", 1),
-        ("prune", "--fraction", 0.4, "--epochs", 1),
+        ("prune", "--fraction", 0.4, "--set", "retraining.epochs=1"),
         ("quantize", "--bits", 8),
         ("export-nir",),
         ("simulate",),
@@ -31,7 +31,7 @@ def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
     assert report["not_run"] == {}
     rows = json.loads(run("evaluate", "--baselines", "--harness", "--json").out)
     by_name = {row["model"]: row for row in rows}
-    assert len(rows) == 4
+    assert len(rows) == 6
     ours, theirs = by_name["model.rsnn.h5 (float32)"], by_name["model.rsnn.h5 (NeuroBench)"]
     for key in ("footprint", "connection_sparsity", "dense", "effective_acs", "effective_macs"):
         assert ours[key] == theirs[key], key
@@ -41,6 +41,7 @@ def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
     assert by_name["model.int.h5 (int8)"]["connection_sparsity"] >= ours["connection_sparsity"]
     folder = Path("runs/latest")
     assert {path.name for path in folder.iterdir()} == {
+        "config.toml",
         "log.jsonl",
         "model.decoded.npz",
         "model.int.h5",

@@ -165,7 +165,7 @@ def test_bits_out_of_range_are_refused(run, model, arguments, text):
 
 def test_unknown_names_are_answered_with_the_known_ones(run, model, session):
     assert refused(run, "train", session, "--model", "huge") == (
-        "--model is huge; known: tiny, big"
+        "model.preset is huge; known: tiny, big"
     )
     assert refused(run, "train", session, "--recipe", "fast") == (
         "--recipe is fast; known: published, short"
@@ -176,6 +176,24 @@ def test_unknown_names_are_answered_with_the_known_ones(run, model, session):
     assert refused(run, "evaluate", model, "--session", session, "--part", "tset") == (
         "--part is tset; known: train, validation, test, all"
     )
+
+
+def test_wrong_settings_of_a_training_are_refused_before_anything_is_made(run, session):
+    for arguments, text in (
+        (("--set", "training.epoch=5"), "there is no setting `training.epoch`; the nearest is"),
+        (("--config", "absent.toml"), "absent.toml: no such file"),
+        (("--seeds", "5..1"), "--seeds is 5..1; at least one and none twice is needed"),
+        (("--seeds", "a"), "--seeds is a; write one as 3, several as 1,4 or 1..5"),
+        (("--epochs", 0), "epochs is 0; it must be at least 1"),
+    ):
+        assert refused(run, "train", session, *arguments).startswith(text)
+    assert refused(run, "train", "--pretrain").startswith("--pretrain is given but no session")
+    assert refused(run, "train", "--resume").startswith("runs: no run was interrupted")
+    for arguments, text in (
+        (("--jobs", 0), "--jobs is 0; at least 1 is needed"),
+        (("--backend", "mpi"), "--backend is mpi; known: loky, dask, ray"),
+    ):
+        assert refused(run, "train", session, *arguments) == text
 
 
 @pytest.mark.parametrize("name", ["latest", "../x", "", ".hidden", "a b"])
@@ -251,4 +269,4 @@ def test_usage_errors_exit_with_2_and_an_interrupt_with_130(run, monkeypatch, ne
     monkeypatch.setattr("sim.verify.reference.run", interrupt)
     done = run("verify", network)
     assert done.code == 130
-    assert done.err.strip() == "Interrupted; nothing half-written was kept."
+    assert done.err.strip() == "Interrupted; nothing half-written was kept (see --resume)."

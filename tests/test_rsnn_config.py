@@ -10,7 +10,7 @@ def test_later_sources_win(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text("[training]\nepochs = 7\nbatch = 9\n[model]\nhidden = [32, 16]\n")
     config = resolve(
-        "short", file=path, settings=["training.batch=11", "model.recurrent=false"], seed=5
+        "short", files=[path], settings=["training.batch=11", "model.recurrent=false"], seed=5
     )
     assert (config.training.epochs, config.training.batch) == (7, 11)
     assert config.training.seed == config.retraining.seed == config.pretraining.seed == 5
@@ -22,7 +22,7 @@ def test_the_resolved_config_written_as_toml_resolves_to_itself(tmp_path):
     config = resolve("short", preset="big", settings=["pruning.tolerance=0.5", "model.hidden=[8]"])
     path = tmp_path / "c.toml"
     path.write_text(config.as_toml())
-    assert resolve("published", file=path) == config
+    assert resolve("published", files=[path]) == config
 
 
 def test_big_networks_are_trained_without_the_upper_regularizer_unless_told_so():
@@ -79,13 +79,13 @@ def test_an_unknown_recipe_names_the_known_ones():
 def test_files_that_hold_no_settings_are_refused(tmp_path):
     path = tmp_path / "c.toml"
     with pytest.raises(FileError, match=r"c\.toml: no such file"):
-        resolve(file=path)
+        resolve(files=[path])
     path.write_text("epochs = ")
     with pytest.raises(DataError, match=r"c\.toml: not TOML: "):
-        resolve(file=path)
+        resolve(files=[path])
     path.write_text("epochs = 5")
     with pytest.raises(DataError, match="`epochs` stands outside any section"):
-        resolve(file=path)
+        resolve(files=[path])
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(FileError, match="cannot be read as text"):
-        resolve(file=path)
+        resolve(files=[path])

@@ -1,5 +1,6 @@
-"""One picture of a run: what was decoded, and the spikes it was decoded from."""
+"""Pictures of a run: what was decoded from which spikes, and what pruning costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -7,10 +8,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from rsnn.checkpoint import load_model
 from rsnn.data.stream import load_stream
 from rsnn.evaluate import decode
+from rsnn.search import Attempt
 from rsnnctl import runs
 from rsnnctl.files import atomic_path
 from rsnnctl.metrics import r2_score
@@ -68,7 +71,34 @@ def plot_decoded(folder: Path) -> Path:
         axis.set_ylabel(name)
     axes[-1].set_xlabel("time (s)")
     target = folder / PICTURE
-    with atomic_path(target) as temporary:
+    _save(figure, target)
+    return target
+
+
+def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
+    """Draw R2 over the pruned fraction, accepted and refused attempts apart.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    ordered = sorted(attempts, key=lambda attempt: attempt.fraction)
+    fractions = [attempt.fraction for attempt in ordered]
+    for name, values in (
+        ("train", [attempt.train_r2 for attempt in ordered]),
+        ("validation", [attempt.validation_r2 for attempt in ordered]),
+    ):
+        (line,) = axis.plot(fractions, values, "-", lw=1, label=name)
+        for attempt, value in zip(ordered, values, strict=True):
+            face = line.get_color() if attempt.is_accepted else "white"
+            axis.plot(attempt.fraction, value, "o", color=line.get_color(), mfc=face)
+    axis.set_xlabel("pruned fraction of each weight matrix (open: beyond tolerance)")
+    axis.set_ylabel("R2 after retraining")
+    axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
     plt.close(figure)
-    return target

@@ -1,0 +1,131 @@
+"""Prune a run's model: to one fraction, or as far as the published search lets it go."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from rsnn.checkpoint import load_model, save_model
+from rsnn.config import Config, resolve
+from rsnn.data.session import load_session
+from rsnn.data.split import split_session
+from rsnn.model import RSNN
+from rsnn.prune import prune
+from rsnn.search import Attempt, search
+from rsnnctl import runs
+from rsnnctl.files import read_label, write_text
+from rsnnctl.provenance import provenance
+from rsnnctl.steps import stages
+from rsnnctl.steps.plot import plot_search
+from rsnnctl.steps.train import CONFIG, Report, generator_for
+
+UNPRUNED = "unpruned.rsnn.h5"
+LOG = "prune.log.jsonl"
+SEARCH = "pruning.json"
+CURVE = "pruning.png"
+
+
+def source_of(path: Path | None) -> Path:
+    """The model to prune: the one named, or the unpruned one of the newest run."""
+    if path is not None:
+        return path
+    model = runs.default_file(runs.MODEL)
+    unpruned = model.with_name(UNPRUNED)
+    return unpruned if unpruned.exists() else model
+
+
+def settings_for(
+    source: Path, file: Path | None, settings: tuple[str, ...], epochs: int | None
+) -> Config:
+    """The settings a model was trained with, changed by a TOML file, `--set` and `--epochs`.
+
+    A model that was imported goes by the published recipe.
+    """
+    kept = source.with_name(CONFIG)
+    files = [path for path in (kept if kept.exists() else None, file) if path is not None]
+    changed = () if epochs is None else (f"retraining.epochs={epochs}",)
+    return resolve(files=files, settings=(*settings, *changed))
+
+
+def prune_run(
+    source: Path,
+    config: Config,
+    *,
+    fraction: float | None,
+    output: Path | None,
+    resume: bool,
+    report: Report,
+) -> Path:
+    """Prune a model and train it again; the unpruned one is kept beside it.
+
+    Args:
+        source: the unpruned model, in its run folder.
+        config: every setting; retraining and pruning count here.
+        fraction: of each weight matrix that goes; None searches for it.
+        output: where the pruned model goes; None replaces the run's model.
+        resume: go on with what an interrupted call has done.
+        report: called after every epoch.
+
+    Raises:
+        FileError, DataError, RangeError, RsnnError: what loading, pruning and training refuse.
+    """
+    folder = source.parent
+    model, history = load_model(source)
+    model = model.float()
+    digest = read_label(source).digest
+    session = load_session(runs.needed_session(source, None))
+    split = split_session(session)
+    if not resume:
+        stages.clear(folder)
+    names: list[str] = []
+
+    def retrained(candidate: RSNN, fraction: float) -> None:
+        name = f"prune-{fraction:g}"
+        names.append(name)
+        label = {"model": digest, "session": session.digest, "config": asdict(config.retraining)}
+
+        def work(state, keep):
+            return prune(
+                candidate,
+                session,
+                split,
+                config.retraining,
+                fraction=fraction,
+                generator=generator_for(config.retraining, name),
+                report=report,
+                state=state,
+                keep=keep,
+            ).training
+
+        stages.stage(folder, name, candidate, label, work)
+
+    if fraction is None:
+        best, attempts = search(
+            model, session, split, config.pruning, config.retraining.kernel, retrained
+        )
+        _write_curve(folder, attempts)
+        fraction = max(a.fraction for a in attempts if a.is_accepted)
+    else:
+        best = model
+        retrained(best, fraction)
+    target = output or source.with_name(runs.MODEL)
+    if source == source.with_name(runs.MODEL) == target:
+        shutil.copyfile(source, source.with_name(UNPRUNED))
+    facts = provenance(
+        "prune",
+        model=digest,
+        fraction=fraction,
+        session=session.digest,
+        retraining=asdict(config.retraining),
+        pruning=asdict(config.pruning),
+    )
+    stages.write_log(folder, names, folder / LOG)
+    save_model(best, target, facts | {"history": history})
+    stages.clear(folder)
+    return target
+
+
+def _write_curve(folder: Path, attempts: tuple[Attempt, ...]) -> None:
+    rows = [asdict(attempt) for attempt in attempts]
+    write_text(folder / SEARCH, json.dumps(rows, indent=2) + "\n")
+    plot_search(attempts, folder / CURVE)
