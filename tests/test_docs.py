@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 import cli
+from rsnn.config import resolve
 from sim.contract import NumericContract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,3 +70,15 @@ def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`?make ([a-z-]+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_training_page_names_every_setting():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`\w+` ?)+)\| (.+) \|$", page, re.MULTILINE)
+    documented = {
+        section: set(re.findall(r"`(\w+)`", settings))
+        for sections, settings in rows
+        for section in re.findall(r"`(\w+)`", sections)
+    }
+    known = {section: set(values) for section, values in resolve().as_dict().items()}
+    assert documented == known
