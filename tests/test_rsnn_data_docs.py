@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rsnn.baselines import ridge_r2
+from rsnn.baselines.ridge import ridge
 from rsnn.data.fetch import SESSIONS
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
@@ -36,5 +36,5 @@ def test_its_figures_of_ridge_regression_are_reproduced(tmp_path: Path) -> None:
     assert len(session.segments) == int(reaches)
     for history, score in zip((0.2, 0.4), scores, strict=True):
         # Exponentials and sums differ by rounding between processors, and spikes with them.
-        found = ridge_r2(session, split_session(session), history=history)
+        found = ridge(session, split_session(session), histories=(history,)).r2
         assert found == pytest.approx(float(score), abs=0.01)

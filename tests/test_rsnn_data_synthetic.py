@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rsnn.baselines import ridge_r2
+from rsnn.baselines.ridge import ridge
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
@@ -108,7 +108,7 @@ def test_its_statistics_are_those_of_a_recorded_session(short: Path) -> None:
 
 def test_a_short_session_can_be_decoded(short: Path) -> None:
     session = load_session(short)
-    assert ridge_r2(session, split_session(session)) > 0.45
+    assert ridge(session, split_session(session)).r2 > 0.45
 
 
 def test_two_arrays_fire_at_different_rates(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_it_is_as_hard_to_decode_as_a_recorded_session_for_every_seed(tmp_path: 
         synthesize(tmp_path / "a.mat", seed=seed)
         assert time.process_time() - began < 20  # s of one core; about 3 where nothing else runs
         session = load_session(tmp_path / "a.mat")
-        scores.append(ridge_r2(session, split_session(session)))
+        scores.append(ridge(session, split_session(session)).r2)
     assert 0.55 < np.mean(scores) < 0.65
     assert min(scores) > 0.5
     assert max(scores) < 0.7

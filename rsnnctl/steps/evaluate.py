@@ -1,9 +1,10 @@
 """NeuroBench's table for any mix of float models, integer networks and sessions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rsnn.baselines.baseline import Baseline
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
 from rsnn.data.stream import steps_of
@@ -27,6 +28,7 @@ def evaluate_files(
     part: str = "test",
     precision: str = "float32",
     baselines: bool = False,
+    gru: bool = False,
     harness: bool = False,
 ) -> list[Row]:
     """Evaluate every file on every session: a row each, and their mean where there are several.
@@ -36,7 +38,9 @@ def evaluate_files(
         sessions: recordings; none means the recording of each file's run.
         part: `train`, `validation`, `test` or `all` of each session.
         precision: in which float models compute.
-        baselines: add ridge regression on each session.
+        baselines: add ridge regression and a Kalman filter on each session, learned from its train
+            and validation part; their rows are always of the test part.
+        gru: add a GRU of tinyRSNN's size likewise, which takes up to a minute or two a session.
         harness: add what NeuroBench's own harness finds for each float model.
 
     Raises:
@@ -58,14 +62,25 @@ def evaluate_files(
                 rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
             if len(metrics) > 1:
                 rows.append(metrics_row(name, "all", mean_metrics(metrics)))
-    if baselines:
-        from rsnn.baselines import ridge_r2
-
-        for session in loaded.values():
-            r2 = ridge_r2(session, split_session(session))
-            name = "ridge regression, 200 ms"
-            rows.append({"model": name, "session": f"{session.name} (test)", "r2": r2})
+    for session in loaded.values():
+        for baseline in _baselines(session, baselines, gru):
+            rows.append(baseline.row(f"{session.name} (test)"))
     return rows
+
+
+def _baselines(session: Session, quick: bool, gru: bool) -> Iterator[Baseline]:
+    """Decoders without spikes: the ones that take seconds, the one that takes a training."""
+    if quick:
+        from rsnn.baselines.kalman import kalman
+        from rsnn.baselines.ridge import HISTORIES, ridge
+
+        yield ridge(session, split_session(session))
+        yield ridge(session, split_session(session), histories=HISTORIES)
+        yield kalman(session, split_session(session))
+    if gru:
+        from rsnn.baselines.gru import train_gru
+
+        yield train_gru(session, split_session(session))
 
 
 def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
