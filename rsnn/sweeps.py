@@ -64,64 +64,62 @@ def gather(
         first: of the samples of the batch that is in the chunk.
         events: filled.
     """
-    batch, n_steps, n_words = raster.shape
-    start, unit = events
-    n_samples = (len(start) - 1) // n_steps
-    found = np.empty(8 * n_words, np.int32)
-    start[0] = 0
-    end = 0
+    batch, n_steps, _ = raster.shape
+    n_samples = (len(events.start) - 1) // n_steps
+    events.start[0] = 0
     for t in range(n_steps):
-        for s in range(n_samples):
-            n_found = _list_ones(raster[first + s, t], found)
-            row = (t * batch + first + s) * ((n_inputs + 3) // 4)
-            end = _append_kept(found[:n_found], dropout, row, unit, end)
-            start[t * n_samples + s + 1] = end
+        words = raster[first : first + n_samples, t]
+        _send(words, n_inputs, dropout, t * batch + first, events, t * n_samples)
 
 
 @compiled
-def _list_ones(words, found):
-    """List the bytes that are 1, the others being 0; return their number."""
-    n_found = 0
-    for w in range(0, len(words), 8):
-        bits = np.uint64(0)  # one for each of 64 bytes
-        for v in range(w, min(w + 8, len(words))):
-            bits |= ((words[v] * BYTES_TO_BITS) >> np.uint64(56)) << np.uint64(8 * (v - w))
-        while bits:
-            lowest = bits & (~bits + np.uint64(1))
-            found[n_found] = 8 * w + BIT_INDEX[(lowest * DE_BRUIJN) >> np.uint64(58)]
-            n_found += 1
-            bits ^= lowest
-    return n_found
+def _send(words, n, dropout, row, events, i):
+    """List the spikes of one step that dropout keeps, after those of the steps before.
 
-
-@compiled
-def _append_kept(found, dropout, row, unit, end):
-    """Append to `unit[end:]` what dropout keeps; random words of this row start at `row`."""
-    for j in found:
-        unit[end] = j
-        if dropout.limit == ALL_KEPT:
-            end += 1
-        else:
-            end += is_kept(random_word(dropout.key, row + j // 4), j, dropout.limit)
-    return end
+    `words` are 0 and 1 as bytes, eight to a word, (chunk, n_words); `row` numbers the first sample
+    among all rows of `n` elements that have random bits, `i` among the lists of `events`.
+    """
+    start, unit = events
+    key, limit = dropout
+    end = start[i]
+    for s in range(len(words)):
+        random = (row + s) * ((n + 3) // 4)
+        for w in range(0, words.shape[1], 8):
+            bits = np.uint64(0)  # one for each of 64 bytes
+            for v in range(w, min(w + 8, words.shape[1])):
+                byte = (words[s, v] * BYTES_TO_BITS) >> np.uint64(56)
+                bits |= byte << np.uint64(8 * (v - w))
+            while bits:
+                lowest = bits & (~bits + np.uint64(1))
+                bits ^= lowest
+                j = 8 * w + BIT_INDEX[(lowest * DE_BRUIJN) >> np.uint64(58)]
+                unit[end] = j
+                if limit == ALL_KEPT:
+                    end += 1
+                else:
+                    end += is_kept(random_word(key, random + j // 4), j, limit)
+        start[i + s + 1] = end
 
 
 @compiled
 def _add_rows(weights, events, i, acc):
-    """Add a row of `weights` to `acc` for each event of list number `i`."""
-    unit = events.unit
-    e, end = events.start[i], events.start[i + 1]
-    while e + 4 <= end:  # four at once: a quarter of the loads and stores of `acc`
-        a, b = weights[unit[e]], weights[unit[e + 1]]
-        c, d = weights[unit[e + 2]], weights[unit[e + 3]]
-        for i in range(len(acc)):
-            acc[i] += (a[i] + b[i]) + (c[i] + d[i])
-        e += 4
-    while e < end:
-        a = weights[unit[e]]
-        for i in range(len(acc)):
-            acc[i] += a[i]
-        e += 1
+    """Add a row of `weights` to a row of `acc` for each event of lists `i`, `i + 1`, ..."""
+    start, unit = events
+    n_samples, n = acc.shape
+    for s in range(n_samples):
+        total = acc[s]
+        e, end = start[i + s], start[i + s + 1]
+        while e + 4 <= end:  # four at once: a quarter of the loads and stores of `total`
+            a, b = weights[unit[e]], weights[unit[e + 1]]
+            c, d = weights[unit[e + 2]], weights[unit[e + 3]]
+            for k in range(n):
+                total[k] += (a[k] + b[k]) + (c[k] + d[k])
+            e += 4
+        while e < end:
+            a = weights[unit[e]]
+            for k in range(n):
+                total[k] += a[k]
+            e += 1
 
 
 @compiled
@@ -163,40 +161,33 @@ def run_hidden(
     decay_mem = _tiled(decays[0], n_samples)
     gain_mem = _tiled(decays[1], n_samples)
     decay_syn = _tiled(decays[2], n_samples)
-    acc = np.empty(n_samples * n, np.float32)
-    fired = np.zeros((n + 7) // 8 * 8, np.uint8)
+    acc = np.empty((n_samples, n), np.float32)
+    flat_acc = acc.reshape(-1)
+    fired = np.zeros((n_samples, (n + 7) // 8 * 8), np.uint8)
     words = fired.view(np.uint64)
-    found = np.empty(len(fired), np.int32)
     mem[0] = 0.0
     syn[0] = 0.0
     spk[0, first : first + n_samples] = 0.0
     sent.start[: n_samples + 1] = 0
-    end = 0
     for t in range(1, n_steps):
         acc[:] = 0.0
-        for s in range(n_samples):
-            before = (t - 1) * n_samples + s
-            here = acc[s * n : (s + 1) * n]
-            _add_rows(w_in, arriving, before, here)
-            if len(w_rec) > 0:
-                _add_rows(w_rec, sent, before, here)
+        _add_rows(w_in, arriving, (t - 1) * n_samples, acc)
+        if len(w_rec) > 0:
+            _add_rows(w_rec, sent, (t - 1) * n_samples, acc)
         last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
         new_mem, new_syn = mem[t].reshape(-1), syn[t].reshape(-1)
         new_spk = spk[t, first : first + n_samples].reshape(-1)
         for i in range(n_samples * n):
-            new_syn[i] = decay_syn[i] * last_syn[i] + acc[i] * scale
+            new_syn[i] = decay_syn[i] * last_syn[i] + flat_acc[i] * scale
             free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
             fires = last_mem[i] > THRESHOLD
             new_mem[i] = ZERO if fires else free
             new_spk[i] = ONE if fires else ZERO
+        tested = mem[t - 1]
         for s in range(n_samples):
-            tested = mem[t - 1, s]
             for i in range(n):
-                fired[i] = tested[i] > THRESHOLD
-            n_found = _list_ones(words, found)
-            row = (t * batch + first + s) * ((n + 3) // 4)
-            end = _append_kept(found[:n_found], dropout, row, sent.unit, end)
-            sent.start[t * n_samples + s + 1] = end
+                fired[s, i] = tested[s, i] > THRESHOLD
+        _send(words, n, dropout, t * batch + first, sent, t * n_samples)
 
 
 @compiled
@@ -212,19 +203,19 @@ def run_readout(
     """Take readout rows forward; fill `syn` (n_steps, chunk, n) and `out` (n_steps, batch, n)."""
     n_steps, n_samples, n = syn.shape
     decay_mem, gain_mem, decay_syn = decays
-    acc = np.empty(n, np.float32)
+    acc = np.empty((n_samples, n), np.float32)
     syn[0] = 0.0
     for s in range(first, first + n_samples):
         for i in range(n):
             out[0, s, i] = decay_mem[i] * np.float32(INITIAL_OUT)
     for t in range(1, n_steps):
+        acc[:] = 0.0
+        _add_rows(w_out, arriving, (t - 1) * n_samples, acc)
         for s in range(n_samples):
-            acc[:] = 0.0
-            _add_rows(w_out, arriving, (t - 1) * n_samples + s, acc)
             last_syn, last_out, new_out = syn[t - 1, s], out[t - 1, first + s], out[t, first + s]
             for i in range(n):
                 new_out[i] = decay_mem[i] * last_out[i] + gain_mem[i] * last_syn[i]
-                syn[t, s, i] = decay_syn[i] * last_syn[i] + acc[i] * scale
+                syn[t, s, i] = decay_syn[i] * last_syn[i] + acc[s, i] * scale
 
 
 # Backward: lambda_x[t] is the gradient of the loss with respect to x[t].
@@ -337,9 +328,8 @@ def pull_hidden(
     decay_syn = _tiled(decays[2], n_samples)
     product = np.empty((n_samples + 1, n), np.float32)
     pulled = product.reshape(-1)
-    keep = np.full(n_samples * n, scale, np.float32)
-    words = np.empty((n + 3) // 4, np.uint64)
-    bits = words.view(np.int16)
+    keep = np.full((n_samples, n), scale, np.float32)
+    flat_keep = keep.reshape(-1)
     lambda_mem = np.zeros(n_samples * n, np.float32)
     sum_mem = np.zeros(n_samples * n, np.float32)
     sum_syn = np.zeros(n_samples * n, np.float32)
@@ -351,16 +341,14 @@ def pull_hidden(
             if len(w_rec) > 0:
                 _add_product(lambda_syn[t + 1], w_rec, product)
         if dropout.limit != ALL_KEPT:
-            for s in range(n_samples):
-                row = (t * batch + first + s) * ((n + 3) // 4)
-                _fill_keep(keep[s * n : (s + 1) * n], dropout, row, scale, words, bits)
+            _fill_keep(dropout, t * batch + first, scale, keep)
         from_spk = grad_spk[min(t, len(grad_spk) - 1), first : first + n_samples].reshape(-1)
         last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
         here, before = lambda_syn[t].reshape(-1), lambda_syn[t - 1].reshape(-1)
         for i in range(n_samples * n):
             r = ZERO if last_mem[i] > THRESHOLD else lambda_mem[i]
             slope = BETA * abs(last_mem[i] - THRESHOLD) + ONE
-            lambda_spk = from_spk[i] + keep[i] * pulled[i]
+            lambda_spk = from_spk[i] + flat_keep[i] * pulled[i]
             sum_mem[i] += r * (last_mem[i] - last_syn[i])
             sum_syn[i] += here[i] * last_syn[i]
             lambda_mem[i] = decay_mem[i] * r + lambda_spk / (slope * slope)
@@ -373,13 +361,17 @@ def pull_hidden(
 
 
 @compiled
-def _fill_keep(keep, dropout, row, scale, words, bits):
-    """What dropout makes of each spike of a row; `bits` is the memory of `words`, as int16."""
-    for w in range(len(words)):
-        words[w] = random_word(dropout.key, row + w)
+def _fill_keep(dropout, row, scale, keep):
+    """What dropout makes of each spike of a step, (chunk, n); `row` numbers the first sample."""
+    n_samples, n = keep.shape
+    words = np.empty((n + 3) // 4, np.uint64)
+    bits = words.view(np.int16)
     limit = np.int16(dropout.limit)
-    for i in range(len(keep)):
-        keep[i] = scale if bits[i] >= limit else ZERO
+    for s in range(n_samples):
+        for w in range(len(words)):
+            words[w] = random_word(dropout.key, (row + s) * len(words) + w)
+        for i in range(n):
+            keep[s, i] = scale if bits[i] >= limit else ZERO
 
 
 @compiled
