@@ -34,6 +34,7 @@ def test_a_small_recording_is_described_exactly(small: Path) -> None:
         "dt_s": 0.004,
         "n_steps": 100,
         "n_channels": 4,
+        "irregular_intervals": 0,
         "reaches": 13,
         "units": 2,
         "spikes": 14,

@@ -25,7 +25,9 @@ def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
     `rate_drift` is the relative change of the mean rate from the first step to the last on a
     straight line fitted to its means over 10 s; None below three of them. `units` counts the sorted
     ones that spiked; row 0 of a recording holds the spikes that belong to none. `empty_cells` are
-    those that NeuroBench reads as phantom spikes. `split` is None when there are too few reaches.
+    those that NeuroBench reads as phantom spikes, `irregular_intervals` samples lost or doubled,
+    after which spikes and cursor no longer lie side by side. `split` is None when there are too
+    few reaches.
 
     Args:
         path: the .mat file.
@@ -79,6 +81,7 @@ def _count_cells(path: Path) -> dict[str, Any]:
             outside += int(((cell.times < t[0]) | (cell.times > t[-1])).sum())
         synthetic = _text(file, SYNTHETIC)
     return {
+        "irregular_intervals": zenodo.irregular_intervals(t),
         "units": units,
         "spikes": spikes,
         "spikes_outside": outside,
