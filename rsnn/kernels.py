@@ -259,17 +259,17 @@ class _Chunk:
         """Return the gradients of w_in and w_rec, (pre, post) and not scaled, and of the decays."""
         run, first = self.run, self.samples.start
         found = []
-        above = None
+        scratch = [run.workspace.take(syn.shape, np.float32) for _, syn in self.states]
         for level in reversed(range(len(run.layers))):
             layer, (state, syn) = run.layers[level], self.states[level]
-            lambda_syn = self._take(layer.size)
+            lambda_syn = scratch[level]
             grad_decays = np.empty((2, layer.size))
-            if above is None:
+            if level == len(run.layers) - 1:
                 pull_readout(grads[level], layer.decays, first, syn, state, lambda_syn, grad_decays)
             else:
                 pull_hidden(
                     grads[level],
-                    above,
+                    scratch[level + 1],
                     run.layers[level + 1].w_in,
                     layer.w_rec,
                     layer.decays,
@@ -287,7 +287,7 @@ class _Chunk:
             if len(layer.w_rec):
                 add_outer(self.events[level + 1], lambda_syn, grad_rec)
             found.append((grad_in, grad_rec, grad_decays))
-            above = lambda_syn
+        run.workspace.give_back(scratch)  # for the next chunk, while it is in the cache
         return found[::-1]
 
     def _dropout(self, level: int) -> Dropout:
