@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rsnn.baselines import ridge_r2
+from rsnn.baselines.ridge import ridge
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
@@ -29,7 +29,7 @@ def main() -> None:
             synthesize(path, seed=seed)
             session, figures = load_session(path), describe(path)
             split = split_session(session)
-            scores = [ridge_r2(session, split, history=history) for history in HISTORIES]
+            scores = [ridge(session, split, histories=(h,)).r2 for h in HISTORIES]
             rows.append(scores)
             print(
                 f"| {seed} | {figures['reaches']} | {figures['rate_mean_hz']:.1f} |"
