@@ -35,7 +35,9 @@ from rsnn.sweeps import (
 )
 from rsnnctl.errors import MismatchError
 
-CHUNK = 16  # samples of a chunk at most: each weight that is loaded then serves as many
+# Samples of a chunk: an eighth of the batch, so that eight threads find work, within these bounds.
+# A step of fewer is too short a loop, one of more leaves the cache.
+CHUNK_SIZES = (8, 32)
 
 
 class Workspace:
@@ -170,7 +172,8 @@ class _Run:
         self.limit = keep_limit(dropout)
         self.scale = np.float32(1.0 / (1.0 - dropout))
         self.workspace = workspace
-        n_chunks = -(-len(raster) // CHUNK)
+        smallest, largest = CHUNK_SIZES
+        n_chunks = -(-len(raster) // min(max(len(raster) // 8, smallest), largest))
         bounds = [len(raster) * c // n_chunks for c in range(n_chunks + 1)]
         self.chunks = [_Chunk(self, slice(*pair)) for pair in pairwise(bounds)]
         self.layers: list[_Layer] = []
