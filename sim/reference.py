@@ -134,7 +134,7 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     Raises:
         MismatchError: the raster has another number of channels than the network.
     """
-    check_channels(network, raster)
+    check_channels(network, raster.shape)
     trace = empty_trace(network, len(raster))
     state = initial_state(network)
     for t, x in enumerate(raster):
@@ -145,10 +145,10 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     return trace
 
 
-def check_channels(network: IntegerNetwork, raster: NDArray) -> None:
-    """Raise MismatchError unless the raster (n_steps, n_inputs) fits the network."""
-    if raster.ndim != 2 or raster.shape[1] != network.n_inputs:
+def check_channels(network: IntegerNetwork, shape: tuple[int, ...]) -> None:
+    """Raise MismatchError unless a raster of this shape, (n_steps, n_inputs), fits the network."""
+    if len(shape) != 2 or shape[1] != network.n_inputs:
         raise MismatchError(
-            f"the raster has shape {raster.shape}; the network has {network.n_inputs} inputs, so"
+            f"the raster has shape {shape}; the network has {network.n_inputs} inputs, so"
             f" (n_steps, {network.n_inputs}) is needed: use a recording with as many channels"
         )
