@@ -197,7 +197,7 @@ def import_nir(graph: Path, output: Path | None) -> None:
 )
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
 @click.option("--trace", is_flag=True, help="Keep every state word of every step.")
-@output_option("Decoded velocity and readout words (.npz)")
+@output_option("Decoded velocity and readout words (.h5)")
 @json_option
 def simulate(
     network: Path | None,
@@ -207,26 +207,17 @@ def simulate(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Run an integer network over a recording, event by event."""
-    from rsnn.data.stream import load_stream
+    """Run an integer network over a recording of any length, event by event."""
     from rsnnctl import runs, show
-    from sim import kernels
-    from sim.artifact import load_network
-    from sim.metrics import evaluate_run
-    from sim.output import save_run
+    from rsnnctl.steps.simulate import simulate_file
 
     path = network or runs.default_file(runs.NETWORK)
-    loaded = load_network(path)
-    stream = load_stream(runs.needed_session(path, source), part)
-    run = kernels.run(loaded, stream.raster, record=trace)
-    target = output or path.with_name(path.name.removesuffix(".int.h5") + ".decoded.npz")
-    save_run(loaded, run, target)
-    row = show.metrics_row(path.name, stream.name, evaluate_run(loaded, run, stream.velocity))
+    row = simulate_file(path, source, part=part, record=trace, output=output)
     if as_json:
-        show.print_json(row | {"digest": loaded.digest(), "file": str(target)})
+        show.print_json(row)
     else:
-        show.print_table([row])
-        click.echo(target)
+        show.print_table([{key: row[key] for key in row if key not in ("digest", "file")}])
+        click.echo(row["file"])
 
 
 @rsnnctl.command()

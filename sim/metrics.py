@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rsnnctl.metrics import Connection, Metrics, measure, r2_score
 from sim.kernels import Run
 from sim.network import CubaLIF, IntegerNetwork
+from sim.simulator import Simulator
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,20 @@ def evaluate_run(
         run: what `kernels.run` returned.
         velocity: target (n_steps, n_outputs), or None: then `r2` is NaN.
     """
-    counts: list[NDArray[np.int64]] = [run.input_counts]
+    decoded = network.readout.decode(run.out)
+    r2 = float("nan") if velocity is None else r2_score(decoded, velocity)
+    return evaluate_counts(network, run, n_steps=len(run.out), r2=r2)
+
+
+def evaluate_counts(
+    network: IntegerNetwork, counted: Run | Simulator, *, n_steps: int, r2: float
+) -> Metrics:
+    """NeuroBench's figures from the counts of a run, or of a simulator that has done its steps."""
+    counts: list[NDArray[np.int64]] = [counted.input_counts]
+    sent = counted.sent_counts
     start = 0
     for layer in network.hidden:
-        counts.append(run.sent_counts[start : start + layer.n_neurons])
+        counts.append(sent[start : start + layer.n_neurons])
         start += layer.n_neurons
     connections = []
     for below, own, layer in zip(counts[:-1], counts[1:], network.hidden, strict=True):
@@ -77,12 +88,11 @@ def evaluate_run(
         if layer.w_rec is not None:
             connections.append(Connection(layer.w_rec != 0, own))
     connections.append(Connection(network.readout.w_out != 0, counts[-1]))
-    decoded = network.readout.decode(run.out)
     return measure(
         connections,
-        hidden_spikes=run.hidden_spikes,
+        hidden_spikes=counted.hidden_spikes,
         hidden_units=start,
-        n_steps=len(run.out),
+        n_steps=n_steps,
         footprint=-(-storage(network).dense_bits // 8),
-        r2=float("nan") if velocity is None else r2_score(decoded, velocity),
+        r2=r2,
     )

@@ -1,7 +1,12 @@
 """Rasters: input spikes without a recording around them, from files or random."""
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,37 +19,74 @@ SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 _KEY = "raster"  # the array to take where a file holds several
 
 
-def load_raster(path: Path) -> NDArray[np.uint8]:
-    """Read a raster (n_steps, n_inputs) of 0 and 1 from .npy, .npz or HDF5.
+@dataclass(frozen=True)
+class RasterFile:
+    """A raster on disk, of which blocks of steps can be read.
 
-    Of several arrays in a file, the one called `raster` is taken.
+    Attributes:
+        path: the file.
+        n_steps, n_inputs: its shape.
+        stored: what steps can be taken from: a dataset, an array, or for .npy a function that
+            maps the file anew, because what was read of a mapped file stays in memory.
+    """
+
+    path: Path
+    n_steps: int
+    n_inputs: int
+    stored: Any
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Read some steps (n_steps, n_inputs) of 0 and 1.
+
+        Raises:
+            DataError: there are other values among them.
+        """
+        stored = self.stored() if callable(self.stored) else self.stored
+        array = stored[start:stop]
+        wrong = (array != 0) & (array != 1) if array.dtype.kind in "biuf" else np.ones(1, bool)
+        if wrong.any():
+            example = array[wrong][0] if wrong.shape == array.shape else array.dtype
+            raise DataError(
+                f"{self.path}: the raster holds {example}; only 0 and 1 are spikes: bin to steps in"
+                " which a channel spikes or not"
+            )
+        return array.astype(np.uint8)
+
+
+@contextmanager
+def open_raster(path: Path) -> Iterator[RasterFile]:
+    """Open a raster of .npy, .npz or HDF5; of several arrays, the one called `raster`.
+
+    Of .npy and HDF5 only those steps are in memory that are read.
 
     Raises:
         FileError: no such file, another suffix, damaged, or no array called `raster`.
-        DataError: not two axes, no steps, or values other than 0 and 1.
+        DataError: not two axes, or no steps.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise FileError(f"{path}: cannot be read as a raster; use one of {', '.join(SUFFIXES)}")
     if path.suffix in (".h5", ".hdf5"):
         with open_hdf5(path) as file:
-            stored = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
-            array = _chosen(path, stored)[()]
-    else:
-        array = _read_numpy(path)
-    if array.ndim != 2 or len(array) == 0:
-        raise DataError(
-            f"{path}: the raster has shape {array.shape}; (n_steps, n_inputs) with at least one"
-            " step is needed"
-        )
-    wrong = (array != 0) & (array != 1) if array.dtype.kind in "biuf" else np.ones(1, bool)
-    if wrong.any():
-        example = array[wrong][0] if wrong.shape == array.shape else array.dtype
-        raise DataError(
-            f"{path}: the raster holds {example}; only 0 and 1 are spikes: bin to steps in which a"
-            " channel spikes or not"
-        )
-    return array.astype(np.uint8)
+            datasets = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+            yield _described(path, _chosen(path, datasets))
+        return
+    array = _read_numpy(path)
+    described = _described(path, array)
+    if isinstance(array, np.memmap):
+        described = replace(described, stored=partial(_read_numpy, path))
+        del array
+    yield described
+
+
+def load_raster(path: Path) -> NDArray[np.uint8]:
+    """Read a whole raster (n_steps, n_inputs) of 0 and 1.
+
+    Raises:
+        FileError, DataError: what `open_raster` and `RasterFile.read` refuse.
+    """
+    with open_raster(path) as raster:
+        return raster.read(0, raster.n_steps)
 
 
 def random_raster(
@@ -55,9 +97,18 @@ def random_raster(
     return (generator.random((n_steps, n_inputs), np.float32) < rate * dt).astype(np.uint8)
 
 
+def _described(path: Path, stored: Any) -> RasterFile:
+    if len(stored.shape) != 2 or stored.shape[0] == 0:
+        raise DataError(
+            f"{path}: the raster has shape {stored.shape}; (n_steps, n_inputs) with at least one"
+            " step is needed"
+        )
+    return RasterFile(path, *stored.shape, stored)
+
+
 def _read_numpy(path: Path) -> NDArray:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:

@@ -1,0 +1,117 @@
+"""Recordings of any length through a network, in constant memory and to the last word."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from networks import random_network, random_raster
+
+from rsnnctl.errors import FileError
+from rsnnctl.steps import simulate
+from sim import kernels
+from sim.artifact import save_network
+from sim.metrics import evaluate_run
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".h5"])
+@pytest.mark.parametrize("record", [False, True])
+def test_blocks_on_disk_hold_every_word_of_one_run(tmp_path, monkeypatch, suffix, record):
+    monkeypatch.setattr(simulate, "_BLOCK_BYTES", 5000)
+    network = random_network(np.random.default_rng(1), n_inputs=30, hidden=(20, 9), n_heads=2)
+    save_network(network, tmp_path / "net.int.h5")
+    raster = random_raster(np.random.default_rng(2), 1003, 30)
+    source = tmp_path / f"raster{suffix}"
+    if suffix == ".npy":
+        np.save(source, raster)
+    else:
+        with h5py.File(source, "w") as file:
+            file.create_dataset("raster", data=raster, chunks=(64, 30), compression="gzip")
+    row = simulate.simulate_file(
+        tmp_path / "net.int.h5", source, part="test", record=record, output=None
+    )
+    run = kernels.run(network, raster, record=True)
+    with h5py.File(row["file"]) as file:
+        assert np.array_equal(file["out"], run.out)
+        assert np.array_equal(file["decoded"], network.readout.decode(run.out))
+        assert file.attrs["digest"] == network.digest()
+        for name, words in run.trace.variables.items():
+            assert (name in file) == record
+            if record:
+                assert file[name].dtype == words.dtype
+                assert np.array_equal(file[name], words)
+    metrics = evaluate_run(network, run, None)
+    assert row["effective_acs"] == metrics.effective_acs > 0
+    assert row["activation_sparsity"] == metrics.activation_sparsity
+    assert row["n_steps"] == 1003
+
+
+def test_output_of_another_suffix_is_refused(tmp_path):
+    save_network(random_network(np.random.default_rng(1)), tmp_path / "net.int.h5")
+    np.save(tmp_path / "raster.npy", np.zeros((3, 12), np.uint8))
+    with pytest.raises(FileError, match=r"run.npz: what .* as HDF5; name it \.h5 or \.hdf5"):
+        simulate.simulate_file(
+            tmp_path / "net.int.h5",
+            tmp_path / "raster.npy",
+            part="test",
+            record=False,
+            output=tmp_path / "run.npz",
+        )
+    assert not (tmp_path / "run.npz").exists()
+
+
+def peak_megabytes(network: Path, source: Path, record: bool) -> float:
+    """Largest resident memory of a process that simulates a file."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rsnnctl.steps.simulate import simulate_file\n"
+        "simulate_file(Path(sys.argv[1]), Path(sys.argv[2]), part='all', record=bool(sys.argv[3]),"
+        " output=None)\n"
+        "print(*(s.split()[1] for s in open('/proc/self/status') if s.startswith('VmHWM')))"
+    )
+    arguments = [str(network), str(source), "x" if record else ""]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout) / 1024  # of kB
+
+
+def write_hours(path: Path, hours: float, n_inputs: int = 96) -> None:
+    """Spikes of 20 Hz in steps of 4 ms; the same minute again and again, so that it is quick."""
+    minute = (np.random.default_rng(3).random((15_000, n_inputs)) < 0.08).astype(np.uint8)
+    stored = np.lib.format.open_memmap(
+        path, "w+", np.uint8, shape=(round(hours * 60) * len(minute), n_inputs)
+    )
+    for start in range(0, len(stored), len(minute)):
+        stored[start : start + len(minute)] = minute
+    stored.flush()
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    network = random_network(
+        np.random.default_rng(4), n_inputs=96, hidden=(64,), threshold=60_000, sparsity=0.4
+    )
+    save_network(network, tmp_path / "tiny.int.h5")
+    return tmp_path / "tiny.int.h5"
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_memory_does_not_grow_with_the_length_of_a_recording(tiny, tmp_path, record):
+    short, long = (0.02, 0.15) if record else (0.02, 1.0)
+    write_hours(tmp_path / "short.npy", short)
+    write_hours(tmp_path / "long.npy", long)
+    least, most = (
+        peak_megabytes(tiny, tmp_path / f"{name}.npy", record) for name in ("short", "long")
+    )
+    assert most < 300
+    assert most - least < 50  # the long raster alone has 86 MB, its trace 135 MB
+
+
+@pytest.mark.slow
+def test_ten_hours_take_less_than_300_megabytes(tiny, tmp_path):
+    write_hours(tmp_path / "day.npy", 10.0)
+    assert peak_megabytes(tiny, tmp_path / "day.npy", record=False) < 300
