@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from rsnn.model import RSNN
-from rsnn.neurons import INITIAL_OUT, V_THRESHOLD, TimeConstants
+from rsnn.neurons import INITIAL_OUT, TimeConstants
+from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, RangeError
 from sim.bounds import state_bounds
 from sim.contract import (

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rsnn.model import RSNN
-from rsnn.neurons import V_THRESHOLD, CubaLI, CubaLIF
+from rsnn.neurons import CubaLI, CubaLIF
+from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, MismatchError
 from rsnnctl.metrics import Connection, Metrics, measure, r2_score
 

@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from rsnn.evaluate import blocks, check_raster, check_target
 from rsnn.model import RSNN
-from rsnn.neurons import INITIAL_OUT, V_THRESHOLD, TimeConstants
+from rsnn.neurons import INITIAL_OUT, TimeConstants
+from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import MismatchError, RsnnError
 
 

@@ -99,7 +99,8 @@ def forward(
         parameters += [layer.w_in, layer.w_rec, *layer.tau.decays()]
     heads = [(head.w_out, *head.tau.decays()) for head in model.heads]
     parameters += [torch.cat(tensors) for tensors in zip(*heads, strict=True)]
-    run = _Run(raster.detach(), keys, dropout, workspace or Workspace())
+    surrogates = [layer.surrogate.code for layer in model.hidden]
+    run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace())
     out, *spk = _Sweep.apply(run, *parameters)
     if not out.requires_grad:
         run.release()
@@ -161,8 +162,14 @@ class _Run:
     """One pass over a batch forward and, at most once, back."""
 
     def __init__(
-        self, raster: Tensor, keys: list[np.uint64], dropout: float, workspace: Workspace
+        self,
+        raster: Tensor,
+        keys: list[np.uint64],
+        dropout: float,
+        surrogates: list[tuple[int, np.float32]],
+        workspace: Workspace,
     ) -> None:
+        self.surrogates = surrogates
         self.n_inputs = raster.shape[2]
         raster = raster.to(torch.uint8)
         if self.n_inputs % 8:  # a sweep reads eight bytes at once
@@ -278,6 +285,7 @@ class _Chunk:
                     layer.decays,
                     run.scale,
                     self._dropout(level + 1),
+                    run.surrogates[level],
                     first,
                     state,
                     syn,

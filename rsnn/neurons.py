@@ -10,24 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-SURROGATE_BETA = 20.0  # steepness of SuperSpike (Zenke & Ganguli 2018) in the published recipe
+from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
+
 INITIAL_OUT = -0.01  # every readout's `out` before the first step
-V_THRESHOLD = 1.0
-
-
-class SuperSpike(torch.autograd.Function):
-    """Heaviside step forward, `1 / (beta |mem - 1| + 1)^2` backward."""
-
-    @staticmethod
-    def forward(ctx, mem: Tensor) -> Tensor:
-        ctx.save_for_backward(mem)
-        return (mem > V_THRESHOLD).to(mem.dtype)
-
-    @staticmethod
-    def backward(ctx, *grad_outputs: Tensor) -> Tensor:
-        (mem,) = ctx.saved_tensors
-        distance = (mem - V_THRESHOLD).abs_()
-        return grad_outputs[0] / distance.mul_(SURROGATE_BETA).add_(1.0).square_()
 
 
 class HiddenState(NamedTuple):
@@ -86,8 +71,8 @@ class CubaLIF(nn.Module):
         mem[t] = (decay_mem mem[t-1] + (1 - decay_mem) syn[t-1]) (1 - spk[t])
         syn[t] = decay_syn syn[t-1] + A[t]
 
-    No gradient flows through the reset. `w_in` is (post, pre); `w_rec` is (post, post), or None
-    for a layer without recurrence.
+    No gradient flows through the reset; through a spike goes that of `surrogate`. `w_in` is (post,
+    pre); `w_rec` is (post, post), or None for a layer without recurrence.
     """
 
     def __init__(
@@ -104,6 +89,7 @@ class CubaLIF(nn.Module):
         self.w_in = nn.Parameter(torch.zeros(n_neurons, n_inputs))
         self.w_rec = nn.Parameter(torch.zeros(n_neurons, n_neurons)) if recurrent else None
         self.tau = TimeConstants(n_neurons, tau_mem0, tau_syn0, dt)
+        self.surrogate = Surrogate()
 
     @property
     def n_neurons(self) -> int:
@@ -125,7 +111,7 @@ class CubaLIF(nn.Module):
         """
         decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.w_rec is None else feed + sent @ self.w_rec.T
-        spk = SuperSpike.apply(state.mem)
+        spk = Spike.apply(state.mem, self.surrogate)
         mem = decay_mem * state.mem + gain_mem * state.syn
         mem = mem.masked_fill(state.mem > V_THRESHOLD, 0.0)  # where spk is 1, without its gradient
         return HiddenState(spk, decay_syn * state.syn + acc, mem)

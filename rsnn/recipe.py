@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rsnn.optimizers import SMORMS3
+from rsnn.surrogate import Surrogate
 from rsnnctl.errors import RangeError
 
 KERNELS = ("numba", "torch")
@@ -32,6 +33,8 @@ class TrainConfig:
         seed: of shuffling and dropout.
         kernel: what computes a step: `numba`, the fast one on CPUs, or `torch`, the definition.
             Both train alike up to the rounding of floats.
+        surrogate, surrogate_beta: what stands for the derivative of a spike, a name in
+            `rsnn.surrogate.SURROGATES`, and its steepness.
 
     Raises:
         RangeError: a value without a meaning.
@@ -50,6 +53,8 @@ class TrainConfig:
     stride: int = 100
     seed: int = 1
     kernel: str = "numba"
+    surrogate: str = "superspike"
+    surrogate_beta: float = 20.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "window_steps", "stride"):
@@ -68,6 +73,7 @@ class TrainConfig:
             )
         _refuse_unknown("optimizer", self.optimizer, OPTIMIZERS)
         _refuse_unknown("kernel", self.kernel, KERNELS)
+        Surrogate(self.surrogate, self.surrogate_beta)  # which refuses what has no meaning
 
 
 def _refuse_below(name: str, value: float, limit: int) -> None:

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsnn.dropout import ALL_KEPT, is_kept, random_word
-from rsnn.neurons import INITIAL_OUT, SURROGATE_BETA, V_THRESHOLD
+from rsnn.neurons import INITIAL_OUT
+from rsnn.surrogate import V_THRESHOLD, fill_slope
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 compiled_fused = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
 )
 
-BETA = np.float32(SURROGATE_BETA)
 THRESHOLD = np.float32(V_THRESHOLD)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
@@ -298,6 +298,7 @@ def pull_hidden(
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
     dropout: Dropout,
+    surrogate: tuple[int, np.float32],
     first: int,
     mem: NDArray[np.float32],
     syn: NDArray[np.float32],
@@ -307,7 +308,7 @@ def pull_hidden(
     """Take gradients back through a hidden layer to its currents and decays.
 
         lambda_spk[t]   = grad_spk[t] + keep[t] (w_rec^T lambda_syn[t+1] + w_above^T above[t+1])
-        lambda_mem[t-1] = decay_mem r[t] + lambda_spk[t] / (beta |mem[t-1] - 1| + 1)^2
+        lambda_mem[t-1] = decay_mem r[t] + lambda_spk[t] slope(mem[t-1])
         lambda_syn[t-1] = (1 - decay_mem) r[t] + decay_syn lambda_syn[t]
 
     with r[t] = lambda_mem[t] (1 - spk[t]): no gradient flows through the reset.
@@ -317,6 +318,7 @@ def pull_hidden(
         above: lambda_syn of the layer above, (n_steps, chunk, n_above).
         w_above, w_rec: (post, pre); `w_rec` of no rows for a layer without recurrence.
         scale, dropout: of this layer's spikes on their way to both.
+        surrogate: `Surrogate.code`, which gives the slope.
         mem, syn: states of the forward run.
         lambda_syn: filled, (n_steps, chunk, n).
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
@@ -331,6 +333,7 @@ def pull_hidden(
     keep = np.full((n_samples, n), scale, np.float32)
     flat_keep = keep.reshape(-1)
     lambda_mem = np.zeros(n_samples * n, np.float32)
+    slope = np.empty(n_samples * n, np.float32)
     sum_mem = np.zeros(n_samples * n, np.float32)
     sum_syn = np.zeros(n_samples * n, np.float32)
     lambda_syn[n_steps - 1] = 0.0
@@ -345,13 +348,13 @@ def pull_hidden(
         from_spk = grad_spk[min(t, len(grad_spk) - 1), first : first + n_samples].reshape(-1)
         last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
         here, before = lambda_syn[t].reshape(-1), lambda_syn[t - 1].reshape(-1)
+        fill_slope(surrogate, last_mem, slope)
         for i in range(n_samples * n):
             r = ZERO if last_mem[i] > THRESHOLD else lambda_mem[i]
-            slope = BETA * abs(last_mem[i] - THRESHOLD) + ONE
             lambda_spk = from_spk[i] + flat_keep[i] * pulled[i]
             sum_mem[i] += r * (last_mem[i] - last_syn[i])
             sum_syn[i] += here[i] * last_syn[i]
-            lambda_mem[i] = decay_mem[i] * r + lambda_spk / (slope * slope)
+            lambda_mem[i] = decay_mem[i] * r + lambda_spk * slope[i]
             before[i] = gain_mem[i] * r + decay_syn[i] * here[i]
     grad_decays[:] = 0.0
     for s in range(n_samples):

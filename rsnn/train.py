@@ -18,6 +18,7 @@ from rsnn.data.split import Split, window_starts
 from rsnn.denormals import flushed_denormals
 from rsnn.model import RSNN, Decoded
 from rsnn.recipe import OPTIMIZERS, TrainConfig
+from rsnn.surrogate import Surrogate
 from rsnn.train_state import EpochRecord, TrainState
 from rsnn.windows import Scoring, Windows
 from rsnnctl.errors import MismatchError, RsnnError
@@ -87,6 +88,8 @@ def train(
     )
     forward = choose_forward(config.kernel)
     validation = Scoring([(s, p.validation) for s, p in corpus])
+    for layer in model.hidden:
+        layer.surrogate = Surrogate(config.surrogate, config.surrogate_beta)
     _hold(model, masks)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
     if state is None:

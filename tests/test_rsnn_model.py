@@ -11,7 +11,8 @@ from random_models import ARCHITECTURES, FEW_HEADS, random_model, random_raster,
 from rsnn.checkpoint import import_published
 from rsnn.evaluate import evaluate
 from rsnn.model import RSNN, Architecture, big, tiny
-from rsnn.neurons import SuperSpike, inverse_softplus
+from rsnn.neurons import inverse_softplus
+from rsnn.surrogate import Spike, Surrogate
 from rsnnctl.errors import MismatchError, RangeError
 
 QUICK = (0, 7)  # an indy and a loco network; the other ten are slow tests
@@ -171,14 +172,14 @@ def test_time_constants_start_at_their_tau0_where_the_parameter_says_one():
 
 def test_the_surrogate_gradient_is_superspikes():
     mem = torch.linspace(-3, 4, 141, dtype=torch.float64, requires_grad=True)
-    SuperSpike.apply(mem).sum().backward()
+    Spike.apply(mem, Surrogate()).sum().backward()
     wanted = 1.0 / (20.0 * (mem.detach() - 1.0).abs() + 1.0) ** 2
     torch.testing.assert_close(mem.grad, wanted, rtol=1e-12, atol=0)
 
 
 def test_a_neuron_exactly_at_threshold_does_not_fire():
     mem = torch.tensor([1.0, 1.0 + 2**-23, 1.0 - 2**-24])
-    assert SuperSpike.apply(mem).tolist() == [0.0, 1.0, 0.0]
+    assert Spike.apply(mem, Surrogate()).tolist() == [0.0, 1.0, 0.0]
 
 
 def test_no_gradient_flows_through_the_reset():
