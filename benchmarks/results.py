@@ -6,7 +6,6 @@ Session k and network k come from seed k. Everything is kept in the folder: an i
 on when it is repeated. Prints the table of docs/results.md; `--json` prints its rows.
 """
 
-import contextlib
 import json
 import os
 import sys
