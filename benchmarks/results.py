@@ -100,12 +100,12 @@ def main(
     for network in dict.fromkeys(row["network"] for row in rows):
         same = [row for row in rows if row["network"] == network]
         keys = [key for key in same[0] if key not in ("seed", "epochs", "network")]
+        if len(same) < 2:
+            continue
         for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
-            with contextlib.suppress(RuntimeWarning):
-                values = {key: float(figure([row[key] for row in same])) for key in keys}
-                rows.append(
-                    {"seed": name, "epochs": same[0]["epochs"], "network": network} | values
-                )
+            values = {key: float(figure([row[key] for row in same])) for key in keys}
+            fixed = {"seed": name, "epochs": same[0]["epochs"], "network": network}
+            rows.append(fixed | values)
     if as_json:
         print(json.dumps(rows, indent=2))
         return
