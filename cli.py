@@ -221,6 +221,37 @@ def simulate(
 
 
 @rsnnctl.command()
+@click.argument("network", type=FILE, required=False)
+@click.option("--udp", "port", type=int, help="Port of 127.0.0.1; default: lines on stdin.")
+@click.option("--lsl", help="Name of a Lab Streaming Layer stream (extra `lsl`).")
+@click.option("--idle", default=5.0, show_default=True, help="Seconds without spikes that end it.")
+@click.option("--steps", type=int, help="Stop after so many steps.")
+@json_option
+def stream(
+    network: Path | None,
+    port: int | None,
+    lsl: str | None,
+    idle: float,
+    steps: int | None,
+    as_json: bool,
+) -> None:
+    """Decode spikes as they come; report latencies and losses on stderr."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.stream import HOST, stream_file
+
+    path = network or runs.default_file(runs.NETWORK)
+    tally = stream_file(
+        path,
+        port,
+        lsl,
+        idle=idle,
+        steps=steps,
+        ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
+    )
+    show.say_report(tally.as_dict(), as_json=as_json)
+
+
+@rsnnctl.command()
 @click.argument("files", type=FILE, nargs=-1)
 @click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")

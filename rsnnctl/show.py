@@ -130,6 +130,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def say_report(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print facts about what was done on stderr, where stdout has the results themselves."""
+    if as_json:
+        say(json.dumps(_finite(facts)))
+    else:
+        say(", ".join(f"{name} {_text(value)}" for name, value in facts.items()))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, float):
         if math.isnan(value):

@@ -13,8 +13,9 @@ from sim.packed import PackedRaster
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
-_BYTE_INDEX, _BIT_INDEX = np.uint64(3), np.uint64(0)
-_WORD = 8  # inputs of a raster looked at together
+BYTE_INDEX, BIT_INDEX = np.uint64(3), np.uint64(0)
+WORD = 8  # inputs of a raster looked at together
+NO_TRACE = tuple(np.zeros((0, 0), dtype) for dtype in (np.uint8, np.int32, np.int32))
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class Simulator:
         self._sums_rec = np.zeros(n_hidden, self._layout.sum_dtype)
         self._input_counts = np.zeros(network.n_inputs, np.int64)
         self._sent_counts = np.zeros(n_hidden, np.int64)
-        self._unkept = tuple(np.zeros((0, 0), d) for d in (np.uint8, np.int32, np.int32))
         self.n_steps = 0
 
     def reset(self) -> None:
@@ -91,12 +91,12 @@ class Simulator:
         """
         check_channels(self.network, raster.shape)
         if isinstance(raster, PackedRaster):
-            words, index_shift = raster.words, _BIT_INDEX
+            words, index_shift = raster.words, BIT_INDEX
         else:
-            words, index_shift = _byte_words(raster), _BYTE_INDEX
+            words, index_shift = _byte_words(raster), BYTE_INDEX
         out = np.empty((len(words), self._layout.n_rows), np.int32)
         if not record:
-            self.advance(words, index_shift, out, self._unkept)
+            self.advance(words, index_shift, out, NO_TRACE)
             return Block(out, None)
         n_hidden, n_lanes = self._layout.n_hidden_lanes, self._layout.n_lanes
         spk = np.empty((len(words), n_hidden), np.uint8)
@@ -153,8 +153,8 @@ def _byte_words(raster: NDArray) -> NDArray[np.uint64]:
             " spikes or not"
         )
     n_steps, n_inputs = raster.shape
-    if n_inputs % _WORD or raster.dtype != np.uint8:
-        padded = np.zeros((n_steps, -(-n_inputs // _WORD) * _WORD), np.uint8)
+    if n_inputs % WORD or raster.dtype != np.uint8:
+        padded = np.zeros((n_steps, -(-n_inputs // WORD) * WORD), np.uint8)
         padded[:, :n_inputs] = raster
         raster = padded
     words = np.require(raster, requirements="C").view(np.uint64)

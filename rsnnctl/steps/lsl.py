@@ -1,0 +1,64 @@
+"""Decode an Lab Streaming Layer stream of spikes; needs the extra `lsl`."""
+
+import time
+
+import numpy as np
+
+from rsnnctl.errors import MismatchError, ToolError
+from sim.network import IntegerNetwork
+from sim.stream import OrderedDecoder, Tally
+
+OUTLET = "rsnnctl"
+
+
+def stream_samples(
+    network: IntegerNetwork, name: str, *, idle: float, steps: int | None = None
+) -> Tally:
+    """Decode each sample of a stream, one step and one channel for each input; not 0 is a spike.
+
+    Velocities leave through a stream of the name `rsnnctl`, in the unit of the training target.
+
+    Args:
+        network: the network.
+        name: of the stream.
+        idle: s without a sample after which the stream is over, or not found.
+        steps: the stream is over after so many steps.
+
+    Raises:
+        ToolError: pylsl is missing, or there is no such stream.
+        MismatchError: another number of channels than the network has inputs.
+    """
+    try:
+        import pylsl
+    except (ImportError, RuntimeError) as error:  # RuntimeError: it does not find liblsl
+        raise ToolError(
+            "--lsl needs pylsl and liblsl: pip install 'rsnnctl[lsl]'; the page of pylsl tells"
+            " where liblsl comes from"
+        ) from error
+    found = pylsl.resolve_byprop("name", name, timeout=idle)
+    if not found:
+        raise ToolError(f"there is no LSL stream `{name}`; start it first, or wait longer: --idle")
+    if found[0].channel_count() != network.n_inputs:
+        raise MismatchError(
+            f"LSL stream `{name}` has {found[0].channel_count()} channels; the network has"
+            f" {network.n_inputs} inputs"
+        )
+    n_outputs = network.readout.n_outputs
+    info = pylsl.StreamInfo(OUTLET, "Velocity", n_outputs, 1 / network.dt, "double64", OUTLET)
+    inlet, outlet = pylsl.StreamInlet(found[0]), pylsl.StreamOutlet(info)
+    decoder = OrderedDecoder(network)
+    number = 0
+    try:
+        while steps is None or number < steps:
+            sample, _ = inlet.pull_sample(timeout=idle)
+            if sample is None:
+                break
+            start = time.perf_counter()
+            values = decoder.step(number, np.asarray(sample) != 0)
+            assert values is not None  # samples are numbered here, in order
+            outlet.push_sample(values.tolist())
+            decoder.tally.add(time.perf_counter() - start)
+            number += 1
+    except KeyboardInterrupt:
+        pass
+    return decoder.tally
