@@ -103,11 +103,11 @@ def train(
                 group["lr"] = rate
             epoch = state.epoch + 1
             with _tuned_torch(model, config):
-                loss, penalty = _run_epoch(
+                loss, train_r2, penalty = _run_epoch(
                     model, forward, windows, config, optimizer, masks, generator, epoch
                 )
                 r2, sparsity = validation.score(model, forward)
-            record = EpochRecord(epoch, config.epochs, rate, loss, penalty, r2, sparsity)
+            record = EpochRecord(epoch, config.epochs, rate, loss, train_r2, penalty, r2, sparsity)
             state = state.after(record, model, optimizer, generator)
             if keep is not None:
                 keep(state)
@@ -178,11 +178,12 @@ def _run_epoch(
     masks: Mapping[str, Tensor],
     generator: torch.Generator,
     epoch: int,
-) -> tuple[float, float]:
-    """Return RMSE and activity penalty, each the mean over the windows."""
+) -> tuple[float, float, float]:
+    """Return RMSE (mean over the windows), R2 over all of them, and mean activity penalty."""
     order = torch.randperm(len(windows), generator=generator)
     batches = order.split(min(config.batch, len(windows)))
     total_loss = total_penalty = 0.0
+    error, total, squares = torch.zeros(3, model.architecture.n_outputs, dtype=torch.float64)
     for number, chosen in enumerate(batches, 1):
         raster, velocity = windows.batch(chosen)
         decoded = forward(model, raster, config.dropout, generator)
@@ -199,8 +200,14 @@ def _run_epoch(
         optimizer.step()
         _hold(model, masks)
         total_loss += loss.item() * len(chosen)
+        target = velocity.flatten(0, 1).double()
+        error += (decoded.out.detach().flatten(0, 1) - target).square().sum(0)
+        total += target.sum(0)
+        squares += target.square().sum(0)
         total_penalty += penalty.item() * len(chosen)
-    return total_loss / len(windows), total_penalty / len(windows)
+    n_targets = len(windows) * config.window_steps
+    r2 = float((1.0 - error / (squares - total.square() / n_targets)).mean())
+    return total_loss / len(windows), r2, total_penalty / len(windows)
 
 
 def _hold(model: RSNN, masks: Mapping[str, Tensor]) -> None:

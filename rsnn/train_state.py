@@ -22,15 +22,17 @@ FORMAT = "rsnnctl-training-state"
 class EpochRecord:
     """What one epoch has brought.
 
-    `loss` is the RMSE over the training batches, under dropout, in mm per step; `penalty` the sum
-    of the activity regularizers; `validation_r2` and `activation_sparsity` (share of zeros in the
-    hidden spikes) are without dropout, over the validation windows.
+    `loss` and `train_r2` are RMSE (mm per step) and R2 over the training batches, under dropout and
+    while the parameters change; `penalty` is the sum of the activity regularizers; `validation_r2`
+    and `activation_sparsity` (share of zeros in the hidden spikes) are without dropout, over the
+    validation windows.
     """
 
     epoch: int
     n_epochs: int
     learning_rate: float
     loss: float
+    train_r2: float
     penalty: float
     validation_r2: float
     activation_sparsity: float

@@ -74,7 +74,7 @@ def metrics_row(name: str, stream: str, metrics: Metrics) -> dict[str, Any]:
 def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
     """Show the epochs of a training on stderr, with time left; nothing where it is no terminal.
 
-    Yields a function of a record with `epoch`, `loss` and `validation_r2`.
+    Yields a function of a record with `epoch`, `train_r2` and `validation_r2`.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -88,7 +88,7 @@ def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
         task = bar.add_task(what, total=total, remark="")
 
         def report(record: Any) -> None:
-            remark = f"loss {record.loss:.4f}, validation R2 {record.validation_r2:.3f}"
+            remark = f"R2 train {record.train_r2:.3f}, validation {record.validation_r2:.3f}"
             bar.update(task, completed=record.epoch, remark=remark)
 
         yield report

@@ -21,7 +21,8 @@ Work = Callable[[TrainState | None, Callable[[TrainState], None]], TrainResult]
 def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: Work) -> None:
     """Train a model in place, or set it to what this stage has made of it before.
 
-    Every epoch is kept in `stages/<name>.state.h5`, the finished model in `stages/<name>.rsnn.h5`.
+    Every epoch is kept in `stages/<name>.state.h5` and listed in `stages/<name>.jsonl`, the
+    finished model in `stages/<name>.rsnn.h5`.
 
     Args:
         folder: of the run.
@@ -45,7 +46,13 @@ def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: 
     if under_way.exists():
         state, provenance = load_state(under_way)
         _check_label(under_way, label, provenance["label"])
-    result = work(state, lambda kept: save_state(kept, under_way, {"label": label}))
+
+    def keep(state: TrainState) -> None:
+        save_state(state, under_way, {"label": label})
+        lines = _lines(name, [asdict(record) for record in state.records])
+        write_text(folder / FOLDER / f"{name}.jsonl", lines)
+
+    result = work(state, keep)
     records = [asdict(record) for record in result.records]
     save_model(model, done, {"label": label, "records": records})
     under_way.unlink(missing_ok=True)
@@ -58,11 +65,11 @@ def has_begun(folder: Path) -> bool:
 
 def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
     """Write one JSON line per epoch of the named finished stages."""
-    lines = []
+    text = ""
     for name in names:
         _, provenance = load_model(folder / FOLDER / f"{name}.rsnn.h5")
-        lines += [json.dumps({"stage": name} | record) for record in provenance["records"]]
-    write_text(path, "\n".join(lines) + "\n")
+        text += _lines(name, provenance["records"])
+    write_text(path, text)
 
 
 def clear(folder: Path) -> None:
@@ -76,6 +83,10 @@ def best_record(path: Path) -> EpochRecord:
     last = [r for r in records if r["stage"] == records[-1]["stage"]]
     best = max(last, key=lambda r: r["validation_r2"])
     return EpochRecord(**{key: value for key, value in best.items() if key != "stage"})
+
+
+def _lines(name: str, records: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps({"stage": name} | record) + "\n" for record in records)
 
 
 def _check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
