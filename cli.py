@@ -82,6 +82,7 @@ resume_option = click.option("--resume", is_flag=True, help="Go on with what was
 @config_option
 @set_option
 @click.option("--epochs", type=int, help="Of training. Default: those of the recipe.")
+@click.option("--kernel", default="numba", show_default=True, help="Or torch, the definition.")
 @click.option("--seeds", default="1", show_default=True, help="One, or 1,4 or 1..5: a run each.")
 @click.option("--pretrain", is_flag=True, help="On all SESSIONS together, before each by itself.")
 @click.option("--name", default="train", show_default=True, help="Of the run folder.")

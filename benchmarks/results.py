@@ -54,6 +54,7 @@ def run_seed(seed: int, model: str, recipe: str, settings: tuple[str, ...]) -> l
             config=None,
             settings=settings,
             epochs=None,
+            kernel="numba",
             seeds=str(seed),
             pretrain=False,
             name=name,

@@ -38,6 +38,7 @@ def started(session: Path, *settings: str, **changes) -> list[Path]:
         "config": None,
         "settings": (*FAST, *settings),
         "epochs": None,
+        "kernel": "numba",
         "seeds": "1",
         "pretrain": False,
         "name": "run",

@@ -33,6 +33,7 @@ def start_all(
     config: Path | None,
     settings: Sequence[str],
     epochs: int | None,
+    kernel: str,
     seeds: str,
     pretrain: bool,
     name: str,
@@ -46,6 +47,7 @@ def start_all(
         config: TOML file.
         settings: `section.name=value`.
         epochs: of training, over all others.
+        kernel: of every stage, a name in `rsnn.recipe.KERNELS`; settings come after it.
         seeds: what `parse_seeds` reads.
         pretrain: train on all sessions together first.
         name: of the run; session and seed are added where there are several.
@@ -57,6 +59,7 @@ def start_all(
     numbers = parse_seeds(seeds)
     if pretrain and not sessions:
         raise DataError("--pretrain is given but no session; name the recordings to train on")
+    kernels = [f"{stage}.kernel={kernel}" for stage in ("pretraining", "training", "retraining")]
     changed = () if epochs is None else (f"training.epochs={epochs}",)
     folders: list[Path] = []
     try:
@@ -70,7 +73,7 @@ def start_all(
                     used,
                     preset=model,
                     files=[config] if config else [],
-                    settings=(*settings, *changed),
+                    settings=(*kernels, *settings, *changed),
                     seed=seed,
                 )
                 folders.append(

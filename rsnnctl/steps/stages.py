@@ -86,7 +86,7 @@ def best_record(path: Path) -> EpochRecord:
 
 
 def _lines(name: str, records: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps({"stage": name} | record) + "\n" for record in records)
+    return "".join(json.dumps({"stage": name, **record}) + "\n" for record in records)
 
 
 def _check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
