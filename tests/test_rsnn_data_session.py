@@ -97,6 +97,22 @@ def test_the_last_edge_belongs_to_the_last_bin_and_no_other_right_edge_does() ->
     times = np.array([3.0, 2.0, 0.0, -0.1, 3.1, 0.9, np.nan])
     assert occupied_bins(times, edges).tolist() == [3, 3, 1, 1]
     assert occupied_bins(times[3:5], edges).tolist() == []
+    assert occupied_bins(times[2:4], edges[:1]).tolist() == [0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_spike_at_or_beside_any_edge_is_in_the_bin_that_a_search_finds(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    start = random.random() * 10.0 ** random.integers(0, 5)
+    edges = np.arange(start - DT, start + random.integers(2, 3000) * DT, DT)
+    if seed % 4 == 0:  # nothing regular
+        edges = np.unique(random.random(edges.size)) * 50
+    at = random.choice(edges, 200)
+    anywhere = edges[0] + random.random(500) * (edges[-1] - edges[0])
+    times = np.concatenate([at, np.nextafter(at, -np.inf), np.nextafter(at, np.inf), anywhere])
+    inside = times[(times >= edges[0]) & (times <= edges[-1])]
+    found = np.minimum(np.searchsorted(edges, inside, side="right"), edges.size - 1)
+    assert np.array_equal(occupied_bins(times, edges), found)
 
 
 @pytest.mark.parametrize(
