@@ -152,8 +152,9 @@ def _sum_dtype(network: IntegerNetwork) -> np.dtype:
 
 def _reach(weights: NDArray) -> NDArray[np.int64]:
     """Largest absolute value that the sum of some weights of each neuron (post,) can have."""
-    wide = weights.astype(np.int64)
-    return np.maximum(np.maximum(wide, 0).sum(1), np.maximum(-wide, 0).sum(1))
+    total = weights.sum(1, dtype=np.int64)
+    sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
+    return (sizes + np.abs(total)) // 2  # its positive or its negative weights alone
 
 
 def _is_wide(network: IntegerNetwork) -> bool:

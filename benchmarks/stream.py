@@ -1,0 +1,108 @@
+"""Latencies of closed loops: `python benchmarks/stream.py [--json] [--seconds 20]`.
+
+A network of 96-64-2 as training starts it, Poisson input of 20 Hz. `library` is one call of
+Decoder.step, `answer` is from the arrival of a packet to the departure of its answer inside
+`rsnnctl stream --udp`, `round_trip` is what the sender sees, over 127.0.0.1. Packets come at four
+times real time. Another busy process on the same core shows in the last percent.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter, sleep
+
+import numpy as np
+from numpy.typing import NDArray
+from simulate import CASES, case
+
+from export.quantize import quantize
+from rsnn.data.raster import random_raster
+from rsnnctl.steps.stream import HOST
+from sim.artifact import save_network
+from sim.decoder import Decoder
+from sim.network import IntegerNetwork
+from sim.packets import decode_velocity, encode_spikes
+
+SPEED = 4  # times real time
+_LARGEST_ANSWER = 1024  # bytes
+
+
+def library(network: IntegerNetwork, events: list[NDArray]) -> list[float]:
+    """Seconds of every call of a decoder."""
+    decoder = Decoder(network)
+    seconds = []
+    for indices in events:
+        start = perf_counter()
+        decoder.step(indices)
+        seconds.append(perf_counter() - start)
+    return seconds
+
+
+def socket_round_trips(
+    network: IntegerNetwork, events: list[NDArray], folder: Path
+) -> tuple[list[float], dict]:
+    """Seconds from sending each packet to its answer, and the report of `rsnnctl stream`."""
+    path = folder / "network.int.h5"
+    save_network(network, path)
+    command = [sys.executable, "-m", "cli", "stream", path, "--udp", "0", "--idle", "10", "--json"]
+    process = subprocess.Popen(
+        [*command, "--steps", str(len(events))],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
+    assert process.stderr is not None
+    port = int(process.stderr.readline().rsplit(":", 1)[1])
+    seconds = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.connect((HOST, port))
+        own.settimeout(5)
+        begin = perf_counter()
+        for number, indices in enumerate(events):
+            sleep(max(0.0, begin + number * network.dt / SPEED - perf_counter()))
+            start = perf_counter()
+            own.send(encode_spikes(number, indices))
+            step, _ = decode_velocity(own.recv(_LARGEST_ANSWER))
+            seconds.append(perf_counter() - start)
+            assert step == number
+    report = json.loads(process.communicate(timeout=30)[1])
+    return seconds, report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of packets, as they come")
+    options = parser.parse_args()
+    network = quantize(case(*CASES["tiny 96"]))
+    n_steps = max(10, round(options.seconds / network.dt * SPEED))
+    raster = random_raster(n_steps, network.n_inputs, dt=network.dt)
+    events = [np.flatnonzero(spikes) for spikes in raster]
+    calls = library(network, events)
+    with tempfile.TemporaryDirectory() as folder:
+        trips, report = socket_round_trips(network, events, Path(folder))
+    answers = {name: report[f"{name}_us"] for name in ("p50", "p99", "max")}
+    rows = {"library": _quantiles(calls), "answer": answers, "round_trip": _quantiles(trips)}
+    counts = {name: report[name] for name in ("steps", "lost", "late", "malformed")}
+    counts["missed_deadlines"] = report["missed_deadlines"]
+    if options.json:
+        print(json.dumps({"us": rows, "counts": counts}, indent=2))
+        return
+    print(f"load {os.getloadavg()[0]:.1f}\n| | p50, us | p99, us | max, us |\n|---|---|---|---|")
+    for name, row in rows.items():
+        print(f"| {name} | {row['p50']:.0f} | {row['p99']:.0f} | {row['max']:.0f} |")
+    print(counts)
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    p50, p99, largest = np.quantile(seconds, [0.5, 0.99, 1.0]) * 1e6
+    return {"p50": float(p50), "p99": float(p99), "max": float(largest)}
+
+
+if __name__ == "__main__":
+    main()
