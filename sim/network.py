@@ -81,7 +81,10 @@ class CubaLI:
         The mean over heads of `out * out_scale`, summed in head order: the one place where floats
         return.
         """
-        scaled = (out * self.out_scale).reshape(len(out), self.n_heads, self.n_outputs)
+        scaled = out * self.out_scale
+        if self.n_heads == 1:  # for closed loops, where every call of numpy counts
+            return scaled
+        scaled = scaled.reshape(len(out), self.n_heads, self.n_outputs)
         total = scaled[:, 0]
         for head in range(1, self.n_heads):
             total = total + scaled[:, head]
