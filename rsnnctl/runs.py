@@ -96,10 +96,14 @@ def latest() -> Path:
     """The newest run's folder.
 
     Raises:
-        FileError: there is none yet.
+        FileError: there is none yet, or only one that was interrupted.
     """
     link = ROOT / _LATEST
     if not link.is_dir():
+        if begun := unfinished():
+            raise FileError(
+                f"{begun[0]}: its training was interrupted; `rsnnctl train --resume` goes on"
+            )
         raise FileError(
             f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
             " or name a file"

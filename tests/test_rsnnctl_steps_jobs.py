@@ -161,6 +161,8 @@ def test_an_interrupted_run_is_kept_and_goes_on(here, session):
     with pytest.raises(KeyboardInterrupt):
         train_run(folder, interrupt)
     assert jobs.resumable() == [folder]
+    with pytest.raises(FileError, match="was interrupted; `rsnnctl train --resume` goes on"):
+        runs.latest()
     (row,) = jobs.run_all(jobs.resumable(), n_jobs=1, backend="loky")
     assert runs.latest() == folder
     with pytest.raises(FileError, match="no run was interrupted"):
