@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import CHOICES, covering_contracts, networks, random_network, random_raster
+from test_sim_reference import UNIT, one_neuron
 
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
@@ -195,3 +196,12 @@ def test_published_networks_agree_over_synthetic_and_real_spikes(published, reac
             trace = assert_equal(network, raster)
             assert trace.variables["hidden0.spk"].any()
             assert trace.variables["readout.out"].any()
+
+
+@pytest.mark.parametrize("fires_when", [">", ">="])
+def test_a_membrane_exactly_at_threshold_agrees(fires_when):
+    network = one_neuron(replace(UNIT, fires_when=fires_when))
+    raster = np.array([[1], [1], [0], [0], [0], [0]], np.uint8)  # brings it to its threshold of 2
+    trace = assert_equal(network, raster)
+    assert trace.variables["hidden0.mem"].max() == 2
+    assert trace.variables["hidden0.spk"].any() == (fires_when == ">=")
