@@ -228,26 +228,14 @@ def simulate(
 @click.option("--idle", default=5.0, show_default=True, help="Seconds without spikes that end it.")
 @click.option("--steps", type=int, help="Stop after so many steps.")
 @json_option
-def stream(
-    network: Path | None,
-    port: int | None,
-    lsl: str | None,
-    idle: float,
-    steps: int | None,
-    as_json: bool,
-) -> None:
+def stream(network: Path | None, as_json: bool, **options) -> None:
     """Decode spikes as they come; report latencies and losses on stderr."""
     from rsnnctl import runs, show
     from rsnnctl.steps.stream import HOST, stream_file
 
     path = network or runs.default_file(runs.NETWORK)
     tally = stream_file(
-        path,
-        port,
-        lsl,
-        idle=idle,
-        steps=steps,
-        ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
+        path, ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"), **options
     )
     show.say_report(tally.as_dict(), as_json=as_json)
 
@@ -261,30 +249,13 @@ def stream(
 @click.option("--gru", is_flag=True, help="A GRU of tinyRSNN's size beside it (a minute).")
 @click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
 @json_option
-def evaluate(
-    files: tuple[Path, ...],
-    sessions: tuple[Path, ...],
-    part: str,
-    precision: str,
-    baselines: bool,
-    gru: bool,
-    harness: bool,
-    as_json: bool,
-) -> None:
+def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool, **options) -> None:
     """Print NeuroBench's table for float models and integer networks, in total and per session."""
     from rsnnctl import runs, show
     from rsnnctl.steps.evaluate import evaluate_files
 
     paths = files or tuple(runs.present(runs.MODEL, runs.NETWORK))
-    rows = evaluate_files(
-        paths,
-        sessions,
-        part=part,
-        precision=precision,
-        baselines=baselines,
-        gru=gru,
-        harness=harness,
-    )
+    rows = evaluate_files(paths, sessions, **options)
     show.print_json(rows) if as_json else show.print_table(rows)
 
 
