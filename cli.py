@@ -141,6 +141,7 @@ def quantize(
     model: Path | None, bits: int, decay_bits: int, frac_bits: int, output: Path | None
 ) -> None:
     """Turn a float model into an integer network."""
+    from export.quantization.precision import Precision
     from export.quantize import quantize
     from rsnn.checkpoint import load_model
     from rsnnctl import runs, show
@@ -155,7 +156,9 @@ def quantize(
     facts = provenance("quantize", model=read_label(source).digest, **widths)
     facts["history"] = history
     network = quantize(
-        float_model, bits=bits, decay_bits=decay_bits, frac_bits=frac_bits, metadata=facts
+        float_model,
+        Precision(bits=bits, decay_bits=decay_bits, frac_bits=frac_bits),
+        metadata=facts,
     )
     target = output or source.with_name(source.name.removesuffix(".rsnn.h5") + ".int.h5")
     save_network(network, target)

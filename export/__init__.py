@@ -1,6 +1,6 @@
 """The bridge: floating point to integers, and integers to the formats that others read.
 
-Every file here but `quantize.py` (and `qat.py`, once it stands) is one format, named like its file.
+Every file here but `quantize.py` and `qat.py` is one format, named like its file.
 """
 
 import pkgutil
@@ -12,5 +12,5 @@ _FROM_FLOAT = {"quantize", "qat"}  # they make integer networks, and they alone 
 
 def formats() -> dict[str, ModuleType]:
     """Import and return every format by name. A new one is a new file here and nothing else."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
     return {name: import_module(f"export.{name}") for name in names if name not in _FROM_FLOAT}

@@ -15,53 +15,97 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.quantization.precision import Precision
+from export.quantization.rounding import Rounded, round_weights
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
 from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, RangeError
 from sim.bounds import state_bounds
-from sim.contract import (
-    MAX_FRAC,
-    MAX_STATE_BITS,
-    MAX_WEIGHT_BITS,
-    PAPER,
-    NumericContract,
-    signed_range,
-)
-from sim.network import MAX_EXPONENT, CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+
+PLAIN = Precision()
 
 
 def quantize(
     model: RSNN,
+    precision: Precision = PLAIN,
     *,
-    bits: int = 8,
-    decay_bits: int = 12,
-    frac_bits: int = 6,
+    moments: Mapping[str, NDArray[np.float64]] | None = None,
     contract: NumericContract = PAPER,
     metadata: Mapping[str, Any] | None = None,
 ) -> IntegerNetwork:
-    """Round a float model to integers: nearest, with one scale a neuron from its largest weight.
+    """Round a float model to integers.
 
     Args:
         model: the float model.
-        bits: width of a weight, 2..16.
-        decay_bits: fractional bits of the decay factors, 1..16.
-        frac_bits: fractional bits of the state below one weight unit, 0..16.
-        contract: the semantics to compute under; its widths are replaced. The state widths are
-            the smallest in which nothing can overflow, at most 32.
+        precision: widths, and the rule for scales.
+        moments: by layer name, what its inputs deliver (`calibration.moments`); without, each
+            weight is rounded to nearest.
+        contract: the semantics to compute under; its widths are replaced.
         metadata: provenance to store with the network.
 
     Raises:
-        RangeError: a number of bits is out of range, or too large for a neuron's threshold.
-        DataError: a weight or time constant is NaN or infinite.
+        RangeError: the widths are too large for a neuron's threshold or too small for its state.
+        DataError: a weight or time constant is NaN or infinite, or a matrix is all zero.
     """
-    for option, value, low, high in (
-        ("--bits", bits, 2, MAX_WEIGHT_BITS),
-        ("--decay-bits", decay_bits, 1, MAX_FRAC),
-        ("--frac-bits", frac_bits, 0, MAX_FRAC),
-    ):
-        if not low <= value <= high:
-            raise RangeError(f"{option} is {value}; {low} to {high} is possible")
+    check_model(model)
+    rounded = [
+        round_weights(w_in, w_rec, (precision.steps("in"), precision.steps("rec")), precision, m)
+        for (w_in, w_rec), m in zip(_hidden_weights(model), _moments(model, moments), strict=True)
+    ]
+    w_out = np.concatenate([_float64(head.w_out) for head in model.heads])
+    nothing = np.zeros((len(w_out), 0))
+    moment = None if moments is None else moments["readout"]
+    steps = (precision.steps("out"), 1)
+    rounded.append(round_weights(w_out, nothing, steps, precision, moment))
+    return assemble(model, rounded, precision, contract, metadata)
+
+
+def assemble(
+    model: RSNN,
+    rounded: Sequence[Rounded],
+    precision: Precision,
+    contract: NumericContract,
+    metadata: Mapping[str, Any] | None = None,
+) -> IntegerNetwork:
+    """Make the network of rounded weights, hidden layers first, and a model's time constants.
+
+    Raises:
+        RangeError: thresholds or widths that do not fit.
+    """
+    contract = wide_contract(contract, precision)
+    layers: list[Layer] = []
+    limits = []
+    for float_layer, weights in zip(model.hidden, rounded[:-1], strict=True):
+        layer, limit = _hidden(float_layer, weights, contract)
+        layers.append(layer)
+        limits.append(limit)
+    layers.append(_readout(model, rounded[-1], contract))
+    wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
+    _check_thresholds(wide, limits)
+    return replace(wide, contract=_with_state_widths(wide, precision))
+
+
+def wide_contract(contract: NumericContract, precision: Precision) -> NumericContract:
+    """The contract with the widths of a precision, but states of 32 bits."""
+    return replace(
+        contract,
+        weight_bits=precision.weight_bits,
+        decay_frac=precision.decay_bits,
+        frac_bits=precision.frac_bits,
+        syn_bits=MAX_STATE_BITS,
+        mem_bits=MAX_STATE_BITS,
+    )
+
+
+def check_model(model: RSNN) -> None:
+    """Refuse a model that no integers can stand for.
+
+    Raises:
+        DataError: a parameter is not finite, or a matrix is all zero.
+    """
     for name, parameter in model.named_parameters():
         broken = parameter.numel() - int(torch.isfinite(parameter).sum())
         if broken:
@@ -69,24 +113,11 @@ def quantize(
                 f"`{name}` holds {broken} values that are NaN or infinite of {parameter.numel()};"
                 " train or import the model again"
             )
-    contract = replace(
-        contract,
-        weight_bits=bits,
-        decay_frac=decay_bits,
-        frac_bits=frac_bits,
-        syn_bits=MAX_STATE_BITS,
-        mem_bits=MAX_STATE_BITS,
-    )
-    layers: list[Layer] = []
-    limits = []
-    for float_layer in model.hidden:
-        layer, limit = _hidden(float_layer, contract)
-        layers.append(layer)
-        limits.append(limit)
-    layers.append(_readout(model, contract))
-    wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
-    _check_thresholds(wide, limits)
-    return replace(wide, contract=_narrow(wide))
+    for name, weights in model.connections().items():
+        if name.endswith((".w_in", ".w_out")) and not weights.any():
+            raise DataError(
+                f"`{name}` is all zero, so nothing passes it; prune less, or train the model again"
+            )
 
 
 def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float64]]) -> None:
@@ -110,54 +141,56 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
         )
 
 
-def _narrow(network: IntegerNetwork) -> NumericContract:
-    """The contract with the smallest state widths in which nothing overflows, at most 32 bits."""
-    bounds = state_bounds(network).values()
+def _with_state_widths(wide: IntegerNetwork, precision: Precision) -> NumericContract:
+    """The contract with the asked state widths, or the smallest in which nothing overflows.
+
+    At most 32 bits in any case; thresholds and initial values fit.
+    """
+    bounds = state_bounds(wide).values()
     constants = np.concatenate(
-        [*(layer.threshold for layer in network.hidden), network.readout.initial_out]
+        [*(layer.threshold for layer in wide.hidden), wide.readout.initial_out]
     )
     held = int(np.abs(constants.astype(np.int64)).max()).bit_length() + 1
+    if precision.mem_bits is not None and held > precision.mem_bits:
+        raise RangeError(
+            f"--mem-bits is {precision.mem_bits}; the largest threshold or initial value needs"
+            f" {held}. Quantize with --mem-bits {held} or fewer --frac-bits"
+        )
     return replace(
-        network.contract,
-        syn_bits=min(MAX_STATE_BITS, max(2, *(b.syn_bits for b in bounds))),
-        mem_bits=min(MAX_STATE_BITS, max(held, *(b.mem_bits for b in bounds))),
+        wide.contract,
+        syn_bits=precision.syn_bits or min(MAX_STATE_BITS, max(2, *(b.syn_bits for b in bounds))),
+        mem_bits=precision.mem_bits
+        or min(MAX_STATE_BITS, max(held, *(b.mem_bits for b in bounds))),
     )
 
 
-def _hidden(layer, contract: NumericContract) -> tuple[CubaLIF, NDArray[np.float64]]:
+def _hidden(
+    layer, weights: Rounded, contract: NumericContract
+) -> tuple[CubaLIF, NDArray[np.float64]]:
     """The integer layer, and its thresholds before they were cut to the widest state word."""
-    w_in = _float64(layer.w_in)
-    w_rec = None if layer.w_rec is None else _float64(layer.w_rec)
-    decay_mem, decay_syn, gain = _decays(layer.tau, contract)
-    steps = signed_range(contract.weight_bits)[1]
-    scale_in = np.abs(w_in).max(1) / steps
-    scale_rec = np.zeros_like(scale_in) if w_rec is None else np.abs(w_rec).max(1) / steps
-    unit, e_in, e_rec = _common_unit(scale_in, scale_rec)
-    limit = V_THRESHOLD * 2.0**contract.frac_bits / (unit * gain)
+    decay_mem, decay_syn, gain = integer_decays(layer.tau, contract)
+    limit = V_THRESHOLD * 2.0**contract.frac_bits / (weights.grid.unit * gain)
     threshold = np.floor(limit) + (contract.fires_when == ">=")
     quantized = CubaLIF(
-        w_in=_rounded(w_in, unit * 2.0**e_in, steps),
-        w_rec=None if w_rec is None else _rounded(w_rec, unit * 2.0**e_rec, steps),
-        e_in=e_in,
-        e_rec=e_rec,
+        w_in=weights.w_in,
+        w_rec=None if layer.w_rec is None else weights.w_rec,
+        e_in=weights.grid.e_in,
+        e_rec=weights.grid.e_rec,
         decay_syn=decay_syn,
         decay_mem=decay_mem,
-        threshold=np.minimum(threshold, signed_range(contract.mem_bits)[1]).astype(np.int64),
+        threshold=np.minimum(threshold, signed_range(MAX_STATE_BITS)[1]).astype(np.int64),
     )
     return quantized, limit
 
 
-def _readout(model: RSNN, contract: NumericContract) -> CubaLI:
+def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI:
     heads: list = list(model.heads)
-    w_out = np.concatenate([_float64(head.w_out) for head in heads])
-    parts = [_decays(head.tau, contract) for head in heads]
+    parts = [integer_decays(head.tau, contract) for head in heads]
     decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
-    steps = signed_range(contract.weight_bits)[1]
-    unit, _, _ = _common_unit(np.abs(w_out).max(1) / steps, np.zeros(len(w_out)))
-    out_scale = unit * gain / 2.0**contract.frac_bits
+    out_scale = weights.grid.unit * gain / 2.0**contract.frac_bits
     low, high = signed_range(contract.mem_bits)
     return CubaLI(
-        w_out=_rounded(w_out, unit, steps),
+        w_out=weights.w_in,
         decay_syn=decay_syn,
         decay_mem=decay_mem,
         initial_out=np.clip(np.trunc(INITIAL_OUT / out_scale), low, high).astype(np.int64),
@@ -166,7 +199,7 @@ def _readout(model: RSNN, contract: NumericContract) -> CubaLI:
     )
 
 
-def _decays(
+def integer_decays(
     tau: TimeConstants, contract: NumericContract
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded."""
@@ -181,25 +214,21 @@ def _decays(
     return decay_mem, decay_syn, 1.0 - decay_mem / unity
 
 
-def _common_unit(
-    scale_in: NDArray, scale_rec: NDArray
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """One unit a neuron, in which both its scales are powers of two: (unit, e_in, e_rec).
-
-    The larger scale is kept exactly and the smaller one grows to the next power of two below it,
-    so that no weight is clipped. A neuron without weights gets the unit 1.
-    """
-    large = np.maximum(scale_in, scale_rec)
-    small = np.minimum(scale_in, scale_rec)
-    large = np.where(large == 0, 1.0, large)
-    shift = np.floor(np.log2(large / np.where(small == 0, large, small))).astype(np.int64)
-    shift = np.minimum(shift, MAX_EXPONENT)
-    e_in = np.where(scale_in >= scale_rec, shift, 0)
-    return large / 2.0**shift, e_in, np.where(scale_in >= scale_rec, 0, shift)
+def _hidden_weights(model: RSNN) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """(w_in, w_rec) of each hidden layer; w_rec is (post, 0) where there is none."""
+    found = []
+    layers: list = list(model.hidden)
+    for layer in layers:
+        w_in = _float64(layer.w_in)
+        w_rec = np.zeros((len(w_in), 0)) if layer.w_rec is None else _float64(layer.w_rec)
+        found.append((w_in, w_rec))
+    return found
 
 
-def _rounded(weights: NDArray, scale: NDArray, steps: int) -> NDArray[np.int64]:
-    return np.clip(np.rint(weights / scale[:, None]), -steps, steps).astype(np.int64)
+def _moments(model: RSNN, moments: Mapping[str, NDArray] | None) -> list[NDArray | None]:
+    if moments is None:
+        return [None] * len(model.hidden)
+    return [moments[f"hidden{i}"] for i in range(len(model.hidden))]
 
 
 def _float64(parameter: torch.Tensor) -> NDArray[np.float64]:

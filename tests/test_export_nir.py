@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from networks import covering_contracts, networks, random_network, random_raster
 
 from export.nir import METADATA_KEY, export_nir, import_nir, run_backend, to_graph
+from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnnctl.errors import DataError, FileError
@@ -39,7 +40,7 @@ def test_the_way_through_nir_keeps_the_digest(tmp_path, network):
 def test_published_networks_keep_their_digest(published, tmp_path):
     for path in published:
         for bits in (4, 8, 16):
-            network = quantize(import_published(path), bits=bits)
+            network = quantize(import_published(path), Precision(bits=bits))
             export_nir(network, tmp_path / "net.nir")
             assert import_nir(tmp_path / "net.nir").digest() == network.digest()
 

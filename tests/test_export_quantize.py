@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import FLOOR_SUBTRACT
 
+from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
@@ -54,7 +55,7 @@ def restored(model: RSNN, network) -> dict[str, np.ndarray]:
 @given(st.integers(0, 10_000), st.integers(2, 16))
 def test_no_weight_moves_by_more_than_half_a_step_and_zeros_stay_zero(seed, bits):
     model = random_model(seed)
-    network = quantize(model, bits=bits)
+    network = quantize(model, Precision(bits=bits, scale="max"))
     for name, weights in restored(model, network).items():
         wanted = model.connections()[name].detach().double().numpy()
         largest = np.abs(wanted).max(1, keepdims=True)
@@ -67,7 +68,7 @@ def test_no_weight_moves_by_more_than_half_a_step_and_zeros_stay_zero(seed, bits
 def test_decays_are_the_nearest_integers_of_the_float_decays():
     model = random_model(1)
     for decay_bits in (4, 12, 16):
-        network = quantize(model, decay_bits=decay_bits)
+        network = quantize(model, Precision(decay_bits=decay_bits))
         for layer, float_layer in zip(network.hidden, model.hidden, strict=True):
             for found, wanted in zip(
                 (layer.decay_mem, layer.decay_syn), float_layer.tau.decays(), strict=True
@@ -80,7 +81,7 @@ def test_decays_are_the_nearest_integers_of_the_float_decays():
 
 def test_the_threshold_is_the_float_threshold_in_units_of_the_membrane():
     model = random_model(2)
-    network = quantize(model, bits=8, frac_bits=6)
+    network = quantize(model, Precision(bits=8, frac_bits=6, scale="max"))
     layer = network.hidden[0]
     largest = torch.maximum(
         model.hidden[0].w_in.detach().abs().amax(1), model.hidden[0].w_rec.detach().abs().amax(1)
@@ -88,19 +89,19 @@ def test_the_threshold_is_the_float_threshold_in_units_of_the_membrane():
     unit = largest.double().numpy() / 127 / 2.0 ** np.maximum(layer.e_in, layer.e_rec)
     gain = 1 - layer.decay_mem / 4096
     assert np.array_equal(layer.threshold, np.floor(64 / (unit * gain)))
-    inclusive = quantize(model, contract=replace(PAPER, fires_when=">="))
+    inclusive = quantize(model, Precision(scale="max"), contract=replace(PAPER, fires_when=">="))
     assert np.array_equal(inclusive.hidden[0].threshold, layer.threshold + 1)
 
 
 def test_the_readout_starts_at_the_float_initial_value():
-    network = quantize(random_model(3), frac_bits=16)
+    network = quantize(random_model(3), Precision(frac_bits=16))
     assert network.readout.n_heads == 2
     start = network.readout.initial_out * network.readout.out_scale
     assert np.abs(start + 0.01).max() <= network.readout.out_scale.max()
 
 
 def test_state_widths_hold_the_worst_case_and_no_bit_more():
-    network = quantize(random_model(4), bits=6)
+    network = quantize(random_model(4), Precision(bits=6))
     bounds = state_bounds(network).values()
     assert network.contract.syn_bits == max(b.syn_bits for b in bounds) < 32
     assert network.contract.mem_bits == max(b.mem_bits for b in bounds) < 32
@@ -111,7 +112,7 @@ def test_with_many_bits_the_integers_follow_the_float_model(contract):
     """At 16 bits rounding is far below the distance of the membrane to threshold, for a while."""
     model = random_model(5, Architecture(11, (6,)))
     raster = random_raster(60, 11, dt=0.004, rate=40.0, seed=1)
-    network = quantize(model, bits=16, decay_bits=16, frac_bits=10, contract=contract)
+    network = quantize(model, Precision(bits=16, decay_bits=16, frac_bits=10), contract=contract)
     run = kernels.run(network, raster, record=True)
     out, spk = decode(model, raster, dtype=torch.float64)
     same = np.array_equal(run.trace.variables["hidden0.spk"], spk[0])
@@ -135,18 +136,18 @@ def test_with_many_bits_the_integers_follow_the_float_model(contract):
 )
 def test_bits_out_of_range_are_refused(option, value, text):
     with pytest.raises(RangeError) as caught:
-        quantize(random_model(0), **{option: value})
+        Precision(**{option: value})
     assert str(caught.value) == text
 
 
 def test_a_threshold_that_fits_no_state_word_is_refused_with_the_bits_that_fit():
     model = random_model(0)
     with pytest.raises(RangeError) as caught:
-        quantize(model, bits=16, frac_bits=16)
+        quantize(model, Precision(bits=16, frac_bits=16))
     text = str(caught.value)
     assert "ends at 2147483647. Quantize with --frac-bits " in text
     fits = int(text.rsplit(" ", 1)[1])
-    quantize(model, bits=16, frac_bits=fits)
+    quantize(model, Precision(bits=16, frac_bits=fits))
 
 
 def test_a_neuron_that_can_never_fire_may_keep_a_threshold_out_of_reach():
@@ -167,22 +168,48 @@ def test_weights_that_are_not_finite_are_refused_by_name(broken):
         quantize(model)
 
 
-def test_an_all_zero_layer_and_a_fully_pruned_neuron_are_quantized():
+def test_a_fully_pruned_neuron_is_quantized_and_stays_silent():
     model = random_model(6)
     with torch.no_grad():
         model.hidden[0].w_in[3] = 0.0
         model.hidden[0].w_rec[3] = 0.0
-        model.heads[0].w_out.zero_()
     network = quantize(model)
     assert not network.hidden[0].w_in[3].any()
     run = kernels.run(network, random_raster(200, 11, dt=0.004, rate=40.0), record=True)
     assert not run.trace.variables["hidden0.spk"][:, 3].any()
 
 
+def test_a_layer_of_zeros_is_refused_by_name():
+    model = random_model(6)
+    with torch.no_grad():
+        model.heads[0].w_out.zero_()
+    with pytest.raises(DataError) as caught:
+        quantize(model)
+    assert str(caught.value) == (
+        "`head0.w_out` is all zero, so nothing passes it; prune less, or train the model again"
+    )
+
+
+def test_state_widths_can_be_chosen_and_hold_every_threshold():
+    network = quantize(random_model(4), Precision(syn_bits=14, mem_bits=24))
+    assert (network.contract.syn_bits, network.contract.mem_bits) == (14, 24)
+    with pytest.raises(RangeError, match=r"--mem-bits is 6; the largest threshold or initial"):
+        quantize(random_model(4), Precision(mem_bits=6))
+
+
+def test_each_connection_can_have_its_own_width():
+    network = quantize(random_model(4), Precision(bits_in=3, bits_rec=5, bits_out=9))
+    assert network.contract.weight_bits == 9
+    for name, largest in (("w_in", 3), ("w_rec", 15), ("w_out", 255)):
+        for full, weights in network.connections().items():
+            if full.endswith(name):
+                assert np.abs(weights).max() <= largest, full
+
+
 def test_the_same_model_and_options_give_the_same_digest_and_any_option_another():
     options = [{}, {"bits": 7}, {"decay_bits": 11}, {"frac_bits": 5}]
-    digests = [quantize(random_model(7), **o).digest() for o in options]
-    assert digests == [quantize(random_model(7), **o).digest() for o in options]
+    digests = [quantize(random_model(7), Precision(**o)).digest() for o in options]
+    assert digests == [quantize(random_model(7), Precision(**o)).digest() for o in options]
     assert len(set(digests)) == len(options)
 
 
@@ -206,7 +233,7 @@ def test_eight_bits_are_as_close_to_float32_as_the_published_half_precision(publ
         rate = 20.0 if n_inputs == 96 else 14.0
         rasters = random_raster(64_000, n_inputs, dt=0.004, rate=rate, seed=1)
         rasters = rasters.reshape(16, 4000, n_inputs)
-        network = quantize(model, bits=8)
+        network = quantize(model, Precision(bits=8))
         exact, half = (decoded(model, rasters, dtype) for dtype in (torch.float32, torch.float16))
         integer = [network.readout.decode(kernels.run(network, raster).out) for raster in rasters]
         found = np.concatenate(integer)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from networks import CHOICES, covering_contracts, networks, random_network, random_raster
 from test_sim_reference import UNIT, one_neuron
 
+from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as sparse_raster
@@ -188,7 +189,7 @@ def fitted(reaches: list[np.ndarray], n_inputs: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("bits", [4, 6, 8, 12, 16])
 def test_published_networks_agree_over_synthetic_and_real_spikes(published, reaches, bits):
     for path in published:
-        network = quantize(import_published(path), bits=bits)
+        network = quantize(import_published(path), Precision(bits=bits))
         n_inputs = network.n_inputs
         rate = 20.0 if n_inputs == 96 else 14.0
         rasters = [sparse_raster(5000, n_inputs, dt=network.dt, rate=rate, seed=bits)]

@@ -1,0 +1,1 @@
+"""Parts of `export/quantize.py`: precision, calibration data, rounding, corrections, the ledger."""

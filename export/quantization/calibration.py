@@ -1,0 +1,155 @@
+"""Calibration data, and what a float model does with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from rsnn.data.raster import random_raster
+from rsnn.data.session import Session
+from rsnn.data.split import split_session
+from rsnn.model import RSNN
+from rsnn.responses import Response, respond
+from rsnnctl.errors import DataError, MismatchError
+from rsnnctl.metrics import r2_score
+
+STREAM_STEPS = 1000
+MAX_STREAMS = 64  # 4 minutes at 4 ms: more bring no other scales
+RUN_UP = 100  # steps at the start of a stream that are not scored
+RATES = {96: 20.0, 192: 14.0}  # Hz a channel that give the published activity
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Streams to choose integers by; every fourth is held out to judge what was chosen.
+
+    Attributes:
+        raster: (n_streams, n_steps, n_inputs) uint8.
+        velocity: what should be decoded, (n_streams, n_steps, n_outputs), or None where nobody
+            knows; then closeness to the float model stands for it.
+        source: what the data are, for people.
+    """
+
+    raster: NDArray[np.uint8]
+    velocity: NDArray[np.float32] | None
+    source: str
+
+    @property
+    def fit(self) -> "Calibration":
+        """The streams to choose by."""
+        return self._part(np.arange(len(self.raster)) % 4 != 3)
+
+    @property
+    def held_out(self) -> "Calibration":
+        """The streams to judge by."""
+        return self._part(np.arange(len(self.raster)) % 4 == 3)
+
+    def r2(self, out: NDArray[np.floating], target: NDArray[np.floating]) -> float:
+        """R2 of decoded streams (n_streams, n_steps, n_outputs), without their run-up."""
+        run_up = min(RUN_UP, self.raster.shape[1] // 5)
+        flat = [a[:, run_up:].reshape(-1, a.shape[2]) for a in (out, target)]
+        return r2_score(*flat)
+
+    def _part(self, chosen: NDArray[np.bool_]) -> "Calibration":
+        velocity = None if self.velocity is None else self.velocity[chosen]
+        return Calibration(self.raster[chosen], velocity, self.source)
+
+
+def from_session(session: Session) -> Calibration:
+    """Streams spread over the training part of a recording.
+
+    Raises:
+        DataError: it is shorter than a second.
+    """
+    part = split_session(session).train
+    return _cut(session.raster[part], session.velocity[part], f"{session.name} (train)", session.dt)
+
+
+def from_raster(raster: NDArray[np.uint8], source: str, dt: float) -> Calibration:
+    """Streams spread over a raster (n_steps, n_inputs) in steps of `dt` seconds.
+
+    Raises:
+        DataError: it is shorter than a second.
+    """
+    return _cut(raster, None, source, dt)
+
+
+def synthetic(n_inputs: int, dt: float, *, n_streams: int = 16, seed: int = 1) -> Calibration:
+    """Independent spikes at the rates of the published recordings, for want of a recording."""
+    rate = RATES.get(n_inputs, 20.0)
+    n_steps = n_streams * STREAM_STEPS
+    raster = random_raster(n_steps, n_inputs, dt=dt, rate=rate, seed=seed)
+    return from_raster(raster, f"independent spikes, {rate:g} Hz a channel, seed {seed}", dt)
+
+
+def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[str, NDArray]:
+    """What the inputs of each layer deliver, E[z z^T] (pre, pre) float64, by layer name.
+
+    z is the spikes of an input through synapse and membrane, with the layer's median time
+    constants; a recurrent layer's own neurons come behind those below it.
+    """
+    found = {}
+    below: NDArray = calibration.raster
+    for i, (layer, spk) in enumerate(zip(model.hidden, response.spk, strict=True)):
+        inputs = below if layer.w_rec is None else np.concatenate([below, spk], 2)
+        found[f"hidden{i}"] = _moment(inputs, *_median_decays([layer]))
+        below = spk
+    found["readout"] = _moment(below, *_median_decays(list(model.heads)))
+    return found
+
+
+def check_channels(model: RSNN, calibration: Calibration) -> None:
+    """Raise MismatchError unless the calibration data fit the model."""
+    n_inputs = calibration.raster.shape[2]
+    if n_inputs != model.architecture.n_inputs:
+        raise MismatchError(
+            f"the calibration data have {n_inputs} channels, the model"
+            f" {model.architecture.n_inputs}; use a recording with as many channels"
+        )
+
+
+def response_to(model: RSNN, calibration: Calibration, dtype: str = "float32") -> Response:
+    """What the model does with the calibration data, computed in `dtype`."""
+    check_channels(model, calibration)
+    return respond(model, calibration.raster, dtype)
+
+
+def filtered(spikes: NDArray, decay_syn: float, decay_mem: float) -> NDArray[np.float64]:
+    """Spikes (n_streams, n_steps, n) through delay, synapse and membrane of gain 1 - decay_mem.
+
+    One step of delay from spike to current, one from current to membrane.
+    """
+    numerator = [0.0, 0.0, 1.0 - decay_mem]
+    denominator = [1.0, -(decay_syn + decay_mem), decay_syn * decay_mem]
+    return lfilter(numerator, denominator, spikes.astype(np.float64), axis=1)
+
+
+def _moment(spikes: NDArray, decay_mem: float, decay_syn: float) -> NDArray[np.float64]:
+    z = filtered(spikes, decay_syn, decay_mem).reshape(-1, spikes.shape[2])
+    return z.T @ z / len(z)
+
+
+def _median_decays(layers: list) -> tuple[float, float]:
+    """Medians of (decay_mem, decay_syn) over some layers' neurons."""
+    pairs = [[d.detach().double().numpy() for d in layer.tau.decays()] for layer in layers]
+    mem, syn = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return float(np.median(mem)), float(np.median(syn))
+
+
+def _cut(raster: NDArray, velocity: NDArray | None, source: str, dt: float) -> Calibration:
+    n_steps = min(STREAM_STEPS, len(raster) // 4)
+    if len(raster) * dt < 1.0:
+        raise DataError(
+            f"calibration on {source}: {len(raster)} steps are {len(raster) * dt:.2f} s; at least"
+            " 1 s is needed and a minute is better: use a longer recording"
+        )
+    starts = np.arange(0, len(raster) - n_steps + 1, n_steps)
+    if len(starts) > MAX_STREAMS:
+        starts = starts[np.linspace(0, len(starts) - 1, MAX_STREAMS).astype(int)]
+    pieces = [slice(start, start + n_steps) for start in starts]
+    return Calibration(
+        np.stack([raster[piece] for piece in pieces]),
+        None if velocity is None else np.stack([velocity[piece] for piece in pieces]),
+        source,
+    )

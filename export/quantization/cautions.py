@@ -1,0 +1,85 @@
+"""What a user should know of a quantization that was carried out all the same."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnn.model import RSNN
+from sim.network import IntegerNetwork
+
+SHORTEST, LONGEST = 0.1, 10.0  # time constants: in steps, in seconds
+OUTLIER = 20.0  # times the median weight
+
+
+def cautions(model: RSNN, network: IntegerNetwork) -> list[str]:
+    """One line for each kind of trouble in a layer: where, how bad, and the way out."""
+    return [*_time_constants(model), *_empty_neurons(model), *_lost_weights(model, network)]
+
+
+def _time_constants(model: RSNN) -> Iterator[str]:
+    layers = {f"hidden{i}": layer for i, layer in enumerate(model.hidden)}
+    layers |= {f"head{i}": head for i, head in enumerate(model.heads)}
+    shortest = SHORTEST * model.architecture.dt
+    for name, layer in layers.items():
+        for kind in ("tau_mem", "tau_syn"):
+            tau = getattr(layer.tau, kind)().detach().double().numpy()
+            for bad, limit, meaning in (
+                (tau < shortest, shortest, "nothing is left after a step"),
+                (tau > LONGEST, LONGEST, "hardly anything leaks; give it more --decay-bits"),
+            ):
+                if bad.any():
+                    neuron = int(np.flatnonzero(bad)[0])
+                    yield (
+                        f"{name}: {kind} of neuron {neuron} is {1000 * tau[neuron]:.3g} ms, of"
+                        f" {int(bad.sum())} neurons beyond {1000 * limit:g} ms: {meaning}; if that"
+                        " is not meant, train again with a smaller learning rate"
+                    )
+
+
+def _empty_neurons(model: RSNN) -> Iterator[str]:
+    for i, layer in enumerate(model.hidden):
+        weights = _rows(layer)
+        empty = np.flatnonzero(~weights.any(1))
+        if empty.size:
+            yield (
+                f"hidden{i}: all weights of {empty.size} neurons are zero (neuron {empty[0]} is the"
+                " first), so they never fire; leave them out to save their memory"
+            )
+
+
+def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
+    """Neurons all of whose weights were rounded to zero, or nearly all because of one outlier."""
+    for i, (layer, integers) in enumerate(zip(model.hidden, network.hidden, strict=True)):
+        matrices = [("w_in", _float64(layer.w_in), integers.w_in)]
+        if integers.w_rec is not None:
+            matrices.append(("w_rec", _float64(layer.w_rec), integers.w_rec))
+        left = sum((found != 0).sum(1) for _, _, found in matrices)
+        silenced = np.flatnonzero(_rows(layer).any(1) & (left == 0))
+        if silenced.size:
+            yield (
+                f"hidden{i}: {silenced.size} neurons have lost all weights to rounding (neuron"
+                f" {silenced[0]} is the first) and are silent; use more --bits"
+            )
+        for name, wanted, found in matrices:
+            for neuron in np.flatnonzero((wanted != 0).sum(1) >= 4):
+                present = wanted[neuron] != 0
+                sizes = np.abs(wanted[neuron][present])
+                lost = int((found[neuron][present] == 0).sum())
+                ratio = float(sizes.max() / np.median(sizes))
+                if ratio > OUTLIER and 2 * lost > len(sizes):
+                    yield (
+                        f"hidden{i}.{name}: neuron {neuron} has a weight of {sizes.max():.3g},"
+                        f" {ratio:.0f} times its median, and {lost} of its {len(sizes)} weights were"
+                        " rounded to zero; use more --bits, or prune that weight and train again"
+                    )
+
+
+def _rows(layer) -> NDArray[np.float64]:
+    """[w_in, w_rec] of a hidden layer, (post, pre)."""
+    parts = [layer.w_in] if layer.w_rec is None else [layer.w_in, layer.w_rec]
+    return np.hstack([_float64(part) for part in parts])
+
+
+def _float64(parameter) -> NDArray[np.float64]:
+    return parameter.detach().cpu().double().numpy()
