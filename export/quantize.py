@@ -7,6 +7,7 @@ threshold, so scales cost nothing on a chip:
     threshold = floor(2^frac_bits / (scale (1 - decay_mem)))
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.quantization.calibration import Calibration, response_to
+from export.quantization.calibration import moments as moments_of
+from export.quantization.corrections import Correction, correct
 from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
 from rsnn.model import RSNN
@@ -55,7 +59,8 @@ def quantize(
         round_weights(w_in, w_rec, (precision.steps("in"), precision.steps("rec")), precision, m)
         for (w_in, w_rec), m in zip(_hidden_weights(model), _moments(model, moments), strict=True)
     ]
-    w_out = np.concatenate([_float64(head.w_out) for head in model.heads])
+    heads: list = list(model.heads)
+    w_out = np.concatenate([_float64(head.w_out) for head in heads])
     nothing = np.zeros((len(w_out), 0))
     moment = None if moments is None else moments["readout"]
     steps = (precision.steps("out"), 1)
@@ -85,7 +90,32 @@ def assemble(
     layers.append(_readout(model, rounded[-1], contract))
     wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
     _check_thresholds(wide, limits)
-    return replace(wide, contract=_with_state_widths(wide, precision))
+    return narrowed(wide, precision)
+
+
+def calibrate(
+    model: RSNN,
+    precision: Precision,
+    calibration: Calibration,
+    *,
+    contract: NumericContract = PAPER,
+    metadata: Mapping[str, Any] | None = None,
+) -> tuple[IntegerNetwork, tuple[Correction, ...]]:
+    """Round a float model to integers that suit calibration data, and correct what they show.
+
+    Arguments and errors as `quantize`'s; returns the network and the corrections that were tried.
+
+    Raises:
+        MismatchError: the calibration data have other channels than the model.
+    """
+    check_model(model)
+    model = copy.deepcopy(model).float()
+    response = response_to(model, calibration)
+    found = moments_of(model, calibration, response)
+    network = quantize(model, precision, moments=found, contract=contract, metadata=metadata)
+    wide = replace(network, contract=wide_contract(network.contract, precision))
+    corrected, tried = correct(wide, calibration, response, precision)
+    return narrowed(corrected, precision), tried
 
 
 def wide_contract(contract: NumericContract, precision: Precision) -> NumericContract:
@@ -141,10 +171,13 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
         )
 
 
-def _with_state_widths(wide: IntegerNetwork, precision: Precision) -> NumericContract:
-    """The contract with the asked state widths, or the smallest in which nothing overflows.
+def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
+    """The network with the asked state widths, or the smallest in which nothing overflows.
 
     At most 32 bits in any case; thresholds and initial values fit.
+
+    Raises:
+        RangeError: the asked width holds not every threshold.
     """
     bounds = state_bounds(wide).values()
     constants = np.concatenate(
@@ -156,12 +189,13 @@ def _with_state_widths(wide: IntegerNetwork, precision: Precision) -> NumericCon
             f"--mem-bits is {precision.mem_bits}; the largest threshold or initial value needs"
             f" {held}. Quantize with --mem-bits {held} or fewer --frac-bits"
         )
-    return replace(
+    contract = replace(
         wide.contract,
         syn_bits=precision.syn_bits or min(MAX_STATE_BITS, max(2, *(b.syn_bits for b in bounds))),
         mem_bits=precision.mem_bits
         or min(MAX_STATE_BITS, max(held, *(b.mem_bits for b in bounds))),
     )
+    return replace(wide, contract=contract)
 
 
 def _hidden(

@@ -70,8 +70,8 @@ def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
                 if ratio > OUTLIER and 2 * lost > len(sizes):
                     yield (
                         f"hidden{i}.{name}: neuron {neuron} has a weight of {sizes.max():.3g},"
-                        f" {ratio:.0f} times its median, and {lost} of its {len(sizes)} weights were"
-                        " rounded to zero; use more --bits, or prune that weight and train again"
+                        f" {ratio:.0f} times its median, and {lost} of its {len(sizes)} weights"
+                        " were rounded to zero; use more --bits, or prune that one and train again"
                     )
 
 

@@ -1,0 +1,145 @@
+"""Make good on calibration data what rounding has done to a network as a whole.
+
+Each correction is tried, and kept only where it brings the decoded output of streams that it has
+not seen closer to what it should be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.quantization.calibration import Calibration, filtered
+from export.quantization.precision import Precision
+from export.quantization.rounding import round_weights
+from rsnn.neurons import INITIAL_OUT
+from rsnn.responses import Response
+from sim import kernels
+from sim.contract import signed_range
+from sim.network import IntegerNetwork
+
+ROUNDS = 6  # of threshold nudging
+PULL = 0.15  # exponent with which a round follows the ratio of firing rates
+PRIOR = 1e-2  # how much the readout weights hold on to what they were, of their mean power
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A correction that was tried: R2 on held-out streams without and with it."""
+
+    name: str
+    before: float
+    after: float
+
+    @property
+    def is_kept(self) -> bool:
+        return self.after > self.before
+
+
+def correct(
+    network: IntegerNetwork, calibration: Calibration, response: Response, precision: Precision
+) -> tuple[IntegerNetwork, tuple[Correction, ...]]:
+    """Try every correction in turn; return the network with those that helped, and all tried.
+
+    Args:
+        network: as rounded.
+        calibration: the data.
+        response: of the float model to them.
+        precision: of the readout's weights.
+    """
+    chosen = np.arange(len(calibration.raster)) % 4 != 3
+    fit = calibration.fit
+    wanted = Response(response.out[chosen], tuple(spk[chosen] for spk in response.spk))
+    unseen = calibration.held_out
+    target = response.out[~chosen] if unseen.velocity is None else unseen.velocity
+
+    def score(candidate: IntegerNetwork) -> float:
+        return unseen.r2(decode(candidate, unseen.raster), target)
+
+    tried = []
+    before = score(network)
+    ways: dict[str, Callable[[], IntegerNetwork]] = {
+        "thresholds": lambda: nudge_thresholds(network, fit, wanted),
+        "readout": lambda: refit_readout(network, fit, wanted, precision),
+    }
+    for name, way in ways.items():
+        candidate = way()
+        tried.append(Correction(name, before, score(candidate)))
+        if tried[-1].is_kept:
+            network, before = candidate, tried[-1].after
+    return network, tuple(tried)
+
+
+def decode(network: IntegerNetwork, rasters: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Decoded velocity of streams, (n_streams, n_steps, n_outputs)."""
+    return np.stack([network.readout.decode(r.out) for r in kernels.run_many(network, rasters)])
+
+
+def nudge_thresholds(network: IntegerNetwork, fit: Calibration, wanted: Response) -> IntegerNetwork:
+    """Raise the thresholds of neurons that fire more often than in floats, lower the others'."""
+    targets = [spk.mean((0, 1)) for spk in wanted.spk]
+    n_words = fit.raster.shape[0] * fit.raster.shape[1]
+    top = signed_range(network.contract.mem_bits)[1]
+    for _ in range(ROUNDS):
+        counts = sum(run.sent_counts for run in kernels.run_many(network, fit.raster)) / n_words
+        hidden = []
+        for layer, target in zip(network.hidden, targets, strict=True):
+            rates, counts = counts[: layer.n_neurons], counts[layer.n_neurons :]
+            ratio = np.clip((rates + 1 / n_words) / (target + 1 / n_words), 0.5, 2.0)
+            nudged = np.rint(layer.threshold * ratio**PULL)
+            moved = np.where(layer.threshold > 0, np.clip(nudged, 1, top), layer.threshold)
+            hidden.append(replace(layer, threshold=moved.astype(np.int64)))
+        network = replace(network, layers=(*hidden, network.readout))
+    return network
+
+
+def refit_readout(
+    network: IntegerNetwork, fit: Calibration, wanted: Response, precision: Precision
+) -> IntegerNetwork:
+    """Weigh the integer network's own spikes so that they decode to what the float model did.
+
+    Least squares with the old weights as prior; zero weights stay zero. With several heads their
+    sum is fitted, each row for its share of the error.
+    """
+    c, readout = network.contract, network.readout
+    runs = kernels.run_many(network, fit.raster, record=True)
+    name = f"{network.layer_names[-2]}.spk"
+    spk = np.stack([run.trace.variables[name] for run in runs if run.trace is not None])
+    unity = 2.0**c.decay_frac
+    gain = 1.0 - readout.decay_mem / unity
+    unit = readout.out_scale * 2.0**c.frac_bits / gain
+    fitted, moments = readout.w_out * unit[:, None], []
+    missing = wanted.out - np.stack([readout.decode(run.out) for run in runs])
+    for row in range(readout.n_neurons):
+        z = filtered(spk, readout.decay_syn[row] / unity, readout.decay_mem[row] / unity)
+        z = z.reshape(-1, z.shape[2])
+        moment = z.T @ z / len(z)
+        moments.append(moment)
+        free = np.flatnonzero(fitted[row])
+        if not free.size:
+            continue
+        held = moment[np.ix_(free, free)]
+        held = held + PRIOR * max(np.trace(held) / free.size, 1e-300) * np.eye(free.size)
+        error = missing[..., row % readout.n_outputs].reshape(-1)
+        fitted[row, free] += np.linalg.solve(held, z[:, free].T @ error / len(z))
+    nothing = np.zeros((1, 0))
+    steps = (precision.steps("out"), 1)
+    rounded = [
+        round_weights(fitted[row : row + 1], nothing, steps, precision, moments[row])
+        for row in range(readout.n_neurons)
+    ]
+    out_scale = np.concatenate([r.grid.unit for r in rounded]) * gain / 2.0**c.frac_bits
+    low, high = signed_range(c.mem_bits)
+    return replace(
+        network,
+        layers=(
+            *network.hidden,
+            replace(
+                readout,
+                w_out=np.concatenate([r.w_in for r in rounded]),
+                out_scale=out_scale,
+                initial_out=np.clip(np.trunc(INITIAL_OUT / out_scale), low, high).astype(np.int64),
+            ),
+        ),
+    )
