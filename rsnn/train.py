@@ -48,6 +48,7 @@ def train(
     generator: torch.Generator | None = None,
     state: TrainState | None = None,
     keep: Callable[[TrainState], None] | None = None,
+    forward: Forward | None = None,
 ) -> TrainResult:
     """Train a model in place and leave it with the parameters that validated best.
 
@@ -68,6 +69,8 @@ def train(
             one seeded with `config.seed` otherwise.
         state: to go on from; None starts afresh.
         keep: called after every epoch with all that is needed to go on.
+        forward: does the work of `RSNN.forward` for a uint8 raster; by default what
+            `config.kernel` names.
 
     Raises:
         MismatchError: channels, outputs, masks or a state that do not fit the model.
@@ -86,7 +89,7 @@ def train(
         ],
         config.window_steps,
     )
-    forward = choose_forward(config.kernel)
+    forward = forward or choose_forward(config.kernel)
     validation = Scoring([(s, p.validation) for s, p in corpus])
     for layer in model.hidden:
         layer.surrogate = Surrogate(config.surrogate, config.surrogate_beta)
