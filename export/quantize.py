@@ -25,7 +25,7 @@ from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
 from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, RangeError
-from sim.bounds import state_bounds
+from sim.bounds import highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 
@@ -156,10 +156,10 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
     Where it could not, the largest word stands for the threshold: it never fires either way.
     """
     top = signed_range(MAX_STATE_BITS)[1]
-    bounds = state_bounds(network)
+    highest = highest_membranes(network)
     lost = []
     for name, limit in zip(network.layer_names, limits, strict=False):
-        beyond = np.flatnonzero((limit > top) & (bounds[name].mem > limit))
+        beyond = np.flatnonzero((limit > top) & (highest[name] > limit))
         lost += [(float(limit[neuron]), name, int(neuron)) for neuron in beyond]
     if lost:
         worst, name, neuron = max(lost)

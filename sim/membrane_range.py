@@ -1,0 +1,278 @@
+"""The range of a membrane that is driven, fires and is reset: exact integers, for every contract.
+
+Intervals go through the rules of `sim/contract.py` until nothing new comes out of them. Whatever
+holds at the start and leads only to itself holds for ever, so the result is sound by its last
+round, in which nothing changed; the limits taken in between only save rounds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.contract import NumericContract
+
+UNBOUNDED = 1 << 46
+"""That much and more, or no bound: its product with a decay of 16 bits still fits in 64."""
+
+_ROUNDS = 40
+Words = NDArray[np.int64]
+
+
+class Range(NamedTuple):
+    """Ends of an interval for each neuron, both included, (n_neurons,) int64."""
+
+    low: Words
+    high: Words
+
+
+def add(a: Words, b: Words) -> Words:
+    """Sum of the same ends of two intervals; what is unbounded stays so."""
+    total = np.clip(a + b, -UNBOUNDED, UNBOUNDED)
+    total = np.where(np.abs(b) >= UNBOUNDED, b, total)
+    return np.where(np.abs(a) >= UNBOUNDED, a, total)
+
+
+def decay_of(c: NumericContract, x: Words, decay: Words) -> Words:
+    """`D(x, decay)`, as in the reference; what is unbounded stays so unless the decay is 0."""
+    product = np.where(np.abs(x) >= UNBOUNDED, 0, x) * decay
+    if c.rounding == "floor":
+        small = product >> c.decay_frac
+    else:
+        small = np.sign(product) * (np.abs(product) >> c.decay_frac)
+    return np.where((np.abs(x) >= UNBOUNDED) & (decay > 0), x, small)
+
+
+def rise(start: Words, term: Words, decay: Words, decay_frac: int, *, rounds_up: bool) -> Words:
+    """Largest value of x -> D(x) + term from `start`, in closed form.
+
+    With leak = 2^decay_frac - decay, D(x) = x - ceil(x leak / 2^decay_frac) for x >= 0 rounded
+    down. So x stands still where the ceiling is `term`, first at x = floor((term - 1) / leak *
+    2^decay_frac) + 1; rounded up, at x = ceil(term / leak * 2^decay_frac).
+
+    Args:
+        start: (n_neurons,); from below 0 it is taken to come up to 0.
+        term: what is added in each step; where it is negative, nothing rises.
+        decay: factors; `decay_frac`: their fractional bits.
+        rounds_up: D rounds up for x >= 0: the mirror image of rounding a negative x to the floor.
+    """
+    unity = np.int64(1 << decay_frac)
+    leak = unity - decay
+    safe = np.maximum(leak, 1)
+    bounded = np.clip(term, 0, UNBOUNDED)
+    if rounds_up:
+        limit = -((-bounded * unity) // safe)
+    else:
+        limit = np.where(bounded > 0, (bounded - 1) * unity // safe + 1, 0)
+    endless = (bounded >= UNBOUNDED) | ((leak == 0) & (bounded > 0))
+    limit = np.where(endless, UNBOUNDED, np.where(bounded > 0, np.minimum(limit, UNBOUNDED), 0))
+    return np.maximum(start, limit)
+
+
+class _Rules(NamedTuple):
+    """Constants of a layer's membranes; `last` is the largest membrane that does not fire."""
+
+    c: NumericContract
+    decay: Words
+    last: Words
+    threshold: Words
+    drive: Range
+    fence: Range
+    word: tuple[int, int] | None
+
+    @property
+    def kept(self) -> Range:
+        """The drive that a reset leaves."""
+        if self.c.reset_drops_input:
+            return Range(self.drive.low * 0, self.drive.high * 0)
+        return self.drive
+
+    def up(self, start: Words, term: Words) -> Words:
+        return rise(start, term, self.decay, self.c.decay_frac, rounds_up=False)
+
+    def down(self, start: Words, term: Words) -> Words:
+        rounds_up = self.c.rounding == "floor"
+        return -rise(-start, -term, self.decay, self.c.decay_frac, rounds_up=rounds_up)
+
+    def decays(self, x: Words) -> Words:
+        return decay_of(self.c, x, self.decay)
+
+    def fit(self, asked: Range) -> tuple[Range, NDArray[np.bool_]]:
+        """What the membrane's word holds of it, and where it does not hold all."""
+        if self.word is None:
+            return asked, np.zeros(len(asked.low), bool)
+        first, end = self.word
+        overflows = (asked.low < first) | (asked.high > end)
+        if self.c.overflow_mem == "wrap":
+            low = np.where(overflows, first, asked.low)
+            return Range(low, np.where(overflows, end, asked.high)), overflows
+        return Range(np.clip(asked.low, first, end), np.clip(asked.high, first, end)), overflows
+
+
+class _Round(NamedTuple):
+    """One step from a range: what is asked of the word, what comes, who fires, what resets leave.
+
+    `asked` and `comes` are ranges over both ways; `reset` is meant where `fires`.
+    """
+
+    asked: Range
+    comes: Range
+    fires: NDArray[np.bool_]
+    reset: Range
+
+
+def integrate(
+    c: NumericContract,
+    decay: Words,
+    threshold: Words | None,
+    drive: Range,
+    start: Words,
+    fence: Range,
+    word: tuple[int, int] | None,
+    longest: int,
+) -> tuple[Range, Words]:
+    """Range of what membranes are asked to hold, and the least steps between their spikes.
+
+    Args:
+        c: the contract.
+        decay: factors (n_neurons,).
+        threshold: (n_neurons,), or None for readouts, which do not fire.
+        drive: range of the current that is integrated; 0 is in it.
+        start: membranes before the first step.
+        fence: a range known to hold by other reasons; `UNBOUNDED` where none is.
+        word: smallest and largest value of the word, or None for a word without end.
+        longest: steps between spikes beyond which they are not counted.
+    """
+    if threshold is None:
+        last = np.full_like(decay, UNBOUNDED)
+        rules = _Rules(c, decay, last, last, drive, fence, word)
+    else:
+        last = threshold - (c.fires_when == ">=")
+        rules = _Rules(c, decay, last, threshold, drive, fence, word)
+    held = Range(start, start)
+    for _ in range(_ROUNDS):
+        step = _step(rules, held)
+        wider = _hull(held, step.comes)
+        if all(np.array_equal(a, b) for a, b in zip(wider, held, strict=True)):
+            break
+        held = _hull(wider, _limits(rules, wider))
+    else:
+        moving = (wider.low < held.low) | (wider.high > held.high)
+        first, end = word or (-UNBOUNDED, UNBOUNDED)
+        held = Range(np.where(moving, first, held.low), np.where(moving, end, held.high))
+        step = _step(rules, held)
+    return step.asked, _periods(rules, step, longest)
+
+
+def _hull(a: Range, b: Range) -> Range:
+    return Range(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+
+
+def _step(rules: _Rules, held: Range) -> _Round:
+    """Send the membranes of a range through one step."""
+    c, last, drive, fence = rules.c, rules.last, rules.drive, rules.fence
+    previous = c.fires_on == "previous_membrane"
+    decayed = Range(rules.decays(held.low), rules.decays(held.high))
+    if previous:
+        stays, fires = held.low <= last, held.high > last
+        top = rules.decays(np.minimum(held.high, last))
+        sums = Range(add(decayed.low, drive.low), add(top, drive.high))
+    else:
+        sums = Range(add(decayed.low, drive.low), add(decayed.high, drive.high))
+    sums = Range(np.maximum(sums.low, fence.low), np.minimum(sums.high, fence.high))
+    tested, overflows = rules.fit(sums)
+    if previous:
+        silent, counts = tested, stays
+    else:
+        stays, fires = tested.low <= last, tested.high > last
+        silent, counts = Range(tested.low, np.minimum(tested.high, last)), np.ones_like(stays)
+    asked_reset = _after_reset(rules, held, decayed, sums, overflows)
+    reset, _ = rules.fit(asked_reset)
+    asked = _either(sums, counts, asked_reset, fires)
+    return _Round(asked, _either(silent, stays, reset, fires), fires, reset)
+
+
+def _after_reset(
+    rules: _Rules, held: Range, decayed: Range, sums: Range, overflows: NDArray[np.bool_]
+) -> Range:
+    """What a reset asks of the word, where the neuron can fire.
+
+    A membrane that fires was, or would have been, above `last`: this bounds what subtraction
+    leaves from below, unless it wrapped or saturated up to there.
+    """
+    c, threshold, kept, last = rules.c, rules.threshold, rules.kept, rules.last
+    if c.reset == "zero":
+        return kept
+    if c.fires_on == "previous_membrane":
+        lowest = rules.decays(np.maximum(held.low, last + 1))
+        low, high = add(lowest, kept.low), add(decayed.high, kept.high)
+    elif c.reset_drops_input:
+        lowest = np.maximum(decayed.low, add(last + 1, -rules.drive.high))
+        low, high = np.where(overflows, decayed.low, lowest), decayed.high
+    else:
+        low, high = np.where(overflows, sums.low, np.maximum(sums.low, last + 1)), sums.high
+    return Range(add(low, -threshold), add(high, -threshold))
+
+
+def _either(a: Range, is_a: NDArray[np.bool_], b: Range, is_b: NDArray[np.bool_]) -> Range:
+    """The range of two ways, of which at least one is open."""
+    both = _hull(a, b)
+    return Range(
+        np.where(is_a & is_b, both.low, np.where(is_b, b.low, a.low)),
+        np.where(is_a & is_b, both.high, np.where(is_b, b.high, a.high)),
+    )
+
+
+def _limits(rules: _Rules, held: Range) -> Range:
+    """Where many more steps would bring the ends of a range; never beyond that."""
+    c, last, drive = rules.c, rules.last, rules.drive
+    step = _step(rules, held)
+    first, end = rules.word or (-UNBOUNDED, UNBOUNDED)
+    lowest = np.minimum(np.maximum(first, rules.fence.low), held.low)
+    highest = np.maximum(np.minimum(end, rules.fence.high), held.high)
+
+    def inside(x: Words) -> Words:
+        return np.clip(x, lowest, highest)
+
+    low, high = held
+    if c.fires_on == "previous_membrane":
+        stays = held.low <= last
+        top = add(rules.decays(np.minimum(rules.up(high, drive.high), last)), drive.high)
+    else:
+        stays = step.comes.low <= last
+        stays &= add(rules.decays(held.low), drive.low) <= last
+        top = np.minimum(rules.up(high, drive.high), last)
+    high = np.where(stays, np.maximum(high, inside(top)), high)
+    low = np.where(stays, np.minimum(low, inside(rules.down(low, drive.low))), low)
+    if c.reset == "subtract":
+        term = add(rules.kept.high, -rules.threshold)
+        high = np.where(step.fires, np.maximum(high, inside(rules.up(high, term))), high)
+        term = add(rules.kept.low, -rules.threshold)
+        bottom = rules.down(low, term)
+        if c.fires_on == "previous_membrane":
+            bottom = add(rules.decays(np.maximum(bottom, last + 1)), term)
+        elif c.reset_drops_input:
+            bottom = np.maximum(bottom, add(add(last + 1, -drive.high), -rules.threshold))
+        else:
+            bottom = low
+        low = np.where(step.fires, np.minimum(low, inside(bottom)), low)
+    return Range(low, high)
+
+
+def _periods(rules: _Rules, step: _Round, longest: int) -> Words:
+    """Least steps from a spike to the next, 0 where there is none: the fastest way up again."""
+    c, last, drive = rules.c, rules.last, rules.drive
+    highest = step.reset.high
+    periods = np.ones_like(last)
+    if c.fires_on == "new_membrane":
+        highest = add(rules.decays(highest), drive.high)
+    for _ in range(longest - 1):
+        still = (highest <= last) & step.fires
+        if not still.any():
+            break
+        periods += still
+        highest = np.where(still, add(rules.decays(highest), drive.high), highest)
+    if c.overflow_mem == "wrap" and rules.word is not None:
+        _, overflows = rules.fit(step.asked)
+        periods = np.where(overflows, 1, periods)
+    return np.where(step.fires, periods, 0)
