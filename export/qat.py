@@ -99,7 +99,7 @@ class Latent:
 
     Attributes:
         model: weights and time constants, and as further parameters `log_unit0`, `log_unit1`, ..:
-            for each layer the logarithm of the unit of each neuron.
+            for each layer the logarithm of each neuron's unit over the one it started with.
         precision: widths.
         origin: the network it started as; its shifts and contract stay.
     """
@@ -113,8 +113,8 @@ class Latent:
         """Latent floats that give the network, as near to the model's as they can be."""
         latent = cls(copy.deepcopy(model).float(), precision, network)
         for level, layer in enumerate(network.layers):
-            unit = torch.from_numpy(np.log(_units_of(layer, network.contract))).float()
-            latent.model.register_parameter(f"log_unit{level}", nn.Parameter(unit))
+            zero = torch.zeros(layer.n_neurons, dtype=torch.float64)
+            latent.model.register_parameter(f"log_unit{level}", nn.Parameter(zero))
             scales = latent._scales(level)
             for parts, integers, scale in zip(
                 latent._weights(level), _matrices(layer), scales, strict=True
@@ -155,7 +155,8 @@ class Latent:
         unity = 2.0**self.precision.decay_bits
         for level in range(len(self.origin.layers)):
             grid = self._grid(level)
-            unit = torch.exp(self._log_unit(level))
+            start = torch.from_numpy(self._unit_at_start(level))
+            unit = (start * torch.exp(self._log_unit(level))).float()
             for parts, top, e in zip(
                 self._weights(level), self._tops(level), (grid.e_in, grid.e_rec), strict=False
             ):
@@ -207,8 +208,11 @@ class Latent:
     def _log_unit(self, level: int) -> Tensor:
         return self.model.get_parameter(f"log_unit{level}")
 
+    def _unit_at_start(self, level: int) -> NDArray[np.float64]:
+        return _units_of(self.origin.layers[level], self.origin.contract)
+
     def _grid(self, level: int) -> Grid:
-        unit = np.exp(self._log_unit(level).detach().double().numpy())
+        unit = self._unit_at_start(level) * np.exp(self._log_unit(level).detach().numpy())
         layer = self.origin.layers[level]
         if isinstance(layer, CubaLI):
             return Grid(unit, *np.zeros((2, len(unit)), np.int64))
@@ -318,7 +322,7 @@ class _Run:
         names = network.layer_names
         below = [self.rasters[stream], *(words[f"{name}.spk"] for name in names[:-1])]
         by_spk = [
-            np.zeros(spk.shape, np.float32) if g is None else np.array(g, np.float32)
+            np.zeros(spk.shape, np.float32) if g is None else np.array(g.numpy(), np.float32)
             for spk, g in zip(below[1:], grads[1:], strict=True)
         ]
         pull_readout(
@@ -364,5 +368,5 @@ def _units(
     unit = _units_of(layer, contract) / 2.0**contract.frac_bits
     mem = unit * (1.0 - layer.decay_mem / 2.0**contract.decay_frac)
     threshold = np.ones(1) if isinstance(layer, CubaLI) else layer.threshold * mem
-    unit, mem, threshold = (part.astype(np.float32) for part in (unit, mem, threshold))
-    return Units(unit, mem, threshold, decay_syn, decay_mem)
+    unit32, mem32, threshold32 = (part.astype(np.float32) for part in (unit, mem, threshold))
+    return Units(unit32, mem32, threshold32, decay_syn, decay_mem)

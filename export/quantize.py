@@ -9,7 +9,7 @@ threshold, so scales cost nothing on a chip:
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
+from rsnn.responses import Response
 from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, RangeError
 from sim.bounds import highest_membranes, state_bounds
@@ -93,6 +94,23 @@ def assemble(
     return narrowed(wide, precision)
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """What `calibrate` has made.
+
+    Attributes:
+        network: the result.
+        rounded: the same before corrections, with states of 32 bits.
+        corrections: those that were tried.
+        response: of the float model to the calibration data.
+    """
+
+    network: IntegerNetwork
+    rounded: IntegerNetwork
+    corrections: tuple[Correction, ...]
+    response: Response
+
+
 def calibrate(
     model: RSNN,
     precision: Precision,
@@ -100,10 +118,10 @@ def calibrate(
     *,
     contract: NumericContract = PAPER,
     metadata: Mapping[str, Any] | None = None,
-) -> tuple[IntegerNetwork, tuple[Correction, ...]]:
+) -> Calibrated:
     """Round a float model to integers that suit calibration data, and correct what they show.
 
-    Arguments and errors as `quantize`'s; returns the network and the corrections that were tried.
+    Arguments and errors as `quantize`'s.
 
     Raises:
         MismatchError: the calibration data have other channels than the model.
@@ -111,11 +129,12 @@ def calibrate(
     check_model(model)
     model = copy.deepcopy(model).float()
     response = response_to(model, calibration)
-    found = moments_of(model, calibration, response)
+    chosen = calibration.is_fit
+    found = moments_of(model, calibration.part(chosen), response.part(chosen))
     network = quantize(model, precision, moments=found, contract=contract, metadata=metadata)
     wide = replace(network, contract=wide_contract(network.contract, precision))
     corrected, tried = correct(wide, calibration, response, precision)
-    return narrowed(corrected, precision), tried
+    return Calibrated(narrowed(corrected, precision), wide, tried, response)
 
 
 def wide_contract(contract: NumericContract, precision: Precision) -> NumericContract:

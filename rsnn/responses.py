@@ -19,6 +19,10 @@ class Response(NamedTuple):
     out: NDArray[np.float64]
     spk: tuple[NDArray[np.uint8], ...]
 
+    def part(self, chosen: NDArray[np.bool_]) -> "Response":
+        """Some of the streams."""
+        return Response(self.out[chosen], tuple(spk[chosen] for spk in self.spk))
+
 
 def respond(model: RSNN, rasters: NDArray[np.uint8], dtype: str = "float32") -> Response:
     """Run a model over streams, each from the initial state.

@@ -22,7 +22,7 @@ RATES = {96: 20.0, 192: 14.0}  # Hz a channel that give the published activity
 
 @dataclass(frozen=True)
 class Calibration:
-    """Streams to choose integers by; every fourth is held out to judge what was chosen.
+    """Streams to choose integers by; every second is held out to judge what was chosen.
 
     Attributes:
         raster: (n_streams, n_steps, n_inputs) uint8.
@@ -36,24 +36,20 @@ class Calibration:
     source: str
 
     @property
-    def fit(self) -> "Calibration":
-        """The streams to choose by."""
-        return self._part(np.arange(len(self.raster)) % 4 != 3)
+    def is_fit(self) -> NDArray[np.bool_]:
+        """Which streams (n_streams,) to choose by; the others are held out."""
+        return np.arange(len(self.raster)) % 2 == 0
 
-    @property
-    def held_out(self) -> "Calibration":
-        """The streams to judge by."""
-        return self._part(np.arange(len(self.raster)) % 4 == 3)
+    def part(self, chosen: NDArray[np.bool_]) -> "Calibration":
+        """Some of the streams."""
+        velocity = None if self.velocity is None else self.velocity[chosen]
+        return Calibration(self.raster[chosen], velocity, self.source)
 
     def r2(self, out: NDArray[np.floating], target: NDArray[np.floating]) -> float:
         """R2 of decoded streams (n_streams, n_steps, n_outputs), without their run-up."""
         run_up = min(RUN_UP, self.raster.shape[1] // 5)
         flat = [a[:, run_up:].reshape(-1, a.shape[2]) for a in (out, target)]
         return r2_score(*flat)
-
-    def _part(self, chosen: NDArray[np.bool_]) -> "Calibration":
-        velocity = None if self.velocity is None else self.velocity[chosen]
-        return Calibration(self.raster[chosen], velocity, self.source)
 
 
 def from_session(session: Session) -> Calibration:

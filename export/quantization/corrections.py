@@ -48,10 +48,9 @@ def correct(
         response: of the float model to them.
         precision: of the readout's weights.
     """
-    chosen = np.arange(len(calibration.raster)) % 4 != 3
-    fit = calibration.fit
-    wanted = Response(response.out[chosen], tuple(spk[chosen] for spk in response.spk))
-    unseen = calibration.held_out
+    chosen = calibration.is_fit
+    fit, unseen = calibration.part(chosen), calibration.part(~chosen)
+    wanted = response.part(chosen)
     target = response.out[~chosen] if unseen.velocity is None else unseen.velocity
 
     def score(candidate: IntegerNetwork) -> float:

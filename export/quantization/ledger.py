@@ -1,0 +1,208 @@
+"""What each step from floats to integers costs, on calibration data.
+
+The steps are taken one after the other, each on top of those before it: the float network with
+integer-valued input weights, then with recurrent ones as well, and so on to the integer network.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.quantization.calibration import Calibration, response_to
+from export.quantization.corrections import Correction
+from export.quantization.precision import Precision
+from rsnn.model import RSNN
+from rsnn.neurons import inverse_softplus
+from rsnn.responses import Response
+from sim import kernels
+from sim.network import CubaLI, IntegerNetwork
+
+NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaos
+# The first step is compared with float16: any change at all costs a chaotic network that much.
+FLOATS = ("float16", "bfloat16")
+SMALLEST_DECAY = 1e-6  # stands for 0, which no time constant has
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger, measured on the held-out calibration streams.
+
+    Attributes:
+        step: what has become integer at this line, on top of all before.
+        r2_float: R2 of the decoded output against that of the float32 model.
+        r2_task: R2 against the recorded velocity; NaN where there is none.
+        rate_ratio: hidden spikes over those of the float32 model.
+        silent: hidden neurons that fire in the float32 model and no longer here.
+        remark: what is worst here, or what to do about it; may be empty.
+    """
+
+    step: str
+    r2_float: float
+    r2_task: float
+    rate_ratio: float
+    silent: int
+    remark: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The entry by column, for tables and JSON."""
+        return dict(vars(self))
+
+
+def ledger(
+    model: RSNN,
+    rounded: IntegerNetwork,
+    network: IntegerNetwork,
+    corrections: tuple[Correction, ...],
+    precision: Precision,
+    calibration: Calibration,
+    response: Response,
+) -> list[Entry]:
+    """Measure every step from a float model to an integer network.
+
+    Args:
+        model: the float model, float32.
+        rounded: the integer network before corrections, with states of 32 bits.
+        network: the result.
+        corrections: those that were tried on the way from one to the other.
+        precision: of both.
+        calibration: the data; the held-out streams count.
+        response: of the model to them all.
+    """
+    held_out = ~calibration.is_fit
+    data, exact = calibration.part(held_out), response.part(held_out)
+    entries = [_entry("float32", exact, exact, data)]
+    entries += [_entry(name, response_to(model, data, name), exact, data) for name in FLOATS]
+    before = entries[1]
+    for step, candidate, remark in _steps(model, rounded):
+        entry = _entry(step, response_to(candidate, data), exact, data, remark)
+        entries.append(_with_suggestion(entry, before, precision))
+        before = entry
+    entry = _entry("state words", _run(rounded, data), exact, data)
+    entries.append(_with_suggestion(entry, before, precision))
+    kept = [c.name for c in corrections if c.is_kept]
+    tried = [c.name for c in corrections]
+    remark = f"tried {', '.join(tried)}; kept {', '.join(kept) or 'none'}"
+    last = _entry("corrections", _run(network, data), exact, data, remark)
+    if kept or precision.syn_bits or precision.mem_bits:
+        entries.append(last)
+    return entries
+
+
+def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, str]]:
+    """The float model with more and more of the integers' values: step, model, remark."""
+    current = copy.deepcopy(model).float()
+    c = rounded.contract
+    layers: list[Any] = list(current.hidden)
+    heads: list[Any] = list(current.heads)
+    units = [_unit(layer, c) for layer in rounded.layers]
+    for kind in ("in", "rec"):
+        for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
+            weights = getattr(integers, f"w_{kind}")
+            if weights is not None:
+                scale = unit * 2.0 ** getattr(integers, f"e_{kind}")
+                _set(getattr(layer, f"w_{kind}"), weights * scale[:, None])
+        yield f"w_{kind}", copy.deepcopy(current), ""
+    rows = rounded.readout.n_outputs
+    for number, head in enumerate(heads):
+        part = slice(number * rows, (number + 1) * rows)
+        _set(head.w_out, rounded.readout.w_out[part] * units[-1][part, None])
+    yield "w_out", copy.deepcopy(current), ""
+
+    changes: list[tuple[float, str]] = []
+    owners = [
+        (f"hidden{i}", layer, rounded.hidden[i], slice(None)) for i, layer in enumerate(layers)
+    ]
+    owners += [
+        (f"head{i}", head, rounded.readout, slice(i * rows, (i + 1) * rows))
+        for i, head in enumerate(heads)
+    ]
+    for name, layer, integers, part in owners:
+        for kind in ("mem", "syn"):
+            decay = getattr(integers, f"decay_{kind}")[part] / 2.0**c.decay_frac
+            changes.append(_set_decay(name, layer.tau, kind, decay))
+    worst = max(changes)[1]
+    yield "decays", copy.deepcopy(current), worst
+
+    for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
+        gain = 1.0 - integers.decay_mem / 2.0**c.decay_frac
+        fires = integers.threshold - (c.fires_when == ">=")
+        # a threshold other than 1 is weights that are as much smaller
+        threshold = np.maximum(fires, 1) * unit * gain / 2.0**c.frac_bits
+        for parameter in (layer.w_in, layer.w_rec):
+            if parameter is not None:
+                _set(parameter, _get(parameter) / threshold[:, None])
+    yield "thresholds", current, ""
+
+
+def _unit(layer: Any, c: Any) -> NDArray[np.float64]:
+    """The weight of one step of each neuron: what its threshold, or output scale, was made of."""
+    gain = 1.0 - layer.decay_mem / 2.0**c.decay_frac
+    if isinstance(layer, CubaLI):
+        return layer.out_scale * 2.0**c.frac_bits / gain
+    fires = layer.threshold - (c.fires_when == ">=")
+    return 2.0**c.frac_bits / ((fires + 0.5) * gain)
+
+
+def _set_decay(name: str, tau: Any, kind: str, decay: NDArray) -> tuple[float, str]:
+    """Give `tau` the time constants of decays (n,); return the worst change and its words."""
+    before = getattr(tau, f"tau_{kind}")().detach().double().numpy()
+    after = -tau.dt / np.log(np.maximum(decay, SMALLEST_DECAY))
+    tau0 = getattr(tau, f"tau_{kind}0")
+    values = [inverse_softplus(value / tau0) for value in after]
+    _set(getattr(tau, f"{kind}_param"), np.array(values))
+    change = np.abs(after / before - 1.0)
+    worst = int(np.argmax(change))
+    words = (
+        f"tau_{kind} of {name} neuron {worst} {1000 * before[worst]:.1f} ->"
+        f" {1000 * after[worst]:.1f} ms"
+    )
+    return float(change[worst]), words
+
+
+def _run(network: IntegerNetwork, data: Calibration) -> Response:
+    runs = kernels.run_many(network, data.raster, record=True)
+    out = np.stack([network.readout.decode(run.out) for run in runs])
+    traces: list[Mapping[str, NDArray]] = [r.trace.variables for r in runs if r.trace is not None]
+    names = [f"{name}.spk" for name in network.layer_names[:-1]]
+    return Response(out, tuple(np.stack([t[name] for t in traces]) for name in names))
+
+
+def _entry(
+    step: str, found: Response, exact: Response, data: Calibration, remark: str = ""
+) -> Entry:
+    n_spikes = [sum(int(spk.sum()) for spk in response.spk) for response in (found, exact)]
+    silent = sum(
+        int((was.any((0, 1)) & ~now.any((0, 1))).sum())
+        for now, was in zip(found.spk, exact.spk, strict=True)
+    )
+    task = float("nan") if data.velocity is None else data.r2(found.out, data.velocity)
+    ratio = n_spikes[0] / max(n_spikes[1], 1)
+    return Entry(step, data.r2(found.out, exact.out), task, ratio, silent, remark)
+
+
+def _with_suggestion(entry: Entry, before: Entry, precision: Precision) -> Entry:
+    """The entry, with what to do where it costs a notable part of the R2 before it."""
+    cost = before.r2_float - entry.r2_float
+    options = {
+        "w_in": f"--bits-in {precision.width('in') + 2}",
+        "w_rec": f"--bits-rec {precision.width('rec') + 2}",
+        "w_out": f"--bits-out {precision.width('out') + 2}",
+        "decays": f"--decay-bits {min(16, precision.decay_bits + 2)}",
+    }
+    option = options.get(entry.step, f"--frac-bits {min(16, precision.frac_bits + 2)}")
+    if cost < NOTABLE:
+        return entry
+    parts = [part for part in (entry.remark, f"costs {cost:.3f}: try {option}") if part]
+    return Entry(**{**vars(entry), "remark": "; ".join(parts)})
+
+
+def _set(parameter: Any, values: NDArray) -> None:
+    parameter.data.copy_(parameter.new_tensor(values))
+
+
+def _get(parameter: Any) -> NDArray[np.float64]:
+    return parameter.detach().double().numpy()
