@@ -134,35 +134,57 @@ def prune(
 @rsnnctl.command()
 @click.argument("model", type=FILE, required=False)
 @click.option("--bits", default=8, show_default=True, help="Width of a weight, 2 to 16.")
+@click.option("--bits-in", type=int, help="Of weights from the input or the layer below.")
+@click.option("--bits-rec", type=int, help="Of recurrent weights.")
+@click.option("--bits-out", type=int, help="Of readout weights.")
 @click.option("--decay-bits", default=12, show_default=True, help="Of a decay factor, 1 to 16.")
 @click.option("--frac-bits", default=6, show_default=True, help="Below one weight step, 0 to 16.")
+@click.option("--syn-bits", type=int, help="Synaptic current. Default: none that can overflow.")
+@click.option("--mem-bits", type=int, help="Membrane. Default: none that can overflow.")
+@click.option("--scale", default="mse", show_default=True, help="Or max, or percentile.")
+@click.option("--percentile", default=99.0, show_default=True, help="Of absolute weights.")
+@click.option("--per-layer", is_flag=True, help="One scale a matrix, not one a neuron.")
+@click.option("--calibration", type=FILE, help="Recording (.mat) or raster; default: the run's.")
+@click.option("--qat-epochs", type=int, help="Train on in the integers for so long.")
+@config_option
+@set_option
+@resume_option
 @output_option("Integer network (.int.h5)")
+@json_option
 def quantize(
-    model: Path | None, bits: int, decay_bits: int, frac_bits: int, output: Path | None
+    model: Path | None,
+    calibration: Path | None,
+    qat_epochs: int | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    resume: bool,
+    output: Path | None,
+    as_json: bool,
+    **widths,
 ) -> None:
-    """Turn a float model into an integer network."""
-    from export.quantization.precision import Precision
-    from export.quantize import quantize
-    from rsnn.checkpoint import load_model
+    """Turn a float model into an integer network, and say what each step of that costs."""
     from rsnnctl import runs, show
-    from rsnnctl.files import read_label
-    from rsnnctl.provenance import provenance
-    from sim.artifact import save_network
-    from sim.inspect import summarize
+    from rsnnctl.steps import quantize as step
 
     source = model or runs.default_file(runs.MODEL)
-    float_model, history = load_model(source)
-    widths = {"bits": bits, "decay_bits": decay_bits, "frac_bits": frac_bits}
-    facts = provenance("quantize", model=read_label(source).digest, **widths)
-    facts["history"] = history
-    network = quantize(
-        float_model,
-        Precision(bits=bits, decay_bits=decay_bits, frac_bits=frac_bits),
-        metadata=facts,
-    )
-    target = output or source.with_name(source.name.removesuffix(".rsnn.h5") + ".int.h5")
-    save_network(network, target)
-    show.print_facts(summarize(network) | {"file": str(target)})
+    chosen = step.settings_for(source, config, settings, qat_epochs)
+    with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
+        done = step.quantize_file(
+            source,
+            step.Precision(**widths),
+            chosen,
+            calibration=calibration,
+            output=output,
+            resume=resume,
+            report=report,
+        )
+    if as_json:
+        show.print_json(done.as_dict())
+    else:
+        show.print_table(done.ledger, "what each step costs on held-out calibration data")
+        show.print_facts(done.facts())
+    for caution in done.cautions:
+        show.say(f"Warning: {caution}")
 
 
 @rsnnctl.command("export-nir")
@@ -287,13 +309,14 @@ def verify(network: Path | None, source: Path | None, steps: int, as_json: bool)
 
 @rsnnctl.command()
 @click.argument("file", type=FILE, required=False)
+@click.option("--witness", type=FILE, help="Folder for inputs that overflow states, if any can.")
 @json_option
-def inspect(file: Path | None, as_json: bool) -> None:
+def inspect(file: Path | None, witness: Path | None, as_json: bool) -> None:
     """Show what is in a model or network: contract, sizes, ranges, storage, worst cases."""
     from rsnnctl import runs, show
     from rsnnctl.steps.inspect import describe_file
 
-    description = describe_file(file or runs.default_file(runs.NETWORK))
+    description = describe_file(file or runs.default_file(runs.NETWORK), witness=witness)
     if as_json:
         show.print_json(description)
         return

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rsnn.model import PRESETS, Architecture
-from rsnn.recipe import PRETRAINING, RETRAINING, TRAINING, TrainConfig
+from rsnn.recipe import PRETRAINING, QAT, RETRAINING, TRAINING, TrainConfig
 from rsnnctl.errors import DataError, FileError, RangeError
+
+STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that are trainings
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Config:
     training: TrainConfig
     retraining: TrainConfig
     pruning: PruneConfig
+    qat: TrainConfig
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Every setting by section and name, ready for JSON."""
@@ -118,9 +121,14 @@ def resolve(
     changes += [change for file in files for change in _from_file(file)]
     changes += map(_parsed, settings)
     if seed is not None:
-        changes += [(stage, "seed", seed) for stage in ("pretraining", "training", "retraining")]
+        changes += [(stage, "seed", seed) for stage in STAGES]
     config = Config(
-        ModelConfig(), PRETRAINING[recipe], TRAINING[recipe], RETRAINING[recipe], PruneConfig()
+        ModelConfig(),
+        PRETRAINING[recipe],
+        TRAINING[recipe],
+        RETRAINING[recipe],
+        PruneConfig(),
+        QAT[recipe],
     )
     known = {s: {f.name for f in dataclasses.fields(v)} for s, v in vars(config).items()}
     values: dict[str, dict[str, Any]] = {section: {} for section in known}
@@ -129,7 +137,7 @@ def resolve(
         current = getattr(getattr(config, section), name)
         values[section][name] = _as_type_of(f"{section}.{name}", current, value)
     if values["model"]["preset"] == "big":
-        for stage in ("pretraining", "training", "retraining"):
+        for stage in STAGES:
             values[stage] = {"upper_strength": 0.0} | values[stage]
     return Config(**{s: replace(v, **values[s]) for s, v in vars(config).items()})
 

@@ -91,11 +91,17 @@ def _refuse_unknown(name: str, value: str, known: Collection[str]) -> None:
 # instead of 2, each a fifth as long; SMORMS3 then bears 15 times the published rate.
 SHORT = TrainConfig(epochs=25, batch=32, learning_rate=0.03, window_steps=250, upper_count=5.0)
 
-# By name: the recipes of pre-training on all sessions, of training on one, and of retraining what
-# pruning has left.
+# By name: the recipes of pre-training on all sessions, of training on one, of retraining what
+# pruning has left, and of training in integers.
 PRETRAINING = {"published": TrainConfig(epochs=100), "short": SHORT}
 TRAINING = {"published": TrainConfig(), "short": SHORT}
 RETRAINING = {
     "published": TrainConfig(epochs=100),
     "short": replace(SHORT, epochs=10, learning_rate=0.015),
+}
+# Fine-tuning in integers, which know no dropout. Weights must cross from step to step of a coarse
+# grid, which small learning rates take long for.
+QAT = {
+    "published": TrainConfig(epochs=50, dropout=0.0),
+    "short": replace(SHORT, epochs=10, learning_rate=0.005, dropout=0.0),
 }

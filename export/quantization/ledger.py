@@ -92,6 +92,22 @@ def ledger(
     return entries
 
 
+def entry_of(
+    step: str,
+    network: IntegerNetwork,
+    calibration: Calibration,
+    response: Response,
+    remark: str = "",
+) -> Entry:
+    """One more line, for a network that something else has made.
+
+    `calibration` and `response` as for `ledger`.
+    """
+    held_out = ~calibration.is_fit
+    data, exact = calibration.part(held_out), response.part(held_out)
+    return _entry(step, _run(network, data), exact, data, remark)
+
+
 def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, str]]:
     """The float model with more and more of the integers' values: step, model, remark."""
     current = copy.deepcopy(model).float()
@@ -113,7 +129,7 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
     yield "w_out", copy.deepcopy(current), ""
 
     changes: list[tuple[float, str]] = []
-    owners = [
+    owners: list[tuple[str, Any, Any, slice]] = [
         (f"hidden{i}", layer, rounded.hidden[i], slice(None)) for i, layer in enumerate(layers)
     ]
     owners += [

@@ -41,10 +41,19 @@ def settings_for(
 
     A model that was imported goes by the published recipe.
     """
+    changed = () if epochs is None else (f"retraining.epochs={epochs}",)
+    return config_of(source, file, (*settings, *changed))
+
+
+def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Config:
+    """The settings of the run that a model belongs to, changed by a TOML file and settings.
+
+    Raises:
+        FileError, DataError, RangeError: what `rsnn.config.resolve` refuses.
+    """
     kept = source.with_name(CONFIG)
     files = [path for path in (kept if kept.exists() else None, file) if path is not None]
-    changed = () if epochs is None else (f"retraining.epochs={epochs}",)
-    return resolve(files=files, settings=(*settings, *changed))
+    return resolve(files=files, settings=settings)
 
 
 def prune_run(

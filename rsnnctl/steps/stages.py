@@ -35,27 +35,49 @@ def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: 
         MismatchError: the stage was begun with another label.
     """
     done = folder / FOLDER / f"{name}.rsnn.h5"
-    under_way = folder / FOLDER / f"{name}.state.h5"
     label = json.loads(json.dumps(label))
     if done.exists():
         finished, provenance = load_model(done)
         _check_label(done, label, provenance["label"])
         model.load_state_dict(finished.state_dict())
         return
-    state = None
-    if under_way.exists():
-        state, provenance = load_state(under_way)
-        _check_label(under_way, label, provenance["label"])
-
-    def keep(state: TrainState) -> None:
-        save_state(state, under_way, {"label": label})
-        lines = _lines(name, [asdict(record) for record in state.records])
-        write_text(folder / FOLDER / f"{name}.jsonl", lines)
-
+    state, keep = under_way(folder, name, label)
     result = work(state, keep)
     records = [asdict(record) for record in result.records]
     save_model(model, done, {"label": label, "records": records})
-    under_way.unlink(missing_ok=True)
+    forget(folder, name)
+
+
+def under_way(
+    folder: Path, name: str, label: Mapping[str, Any]
+) -> tuple[TrainState | None, Callable[[TrainState], None]]:
+    """The kept state of a stage, or None, and what keeps another.
+
+    Raises:
+        MismatchError: the stage was begun with another label.
+    """
+    path = _state_path(folder, name)
+    label = json.loads(json.dumps(label))
+    state = None
+    if path.exists():
+        state, provenance = load_state(path)
+        _check_label(path, label, provenance["label"])
+
+    def keep(state: TrainState) -> None:
+        save_state(state, path, {"label": label})
+        lines = _lines(name, [asdict(record) for record in state.records])
+        write_text(folder / FOLDER / f"{name}.jsonl", lines)
+
+    return state, keep
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove the kept state of a stage; its log stays."""
+    _state_path(folder, name).unlink(missing_ok=True)
+
+
+def _state_path(folder: Path, name: str) -> Path:
+    return folder / FOLDER / f"{name}.state.h5"
 
 
 def has_begun(folder: Path) -> bool:
