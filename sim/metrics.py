@@ -1,6 +1,7 @@
 """What an integer network costs: NeuroBench's figures, and the bits that are really stored."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,39 @@ def storage(network: IntegerNetwork) -> Storage:
         dense_bits=other + n_weights * c.weight_bits,
         sparse_bits=other + n_weights + n_present * c.weight_bits,
     )
+
+
+@dataclass
+class RunningR2:
+    """The coefficient of determination (`rsnnctl.metrics.r2_score`) of a stream in blocks.
+
+    Of a stream in one block it is the same to the last bit; of several, sums round elsewhere.
+    Means and squares are merged as by Chan, Golub and LeVeque (1983).
+    """
+
+    _n_steps: int = 0
+    _mean: Any = 0.0
+    _squares: Any = 0.0
+    _errors: Any = 0.0
+
+    def add(self, decoded: NDArray[np.floating], target: NDArray[np.floating]) -> None:
+        """Take a block of decoded values and of their targets, (n_steps, n_outputs) each."""
+        target = np.asarray(target, np.float64)
+        n_steps = self._n_steps + len(target)
+        mean = target.mean(0)
+        moved = mean - self._mean
+        self._errors = self._errors + ((np.asarray(decoded, np.float64) - target) ** 2).sum(0)
+        self._squares = self._squares + ((target - mean) ** 2).sum(0)
+        self._squares += moved**2 * (self._n_steps * len(target) / n_steps)
+        self._mean = self._mean + moved * (len(target) / n_steps)
+        self._n_steps = n_steps
+
+    @property
+    def value(self) -> float:
+        """Averaged over coordinates; NaN before the first block."""
+        if not self._n_steps:
+            return float("nan")
+        return float(np.mean(1.0 - self._errors / self._squares))
 
 
 def evaluate_run(

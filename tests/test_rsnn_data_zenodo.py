@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_recording import DT, write_recording
 
+from rsnn.data.describe import describe
 from rsnn.data.session import load_session
-from rsnn.data.zenodo import irregular_intervals
 from rsnnctl.errors import DataError, FileError, RsnnError
 
 
@@ -105,7 +105,7 @@ def test_a_lost_sample_is_read_and_counted(tmp_path: Path) -> None:
     t = np.delete(np.arange(101) * DT, 50)
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=t[None])
     assert load_session(path).n_steps == 100
-    assert irregular_intervals(t) == 1
+    assert describe(path)["irregular_intervals"] == 1
 
 
 def test_a_clock_that_jitters_is_read(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
+from rsnn.data.session import load_session
+from rsnn.data.stream import steps_of
+from rsnn.data.synthetic import START, synthesize
 from rsnnctl.errors import FileError
 from rsnnctl.steps import simulate
 from sim import kernels
@@ -46,6 +49,33 @@ def test_blocks_on_disk_hold_every_word_of_one_run(tmp_path, monkeypatch, suffix
     assert row["effective_acs"] == metrics.effective_acs > 0
     assert row["activation_sparsity"] == metrics.activation_sparsity
     assert row["n_steps"] == 1003
+
+
+@pytest.mark.parametrize("part", ["test", "all"])
+def test_a_session_in_blocks_leaves_what_it_leaves_as_a_whole(tmp_path, monkeypatch, part):
+    monkeypatch.setattr(simulate, "_BLOCK_BYTES", 20_000)
+    synthesize(tmp_path / "a.mat", minutes=0.5, n_channels=30, seed=3)
+    network = random_network(np.random.default_rng(1), n_inputs=30, hidden=(20,))
+    save_network(network, tmp_path / "net.int.h5")
+    row = simulate.simulate_file(
+        tmp_path / "net.int.h5", tmp_path / "a.mat", part=part, record=True, output=None
+    )
+    session = load_session(tmp_path / "a.mat")
+    steps = steps_of(session, part)
+    run = kernels.run(network, session.raster[steps], record=True)
+    with h5py.File(row["file"]) as file:
+        assert np.array_equal(file["out"], run.out)
+        for name, words in run.trace.variables.items():
+            assert np.array_equal(file[name], words)
+    metrics = evaluate_run(network, run, session.velocity[steps])
+    assert row["effective_acs"] == metrics.effective_acs > 0
+    assert row["r2"] == pytest.approx(metrics.r2, rel=1e-12)  # sums of floats, in another order
+    assert row["session"] == f"a ({part})"
+    monkeypatch.undo()
+    row = simulate.simulate_file(
+        tmp_path / "net.int.h5", tmp_path / "a.mat", part=part, record=False, output=None
+    )
+    assert row["r2"] == metrics.r2
 
 
 def test_output_of_another_suffix_is_refused(tmp_path):
@@ -90,6 +120,30 @@ def write_hours(path: Path, hours: float, n_inputs: int = 96) -> None:
     stored.flush()
 
 
+def write_session(path: Path, hours: float, n_channels: int = 96) -> None:
+    """Spikes of 20 Hz in cells that channels share, and a cursor that starts again each minute."""
+    n_steps = round(hours * 900_000)
+    rng = np.random.default_rng(5)
+    walk = rng.normal(0, 0.2, (2, 15_000)).cumsum(1)
+    target = rng.integers(-8, 9, (2, 75)).repeat(200, axis=1) * 15.0
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["t"] = (START + np.arange(n_steps) * 0.004)[None]
+        for name, minute in (("cursor_pos", walk), ("target_pos", target)):
+            stored = file.create_dataset(
+                name, (2, n_steps), "f8", chunks=(2, 15_000), compression="gzip"
+            )
+            for first in range(0, n_steps, 15_000):
+                stored[:, first : first + 15_000] = minute[:, : n_steps - first]
+        cells = []
+        for unit in range(4):
+            intervals = rng.exponential(0.05, round(hours * 3600 * 20))
+            cells.append(file.create_dataset(f"#refs#/{unit}", data=START + intervals.cumsum()))
+        table = np.full((5, n_channels), h5py.Reference(), h5py.ref_dtype)
+        for channel in range(n_channels):
+            table[0, channel] = cells[channel % 4].ref
+        file["spikes"] = table
+
+
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     network = random_network(
@@ -111,7 +165,17 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(tiny, tmp_path, rec
     assert most - least < 50  # the long raster alone has 86 MB, its trace 135 MB
 
 
+def test_memory_does_not_grow_with_the_length_of_a_session(tiny, tmp_path):
+    for name, hours in (("short", 0.05), ("long", 1.0)):
+        write_session(tmp_path / f"{name}.mat", hours)
+    least, most = (peak_megabytes(tiny, tmp_path / f"{n}.mat", False) for n in ("short", "long"))
+    assert most < 300
+    assert most - least < 30  # the long raster has 86 MB, its clock and positions 36 MB
+
+
 @pytest.mark.slow
-def test_ten_hours_take_less_than_300_megabytes(tiny, tmp_path):
-    write_hours(tmp_path / "day.npy", 10.0)
-    assert peak_megabytes(tiny, tmp_path / "day.npy", record=False) < 300
+@pytest.mark.parametrize("suffix", [".npy", ".mat"])
+def test_ten_hours_take_less_than_300_megabytes(tiny, tmp_path, suffix):
+    path = tmp_path / f"day{suffix}"
+    write_hours(path, 10.0) if suffix == ".npy" else write_session(path, 10.0)
+    assert peak_megabytes(tiny, path, record=False) < 300

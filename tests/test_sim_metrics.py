@@ -1,12 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from networks import random_network, random_raster
 
 from rsnnctl.metrics import r2_score
 from sim import kernels
 from sim.contract import PAPER
-from sim.metrics import evaluate_run, storage
+from sim.metrics import RunningR2, evaluate_run, storage
 
 
 def test_the_figures_are_those_counted_step_by_step():
@@ -62,3 +63,17 @@ def test_the_stored_bits_are_the_smaller_of_dense_and_bitmap():
         assert found.sparse_bits == other + n_weights + 8 * present
         assert found.encoding == encoding
         assert found.stored_bits == min(found.dense_bits, found.sparse_bits)
+
+
+@pytest.mark.parametrize("length", [1, 7, 50, 1000])
+def test_r2_of_blocks_is_that_of_the_whole(length):
+    rng = np.random.default_rng(8)
+    target = rng.normal([1e3, -5.0], [3.0, 0.1], (333, 2)).astype(np.float32)
+    decoded = target + rng.normal(0, 0.05, target.shape)
+    running = RunningR2()
+    assert np.isnan(running.value)
+    for start in range(0, 333, length):
+        running.add(decoded[start : start + length], target[start : start + length])
+    whole = r2_score(decoded, target)
+    assert running.value == pytest.approx(whole, rel=1e-12)  # sums round in another order
+    assert running.value == whole or length < 333

@@ -69,19 +69,21 @@ def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
 
 def _count_cells(path: Path) -> dict[str, Any]:
     """Count the cells and spikes that the raster does not show, and say who made the file."""
-    units = empty = outside = spikes = 0
+    units = outside = spikes = 0
     with open_hdf5(path) as file:
-        t = zenodo.read_times(file, path)
-        for cell in zenodo.read_cells(file, path):
+        clock = zenodo.read_clock(file, path)
+        empty = zenodo.read_references(file, path).size
+        for cell in zenodo.open_cells(file, path):
             if cell.is_empty:
-                empty += 1
                 continue
+            empty -= 1
             units += cell.unit > 0 and cell.times.size > 0
             spikes += cell.times.size
-            outside += int(((cell.times < t[0]) | (cell.times > t[-1])).sum())
+            for _, times in cell.times.stretches():
+                outside += int(((times < clock.first) | (times > clock.last)).sum())
         synthetic = _text(file, SYNTHETIC)
     return {
-        "irregular_intervals": zenodo.irregular_intervals(t),
+        "irregular_intervals": clock.irregular_intervals,
         "units": units,
         "spikes": spikes,
         "spikes_outside": outside,

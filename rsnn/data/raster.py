@@ -36,7 +36,7 @@ class RasterFile:
     stored: Any
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Read some steps (n_steps, n_inputs) of 0 and 1.
+        """Return steps `start` to `stop`, (n, n_inputs) of 0 and 1.
 
         Raises:
             DataError: there are other values among them.

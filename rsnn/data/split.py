@@ -2,15 +2,28 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnn.data.session import Session
 from rsnnctl.errors import DataError, RangeError
 
 FEWEST_REACHES = 4  # one for each quarter of the reach-ordered split
 VALIDATION_SHARE = 0.1 / 0.75  # of all steps of the session, see `split_session`
+
+
+class Reaches(Protocol):
+    """What of a session or an open recording tells how it is split."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def n_steps(self) -> int: ...
+
+    @property
+    def segments(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class Split:
     test: slice
 
 
-def split_session(session: Session) -> Split:
+def split_session(session: Reaches) -> Split:
     """Split as the published networks were trained: about 61.7, 13.3 and 25 % of the steps.
 
     NeuroBench's reach-ordered 50/25/25 split fixes the test part. Its first two parts are joined
@@ -51,7 +64,7 @@ def split_session(session: Session) -> Split:
     return Split(slice(0, boundary), slice(boundary, test.start), test)
 
 
-def neurobench_split(session: Session, train_ratio: float) -> tuple[slice, slice, slice]:
+def neurobench_split(session: Reaches, train_ratio: float) -> tuple[slice, slice, slice]:
     """Return NeuroBench's `ind_train`, `ind_val` and `ind_test` as slices of steps.
 
     Its split counts reaches: `floor(train_ratio * n)` train, half of the others validate, the

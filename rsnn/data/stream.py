@@ -1,14 +1,16 @@
-"""One stream to decode: a part of a recorded session, or a raster file."""
+"""One stream to decode, of any length: a part of a recorded session, or a raster file."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnn.data.raster import load_raster
-from rsnn.data.session import Session, load_session
-from rsnn.data.split import split_session
+from rsnn.data.raster import open_raster
+from rsnn.data.recording import open_recording
+from rsnn.data.split import Reaches, split_session
 from rsnnctl.errors import RangeError
 
 PARTS = ("train", "validation", "test", "all")
@@ -29,8 +31,33 @@ class Stream:
     velocity: NDArray[np.float32] | None
 
 
-def load_stream(path: Path, part: str = "test") -> Stream:
-    """Read a session's part (`.mat`), or the whole of a raster file.
+@dataclass(frozen=True)
+class OpenStream:
+    """A stream on disk.
+
+    Attributes:
+        name: of the file, and the part.
+        steps: those of the file that belong to it.
+        read: rows of the raster between two steps of the file, see `Stream`.
+        velocity: the same of the velocity, or None.
+    """
+
+    name: str
+    steps: range
+    read: Callable[[int, int], NDArray[np.uint8]]
+    velocity: Callable[[int, int], NDArray[np.float32]] | None
+
+    def blocks(self, n_steps: int) -> Iterator[Stream]:
+        """Yield `n_steps` after `n_steps`, so that no more is in memory."""
+        for start in self.steps[::n_steps]:
+            stop = min(start + n_steps, self.steps.stop)
+            velocity = None if self.velocity is None else self.velocity(start, stop)
+            yield Stream(self.name, self.read(start, stop), velocity)
+
+
+@contextmanager
+def open_stream(path: Path, part: str = "test") -> Iterator[OpenStream]:
+    """Open a session's part (`.mat`), or the whole of a raster file.
 
     Args:
         path: the file.
@@ -38,17 +65,27 @@ def load_stream(path: Path, part: str = "test") -> Stream:
 
     Raises:
         RangeError: no such part.
-        FileError, DataError: what `load_session`, `split_session` and `load_raster` refuse.
+        FileError, DataError: what `open_recording`, `split_session` and `open_raster` refuse.
     """
     path = Path(path)
-    if path.suffix != ".mat":
-        return Stream(path.name, load_raster(path), None)
-    session = load_session(path)
-    steps = steps_of(session, part)
-    return Stream(f"{session.name} ({part})", session.raster[steps], session.velocity[steps])
+    if path.suffix == ".mat":
+        with open_recording(path) as recording:
+            steps = range(recording.n_steps)[steps_of(recording, part)]
+            name = f"{recording.name} ({part})"
+            yield OpenStream(name, steps, recording.read, recording.velocity)
+    else:
+        with open_raster(path) as raster:
+            yield OpenStream(path.name, range(raster.n_steps), raster.read, None)
 
 
-def steps_of(session: Session, part: str) -> slice:
+def load_stream(path: Path, part: str = "test") -> Stream:
+    """Read all of a stream; arguments and errors as `open_stream`."""
+    with open_stream(path, part) as stream:
+        (whole,) = stream.blocks(len(stream.steps))
+        return whole
+
+
+def steps_of(session: Reaches, part: str) -> slice:
     """The steps of a session's part.
 
     Raises:

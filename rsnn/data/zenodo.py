@@ -12,6 +12,7 @@ A recording holds, at its root and as h5py shows it (MATLAB's axes reversed):
 Source of the layout: the variable list of the Zenodo records 583331 and 3854034.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,28 +32,102 @@ NEEDED = {
     "cursor_pos": "(2, n) mm",
     "target_pos": "(2, n) mm",
 }
+_STRETCH = 1 << 16  # numbers of an axis in memory at once
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A variable or cell of an open recording, read in stretches of its longest axis.
+
+    The dataset is opened for each reading, because an open one may keep a megabyte of its own.
+
+    Attributes:
+        file, source: the file, and a name or a reference in it.
+        path, name: what they are called where something is wrong.
+        shape: as it is stored.
+    """
+
+    file: h5py.File
+    source: str | h5py.Reference
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def axis(self) -> int:
+        """The longest axis, the last of equals; of a single number without axes, 0."""
+        return max(range(len(self.shape)), key=lambda k: (self.shape[k], k), default=0)
+
+    @property
+    def length(self) -> int:
+        """Of the longest axis."""
+        return self.shape[self.axis] if self.shape else 1
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return what lies between two places of the longest axis, with all axes.
+
+        Raises:
+            FileError: the file is damaged there.
+        """
+        with _readable(self.path):
+            index = (slice(None),) * self.axis + (slice(start, stop),)
+            part = self.file[self.source][index if self.shape else ()]
+            return np.asarray(part, dtype=np.float64)
+
+    def read_all(self) -> NDArray[np.float64]:
+        """Return all of it."""
+        return self.read(0, self.length)
+
+    def stretches(
+        self, start: int = 0, stop: int | None = None, *, overlap: int = 0
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield stretches one after the other, each with the place where it begins.
+
+        All but the first repeat the last `overlap` places of the one before.
+        """
+        stop = self.length if stop is None else stop
+        for first in range(start, stop, _STRETCH):
+            begin = max(start, first - overlap)
+            yield begin, self.read(begin, min(stop, first + _STRETCH))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The sample times of a recording: the first and last of them in s, and how many there are.
+
+    `irregular_intervals` are off by more than a tenth: samples were lost or doubled. They are read
+    as NeuroBench reads them.
+    """
+
+    first: float
+    last: float
+    n_steps: int
+    irregular_intervals: int
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The spikes of one unit: its row and channel, and its times (n_spikes,) in s, float64.
+    """The spikes of one unit: its row and channel, and its times in s, in any order.
 
     `is_empty` marks a MATLAB_empty cell, whose `times` are its stored dimensions and no spikes.
     """
 
     unit: int
     channel: int
-    times: NDArray[np.float64]
+    times: Numbers
     is_empty: bool
 
 
-def read_times(file: h5py.File, path: Path) -> NDArray[np.float64]:
-    """Return the sample times (n_steps,) in s of an open recording.
+def read_clock(file: h5py.File, path: Path) -> Clock:
+    """Return the sample times of an open recording.
 
     Raises:
         DataError: a variable of the layout is missing, or `t` does not increase, or its median
-            interval is not 4 ms. Single odd intervals are read as NeuroBench reads them;
-            `irregular_intervals` counts them.
+            interval is not 4 ms.
     """
     for name, shape in NEEDED.items():
         with _readable(path):
@@ -62,44 +137,48 @@ def read_times(file: h5py.File, path: Path) -> NDArray[np.float64]:
                 f"{path}: no variable `{name}` {shape}; a recording in the MATLAB 7.3 layout of"
                 f" Zenodo 583331 with {', '.join(NEEDED)} is needed"
             )
-    t = _numbers(file["t"], path, "t").ravel()
+    t = _variable(file, path, "t")
     if t.size < 2:
         raise DataError(f"{path}: `t` holds {t.size} samples; at least 2 are needed")
-    intervals = np.diff(t)
-    wrong = ~(intervals > 0)
-    if wrong.any():
-        step = int(np.argmax(wrong))
-        raise DataError(
-            f"{path}: `t` does not increase at sample {step + 1}: {t[step]:g} s, then"
-            f" {t[step + 1]:g} s; export the session again with a monotonic clock"
-        )
-    median = float(np.median(intervals))
-    if abs(median - DT) > LONGEST_INTERVAL_ERROR:
-        raise DataError(
-            f"{path}: the sampling interval of `t` is {median:g} s; the published sessions have"
-            f" {DT:g} s, resample this one to 250 Hz"
-        )
-    return t
+    first = last = math.nan
+    n_irregular = 0
+    for start, part in t.stretches(overlap=1):
+        times = part.ravel()
+        last = float(times[-1])
+        first = float(times[0]) if start == 0 else first
+        intervals = np.diff(times)
+        wrong = ~(intervals > 0)
+        if wrong.any():
+            step = int(np.argmax(wrong))
+            raise DataError(
+                f"{path}: `t` does not increase at sample {start + step + 1}: {times[step]:g} s,"
+                f" then {times[step + 1]:g} s; export the session again with a monotonic clock"
+            )
+        n_irregular += int(np.count_nonzero(np.abs(intervals - DT) > LONGEST_INTERVAL_ERROR))
+    if 2 * n_irregular >= t.size - 1:  # with fewer of them the median is a regular one
+        median = float(np.median(np.diff(t.read_all().ravel())))
+        if abs(median - DT) > LONGEST_INTERVAL_ERROR:
+            raise DataError(
+                f"{path}: the sampling interval of `t` is {median:g} s; the published sessions have"
+                f" {DT:g} s, resample this one to 250 Hz"
+            )
+    return Clock(first, last, t.size, n_irregular)
 
 
-def irregular_intervals(t: NDArray[np.float64]) -> int:
-    """Count the intervals of a clock that are off by more than a tenth: samples lost or doubled."""
-    return int(np.count_nonzero(np.abs(np.diff(t) - DT) > LONGEST_INTERVAL_ERROR))
-
-
-def read_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> NDArray[np.float64]:
-    """Return `cursor_pos` or `target_pos` as stored: (2, n_steps) in mm.
+def open_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> Numbers:
+    """Return `cursor_pos` or `target_pos`, (2, n_steps) in mm, to be read.
 
     Raises:
-        DataError: another shape than `t` asks for.
+        DataError: another shape than `t` asks for, or no numbers.
     """
-    positions = file[name]
-    if positions.shape != (2, n_steps):
+    with _readable(path):
+        shape = file[name].shape
+    if shape != (2, n_steps):
         raise DataError(
-            f"{path}: `{name}` has shape {positions.shape}, `t` has {n_steps} samples;"
+            f"{path}: `{name}` has shape {shape}, `t` has {n_steps} samples;"
             f" (2, {n_steps}) is needed, cut both to the same length"
         )
-    return _numbers(positions, path, name)
+    return _variable(file, path, name)
 
 
 def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
@@ -125,30 +204,37 @@ def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
     return references
 
 
-def read_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
-    """Yield the cells of `spikes` one at a time, so that one cell is in memory, never all.
+def open_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
+    """Yield the cells of `spikes`, none of whose times have been read.
 
-    A null reference yields a cell without spikes.
+    A null reference yields none.
 
     Raises:
         DataError: as `read_references`; a cell that holds no numbers.
     """
     for (unit, channel), reference in np.ndenumerate(read_references(file, path)):
         if not reference:
-            yield Cell(unit, channel, np.empty(0), is_empty=True)
             continue
         with _readable(path):
             cell = file[reference]
             is_empty = bool(cell.attrs.get("MATLAB_empty"))
-        times = _numbers(cell, path, f"spikes[{unit}, {channel}]").ravel()
-        yield Cell(unit, channel, times, is_empty)
+        name = f"spikes[{unit}, {channel}]"
+        yield Cell(unit, channel, _numbers(file, reference, cell, path, name), is_empty)
 
 
-def _numbers(dataset: h5py.Dataset, path: Path, name: str) -> NDArray[np.float64]:
+def _variable(file: h5py.File, path: Path, name: str) -> Numbers:
+    with _readable(path):
+        dataset = file[name]
+    return _numbers(file, name, dataset, path, name)
+
+
+def _numbers(
+    file: h5py.File, source: str | h5py.Reference, dataset: object, path: Path, name: str
+) -> Numbers:
     with _readable(path):
         kind = dataset.dtype if isinstance(dataset, h5py.Dataset) else np.dtype("V")
         if kind.kind in "fiu":
-            return np.asarray(dataset[()], dtype=np.float64)
+            return Numbers(file, source, path, name, dataset.shape)
     raise DataError(f"{path}: `{name}` is of type {kind}; numbers are needed, export it again")
 
 
