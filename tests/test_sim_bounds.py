@@ -1,51 +1,23 @@
 from dataclasses import replace
-from itertools import product
+from itertools import combinations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import CHOICES, random_network
+from networks import random_network
+from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network
 
 from sim import reference
-from sim.bounds import UNBOUNDED, LayerBounds, state_bounds
-from sim.contract import PAPER, NumericContract, signed_range
-from sim.network import IntegerNetwork
-
-EVERY = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
-
-
-def asked_words(network: IntegerNetwork, raster: np.ndarray, monkeypatch) -> dict[str, np.ndarray]:
-    """What the contract gives to its overflow rules: smallest and largest, (2, n_neurons) each.
-
-    From the arguments of the reference's own `fit`, in the order of its calls. A sum that a firing
-    neuron's reset replaces untested does not count, nor does the reset of a silent one.
-    """
-    calls: list[np.ndarray] = []
-    right = reference.fit
-
-    def recording(x, bits, overflow):
-        calls.append(x)
-        return right(x, bits, overflow)
-
-    state = reference.initial_state(network)
-    kept: dict[str, list] = {}
-    with monkeypatch.context() as patch:
-        patch.setattr(reference, "fit", recording)
-        for x in raster:
-            calls.clear()
-            state = reference.step(network, state, x)
-            for i in range(len(network.hidden)):
-                syn, integrated, after_reset = calls[3 * i : 3 * i + 3]
-                fires = state.hidden[i].spk == 1
-                if network.contract.fires_on == "previous_membrane":
-                    integrated = np.where(fires, after_reset, integrated)
-                after_reset = np.where(fires, after_reset, integrated)
-                kept.setdefault(f"hidden{i}.syn", []).append(syn)
-                kept.setdefault(f"hidden{i}.mem", []).extend([integrated, after_reset])
-            for variable, words in zip(("syn", "mem"), calls[-2:], strict=True):
-                kept.setdefault(f"readout.{variable}", []).append(words)
-    return {name: np.stack([np.min(w, 0), np.max(w, 0)]) for name, w in kept.items()}
+from sim.bounds import (
+    LONGEST,
+    UNBOUNDED,
+    LayerBounds,
+    bits_for,
+    highest_membranes,
+    state_bounds,
+)
+from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 
 def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> list[str]:
@@ -63,72 +35,252 @@ def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> 
     return wrong
 
 
-def small_network(rng: np.random.Generator, contract: NumericContract) -> IntegerNetwork:
-    """A random network with all that is special: decays 0 and unity, zero rows, extreme weights."""
-    hidden = tuple(rng.integers(1, 5, rng.integers(1, 3)))
-    network = random_network(
-        rng,
-        contract,
-        n_inputs=int(rng.integers(1, 6)),
-        hidden=hidden,
-        recurrent=bool(rng.integers(2)),
-        sparsity=rng.choice([0.0, 0.3, 0.8]),
-        threshold=int(rng.choice([0, 3, 40, 1000, 2**20])),
-    )
-    unity = 1 << contract.decay_frac
-    lowest = signed_range(contract.weight_bits)[0]
-    layers = []
-    for layer in network.layers:
-        changes = {}
-        for key, value in vars(layer).items():
-            if key.startswith("decay"):
-                special = rng.choice([0, 1, unity - 1, unity], value.shape)
-                changes[key] = np.where(rng.random(value.shape) < 0.4, special, value)
-            elif key.startswith("w_") and value is not None:
-                changes[key] = np.where(rng.random(value.shape) < 0.1, lowest, value)
-                changes[key] = changes[key] * (rng.random((len(value), 1)) > 0.15)
-            elif key == "threshold" and rng.random() < 0.3:
-                ends = signed_range(contract.mem_bits)
-                changes[key] = np.where(rng.random(value.shape) < 0.3, rng.choice(ends), value)
-        layers.append(replace(layer, **changes))
-    return replace(network, layers=tuple(layers))
-
-
-def pushing_raster(rng: np.random.Generator, network: IntegerNetwork, n_steps: int) -> np.ndarray:
-    """Inputs that push one neuron of the first layer up or down, in stretches, with some noise."""
-    weights = network.hidden[0].w_in[rng.integers(network.hidden[0].n_neurons)]
-    signs = np.repeat(rng.choice([-1, 0, 1], 4), -(-n_steps // 4))[:n_steps, None]
-    raster = (weights * signs > 0) | (signs == 0) & (rng.random((n_steps, 1)) < 0.5)
-    noise = rng.random(raster.shape) < rng.choice([0.0, 0.1, 0.5])
-    return (raster ^ noise).astype(np.uint8)
-
-
-def widths(draw) -> dict[str, int]:
-    return {
-        "decay_frac": draw(st.sampled_from([1, 2, 4, 8, 12, 16])),
-        "frac_bits": draw(st.integers(0, 6)),
-        "weight_bits": draw(st.integers(2, 8)),
-        "syn_bits": draw(st.sampled_from([2, 6, 9, 12, 16, 32])),
-        "mem_bits": draw(st.sampled_from([2, 6, 9, 12, 16, 32])),
-    }
-
-
-@st.composite
-def contracts(draw) -> NumericContract:
-    return replace(PAPER, **draw(st.sampled_from(EVERY)), **widths(draw))
-
-
 @settings(max_examples=2000, deadline=None, derandomize=True)
 @given(contracts(), st.integers(0, 2**32 - 1))
 def test_no_input_drives_a_state_beyond_its_bounds(contract, seed):
     rng = np.random.default_rng(seed)
     network = small_network(rng, contract)
-    raster = pushing_raster(rng, network, 28)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        found = asked_words(network, raster, monkeypatch)
+    found = asked_words(network, pushing_raster(rng, network, 28))
     assert not violations(found, state_bounds(network))
     wide = state_bounds(network, unlimited=True)
     if all(
         b.syn_bits <= contract.syn_bits and b.mem_bits <= contract.mem_bits for b in wide.values()
     ):
         assert not violations(found, wide)
+
+
+def neuron(
+    contract: NumericContract = PAPER,
+    *,
+    w_in: list[int],
+    w_rec: int = 0,
+    decay_syn: int = 0,
+    decay_mem: int = 0,
+    threshold: int,
+) -> IntegerNetwork:
+    """One hidden neuron, and a readout that hears a spike as 100 and forgets it at once."""
+    hidden = CubaLIF(
+        w_in=np.array([w_in]),
+        w_rec=np.array([[w_rec]]) if w_rec else None,
+        e_in=np.array([0]),
+        e_rec=np.array([0]),
+        decay_syn=np.array([decay_syn]),
+        decay_mem=np.array([decay_mem]),
+        threshold=np.array([threshold]),
+    )
+    nothing = np.array([0])
+    readout = CubaLI(np.array([[100]]), nothing, nothing, nothing, np.ones(1))
+    return IntegerNetwork((hidden, readout), contract, 0.004)
+
+
+def ends(bounds: LayerBounds, variable: str) -> tuple[int, int]:
+    """Range over all neurons of a layer."""
+    low, high = bounds.range_of(variable)
+    return int(low.min()), int(high.max())
+
+
+def reachable(network: IntegerNetwork) -> dict[str, list[int]] | None:
+    """All that one neuron's words can be asked to hold, by trying every input in every state.
+
+    None if it has too many states.
+    """
+    weights = network.hidden[0].w_in[0].tolist()
+    sums = {sum(some) for n in range(len(weights) + 1) for some in combinations(weights, n)}
+    asked: dict[str, list[int]] = {"syn": [], "mem": []}
+    seen = {(0, 0, 0)}
+    todo = list(seen)
+    while todo:
+        words = np.array(todo).T
+        todo = []
+        for total in sorted(sums):
+            new, *wide = many_steps(network, reference.HiddenState(*words), total)
+            for variable, values in zip(("syn", "mem"), wide, strict=True):
+                asked[variable] += [int(values.min()), int(values.max())]
+            for state in zip(*(w.tolist() for w in new), strict=True):
+                if state not in seen:
+                    seen.add(state)
+                    todo.append(state)
+        if len(seen) > 3000:
+            return None
+    return asked
+
+
+def many_steps(network: IntegerNetwork, old: reference.HiddenState, total: int):
+    """One step of a neuron from many states; its inputs add up to `total`.
+
+    Its new spk, syn and mem, and what was asked of the two words.
+    """
+    c, layer = network.contract, network.hidden[0]
+    acc = (
+        int(layer.w_in[0, 0]) + (int(layer.w_rec[0, 0]) if layer.w_rec is not None else 0) * old.spk
+    )
+    syn_asked = reference.decayed(c, old.syn, layer.decay_syn) + (acc << c.frac_bits)
+    syn = reference.fit(syn_asked, c.syn_bits, c.overflow_syn)
+    drive = old.syn if c.current == "previous" else syn
+    kept = reference.decayed(c, old.mem, layer.decay_mem)
+    summed = kept + drive
+    fitted = reference.fit(summed, c.mem_bits, c.overflow_mem)
+    tested = old.mem if c.fires_on == "previous_membrane" else fitted
+    fires = tested > layer.threshold if c.fires_when == ">" else tested >= layer.threshold
+    reset = (kept * 0 if c.reset == "zero" else kept - layer.threshold) + (
+        0 if c.reset_drops_input else drive
+    )
+    used = np.where(fires, reset, summed)
+    mem = reference.fit(used, c.mem_bits, c.overflow_mem)
+    asked = used if c.fires_on == "previous_membrane" else np.concatenate([used, summed])
+    return (fires.astype(np.int64), syn, mem), syn_asked, asked
+
+
+def test_no_state_that_one_neuron_can_be_in_leaves_the_bounds_and_most_are_exact():
+    rng = np.random.default_rng(3)
+    exact = checked = 0
+    while checked < 300:
+        mem_bits = int(rng.choice([4, 5, 6]))
+        contract = replace(
+            PAPER,
+            **EVERY[rng.integers(len(EVERY))],
+            decay_frac=int(rng.choice([1, 2, 4])),
+            frac_bits=int(rng.integers(2)),
+            weight_bits=4,
+            syn_bits=int(rng.choice([4, 5, 6])),
+            mem_bits=mem_bits,
+        )
+        low, high = signed_range(mem_bits)
+        unity = 1 << contract.decay_frac
+        network = neuron(
+            contract,
+            w_in=rng.integers(-8, 8, rng.integers(1, 4)).tolist(),
+            w_rec=int(rng.choice([0, 0, -8, 3])),
+            decay_syn=int(rng.integers(unity + 1)),
+            decay_mem=int(rng.integers(unity + 1)),
+            threshold=int(rng.choice([*rng.integers(low, high + 1, 3), low, high])),
+        )
+        asked = reachable(network)
+        if asked is None:
+            continue
+        bounds = state_bounds(network)["hidden0"]
+        for variable, values in asked.items():
+            first, last = ends(bounds, variable)
+            assert first <= min(values), (variable, contract)
+            assert max(values) <= last, (variable, contract)
+            exact += (first == min(values)) + (max(values) == last)
+        checked += 1
+    assert exact > 0.75 * 4 * checked
+
+
+def test_a_bound_that_is_one_too_small_is_caught():
+    rng = np.random.default_rng(0)
+    caught = []
+    for _ in range(30):
+        network = small_network(rng, PAPER)
+        found = asked_words(network, pushing_raster(rng, network, 28))
+        bounds = state_bounds(network)
+        for name, (lowest, highest) in found.items():
+            layer, variable = name.split(".")
+            field, end = (f"{variable}_low", lowest + 1), (f"{variable}_high", highest - 1)
+            for key, value in (field, end):
+                wrong = bounds | {layer: replace(bounds[layer], **{key: value})}
+                assert violations(found, wrong) == [name]
+                caught.append(key)
+    assert set(caught) == {"syn_low", "syn_high", "mem_low", "mem_high"}
+
+
+def test_bounds_that_ignore_rounding_to_the_floor_or_a_kept_drive_are_violated():
+    """So the random networks do tell contracts apart: the bounds of another contract fail."""
+    rng = np.random.default_rng(1)
+    for field, value, other in (
+        ("rounding", "floor", "toward_zero"),
+        ("reset_drops_input", False, True),
+        ("reset", "subtract", "zero"),
+        ("overflow_mem", "wrap", "saturate"),
+        ("current", "new", "previous"),
+    ):
+        failed = 0
+        for _ in range(150):
+            contract = replace(
+                PAPER, **(EVERY[rng.integers(len(EVERY))] | {field: value}), mem_bits=12
+            )
+            network = small_network(rng, replace(contract, decay_frac=4, frac_bits=2))
+            found = asked_words(network, pushing_raster(rng, network, 28))
+            assert not violations(found, state_bounds(network))
+            wrong = replace(network, contract=replace(network.contract, **{field: other}))
+            failed += bool(violations(found, state_bounds(wrong)))
+        assert failed or field in ("current", "overflow_mem"), field
+
+
+def test_a_decay_of_unity_has_no_bound_and_silence_has_the_bound_zero():
+    network = random_network(np.random.default_rng(0), PAPER, recurrent=False)
+    layer = network.hidden[0]
+    endless = replace(layer, decay_syn=np.full(8, 1 << PAPER.decay_frac))
+    network = replace(network, layers=(endless, network.readout))
+    unlimited = state_bounds(network, unlimited=True)["hidden0"]
+    assert unlimited.syn_bits == 64 > MAX_STATE_BITS
+    assert (unlimited.syn_high[layer.w_in.max(1) > 0] == UNBOUNDED).all()
+    within = state_bounds(network)["hidden0"]
+    assert 33 <= within.syn_bits <= 34  # a saturated word and one more sum
+    silent = replace(endless, w_in=np.zeros((8, 12), int))
+    bounds = state_bounds(replace(network, layers=(silent, network.readout)))
+    assert not bounds["hidden0"].syn.any()
+
+
+def test_the_limit_of_a_decaying_sum_is_exact_on_both_sides():
+    """Worked by hand: x' = trunc(x / 2) + 10 stands still at 19, floor(x / 2) - 10 at -20."""
+    for rounding, low in (("toward_zero", -19), ("floor", -20)):
+        contract = replace(PAPER, decay_frac=1, frac_bits=0, rounding=rounding)
+        network = neuron(contract, w_in=[10, -10], decay_syn=1, threshold=100)
+        assert ends(state_bounds(network)["hidden0"], "syn") == (low, 19)
+
+
+def test_who_cannot_fire_sends_nothing_not_even_by_mutual_excitation():
+    contract = replace(PAPER, frac_bits=0)
+    shy = neuron(contract, w_in=[5, 4], w_rec=100, threshold=9)
+    bounds = state_bounds(shy)
+    assert bounds["hidden0"].periods.tolist() == [0]
+    assert ends(bounds["hidden0"], "syn") == (0, 9)
+    assert ends(bounds["readout"], "syn") == (0, 0)
+    bold = neuron(contract, w_in=[5, 4], w_rec=100, threshold=8)
+    assert ends(state_bounds(bold)["hidden0"], "syn") == (0, 109)
+
+
+def test_a_spike_that_clears_the_membrane_leaves_time_before_the_next():
+    """Without decay of the membrane and with 3 a step, threshold 8 is passed in 3 steps."""
+    contract = replace(PAPER, frac_bits=0)
+    unity = 1 << contract.decay_frac
+    for threshold, drops, period, limit in (
+        (2, False, 1, 199),
+        (2, True, 2, 133),
+        (8, False, 3, 114),
+        (8, True, 4, 106),
+    ):
+        network = neuron(
+            replace(contract, reset_drops_input=drops),
+            w_in=[3],
+            decay_mem=unity,
+            threshold=threshold,
+        )
+        slow = replace(network.readout, decay_syn=np.array([unity // 2]))
+        network = replace(network, layers=(*network.hidden, slow))
+        bounds = state_bounds(network)
+        assert bounds["hidden0"].periods.tolist() == [period]
+        assert ends(bounds["readout"], "syn")[1] == limit
+        found = asked_words(network, np.ones((60, 1), np.uint8))["readout.syn"]
+        assert limit - 3 <= found.max() <= limit
+    never = neuron(contract, w_in=[3], decay_mem=unity - 1, threshold=2**30)
+    assert state_bounds(never)["hidden0"].periods.tolist() == [0]
+    late = neuron(contract, w_in=[3], decay_mem=unity, threshold=2**30)
+    assert state_bounds(late)["hidden0"].periods.tolist() == [LONGEST]
+
+
+def test_firing_cuts_the_upper_side_of_a_membrane():
+    network = neuron(PAPER, w_in=[100, -100], decay_syn=3000, decay_mem=4090, threshold=10_000)
+    bounds = state_bounds(network)["hidden0"]
+    drive = ends(bounds, "syn")[1]
+    decayed = 10_000 * 4090 // 4096
+    assert ends(bounds, "mem")[1] == decayed + drive
+    assert ends(bounds, "mem")[0] < -100 * drive
+    assert highest_membranes(network)["hidden0"][0] > 100 * drive
+
+
+def test_the_least_width_holds_both_ends_of_twos_complement():
+    low, high = np.array([-128, -129, 0, 0, -UNBOUNDED]), np.array([127, 0, 128, 0, 0])
+    assert bits_for(low, high).tolist() == [8, 9, 9, 1, 64]
