@@ -9,7 +9,13 @@ medians, one thread unless said otherwise. Variants of one network:
     snntorch        snnTorch's RSynaptic and Synaptic, step by step
     torch, jit      a loop of torch operations, plain and by torch.jit.script
     onnxruntime     a step of the network in ONNX, called for every step
+    onnx scan       the same with the loop over time inside the graph, by ONNX's Scan
+    brian2          its C++ standalone mode, the loop over time alone as its program times it
     neurobench      the harness with its hooks, as the published figures were made
+
+snnTorch, torch, ONNX, Brian2 and NeuroBench compute in floats, with the same equations and delays;
+ONNX and Brian2 are checked to decode what the torch loop does. onnxruntime and brian2 need not be
+installed (Brian2 2.9 needs NumPy below 2.4).
 
 `--plot FILE.png` draws time per effective accumulate (AC) for 64 to 4096 hidden neurons and 0.5 to
 10 % of them firing in a step.
@@ -28,10 +34,11 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from brian_step import BrianStep
 from c_step import CStep, compile_step
 from float_peers import neurobench, snntorch, torch_loop
 from numpy.typing import NDArray
-from onnx_step import onnx_step
+from onnx_step import onnx_scan, onnx_step
 from scaling import draw_scaling
 
 from export.quantize import quantize
@@ -56,17 +63,22 @@ CASES = {
 
 @dataclass
 class Timed:
-    """One variant: a function of a raster, the raster, and the steps of all streams in it."""
+    """One variant: a function of a raster, the raster, and the steps of all streams in it.
+
+    `own_clock` returns the seconds of the last run where it has taken them itself.
+    """
 
     run: Callable[[object], object]
     raster: object
     n_steps: int
+    own_clock: Callable[[], float] | None = None
     seconds: list[float] = field(default_factory=list)
 
     def measure(self) -> None:
         start = perf_counter()
         self.run(self.raster)
-        self.seconds.append((perf_counter() - start) / self.n_steps)
+        seconds = perf_counter() - start if self.own_clock is None else self.own_clock()
+        self.seconds.append(seconds / self.n_steps)
 
     @property
     def microseconds(self) -> float:
@@ -86,7 +98,7 @@ def case(preset: Callable, n_inputs: int, pruned: float, factor: float) -> RSNN:
 
 
 def variants(
-    model: RSNN, network: IntegerNetwork, library, scale: float
+    model: RSNN, network: IntegerNetwork, library, folder: Path, scale: float
 ) -> tuple[dict[str, Timed], dict[str, str]]:
     """Everything that is timed on one network, and why the rest is not."""
     is_big = network.hidden[0].n_neurons > 100
@@ -130,10 +142,27 @@ def variants(
     }
     for name, run in stepwise.items():
         add(name, run, floats(one[:, None], few), few)
+    with torch.no_grad():
+        expected = torch_loop(model, jit=False)(floats(one[:, None], few)).numpy()[:, 0]
+
+    def check(name: str, out: NDArray) -> None:
+        heads = out.reshape(len(out), len(model.heads), -1).mean(1)[:few]
+        assert np.allclose(heads, expected, atol=1e-5 * np.abs(expected).max()), name
+
+    for name, make in (("onnxruntime", onnx_step), ("onnx scan", onnx_scan)):
+        try:
+            add(name, make(model), one[:few, None].astype(np.float32), few)
+        except ToolError as error:
+            missing[name] = str(error)
+        else:
+            check(name, found[name].run(found[name].raster))
     try:
-        add("onnxruntime", onnx_step(model), one[:few, None].astype(np.float32), few)
+        brian = BrianStep(model, one, folder)
     except ToolError as error:
-        missing["onnxruntime"] = str(error)
+        missing["brian2"] = str(error)
+    else:
+        found["brian2"] = Timed(brian, one, most, own_clock=lambda: brian.seconds)
+        check("brian2", brian(one))
     n_steps = each * N_STREAMS
     add("64 numba", many(1), streams, n_steps)
     add("64 numba, 2 threads", many(2), streams, n_steps)
@@ -192,7 +221,8 @@ def main() -> None:
         for name, description in CASES.items():
             model = case(*description)
             network = quantize(model)
-            times[name], missing = variants(model, network, library, scale)
+            own = Path(folder) / name.replace(" ", "_")
+            times[name], missing = variants(model, network, library, own, scale)
             measure(times[name], repetitions)
             if not options.json:
                 show(name, network, times[name], missing)

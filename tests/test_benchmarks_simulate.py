@@ -19,12 +19,17 @@ SPEED_UPS = {
 TIMES_OF_C = {"tiny_vs_c", "big_vs_c"}
 
 
-@pytest.mark.slow
-def test_the_benchmark_prints_every_ratio_and_its_c_loop_decodes_our_words():
-    command = [sys.executable, BENCHMARKS / "simulate.py", "--json", "--quick"]
+def printed(name: str, *options: str) -> dict:
+    """What a benchmark prints as JSON."""
+    command = [sys.executable, BENCHMARKS / name, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_every_ratio_and_its_c_loop_decodes_our_words():
+    found = printed("simulate.py", "--quick")
     assert set(found) == SPEED_UPS | (TIMES_OF_C if shutil.which("gcc") else set())
     # a tenth of what full runs on an idle machine find, because this one may be busy
     assert found["tiny_vs_snntorch"] > 100
@@ -32,3 +37,11 @@ def test_the_benchmark_prints_every_ratio_and_its_c_loop_decodes_our_words():
     assert found["tiny64_vs_torch"] > 0.7
     assert found["big64_vs_torch"] > 1.2
     assert all(found[name] < 20 for name in TIMES_OF_C & set(found))
+
+
+@pytest.mark.slow
+def test_the_harness_is_timed_beside_evaluate():
+    found = printed("harness.py", "--minutes", "0.5", "--repetitions", "1")
+    assert found["minutes"] == 0.5
+    assert found["harness_s"] > 0
+    assert found["ratio"] == pytest.approx(found["harness_s"] / found["evaluate_s"], rel=0.1)
