@@ -114,7 +114,9 @@ def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads:
         workspace = kernels.Workspace(n_threads)
 
         def forward() -> Decoded:
-            return kernels.forward(model, raster, CONFIG.dropout, generator, workspace)
+            return kernels.forward(
+                model, raster, CONFIG.dropout, generator, workspace, with_spikes=False
+            )
     else:
         time_major = raster.transpose(0, 1).to(torch.float32).contiguous()
         del raster
@@ -132,7 +134,7 @@ def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads:
 
     def step() -> Decoded:
         decoded = forward()
-        penalty = torch.stack([activity_penalty(spk, CONFIG) for spk in decoded.spk]).sum()
+        penalty = torch.stack([activity_penalty(c, CONFIG) for c in decoded.spike_counts()]).sum()
         loss = rmse(decoded.out, target) + penalty
         optimizer.zero_grad()
         loss.backward()
@@ -152,7 +154,9 @@ def seconds(step: Step) -> float:
 def measure(case: tuple, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return the medians in seconds, and the share of neurons that fire at a step."""
     steps = {name: variant(name, *case) for name in ("numba", "torch", "snntorch")}
-    activity = {name: step().spk[0].mean().item() for name, step in steps.items()}
+    activity = {
+        name: step().spike_counts()[0].mean().item() / case[2] for name, step in steps.items()
+    }
     two = variant("numba", *case, n_threads=2)
     two()
     times: dict[str, list[float]] = {name: [] for name in (*steps, "numba, 2 threads")}

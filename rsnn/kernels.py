@@ -20,19 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rsnn.backward import pull_hidden, pull_readout
 from rsnn.denormals import flushed_denormals
 from rsnn.dropout import draw_key, keep_limit
 from rsnn.model import RSNN, Decoded, check_channels
-from rsnn.sweeps import (
-    Dropout,
-    Events,
-    add_outer,
-    gather,
-    pull_hidden,
-    pull_readout,
-    run_hidden,
-    run_readout,
-)
+from rsnn.sweeps import Dropout, Events, block_steps, gather, run_hidden, run_readout
 from rsnnctl.errors import MismatchError
 
 # Samples of a chunk: an eighth of the batch, so that eight threads find work, within these bounds.
@@ -54,6 +46,7 @@ class Workspace:
     def __init__(self, n_threads: int | None = None) -> None:
         self.n_threads = n_threads or torch.get_num_threads()
         self._free: dict[tuple, list[NDArray]] = {}
+        self._pool: ThreadPoolExecutor | None = None
 
     def take(self, shape: tuple[int, ...], dtype) -> NDArray:
         """Return an array of any content."""
@@ -67,6 +60,15 @@ class Workspace:
         for array in arrays:
             self._free.setdefault((array.shape, array.dtype), []).append(array)
 
+    def map(self, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        """Do work on each item; threads take the next one as they become free."""
+        with flushed_denormals():  # threads inherit it from the one that starts them
+            if min(self.n_threads, len(items)) == 1:
+                return [work(item) for item in items]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.n_threads)
+            return list(self._pool.map(work, items))
+
 
 def forward(
     model: RSNN,
@@ -74,6 +76,8 @@ def forward(
     dropout: float = 0.0,
     generator: torch.Generator | None = None,
     workspace: Workspace | None = None,
+    *,
+    with_spikes: bool = True,
 ) -> Decoded:
     """Do what `RSNN.forward` does, differentiable once, with respect to the parameters.
 
@@ -82,6 +86,8 @@ def forward(
         raster: input spikes (batch, n_steps, n_inputs), 0 and 1; uint8 spares a conversion.
         dropout, generator: as there.
         workspace: threads, and memory from one call to the next; a new one if not given.
+        with_spikes: return `spk` beside `counts`, which are enough for training and a fraction of
+            the memory.
 
     Raises:
         MismatchError: another number of channels, another dtype or device.
@@ -100,19 +106,21 @@ def forward(
     heads = [(head.w_out, *head.tau.decays()) for head in model.heads]
     parameters += [torch.cat(tensors) for tensors in zip(*heads, strict=True)]
     surrogates = [layer.surrogate.code for layer in model.hidden]
-    run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace())
-    out, *spk = _Sweep.apply(run, *parameters)
+    run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace(), with_spikes)
+    out, *rest = _Sweep.apply(run, *parameters)
+    counts, spk = rest[: len(model.hidden)], rest[len(model.hidden) :]
     if not out.requires_grad:
         run.release()
     out = out.unflatten(2, (len(heads), -1)).mean(2)
-    return Decoded(out.transpose(0, 1), tuple(spikes.transpose(0, 1) for spikes in spk))
+    spikes = tuple(each.transpose(0, 1) for each in spk)
+    return Decoded(out.transpose(0, 1), spikes, tuple(counts))
 
 
 class _Sweep(torch.autograd.Function):
     """All layers of a network at once: w_in, w_rec, decay_mem, decay_syn of each; then readouts.
 
-    Readout heads are one readout of as many rows. Returns `out` and the spikes of each hidden
-    layer, (n_steps, batch, n).
+    Readout heads are one readout of as many rows. Returns `out` (n_steps, batch, n), the spike
+    counts of each hidden layer (batch, n), and its spikes (n_steps, batch, n) if they are wanted.
     """
 
     @staticmethod
@@ -168,7 +176,9 @@ class _Run:
         dropout: float,
         surrogates: list[tuple[int, np.float32]],
         workspace: Workspace,
+        with_spikes: bool,
     ) -> None:
+        self.with_spikes = with_spikes
         self.surrogates = surrogates
         self.n_inputs = raster.shape[2]
         raster = raster.to(torch.uint8)
@@ -186,24 +196,35 @@ class _Run:
         self.layers: list[_Layer] = []
 
     def forward(self, parameters: list[NDArray | None]) -> list[NDArray[np.float32]]:
-        """Return `out` and the spikes of each hidden layer, (n_steps, batch, n)."""
+        """Return what `_Sweep` does."""
         *hidden, w_out, decay_mem, decay_syn = parameters
         layers = [*zip(*[iter(hidden)] * 4, strict=True), (w_out, None, decay_mem, decay_syn)]
         self.layers = [_Layer.of(*layer) for layer in layers]
         forward = [layer.transposed() for layer in self.layers]
-        shape = self.raster.shape[1::-1]
-        *spk, out = [np.empty((*shape, layer.size), np.float32) for layer in self.layers]
-        self._each(lambda chunk: chunk.forward(forward, spk, out))
-        return [out, *spk]
+        batch, n_steps = self.raster.shape[:2]
+        sizes = [layer.size for layer in self.layers]
+        out = np.empty((n_steps, batch, sizes.pop()), np.float32)
+        counts = [np.empty((batch, n), np.float32) for n in sizes]
+        n_filled = n_steps if self.with_spikes else 0
+        spk = [np.empty((n_filled, batch, n), np.float32) for n in sizes]
+        self.workspace.map(lambda chunk: chunk.forward(forward, counts, spk, out), self.chunks)
+        return [out, *counts, *(spk if self.with_spikes else ())]
 
     def backward(self, grads: Sequence[Tensor | None]) -> list[NDArray[np.float32] | None]:
         """Return the gradients of the parameters from those of what `forward` returned."""
-        out, *spk = grads
-        dense = [
-            _compact(grad, (1, len(self.raster), layer.size))
-            for grad, layer in zip((*spk, out), self.layers, strict=True)
-        ]
-        sums = self._each(lambda chunk: chunk.backward(dense))
+        n_hidden = len(self.layers) - 1
+        out, counts, spk = grads[0], grads[1 : n_hidden + 1], grads[n_hidden + 1 :]
+        dense = []
+        for level, layer in enumerate(self.layers[:-1]):
+            grad = counts[level]
+            same = np.zeros((1, len(self.raster), layer.size), np.float32)
+            if grad is not None:
+                same += grad.numpy()
+            spikes = spk[level] if spk else None
+            dense.append(same if spikes is None else same + _compact(spikes))
+        nothing = np.zeros((1, len(self.raster), self.layers[-1].size), np.float32)
+        dense.append(nothing if out is None else _compact(out))
+        sums = self.workspace.map(lambda chunk: chunk.backward(dense), self.chunks)
         found: list[NDArray[np.float32] | None] = []
         for level, layer in enumerate(self.layers):
             w_in, w_rec, decays = (sum(parts[level][x] for parts in sums) for x in range(3))
@@ -220,14 +241,6 @@ class _Run:
             self.workspace.give_back(chunk.held)
             chunk.held = []
 
-    def _each(self, work: Callable[["_Chunk"], Any]) -> list[Any]:
-        n_threads = min(self.workspace.n_threads, len(self.chunks))
-        with flushed_denormals():  # threads inherit it from the one that starts them
-            if n_threads == 1:
-                return [work(chunk) for chunk in self.chunks]
-            with ThreadPoolExecutor(n_threads) as pool:
-                return list(pool.map(work, self.chunks))
-
 
 class _Chunk:
     """A few samples of a run, taken through all layers by one thread."""
@@ -235,17 +248,22 @@ class _Chunk:
     def __init__(self, run: _Run, samples: slice) -> None:
         self.run = run
         self.samples = samples
+        self.n_samples = samples.stop - samples.start
         self.held: list[NDArray] = []  # what is given back after the run
         self.events: list[Events] = []  # of the input and of each hidden layer
-        self.states: list[tuple[NDArray, NDArray]] = []  # mem or out, and syn, of each layer
+        self.states: list[tuple[NDArray, NDArray]] = []  # kept mem or out, and syn, of each layer
 
-    def forward(self, layers: list[_Layer], spk: list[NDArray], out: NDArray) -> None:
-        """Run, and fill `spk` and `out`; `layers` are transposed."""
+    def forward(
+        self, layers: list[_Layer], counts: list[NDArray], spk: list[NDArray], out: NDArray
+    ) -> None:
+        """Run, and fill `counts`, `spk` and `out`; `layers` are transposed."""
         run, first = self.run, self.samples.start
         self._new_events(run.n_inputs)
         gather(run.raster, first, self._dropout(0), run.n_inputs, self.events[0])
-        for level, (layer, spikes) in enumerate(zip(layers[:-1], spk, strict=True)):
-            mem, syn = self._take(layer.size), self._take(layer.size)
+        n_steps = run.raster.shape[1]
+        for level, layer in enumerate(layers[:-1]):
+            n_blocks = -(-n_steps // block_steps(self.n_samples, layer.size))
+            kept_mem, syn = self._take(n_blocks, layer.size), self._take(n_steps, layer.size)
             self._new_events(layer.size)
             run_hidden(
                 self.events[level],
@@ -256,12 +274,13 @@ class _Chunk:
                 self._dropout(level + 1),
                 first,
                 self.events[level + 1],
-                mem,
+                kept_mem,
                 syn,
-                spikes,
+                counts[level],
+                spk[level],
             )
-            self.states.append((mem, syn))
-        readout, syn = layers[-1], self._take(layers[-1].size)
+            self.states.append((kept_mem, syn))
+        readout, syn = layers[-1], self._take(n_steps, layers[-1].size)
         run_readout(self.events[-1], readout.w_in, readout.decays, run.scale, first, syn, out)
         self.states.append((out, syn))
 
@@ -269,13 +288,28 @@ class _Chunk:
         """Return the gradients of w_in and w_rec, (pre, post) and not scaled, and of the decays."""
         run, first = self.run, self.samples.start
         found = []
-        scratch = [run.workspace.take(syn.shape, np.float32) for _, syn in self.states]
+        scratch = [run.workspace.take(syn.shape, np.float32) for _, syn in self.states[1:]]
+        n_steps, n_samples, n = self.states[0][1].shape
+        n_kept = min(block_steps(n_samples, n) + 2, n_steps)  # nothing is below the first layer
+        scratch.insert(0, run.workspace.take((n_kept, n_samples, n), np.float32))
         for level in reversed(range(len(run.layers))):
             layer, (state, syn) = run.layers[level], self.states[level]
             lambda_syn = scratch[level]
             grad_decays = np.empty((2, layer.size))
+            grad_in = np.zeros(layer.w_in.T.shape, np.float32)
+            grad_rec = np.zeros_like(layer.w_rec)
             if level == len(run.layers) - 1:
-                pull_readout(grads[level], layer.decays, first, syn, state, lambda_syn, grad_decays)
+                pull_readout(
+                    grads[level],
+                    layer.decays,
+                    first,
+                    syn,
+                    state,
+                    self.events[level],
+                    lambda_syn,
+                    grad_decays,
+                    grad_in,
+                )
             else:
                 pull_hidden(
                     grads[level],
@@ -289,14 +323,13 @@ class _Chunk:
                     first,
                     state,
                     syn,
+                    self.events[level],
+                    self.events[level + 1],
                     lambda_syn,
                     grad_decays,
+                    grad_in,
+                    grad_rec,
                 )
-            grad_in = np.zeros(layer.w_in.T.shape, np.float32)
-            grad_rec = np.zeros_like(layer.w_rec)
-            add_outer(self.events[level], lambda_syn, grad_in)
-            if len(layer.w_rec):
-                add_outer(self.events[level + 1], lambda_syn, grad_rec)
             found.append((grad_in, grad_rec, grad_decays))
         run.workspace.give_back(scratch)  # for the next chunk, while it is in the cache
         return found[::-1]
@@ -304,27 +337,19 @@ class _Chunk:
     def _dropout(self, level: int) -> Dropout:
         return Dropout(self.run.keys[level], self.run.limit)
 
-    def _take(self, n: int) -> NDArray[np.float32]:
-        """Room for what each step, sample and unit has one number of."""
-        n_samples, n_steps = self.samples.stop - self.samples.start, self.run.raster.shape[1]
-        self.held.append(self.run.workspace.take((n_steps, n_samples, n), np.float32))
+    def _take(self, n_rows: int, n: int) -> NDArray[np.float32]:
+        """Room for one number of each sample and unit at so many steps."""
+        self.held.append(self.run.workspace.take((n_rows, self.n_samples, n), np.float32))
         return self.held[-1]
 
     def _new_events(self, n: int) -> None:
         """Room for every unit to spike at every step; memory that nobody writes costs nothing."""
-        rows = (self.samples.stop - self.samples.start) * self.run.raster.shape[1]
+        rows = self.n_samples * self.run.raster.shape[1]
         take = self.run.workspace.take
         self.events.append(Events(take((rows + 1,), np.int64), take((rows * n + 1,), np.int32)))
         self.held += self.events[-1]
 
 
-def _compact(grad: Tensor | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A gradient (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
-
-    The latter, `shape`, is what a penalty on spike counts gives. Zero where there is none.
-    """
-    if grad is None:
-        return np.zeros(shape, np.float32)
-    if grad.stride(0) == 0:
-        grad = grad[:1]
-    return grad.contiguous().numpy()
+def _compact(grad: Tensor) -> NDArray[np.float32]:
+    """A gradient (n_steps, batch, n), or (1, batch, n) where it is the same at all steps."""
+    return (grad[:1] if grad.stride(0) == 0 else grad).contiguous().numpy()

@@ -66,11 +66,17 @@ class Decoded(NamedTuple):
     """What a run of an RSNN returns.
 
     `out` is (batch, n_steps, n_outputs), the mean of the heads; `spk` holds the spikes of each
-    hidden layer, (batch, n_steps, n_neurons), as 0 and 1.
+    hidden layer, (batch, n_steps, n_neurons), as 0 and 1. `counts`, their sums over the steps, are
+    there only where they were counted in passing, maybe without the spikes; see `spike_counts`.
     """
 
     out: Tensor
     spk: tuple[Tensor, ...]
+    counts: tuple[Tensor, ...] = ()
+
+    def spike_counts(self) -> tuple[Tensor, ...]:
+        """Spikes of each neuron over all steps, (batch, n_neurons), of each hidden layer."""
+        return self.counts or tuple(spk.sum(1) for spk in self.spk)
 
 
 class RSNN(nn.Module):

@@ -1,12 +1,11 @@
-"""Sweeps of a few samples through time, forward and backward, compiled: what `kernels.py` is of.
+"""Sweeps of a few samples forward through time, compiled: with `backward.py`, what kernels are of.
 
 A chunk is a handful of samples that one thread takes through all steps. Its arrays are time-major,
 (n_steps, chunk, n), float32, so that a step is one contiguous block. Spikes travel as events: lists
 of the indices of spiking units, first those of step 0 and sample 0, then of sample 1, and so on.
 Weights lie by presynaptic row, (pre, post), because each event adds one row.
 
-Forward is compiled without contraction, so its rounding is that of torch's elementwise operations.
-Backward may fuse multiplications and additions; no sum is reordered at run time in either.
+Compiled without contraction, so its rounding is that of torch's elementwise operations.
 """
 
 from typing import NamedTuple
@@ -17,15 +16,14 @@ from numpy.typing import NDArray
 
 from rsnn.dropout import ALL_KEPT, is_kept, random_word
 from rsnn.neurons import INITIAL_OUT
-from rsnn.surrogate import V_THRESHOLD, fill_slope
+from rsnn.surrogate import V_THRESHOLD
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-compiled_fused = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
-)
 
 THRESHOLD = np.float32(V_THRESHOLD)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
+
+BLOCK_ELEMENTS = 2**15  # of a block's membranes, 128 kB
 
 # Times this, a word of eight bytes of 0 or 1 has them as bits in its highest byte.
 BYTES_TO_BITS = np.uint64(0x0102040810204080)
@@ -51,6 +49,12 @@ class Dropout(NamedTuple):
 
     key: np.uint64
     limit: int
+
+
+@compiled
+def block_steps(n_samples: int, n: int) -> int:
+    """Steps of a block, whose membranes backward computes again and the cache should hold."""
+    return min(max(BLOCK_ELEMENTS // (n_samples * n), 4), 64)
 
 
 @compiled
@@ -123,7 +127,7 @@ def _add_rows(weights, events, i, acc):
 
 
 @compiled
-def _tiled(values, n_samples):
+def tiled(values, n_samples):
     """One copy of `values` for each sample, end to end: loops over a whole step are long ones."""
     tiled = np.empty(n_samples * len(values), np.float32)
     for s in range(n_samples):
@@ -141,8 +145,9 @@ def run_hidden(
     dropout: Dropout,
     first: int,
     sent: Events,
-    mem: NDArray[np.float32],
+    kept_mem: NDArray[np.float32],
     syn: NDArray[np.float32],
+    counts: NDArray[np.float32],
     spk: NDArray[np.float32],
 ) -> None:
     """Take a hidden layer forward and leave its states, spikes, and the events that it sends.
@@ -153,41 +158,75 @@ def run_hidden(
         decays: decay_mem, 1 - decay_mem, decay_syn, each (n,).
         scale: of a spike that dropout has kept.
         first: of the samples of the batch that is in the chunk.
-        sent, mem, syn: filled; states (n_steps, chunk, n).
-        spk: 0 and 1 of the batch, (n_steps, batch, n); those of the chunk are filled.
+        sent, syn: filled; currents (n_steps, chunk, n).
+        kept_mem: filled with the membranes of the first step of each block, (n_blocks, chunk, n).
+        counts: spikes of each neuron of the batch over all steps, (batch, n), filled for the chunk.
+        spk: 0 and 1 of the batch, (n_steps, batch, n), filled for the chunk; none if of no steps.
     """
-    n_steps, n_samples, n = mem.shape
-    batch = spk.shape[1]
-    decay_mem = _tiled(decays[0], n_samples)
-    gain_mem = _tiled(decays[1], n_samples)
-    decay_syn = _tiled(decays[2], n_samples)
+    n_steps, n_samples, n = syn.shape
+    batch = len(counts)
+    n_block = block_steps(n_samples, n)
+    decay_mem = tiled(decays[0], n_samples)
+    gain_mem = tiled(decays[1], n_samples)
+    decay_syn = tiled(decays[2], n_samples)
     acc = np.empty((n_samples, n), np.float32)
     flat_acc = acc.reshape(-1)
     fired = np.zeros((n_samples, (n + 7) // 8 * 8), np.uint8)
     words = fired.view(np.uint64)
-    mem[0] = 0.0
+    mem = np.zeros((2, n_samples, n), np.float32)  # of two successive steps
+    kept_mem[0] = 0.0
     syn[0] = 0.0
-    spk[0, first : first + n_samples] = 0.0
+    count = counts[first : first + n_samples].reshape(-1)
+    count[:] = 0.0
+    if len(spk) > 0:
+        spk[0, first : first + n_samples] = 0.0
     sent.start[: n_samples + 1] = 0
     for t in range(1, n_steps):
         acc[:] = 0.0
         _add_rows(w_in, arriving, (t - 1) * n_samples, acc)
         if len(w_rec) > 0:
             _add_rows(w_rec, sent, (t - 1) * n_samples, acc)
-        last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
-        new_mem, new_syn = mem[t].reshape(-1), syn[t].reshape(-1)
-        new_spk = spk[t, first : first + n_samples].reshape(-1)
+        tested = mem[(t - 1) % 2]
+        last_mem, new_mem = tested.reshape(-1), mem[t % 2].reshape(-1)
+        last_syn, new_syn = syn[t - 1].reshape(-1), syn[t].reshape(-1)
         for i in range(n_samples * n):
             new_syn[i] = decay_syn[i] * last_syn[i] + flat_acc[i] * scale
             free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
             fires = last_mem[i] > THRESHOLD
             new_mem[i] = ZERO if fires else free
-            new_spk[i] = ONE if fires else ZERO
-        tested = mem[t - 1]
+            count[i] += ONE if fires else ZERO
         for s in range(n_samples):
             for i in range(n):
                 fired[s, i] = tested[s, i] > THRESHOLD
+        if len(spk) > 0:
+            spk[t, first : first + n_samples] = fired[:, :n]
+        if t % n_block == 0:
+            kept_mem[t // n_block] = mem[t % 2]
         _send(words, n, dropout, t * batch + first, sent, t * n_samples)
+
+
+@compiled
+def repeat_membranes(
+    kept_mem: NDArray[np.float32],
+    syn: NDArray[np.float32],
+    decay_mem: NDArray[np.float32],
+    gain_mem: NDArray[np.float32],
+    mem: NDArray[np.float32],
+) -> None:
+    """Compute the membranes of a block of steps once more, to the bit.
+
+    Args:
+        kept_mem: of its first step, (chunk * n,).
+        syn: currents of its steps, (n_block, chunk, n).
+        decay_mem, gain_mem: for each unit of the chunk, (chunk * n,).
+        mem: filled, (at least n_block, chunk * n).
+    """
+    mem[0] = kept_mem
+    for t in range(1, len(syn)):
+        last_mem, last_syn, new_mem = mem[t - 1], syn[t - 1].reshape(-1), mem[t]
+        for i in range(len(kept_mem)):
+            free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
+            new_mem[i] = ZERO if last_mem[i] > THRESHOLD else free
 
 
 @compiled
@@ -202,191 +241,21 @@ def run_readout(
 ) -> None:
     """Take readout rows forward; fill `syn` (n_steps, chunk, n) and `out` (n_steps, batch, n)."""
     n_steps, n_samples, n = syn.shape
-    decay_mem, gain_mem, decay_syn = decays
+    decay_mem = tiled(decays[0], n_samples)
+    gain_mem = tiled(decays[1], n_samples)
+    decay_syn = tiled(decays[2], n_samples)
     acc = np.empty((n_samples, n), np.float32)
+    flat_acc = acc.reshape(-1)
+    chunk = slice(first, first + n_samples)
     syn[0] = 0.0
-    for s in range(first, first + n_samples):
-        for i in range(n):
-            out[0, s, i] = decay_mem[i] * np.float32(INITIAL_OUT)
+    new_out = out[0, chunk].reshape(-1)
+    for i in range(n_samples * n):
+        new_out[i] = decay_mem[i] * np.float32(INITIAL_OUT)
     for t in range(1, n_steps):
         acc[:] = 0.0
         _add_rows(w_out, arriving, (t - 1) * n_samples, acc)
-        for s in range(n_samples):
-            last_syn, last_out, new_out = syn[t - 1, s], out[t - 1, first + s], out[t, first + s]
-            for i in range(n):
-                new_out[i] = decay_mem[i] * last_out[i] + gain_mem[i] * last_syn[i]
-                syn[t, s, i] = decay_syn[i] * last_syn[i] + acc[s, i] * scale
-
-
-# Backward: lambda_x[t] is the gradient of the loss with respect to x[t].
-
-
-@compiled_fused
-def pull_readout(
-    grad_out: NDArray[np.float32],
-    decays: tuple[NDArray[np.float32], ...],
-    first: int,
-    syn: NDArray[np.float32],
-    out: NDArray[np.float32],
-    lambda_syn: NDArray[np.float32],
-    grad_decays: NDArray[np.float64],
-) -> None:
-    """Take the gradient of `out` back to readout currents and decays.
-
-        lambda_out[t]   = grad_out[t] + decay_mem lambda_out[t+1]
-        lambda_syn[t-1] = (1 - decay_mem) lambda_out[t] + decay_syn lambda_syn[t]
-
-    Args:
-        grad_out: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
-        lambda_syn: filled, (n_steps, chunk, n).
-        grad_decays: filled, those of decay_mem and decay_syn, (2, n).
-    """
-    n_steps, n_samples, n = syn.shape
-    decay_mem, gain_mem, decay_syn = decays
-    grad_decays[:] = 0.0
-    lambda_syn[n_steps - 1] = 0.0
-    lambda_out = np.zeros((n_samples, n), np.float32)
-    for t in range(n_steps - 1, 0, -1):
-        given = grad_out[min(t, len(grad_out) - 1)]
-        for s in range(n_samples):
-            for i in range(n):
-                pulled = given[first + s, i] + decay_mem[i] * lambda_out[s, i]
-                here, last = lambda_syn[t, s, i], syn[t - 1, s, i]
-                grad_decays[0, i] += pulled * (out[t - 1, first + s, i] - last)
-                grad_decays[1, i] += here * last
-                lambda_syn[t - 1, s, i] = gain_mem[i] * pulled + decay_syn[i] * here
-                lambda_out[s, i] = pulled
-    for s in range(n_samples):
-        for i in range(n):
-            pulled = grad_out[0, first + s, i] + decay_mem[i] * lambda_out[s, i]
-            grad_decays[0, i] += pulled * np.float32(INITIAL_OUT)
-
-
-@compiled_fused
-def _add_product(signal, weights, product):
-    """Add `signal @ weights` to `product`: (S, n), (n, m), (S + 1, m) with one spare row.
-
-    Two samples and four rows at once keep the multipliers busy: six vectors of weights and sums are
-    loaded and two stored for eight fused operations, and twelve registers suffice.
-    """
-    n_samples, n = signal.shape
-    m = weights.shape[1]
-    for s in range(0, n_samples, 2):
-        a, b = signal[s], signal[min(s + 1, n_samples - 1)]
-        sum_a, sum_b = product[s], product[s + 1]
-        whole = n // 4 * 4
-        for i in range(0, whole, 4):
-            a0, a1, a2, a3 = a[i], a[i + 1], a[i + 2], a[i + 3]
-            b0, b1, b2, b3 = b[i], b[i + 1], b[i + 2], b[i + 3]
-            w0, w1, w2, w3 = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-            for k in range(m):
-                sum_a[k] += a0 * w0[k] + a1 * w1[k] + a2 * w2[k] + a3 * w3[k]
-                sum_b[k] += b0 * w0[k] + b1 * w1[k] + b2 * w2[k] + b3 * w3[k]
-        for i in range(whole, n):
-            a0, b0, w0 = a[i], b[i], weights[i]
-            for k in range(m):
-                sum_a[k] += a0 * w0[k]
-                sum_b[k] += b0 * w0[k]
-
-
-@compiled_fused
-def pull_hidden(
-    grad_spk: NDArray[np.float32],
-    above: NDArray[np.float32],
-    w_above: NDArray[np.float32],
-    w_rec: NDArray[np.float32],
-    decays: tuple[NDArray[np.float32], ...],
-    scale: np.float32,
-    dropout: Dropout,
-    surrogate: tuple[int, np.float32],
-    first: int,
-    mem: NDArray[np.float32],
-    syn: NDArray[np.float32],
-    lambda_syn: NDArray[np.float32],
-    grad_decays: NDArray[np.float64],
-) -> None:
-    """Take gradients back through a hidden layer to its currents and decays.
-
-        lambda_spk[t]   = grad_spk[t] + keep[t] (w_rec^T lambda_syn[t+1] + w_above^T above[t+1])
-        lambda_mem[t-1] = decay_mem r[t] + lambda_spk[t] slope(mem[t-1])
-        lambda_syn[t-1] = (1 - decay_mem) r[t] + decay_syn lambda_syn[t]
-
-    with r[t] = lambda_mem[t] (1 - spk[t]): no gradient flows through the reset.
-
-    Args:
-        grad_spk: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
-        above: lambda_syn of the layer above, (n_steps, chunk, n_above).
-        w_above, w_rec: (post, pre); `w_rec` of no rows for a layer without recurrence.
-        scale, dropout: of this layer's spikes on their way to both.
-        surrogate: `Surrogate.code`, which gives the slope.
-        mem, syn: states of the forward run.
-        lambda_syn: filled, (n_steps, chunk, n).
-        grad_decays: filled, those of decay_mem and decay_syn, (2, n).
-    """
-    n_steps, n_samples, n = mem.shape
-    batch = grad_spk.shape[1]
-    decay_mem = _tiled(decays[0], n_samples)
-    gain_mem = _tiled(decays[1], n_samples)
-    decay_syn = _tiled(decays[2], n_samples)
-    product = np.empty((n_samples + 1, n), np.float32)
-    pulled = product.reshape(-1)
-    keep = np.full((n_samples, n), scale, np.float32)
-    flat_keep = keep.reshape(-1)
-    lambda_mem = np.zeros(n_samples * n, np.float32)
-    slope = np.empty(n_samples * n, np.float32)
-    sum_mem = np.zeros(n_samples * n, np.float32)
-    sum_syn = np.zeros(n_samples * n, np.float32)
-    lambda_syn[n_steps - 1] = 0.0
-    for t in range(n_steps - 1, 0, -1):
-        product[:] = 0.0
-        if t + 1 < n_steps:
-            _add_product(above[t + 1], w_above, product)
-            if len(w_rec) > 0:
-                _add_product(lambda_syn[t + 1], w_rec, product)
-        if dropout.limit != ALL_KEPT:
-            _fill_keep(dropout, t * batch + first, scale, keep)
-        from_spk = grad_spk[min(t, len(grad_spk) - 1), first : first + n_samples].reshape(-1)
-        last_mem, last_syn = mem[t - 1].reshape(-1), syn[t - 1].reshape(-1)
-        here, before = lambda_syn[t].reshape(-1), lambda_syn[t - 1].reshape(-1)
-        fill_slope(surrogate, last_mem, slope)
+        last_syn, new_syn = syn[t - 1].reshape(-1), syn[t].reshape(-1)
+        last_out, new_out = out[t - 1, chunk].reshape(-1), out[t, chunk].reshape(-1)
         for i in range(n_samples * n):
-            r = ZERO if last_mem[i] > THRESHOLD else lambda_mem[i]
-            lambda_spk = from_spk[i] + flat_keep[i] * pulled[i]
-            sum_mem[i] += r * (last_mem[i] - last_syn[i])
-            sum_syn[i] += here[i] * last_syn[i]
-            lambda_mem[i] = decay_mem[i] * r + lambda_spk * slope[i]
-            before[i] = gain_mem[i] * r + decay_syn[i] * here[i]
-    grad_decays[:] = 0.0
-    for s in range(n_samples):
-        for i in range(n):
-            grad_decays[0, i] += sum_mem[s * n + i]
-            grad_decays[1, i] += sum_syn[s * n + i]
-
-
-@compiled
-def _fill_keep(dropout, row, scale, keep):
-    """What dropout makes of each spike of a step, (chunk, n); `row` numbers the first sample."""
-    n_samples, n = keep.shape
-    words = np.empty((n + 3) // 4, np.uint64)
-    bits = words.view(np.int16)
-    limit = np.int16(dropout.limit)
-    for s in range(n_samples):
-        for w in range(len(words)):
-            words[w] = random_word(dropout.key, (row + s) * len(words) + w)
-        for i in range(n):
-            keep[s, i] = scale if bits[i] >= limit else ZERO
-
-
-@compiled
-def add_outer(arriving: Events, lambda_syn: NDArray[np.float32], grad: NDArray[np.float32]) -> None:
-    """Sum the gradient of weights, (pre, post): row j gains lambda_syn[t+1] for an event at t."""
-    n_steps, n_samples, n = lambda_syn.shape
-    start, unit = arriving
-    for t in range(1, n_steps):
-        for s in range(n_samples):
-            before = (t - 1) * n_samples + s
-            here = lambda_syn[t, s]
-            for e in range(start[before], start[before + 1]):
-                row = grad[unit[e]]
-                for i in range(n):
-                    row[i] += here[i]
+            new_out[i] = decay_mem[i] * last_out[i] + gain_mem[i] * last_syn[i]
+            new_syn[i] = decay_syn[i] * last_syn[i] + flat_acc[i] * scale

@@ -143,7 +143,7 @@ def choose_forward(kernel: str) -> Forward:
         kernel: a name in `KERNELS`.
     """
     if kernel == "numba":
-        return partial(kernels.forward, workspace=kernels.Workspace())
+        return partial(kernels.forward, workspace=kernels.Workspace(), with_spikes=False)
 
     def forward(model: RSNN, raster: Tensor, *rest) -> Decoded:
         time_major = raster.transpose(0, 1).to(torch.float32).contiguous()
@@ -157,16 +157,15 @@ def rmse(decoded: Tensor, target: Tensor) -> Tensor:
     return torch.linalg.vector_norm(decoded - target) / math.sqrt(target.numel())
 
 
-def activity_penalty(spk: Tensor, config: TrainConfig) -> Tensor:
+def activity_penalty(counts: Tensor, config: TrainConfig) -> Tensor:
     """Regularize the spike counts c of one hidden layer, b over the batch and i over neurons.
 
         lower_strength mean_{b,i} relu(lower_count - c_bi)^2
       + upper_strength mean_b relu(mean_i c_bi - upper_count)^2
 
     Args:
-        spk: (batch, n_steps, n_neurons) of 0 and 1.
+        counts: (batch, n_neurons), as `Decoded.spike_counts` gives them.
     """
-    counts = spk.sum(1)
     lower = torch.relu(config.lower_count - counts).square().mean()
     upper = torch.relu(counts.mean(1) - config.upper_count).square().mean()
     return config.lower_strength * lower + config.upper_strength * upper
@@ -191,7 +190,7 @@ def _run_epoch(
         raster, velocity = windows.batch(chosen)
         decoded = forward(model, raster, config.dropout, generator)
         loss = rmse(decoded.out, velocity)
-        penalty = torch.stack([activity_penalty(spk, config) for spk in decoded.spk]).sum()
+        penalty = torch.stack([activity_penalty(c, config) for c in decoded.spike_counts()]).sum()
         if not torch.isfinite(loss + penalty):
             raise RsnnError(
                 f"the loss is {loss.item() + penalty.item():g} at epoch {epoch}, batch {number} of"

@@ -79,6 +79,7 @@ class Scoring:
             decoded = forward(model, raster)
             outs.append(decoded.out[:, self._run_up :].flatten(0, 1).numpy())
             targets.append(velocity[:, self._run_up :].flatten(0, 1).numpy())
-            n_fired += sum(int(spk.sum(dtype=torch.int64)) for spk in decoded.spk)
-            n_words += sum(spk.numel() for spk in decoded.spk)
+            counts = decoded.spike_counts()
+            n_fired += sum(int(count.sum(dtype=torch.int64)) for count in counts)
+            n_words += sum(count.numel() * raster.shape[1] for count in counts)
         return r2_score(np.concatenate(outs), np.concatenate(targets)), 1.0 - n_fired / n_words

@@ -71,9 +71,13 @@ def run(forward, model, raster, target, dropout, penalized=True):
         decoded = forward(model, raster, dropout, torch.Generator().manual_seed(3))
         loss = rmse(decoded.out, target)
         if penalized:
-            loss = loss + torch.stack([activity_penalty(s, config) for s in decoded.spk]).sum()
+            loss = loss + penalties(decoded, config)
         loss.backward()
     return decoded, gradients_of(model)
+
+
+def penalties(decoded, config):
+    return torch.stack([activity_penalty(c, config) for c in decoded.spike_counts()]).sum()
 
 
 def gradients_of(model):
@@ -104,7 +108,7 @@ def test_spikes_outputs_and_gradients_are_those_of_the_plain_path(case, dropout)
     architecture, batch, n_steps = CASES[case]
     model, data = exact_model(architecture), sample(architecture, batch, n_steps)
     wanted, wanted_gradients = run(choose_forward("torch"), model, *data, dropout)
-    found, gradients = run(choose_forward("numba"), model, *data, dropout)
+    found, gradients = run(kernels.forward, model, *data, dropout)
     assert found.out.shape == (batch, n_steps, architecture.n_outputs)
     for mine, plain in zip(found.spk, wanted.spk, strict=True):
         assert torch.equal(mine, plain)
@@ -126,12 +130,40 @@ def test_any_loss_of_single_spikes_has_the_gradient_of_the_plain_path():
     architecture, batch, n_steps = CASES["two layers"]
     model, (raster, _) = exact_model(architecture), sample(architecture, batch, n_steps)
     gradients = []
-    for kernel in ("torch", "numba"):
+    for forward in (choose_forward("torch"), kernels.forward):
         model.zero_grad()
-        decoded = choose_forward(kernel)(model, raster, 0.5, torch.Generator().manual_seed(3))
+        decoded = forward(model, raster, 0.5, torch.Generator().manual_seed(3))
         weights = [torch.linspace(-1, 1, s.numel()).view(s.shape) for s in decoded.spk]
         loss = sum((w * s).sum() for w, s in zip(weights, decoded.spk, strict=True))
         loss.backward()
+        gradients.append(gradients_of(model))
+    assert gradients[0]["hidden.0.w_in"].any()
+    assert_same_gradients(gradients[1], gradients[0])
+
+
+@pytest.mark.parametrize("penalized", [False, True])
+def test_gradients_are_the_same_where_spikes_are_only_counted(penalized):
+    architecture, batch, n_steps = CASES["two layers"]
+    model, data = exact_model(architecture), sample(architecture, batch, n_steps)
+    counting = partial(kernels.forward, with_spikes=False)
+    wanted, wanted_gradients = run(kernels.forward, model, *data, 0.5, penalized)
+    found, gradients = run(counting, model, *data, 0.5, penalized)
+    assert found.spk == ()
+    for counts, spikes in zip(found.counts, wanted.spk, strict=True):
+        assert torch.equal(counts, spikes.sum(1))
+    assert torch.equal(found.out, wanted.out)
+    assert all(torch.equal(gradients[name], g) for name, g in wanted_gradients.items())
+
+
+def test_gradients_of_counts_and_of_single_spikes_add_up():
+    architecture, batch, n_steps = CASES["64"]
+    model, (raster, _) = exact_model(architecture), sample(architecture, batch, n_steps)
+    gradients = []
+    for shares in ((1.0, 0.0), (0.25, 0.75)):
+        model.zero_grad()
+        decoded = kernels.forward(model, raster, 0.5, torch.Generator().manual_seed(3))
+        counts = (decoded.spk[0].sum(1), decoded.counts[0])
+        sum(w * c.square().sum() for w, c in zip(shares, counts, strict=True)).backward()
         gradients.append(gradients_of(model))
     assert gradients[0]["hidden.0.w_in"].any()
     assert_same_gradients(gradients[1], gradients[0])

@@ -222,13 +222,13 @@ def test_activity_penalty_and_its_gradient_follow_the_recipe():
     spk = torch.zeros(2, 4, 3, requires_grad=True)
     with torch.no_grad():
         spk[:, 0] = counts  # only sums over steps matter
-    penalty = activity_penalty(spk, config)
+    penalty = activity_penalty(spk.sum(1), config)
     lower, upper = 100.0 * 2 * 1e-6 / 6, 0.01 * (0.0 + 0.0) / 2
     assert penalty.item() == pytest.approx(lower + upper)
     crowded = torch.tensor([[0.0, 39.0, 0.0], [12.0, 1.0, 2.0]])  # means 13 and 5
     with torch.no_grad():
         spk[:, 0] = crowded
-    penalty = activity_penalty(spk, config)
+    penalty = activity_penalty(spk.sum(1), config)
     assert penalty.item() == pytest.approx(lower + 0.01 * 9.0 / 2)
     penalty.backward()
     too_many = 0.01 * 2 * 3.0 / 3 / 2  # d upper / d c of each neuron of the first sample
