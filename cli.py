@@ -151,33 +151,12 @@ def prune(
 @resume_option
 @output_option("Integer network (.int.h5)")
 @json_option
-def quantize(
-    model: Path | None,
-    calibration: Path | None,
-    qat_epochs: int | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-    resume: bool,
-    output: Path | None,
-    as_json: bool,
-    **widths,
-) -> None:
+def quantize(model: Path | None, as_json: bool, **options) -> None:
     """Turn a float model into an integer network, and say what each step of that costs."""
     from rsnnctl import runs, show
-    from rsnnctl.steps import quantize as step
+    from rsnnctl.steps.quantize import quantize_with
 
-    source = model or runs.default_file(runs.MODEL)
-    chosen = step.settings_for(source, config, settings, qat_epochs)
-    with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
-        done = step.quantize_file(
-            source,
-            step.Precision(**widths),
-            chosen,
-            calibration=calibration,
-            output=output,
-            resume=resume,
-            report=report,
-        )
+    done = quantize_with(model or runs.default_file(runs.MODEL), **options)
     if as_json:
         show.print_json(done.as_dict())
     else:
@@ -185,6 +164,27 @@ def quantize(
         show.print_facts(done.facts())
     for caution in done.cautions:
         show.say(f"Warning: {caution}")
+
+
+@rsnnctl.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--bits", default="3..8", show_default=True, help="Of weights: 8, 3,4 or 3..8.")
+@click.option("--decay-bits", default="12", show_default=True, help="The same for decay factors.")
+@click.option("--sparsity", default="0", show_default=True, help="Zero weights at least: 0,0.5.")
+@click.option("--qat-epochs", type=int, help="Train each in the integers for so long.")
+@session_option
+@config_option
+@set_option
+@click.option("--jobs", default=1, show_default=True, help="Networks at a time.")
+@click.option("--backend", default="loky", show_default=True, help="loky, dask or ray.")
+@json_option
+def explore(model: Path | None, as_json: bool, **options) -> None:
+    """Sweep widths and sparsity; show what each combination costs. Repeat it to go on."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.explore import explore_file
+
+    rows = explore_file(model or runs.default_file(runs.MODEL), **options)
+    show.print_json(rows) if as_json else show.print_table(rows)
 
 
 @rsnnctl.command("export-nir")

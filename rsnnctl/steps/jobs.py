@@ -145,7 +145,7 @@ def run_all(folders: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
             rows.append(_row(folder))
     else:
         work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in folders]
-        with _cluster(backend, n_jobs), show.count(len(work), "runs") as advance:
+        with cluster(backend, n_jobs), show.count(len(work), "runs") as advance:
             for row in joblib.Parallel(return_as="generator_unordered")(work):
                 advance()
                 rows.append(row)
@@ -206,7 +206,7 @@ def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 @contextmanager
-def _cluster(backend: str, n_jobs: int) -> Iterator[None]:
+def cluster(backend: str, n_jobs: int) -> Iterator[None]:
     """Let joblib use a backend with so many processes."""
     client: Any = nullcontext()
     if backend == "dask":

@@ -1,7 +1,8 @@
 """Pictures of a run: what was decoded from which spikes, and what pruning costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -95,6 +96,36 @@ def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
     axis.set_xlabel("pruned fraction of each weight matrix (open: beyond tolerance)")
     axis.set_ylabel("R2 after retraining")
     axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw test R2 over what a network costs, one panel a cost; those that nothing beats filled.
+
+    Args:
+        rows: as `rsnnctl.steps.explore.explore` returns them.
+        path: of the PNG.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    costs = {
+        "stored_bits": "bits stored",
+        "energy_pj": "estimated energy (pJ a step)",
+        "effective_acs": "effective ACs a step",
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+    widths = sorted({row["bits"] for row in rows})
+    colors = plt.get_cmap("viridis")(np.linspace(0.0, 0.9, len(widths)))
+    for axis, (cost, name) in zip(axes, costs.items(), strict=True):
+        for bits, color in zip(widths, colors, strict=True):
+            for row in (row for row in rows if row["bits"] == bits):
+                face = color if row["pareto"] else "white"
+                axis.plot(row[cost], row["test_r2"], "o", color=color, mfc=face)
+            axis.plot([], [], "o", color=color, label=f"{bits} bits")
+        axis.set_xlabel(name)
+    axes[0].set_ylabel("test R2 (filled: nothing beats it)")
+    axes[-1].legend(frameon=False)
     _save(figure, path)
 
 

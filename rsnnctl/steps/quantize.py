@@ -21,7 +21,7 @@ from rsnn.data.session import Session, load_session
 from rsnn.data.split import Split, split_session
 from rsnn.model import RSNN
 from rsnn.train_state import EpochRecord
-from rsnnctl import runs
+from rsnnctl import runs, show
 from rsnnctl.errors import RangeError
 from rsnnctl.files import read_label
 from rsnnctl.metrics import r2_score
@@ -53,6 +53,35 @@ class Quantized:
     def as_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return self.facts() | {"ledger": self.ledger, "cautions": self.cautions}
+
+
+def quantize_with(
+    source: Path,
+    *,
+    calibration: Path | None,
+    qat_epochs: int | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    resume: bool,
+    output: Path | None,
+    **widths: Any,
+) -> Quantized:
+    """What `rsnnctl quantize` does with its options; `widths` are those of `Precision`.
+
+    Errors as `quantize_file`'s and `settings_for`'s.
+    """
+    chosen = settings_for(source, config, settings, qat_epochs)
+    precision = Precision(**widths)
+    with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
+        return quantize_file(
+            source,
+            precision,
+            chosen,
+            calibration=calibration,
+            output=output,
+            resume=resume,
+            report=report,
+        )
 
 
 def settings_for(

@@ -1,0 +1,44 @@
+"""An estimate of the energy that a step takes in a plain digital circuit.
+
+Energies of operations in 45 nm at 0.9 V from Horowitz (ISSCC 2014). The circuit keeps weights and
+state in one SRAM as large as they need, reads a weight for every effective accumulate (AC), and
+reads, decays and writes both state words of every neuron at every step. Clock, control and leakage
+are left out, so compare networks with it, not chips.
+"""
+
+from dataclasses import dataclass
+
+from sim.metrics import storage
+from sim.network import IntegerNetwork
+
+ADD, MULTIPLY = 0.1, 3.1  # pJ, 32-bit integers
+READ_BITS = 64
+READ = ((8 << 13, 10.0), (32 << 13, 20.0), (1024 << 13, 100.0))  # SRAM bits, pJ to read 64 of them
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Picojoules a step: of synaptic operations and of neuron updates."""
+
+    synapses: float
+    neurons: float
+
+    @property
+    def total(self) -> float:
+        return self.synapses + self.neurons
+
+
+def energy(network: IntegerNetwork, effective_acs: float) -> Energy:
+    """Estimate the energy of a step.
+
+    Args:
+        network: the network.
+        effective_acs: a step, as `sim.metrics` counts them.
+    """
+    c = network.contract
+    n_neurons = sum(layer.n_neurons for layer in network.layers)
+    state_bits = n_neurons * (c.syn_bits + c.mem_bits)
+    size = storage(network).stored_bits + state_bits
+    read = next((pj for bits, pj in READ if size <= bits), READ[-1][1]) / READ_BITS
+    update = 2 * (MULTIPLY + ADD) + 2 * (c.syn_bits + c.mem_bits) * read + ADD
+    return Energy(effective_acs * (ADD + c.weight_bits * read), n_neurons * update)
