@@ -5,18 +5,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bounds import state_bounds
+from sim.bounds import LayerBounds, state_bounds
 from sim.metrics import storage
-from sim.network import IntegerNetwork
+from sim.network import CubaLI, IntegerNetwork, Layer
 
 
 def describe(network: IntegerNetwork) -> dict[str, Any]:
     """Describe a network with values that JSON can hold.
 
-    `cannot_overflow` is true where the state widths hold the worst case of `sim/bounds.py`.
+    `cannot_overflow` is true where the state widths hold the worst case of `sim/bounds.py`. Widths
+    needed are those in which nothing overflows; `never_fire` counts neurons that no input can
+    bring beyond their threshold.
     """
     contract = network.contract
-    bounds = state_bounds(network)
+    bounds = state_bounds(network, unlimited=True)
     syn_needed = max(b.syn_bits for b in bounds.values())
     mem_needed = max(b.mem_bits for b in bounds.values())
     stored = storage(network)
@@ -26,7 +28,7 @@ def describe(network: IntegerNetwork) -> dict[str, Any]:
         layers.append(
             {"layer": name, "neurons": layer.n_neurons}
             | {key: _range(value) for key, value in arrays.items()}
-            | {"worst_syn_bits": bounds[name].syn_bits, "worst_mem_bits": bounds[name].mem_bits}
+            | _silent(layer, bounds[name])
         )
     return {
         "digest": network.digest(),
@@ -68,6 +70,12 @@ def summarize(network: IntegerNetwork) -> dict[str, Any]:
         "cannot overflow": "yes" if facts["worst_case"]["cannot_overflow"] else "not proven",
         "stored": f"{facts['storage']['stored_bits']} bits, {facts['storage']['encoding']}",
     }
+
+
+def _silent(layer: Layer, bounds: LayerBounds) -> dict[str, int]:
+    if isinstance(layer, CubaLI):
+        return {}
+    return {"never_fire": int(np.count_nonzero(bounds.periods == 0))}
 
 
 def _range(values: NDArray) -> dict[str, float]:

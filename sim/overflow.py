@@ -52,11 +52,11 @@ class Verdict:
         if self.overflows:
             first = self.overflows[0]
             text = f"overflows: neuron {first.neuron} at step {first.step} reaches {first.value}"
-            more = [f"{len(self.overflows)} neurons do"]
+            more = [f"{len(self.overflows)} of the neurons found to"]
             more += [f"{len(self.open)} not excluded"] if self.open else []
             return f"{text} ({', '.join(more)})"
         return (
-            f"not excluded: {len(self.open)} neurons, {self.needed} bits would be;"
+            f"not excluded: {len(self.open)} of the neurons, with {self.needed} bits it would be;"
             f" largest found {self.farthest}"
         )
 

@@ -23,6 +23,7 @@ from sim.simulator import Simulator
 MAX_STEPS = 4000  # of a raster that a search may use
 MAX_ORBIT = 50_000  # where it is known how many steps reach the bound
 _BATCH = 12
+_SHARES = (0.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.7, 0.9)  # of all inputs, in sets drawn at random
 _HEARSAY = (0.0, 0.3, 3.0)  # weights of what the neuron's own layer adds, against its inputs
 
 
@@ -85,8 +86,8 @@ def drive(
         n = network.layers[index].n_neurons
         raise RangeError(f"{layer} has no neuron {neuron}; it has {n}, counted from 0")
     search = _Search(network, index, variable, neuron, 1 if side == "high" else -1, within_word)
-    search.try_all(_suggested(search))
     rng = np.random.default_rng(seed)
+    search.try_all(_suggested(search, rng))
     for _ in range(rounds):
         if search.is_done:
             break
@@ -152,8 +153,11 @@ class _Search:
         )
 
 
-def _suggested(search: _Search) -> Iterator[NDArray[np.uint8]]:
-    """Inputs that weights and decays suggest: one way all the time, or the other way before."""
+def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+    """Inputs that weights and decays suggest: one way all the time, or the other way before.
+
+    Then, where others send to the neuron, silence, everything and some random sets of inputs.
+    """
     network, index = search.network, search.index
     n_steps = _steps_to_settle(search)
     layer = network.layers[index]
@@ -167,6 +171,8 @@ def _suggested(search: _Search) -> Iterator[NDArray[np.uint8]]:
     for helpful, harmful in inputs[1:]:
         for before in (n_steps // 8, n_steps // 2):
             yield np.concatenate([ones[:before] * harmful, ones * helpful])
+    for share in () if alone else _SHARES:
+        yield ones * (rng.random(network.n_inputs) < share).astype(np.uint8)
 
 
 def _run_ups(inputs: tuple[NDArray, NDArray], n_steps: int) -> Iterator[NDArray[np.uint8]]:

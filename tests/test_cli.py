@@ -131,7 +131,7 @@ def test_evaluate_averages_over_sessions(run, model, session, tmp_path_factory):
 def test_inspect_and_info_show_tables_for_people(run, model, network, session):
     for arguments, words in (
         (("inspect", model), ("tau_mem_ms", "64 x 96", "float32")),
-        (("inspect", network), ("fires_when", "worst_syn_bits", "stored_bits")),
+        (("inspect", network), ("fires_when", "bits_needed", "stored_bits")),
         (("data", "info", session), ("rate_mean_hz", "dead_channels")),
     ):
         done = run(*arguments)

@@ -1,23 +1,42 @@
-"""Describe any file that rsnnctl has written."""
+"""Describe any file that rsnnctl has written; of a network, also what can overflow and by what."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rsnnctl.errors import FileError
-from rsnnctl.files import read_label
+from rsnnctl.files import atomic_path, read_label
 from sim import artifact
 from sim.inspect import describe
+from sim.overflow import Verdict, verdicts
 
 
-def describe_file(path: Path) -> dict[str, Any]:
+def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
     """Describe a float model or an integer network with values that JSON can hold.
 
+    Args:
+        path: the file.
+        witness: folder for inputs that make states of the network overflow, one raster
+            (n_steps, n_inputs) for each neuron that was found to; `simulate` and `verify` read
+            them. Left alone where nothing overflows.
+
     Raises:
-        FileError: the file is neither, or is damaged.
+        FileError: the file is neither, or is damaged; or has no states that could overflow.
     """
     label = read_label(path)
     if label.format == artifact.FORMAT:
-        return {"file": str(path)} | describe(artifact.load_network(path))
+        network = artifact.load_network(path)
+        facts = {"file": str(path)} | describe(network)
+        judged = verdicts(network)
+        facts["overflow"] = [verdict.row() for verdict in judged]
+        facts["witnesses"] = [row for verdict in judged for row in _witnesses(verdict, witness)]
+        return facts
+    if witness is not None:
+        raise FileError(
+            f"{path}: holds `{label.format}`; only an integer network has words that"
+            " can overflow: quantize it first"
+        )
     from rsnn import checkpoint, inspect  # only now, because torch takes a second to import
 
     if label.format == checkpoint.FORMAT:
@@ -25,3 +44,18 @@ def describe_file(path: Path) -> dict[str, Any]:
         facts = {"file": str(path), "digest": label.digest} | inspect.describe(model)
         return facts | {"provenance": provenance}
     raise FileError(f"{path}: holds `{label.format}`; a model or an integer network can be shown")
+
+
+def _witnesses(verdict: Verdict, folder: Path | None) -> list[dict[str, Any]]:
+    """A row for each neuron that overflows, its raster written if there is a folder for it."""
+    rows = []
+    for found in verdict.overflows:
+        state = f"{found.layer}.{found.variable}"
+        row = {"state": state, "neuron": found.neuron, "step": found.step, "reaches": found.value}
+        if folder is not None:
+            target = folder / f"{state}.{found.neuron}.npy"
+            with atomic_path(target) as temporary, temporary.open("wb") as stream:
+                np.save(stream, found.raster, allow_pickle=False)
+            row["raster"] = str(target)
+        rows.append(row)
+    return rows

@@ -1,0 +1,131 @@
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import random_network
+
+from export.quantization.precision import Precision
+from export.quantize import quantize
+from rsnn.checkpoint import import_published
+from rsnn.data.raster import random_raster
+from sim import kernels, reference
+from sim.artifact import save_network
+from sim.asked import asked_in
+from sim.bounds import bits_for, state_bounds
+from sim.contract import PAPER
+from sim.network import IntegerNetwork
+from sim.overflow import verdicts
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "bounds.md"
+FRAC_BITS = range(7)
+
+
+def test_the_widths_that_published_networks_need_are_those_of_the_docs(published, capsys):
+    """Eight-bit weights, 0 to 6 fractional bits: every membrane fits in 24 bits up to 1.
+
+    At 4, where 24 were hoped for, an input that overflows them is found for every network.
+    """
+    rows = []
+    for path in published:
+        model = import_published(path)
+        syn, mem = [], []
+        for frac_bits in FRAC_BITS:
+            network = quantize(model, Precision(frac_bits=frac_bits, scale="max"))
+            bounds = state_bounds(network).values()
+            syn.append(max(b.syn_bits for b in bounds))
+            mem.append(max(b.mem_bits for b in bounds))
+            assert syn[-1] <= 24
+            assert mem[-1] <= 24 or frac_bits > 1
+            if frac_bits == 4:
+                narrow = replace(network, contract=replace(network.contract, mem_bits=24))
+                verdict = verdicts(narrow)[1]
+                assert verdict.overflows, path
+                first = verdict.overflows[0]
+                met = membrane_bits_met(network)
+        name, _, seed = path.stem.split("-")
+        cells = [f"{name} seed {seed}", *mem, syn[4], f"{first.neuron}, {first.step}", met]
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
+    with capsys.disabled():
+        print("\n" + "\n".join(rows))
+    table = re.findall(r"^\| \w+ seed .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == table
+
+
+def membrane_bits_met(network: IntegerNetwork) -> int:
+    """Width that membranes use in 20,000 steps of independent spikes at the published rates."""
+    rate = 20.0 if network.n_inputs == 96 else 14.0
+    raster = random_raster(20_000, network.n_inputs, dt=network.dt, rate=rate, seed=1)
+    trace = kernels.run_backend(network, raster)
+    asked = asked_in(network, raster, trace, 0, np.arange(network.hidden[0].n_neurons))["mem"]
+    return int(bits_for(asked.low.min(0), asked.high.max(0)).max())
+
+
+@pytest.fixture
+def narrow(tmp_path, monkeypatch) -> Path:
+    """The file of a network whose words are too narrow, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    network = random_network(np.random.default_rng(2), PAPER, recurrent=False)
+    contract = replace(network.contract, syn_bits=14, mem_bits=16)
+    layer = network.hidden[0]
+    layer = replace(layer, threshold=np.minimum(layer.threshold, 30_000))
+    network = replace(network, layers=(layer, network.readout), contract=contract)
+    save_network(network, tmp_path / "narrow.int.h5")
+    return tmp_path / "narrow.int.h5"
+
+
+def test_inspect_shows_the_verdicts_and_writes_inputs_that_simulate_and_verify_read(run, narrow):
+    done = run("inspect", narrow)
+    assert done.code == 0, done
+    for word in ("hidden0.syn", "overflows: neuron", "bits_needed", "never_fire", "reaches"):
+        assert word in done.out
+    facts = json.loads(run("inspect", narrow, "--witness", "inputs", "--json").out)
+    states = [row["state"] for row in facts["overflow"]]
+    assert states == ["hidden0.syn", "hidden0.mem", "readout.syn", "readout.out"]
+    assert len(facts["witnesses"]) > 3
+    row = facts["witnesses"][0]
+    assert row["raster"] == f"inputs/{row['state']}.{row['neuron']}.npy"
+    assert len(np.load(row["raster"])) == row["step"] + 1
+    assert sorted(map(str, Path("inputs").iterdir())) == sorted(
+        row["raster"] for row in facts["witnesses"]
+    )
+    assert run("simulate", narrow, "--input", row["raster"]).code == 0
+    done = run("verify", narrow, "--input", row["raster"])
+    assert done.code == 0, done
+
+
+def test_a_network_that_cannot_overflow_has_no_witnesses_and_makes_no_folder(run, tmp_path):
+    network = random_network(np.random.default_rng(2), replace(PAPER, decay_frac=4))
+    needed = state_bounds(network, unlimited=True).values()
+    layers = [
+        replace(layer, decay_syn=layer.decay_syn // 2, decay_mem=layer.decay_mem // 2)
+        for layer in network.layers
+    ]
+    network = replace(network, layers=tuple(layers))
+    assert max(b.mem_bits for b in needed) > 32
+    save_network(network, tmp_path / "a.int.h5")
+    facts = json.loads(
+        run("inspect", tmp_path / "a.int.h5", "--witness", tmp_path / "inputs", "--json").out
+    )
+    assert {row["verdict"] for row in facts["overflow"]} == {"cannot overflow"}
+    assert facts["witnesses"] == []
+    assert facts["worst_case"]["cannot_overflow"]
+    assert not (tmp_path / "inputs").exists()
+
+
+def test_a_raster_that_is_written_overflows_on_the_reference_too(run, narrow):
+    facts = json.loads(run("inspect", narrow, "--witness", "inputs", "--json").out)
+    row = next(row for row in facts["witnesses"] if row["state"] == "hidden0.syn")
+    wide = random_network(np.random.default_rng(2), PAPER, recurrent=False)
+    trace = reference.run(wide, np.load(row["raster"]))
+    assert trace.variables["hidden0.syn"][row["step"], row["neuron"]] == row["reaches"]
+    assert not -(1 << 13) <= row["reaches"] < 1 << 13
+
+
+def test_a_float_model_has_no_words_that_could_overflow(run, published, tmp_path):
+    assert run("import-weights", published[0], "-o", tmp_path / "m.rsnn.h5").code == 0
+    done = run("inspect", tmp_path / "m.rsnn.h5", "--witness", tmp_path / "inputs")
+    assert done.code == 1
+    assert "only an integer network has words that can overflow: quantize it first" in done.err
