@@ -15,7 +15,7 @@ from rsnnctl.errors import DataError, MismatchError
 from rsnnctl.metrics import r2_score
 
 STREAM_STEPS = 1000
-MAX_STREAMS = 64  # 4 minutes at 4 ms: more bring no other scales
+MAX_STREAMS = 128  # 8 minutes at 4 ms; half of it fits the readout, where less is noisy
 RUN_UP = 100  # steps at the start of a stream that are not scored
 RATES = {96: 20.0, 192: 14.0}  # Hz a channel that give the published activity
 
@@ -71,7 +71,7 @@ def from_raster(raster: NDArray[np.uint8], source: str, dt: float) -> Calibratio
     return _cut(raster, None, source, dt)
 
 
-def synthetic(n_inputs: int, dt: float, *, n_streams: int = 32, seed: int = 1) -> Calibration:
+def synthetic(n_inputs: int, dt: float, *, n_streams: int = MAX_STREAMS, seed: int = 1) -> Calibration:
     """Independent spikes at the rates of the published recordings, for want of a recording."""
     rate = RATES.get(n_inputs, 20.0)
     n_steps = n_streams * STREAM_STEPS
