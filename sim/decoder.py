@@ -51,7 +51,8 @@ class Decoder:
             Decoded values (n_outputs,) in the unit of the training target.
 
         Raises:
-            DataError: an index that no input has, or that is no whole number.
+            DataError: an index that no input has, or that is no whole number; the 0 and 1 of a
+                raster's row instead of indices.
             MismatchError: a boolean array of another shape, or indices of more than one axis.
         """
         events = np.asarray(events)
@@ -78,6 +79,11 @@ class Decoder:
             raise MismatchError(f"events have shape {events.shape}; (n_events,) is needed")
         if kind not in "iu":
             raise DataError(f"events are {events.dtype}; indices of inputs are whole numbers")
+        if 2 < events.size == len(self._spikes) and events.max() <= 1:
+            raise DataError(
+                f"events are {events.size} values of 0 and 1, like a row of a raster, and not"
+                " indices of inputs; give spikes != 0 or np.flatnonzero(spikes)"
+            )
         try:
             if kind == "i" and events.min() < 0:
                 raise IndexError

@@ -146,10 +146,14 @@ class Simulator:
 def _byte_words(raster: NDArray) -> NDArray[np.uint64]:
     """A raster (n_steps, n_inputs) eight inputs a word; checked, and copied only if it must be."""
     raster = np.asarray(raster)
-    if raster.size and (raster.max() > 1 or raster.min() < 0):
-        worst = raster.max() if raster.max() > 1 else raster.min()
+    if raster.dtype == np.uint8:
+        binary = raster.size == 0 or raster.max() <= 1
+    else:
+        binary = bool(((raster == 0) | (raster == 1)).all())
+    if not binary:
+        example = raster[(raster != 0) & (raster != 1)][0]
         raise DataError(
-            f"the raster holds {worst}; only 0 and 1 are spikes: bin to steps in which a channel"
+            f"the raster holds {example}; only 0 and 1 are spikes: bin to steps in which a channel"
             " spikes or not"
         )
     n_steps, n_inputs = raster.shape

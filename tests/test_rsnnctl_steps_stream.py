@@ -16,6 +16,7 @@ import pytest
 from networks import random_network, random_raster
 
 from rsnnctl.errors import FileError, MismatchError, RangeError, ToolError
+from rsnnctl.steps import stream
 from rsnnctl.steps.lsl import stream_samples
 from rsnnctl.steps.stream import HOST, stream_file, stream_lines, stream_packets
 from sim import kernels
@@ -175,6 +176,65 @@ def test_the_command_reports_on_stderr(network, tmp_path):
     assert (report["steps"], report["malformed"], report["lost"]) == (2, 1, 0)
 
 
+def started(network: IntegerNetwork, folder: Path) -> subprocess.Popen:
+    """The command, with pipes."""
+    save_network(network, folder / "net.int.h5")
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", "stream", folder / "net.int.h5", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+
+
+def test_a_line_is_answered_before_the_next_one_comes(network, tmp_path):
+    raster = random_raster(np.random.default_rng(8), 20, 21)
+    expected = network.readout.decode(kernels.run(network, raster).out)
+    with started(network, tmp_path) as process:
+        for t, spikes in enumerate(raster):
+            process.stdin.write(b"%s\n" % b" ".join(b"%d" % i for i in np.flatnonzero(spikes)))
+            process.stdin.flush()
+            number, *values = process.stdout.readline().split()
+            assert int(number) == t
+            assert [float(value) for value in values] == expected[t].tolist()
+        assert json.loads(process.communicate()[1])["steps"] == 20
+
+
+def test_bytes_that_are_no_text_are_a_malformed_line(network, tmp_path):
+    with started(network, tmp_path) as process:
+        out, report = process.communicate(b"1 2\n\xff\xfe 1\n\n")
+    assert [line.split()[0] for line in out.splitlines()] == [b"0", b"1"]
+    assert json.loads(report)["malformed"] == 1
+
+
+def test_a_reader_that_goes_ends_the_stream_with_its_report(network, tmp_path):
+    with started(network, tmp_path) as process:
+        process.stdin.write(b"1\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(b"1\n2\n")
+        process.stdin.close()
+        report = process.stderr.read()
+    assert process.returncode == 0
+    assert json.loads(report)["steps"] == 1
+
+
+def test_an_answer_that_cannot_be_sent_is_never_fatal(network, monkeypatch):
+    class FromPortZero(socket.socket):
+        def recvfrom(self, size: int):
+            packet, sender = super().recvfrom(size)
+            return packet, (sender[0], 0) if packet == encode_spikes(0, []) else sender
+
+    monkeypatch.setattr(stream.socket, "socket", FromPortZero)
+    served = Served(network, idle=10.0, steps=2)
+    for step in (0, 1):
+        served.socket.send(encode_spikes(step, []))
+    assert decode_velocity(served.socket.recv(1000))[0] == 1
+    assert served.finish().steps == 2
+
+
 def test_two_sources_at_once_are_refused(network, tmp_path):
     with pytest.raises(RangeError, match="--udp is 5 and --lsl is x; spikes come from one of them"):
         stream_file(tmp_path / "no", 5, "x", idle=1.0, steps=None, ready=print)
@@ -186,12 +246,14 @@ def test_without_pylsl_the_extra_is_named(network, monkeypatch):
         stream_samples(network, "spikes", idle=1.0)
 
 
-def stand_in(monkeypatch, n_channels: int, samples: list) -> list:
+def stand_in(monkeypatch, n_channels: int, samples: list, kind: int = 1) -> list:
     """As much of pylsl as is used, in its place; returns what will be pushed."""
     pushed: list = []
-    found = [SimpleNamespace(channel_count=lambda: n_channels)] if n_channels else []
+    stream = SimpleNamespace(channel_count=lambda: n_channels, channel_format=lambda: kind)
+    found = [stream] if n_channels else []
     waiting = iter(samples)
     module = SimpleNamespace(
+        cf_string=3,
         resolve_byprop=lambda key, name, timeout: found,
         StreamInfo=lambda *arguments: arguments,
         StreamInlet=lambda stream: SimpleNamespace(
@@ -220,6 +282,24 @@ def test_an_lsl_stream_that_is_missing_or_too_narrow_is_refused(network, monkeyp
     stand_in(monkeypatch, 8, [])
     with pytest.raises(MismatchError, match="`spikes` has 8 channels; the network has 21 inputs"):
         stream_samples(network, "spikes", idle=1.0)
+
+
+def test_an_lsl_stream_of_text_is_refused(network, monkeypatch):
+    stand_in(monkeypatch, 21, [["0"] * 21], kind=3)
+    with pytest.raises(MismatchError, match="`spikes` holds text; numbers are needed"):
+        stream_samples(network, "spikes", idle=1.0)
+
+
+def test_an_lsl_sample_with_a_nan_is_malformed_and_its_step_silent(network, monkeypatch):
+    raster = random_raster(np.random.default_rng(6), 30, 21)
+    raster[7] = 0
+    samples = raster.astype(float).tolist()
+    samples[7][3] = float("nan")
+    pushed = stand_in(monkeypatch, 21, samples)
+    tally = stream_samples(network, "spikes", idle=1.0)
+    assert (tally.steps, tally.lost, tally.malformed) == (29, 1, 1)
+    expected = network.readout.decode(kernels.run(network, raster).out)
+    assert np.array_equal(pushed, np.delete(expected, 7, axis=0))
 
 
 def test_the_example_in_the_docs_runs(network, monkeypatch, tmp_path):

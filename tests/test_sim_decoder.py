@@ -63,6 +63,18 @@ def test_events_that_are_no_indices_are_refused(network):
         decoder.step(np.zeros(5, bool))
 
 
+def test_a_row_of_a_raster_is_not_taken_for_indices(network):
+    decoder = Decoder(network)
+    row = np.ones(21, np.uint8)
+    with pytest.raises(DataError, match="21 values of 0 and 1, like a row of a raster, and not"):
+        decoder.step(row)
+    expected = kernels.run(network, np.stack([row, row])).out
+    assert np.array_equal(decoder.step(row != 0), network.readout.decode(expected)[0])
+    decoder.step(np.flatnonzero(row))
+    few = Decoder(random_network(np.random.default_rng(1), n_inputs=2))
+    assert few.step([0, 1]).shape == (2,)
+
+
 def test_a_step_takes_less_than_its_4_ms_by_far():
     network = random_network(np.random.default_rng(3), n_inputs=96, hidden=(64,))
     decoder = Decoder(network)

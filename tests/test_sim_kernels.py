@@ -15,7 +15,8 @@ from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as sparse_raster
 from rsnnctl.errors import MismatchError
 from sim import kernels, reference
-from sim.contract import PAPER, signed_range
+from sim.contract import PAPER, NumericContract, signed_range
+from sim.layout import lay_out
 from sim.network import IntegerNetwork
 from sim.trace import Trace, first_difference
 
@@ -206,3 +207,63 @@ def test_a_membrane_exactly_at_threshold_agrees(fires_when):
     trace = assert_equal(network, raster)
     assert trace.variables["hidden0.mem"].max() == 2
     assert trace.variables["hidden0.spk"].any() == (fires_when == ">=")
+
+
+def neuron_of(contract: NumericContract, decay: int, **changes) -> IntegerNetwork:
+    """One neuron whose membrane keeps what its current leaves, and whose decays are `decay`."""
+    lowest = signed_range(contract.weight_bits)[0]
+    values = {"w_in": [[lowest]], "decay_syn": [decay], "decay_mem": [decay]} | changes
+    return one_neuron(contract, threshold=[signed_range(contract.mem_bits)[1]], **values)
+
+
+FACTORS = [0, 1, 2, (1 << 15) - 1, 1 << 15, (1 << 15) + 1, (1 << 16) - 2, (1 << 16) - 1, 1 << 16]
+
+
+@pytest.mark.parametrize("rounding", ["toward_zero", "floor"])
+@pytest.mark.parametrize("decay", FACTORS)
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_the_most_negative_word_decays_alike(rounding, decay, is_wide):
+    contract = replace(PAPER, rounding=rounding, decay_frac=16, frac_bits=16, weight_bits=16)
+    shift = [15] if is_wide else [0]  # -2^15 << 16 is -2^31; a further shift needs 64 bits
+    network = neuron_of(contract, decay, e_in=shift)
+    assert lay_out(network).is_wide or not is_wide
+    raster = np.array([[1], [1], [1], [0], [0], [0], [0], [0]], np.uint8)
+    trace = assert_equal(network, raster)
+    assert trace.variables["hidden0.syn"].min() == -(2**31)
+
+
+@pytest.mark.parametrize("rounding", ["toward_zero", "floor"])
+@pytest.mark.parametrize("sum_dtype", [np.int16, np.int32])
+def test_small_negative_states_under_decay_end_where_the_rounding_says(rounding, sum_dtype):
+    contract = replace(PAPER, rounding=rounding, frac_bits=0, weight_bits=8)
+    decay = (1 << contract.decay_frac) - 1
+    changes = {"w_in": [[-1]], "e_in": [0]}
+    if sum_dtype == np.int32:
+        contract = replace(contract, weight_bits=9)
+    network = neuron_of(contract, decay, **changes)
+    assert lay_out(network).sum_dtype == sum_dtype
+    trace = assert_equal(network, np.array([[1]] * 3 + [[0]] * 9, np.uint8))
+    last = int(trace.variables["hidden0.syn"][-1, 0])
+    assert (last == 0) == (rounding == "toward_zero")
+    assert trace.variables["hidden0.mem"].min() < 0
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "wrap"])
+@pytest.mark.parametrize("bits", [2, 8, 31, 32])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_membrane_that_leaves_its_word_at_either_end_agrees(overflow, bits, sign):
+    contract = replace(
+        PAPER,
+        mem_bits=bits,
+        overflow_mem=overflow,
+        weight_bits=16,
+        frac_bits=16,
+        fires_on="new_membrane",
+    )
+    weight = [[sign * ((1 << 15) - 1)]]
+    unity = 1 << contract.decay_frac
+    network = neuron_of(contract, unity, w_in=weight, e_in=[0])
+    trace = assert_equal(network, np.ones((12, 1), np.uint8))
+    low, high = signed_range(bits)
+    mem = trace.variables["hidden0.mem"]
+    assert overflow == "wrap" or {-1: low, 1: high}[sign] in mem

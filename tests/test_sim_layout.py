@@ -5,15 +5,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-from networks import FLOOR_SUBTRACT, random_network, random_raster
+from networks import covering_contracts, random_network, random_raster
 
 from sim import kernels, reference
 from sim.contract import PAPER
 from sim.layout import LANES, lay_out
 from sim.trace import first_difference
 
-# (bits of weights, bits of their sums) x whether sums of a step take 64 bits. Nothing else is
-# compiled apart: the choices of contracts have their matrix in `test_sim_kernels.py`.
+# (bits of weights, bits of their sums) x whether sums of a step take 64 bits, and the choices of
+# contracts, of which every two occur together: nothing else is compiled apart.
+CONTRACTS = covering_contracts()
 WIDTHS = tuple(product(((8, 16), (8, 32), (16, 32)), (False, True)))
 
 
@@ -35,7 +36,7 @@ def of_width(weight_bits: int, sum_bits: int, is_wide: bool, contract, rng):
     return replace(network, layers=(endless, *network.layers[1:]))
 
 
-@pytest.mark.parametrize("contract", [PAPER, FLOOR_SUBTRACT], ids=["paper", "floor_subtract"])
+@pytest.mark.parametrize("contract", CONTRACTS, ids=range(len(CONTRACTS)))
 @pytest.mark.parametrize(("widths", "is_wide"), WIDTHS)
 def test_every_width_of_arithmetic_equals_the_reference(widths, is_wide, contract):
     rng = np.random.default_rng(5)

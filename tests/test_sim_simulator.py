@@ -81,9 +81,10 @@ def test_rasters_of_any_type_layout_and_alignment_agree(network):
         assert np.array_equal(kernels.run(network, same).out, expected)
 
 
-@pytest.mark.parametrize("value", [2, -1])
+@pytest.mark.parametrize("value", [2, -1, 255, 0.5, np.nan])
 def test_a_raster_of_other_values_is_refused(network, value):
-    raster = np.zeros((5, network.n_inputs), np.int8)
+    dtype = {2: np.int8, -1: np.int8, 255: np.uint8}.get(value, np.float32)
+    raster = np.zeros((5, network.n_inputs), dtype)
     raster[3, 4] = value
     with pytest.raises(DataError, match=f"raster holds {value}; only 0 and 1 are spikes"):
         kernels.run(network, raster)

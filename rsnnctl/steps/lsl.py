@@ -16,6 +16,7 @@ def stream_samples(
 ) -> Tally:
     """Decode each sample of a stream, one step and one channel for each input; not 0 is a spike.
 
+    A sample with a NaN is malformed, and its step is lost: decoded as silence.
     Velocities leave through a stream of the name `rsnnctl`, in the unit of the training target.
 
     Args:
@@ -26,7 +27,7 @@ def stream_samples(
 
     Raises:
         ToolError: pylsl is missing, or there is no such stream.
-        MismatchError: another number of channels than the network has inputs.
+        MismatchError: another number of channels than the network has inputs, or channels of text.
     """
     try:
         import pylsl
@@ -43,6 +44,8 @@ def stream_samples(
             f"LSL stream `{name}` has {found[0].channel_count()} channels; the network has"
             f" {network.n_inputs} inputs"
         )
+    if found[0].channel_format() == pylsl.cf_string:
+        raise MismatchError(f"LSL stream `{name}` holds text; numbers are needed, not 0 is a spike")
     n_outputs = network.readout.n_outputs
     info = pylsl.StreamInfo(OUTLET, "Velocity", n_outputs, 1 / network.dt, "double64", OUTLET)
     inlet, outlet = pylsl.StreamInlet(found[0]), pylsl.StreamOutlet(info)
@@ -54,10 +57,14 @@ def stream_samples(
             if sample is None:
                 break
             start = time.perf_counter()
-            values = decoder.step(number, np.asarray(sample) != 0)
-            assert values is not None  # samples are numbered here, in order
-            outlet.push_sample(values.tolist())
-            decoder.tally.add(time.perf_counter() - start)
+            channels = np.asarray(sample)
+            if np.isnan(channels).any():
+                decoder.tally.malformed += 1
+            else:
+                values = decoder.step(number, channels != 0)
+                assert values is not None  # samples are numbered here, in order
+                outlet.push_sample(values.tolist())
+                decoder.tally.add(time.perf_counter() - start)
             number += 1
     except KeyboardInterrupt:
         pass

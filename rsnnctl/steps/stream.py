@@ -1,9 +1,11 @@
 """Decode spikes as they come: lines on stdin, or packets on a UDP socket of this machine."""
 
+import os
 import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +21,7 @@ _POLL = 0.05  # s; how often a quiet socket looks whether it is time to stop
 
 
 def stream_lines(network: IntegerNetwork, lines: TextIO, write: Callable[[str], object]) -> Tally:
-    """Decode one line after the other until there are no more, or the user interrupts.
+    """Decode one line after the other until there are no more, or nobody wants them any longer.
 
     Args:
         network: the network.
@@ -41,7 +43,7 @@ def stream_lines(network: IntegerNetwork, lines: TextIO, write: Callable[[str], 
             write(f"{number} " + " ".join(repr(float(value)) for value in values) + "\n")
             decoder.tally.add(time.perf_counter() - start)
             number += 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         pass
     return decoder.tally
 
@@ -101,7 +103,8 @@ def stream_packets(
                     continue
                 values = decoder.step(spikes.step, spikes.events)
                 if values is not None:
-                    own.sendto(encode_velocity(spikes.step, values), sender)
+                    with suppress(OSError):  # whoever sent it, from port 0 perhaps, gets no answer
+                        own.sendto(encode_velocity(spikes.step, values), sender)
                     tally.add(time.perf_counter() - last)
         except KeyboardInterrupt:
             pass
@@ -132,4 +135,6 @@ def stream_file(
         from rsnnctl.steps.lsl import stream_samples
 
         return stream_samples(network, lsl, idle=idle, steps=steps)
-    return stream_lines(network, sys.stdin, sys.stdout.write)
+    lines = open(sys.stdin.fileno(), errors="replace", closefd=False)  # noqa: SIM115
+    # past Python's buffer, because whoever reads a step's line may decide the next one on it
+    return stream_lines(network, lines, lambda text: os.write(sys.stdout.fileno(), text.encode()))
