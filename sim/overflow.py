@@ -14,6 +14,7 @@ from sim.witness import Witness, drive
 
 ROUNDS = 12  # of changes tried for a neuron where suggestions do not suffice
 TRIED = 4  # neurons of a state for which they are tried
+IN_VAIN = 64  # neurons of a state, the farthest bounds first, after which no more are searched
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Verdict:
             need to be; 64 if none is known.
         low, high: of what any of its words can be asked to hold; None if that is not bounded.
         overflows: a witness for each neuron that was made to overflow.
-        open: neurons for which neither could be shown.
+        open: neurons for which neither could be shown, or that were no longer searched after too
+            many of them.
         farthest: of the neurons in `open`, what one was driven to, the nearest to overflow; None
             if there are none.
     """
@@ -102,7 +104,10 @@ def _judged(
     width = c.syn_bits if variable == "syn" else c.mem_bits
     first, end = signed_range(width)
     low, high = bounds.range_of(variable)
-    doubtful = np.flatnonzero((low < first) | (high > end)).tolist()
+    excess = np.maximum(first - low, high - end)
+    doubtful = [
+        neuron for neuron in np.argsort(-excess, kind="stable").tolist() if excess[neuron] > 0
+    ]
 
     def sides(neuron: int) -> Iterator[str]:
         if low[neuron] < first:
@@ -131,9 +136,14 @@ def _judged(
         assert best is not None  # because some side is in doubt
         return best
 
-    witnesses = {neuron: driven(neuron, 0) for neuron in doubtful}
+    witnesses = {}
+    in_vain = 0
+    for neuron in doubtful:
+        if in_vain < IN_VAIN:
+            witnesses[neuron] = driven(neuron, 0)
+            in_vain += not _overflows(witnesses[neuron], width)
     if rounds and not any(_overflows(w, width) for w in witnesses.values()):
-        nearest = sorted(doubtful, key=lambda neuron: -abs(witnesses[neuron].value))
+        nearest = sorted(witnesses, key=lambda neuron: -abs(witnesses[neuron].value))
         for neuron in nearest[:TRIED]:
             witnesses[neuron] = driven(neuron, rounds)
             if _overflows(witnesses[neuron], width):
@@ -146,8 +156,12 @@ def _judged(
         needed=needed,
         low=None if low.min() <= -UNBOUNDED else int(low.min()),
         high=None if high.max() >= UNBOUNDED else int(high.max()),
-        overflows=tuple(w for w in witnesses.values() if _overflows(w, width)),
-        open=tuple(w.neuron for w in short),
+        overflows=tuple(
+            witnesses[neuron]
+            for neuron in sorted(witnesses)
+            if _overflows(witnesses[neuron], width)
+        ),
+        open=tuple(sorted({w.neuron for w in short} | (set(doubtful) - set(witnesses)))),
         farthest=max((w.value for w in short), key=abs, default=None),
     )
 

@@ -21,7 +21,8 @@ from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.simulator import Simulator
 
 MAX_STEPS = 4000  # of a raster that a search may use
-MAX_ORBIT = 50_000  # where it is known how many steps reach the bound
+MAX_ORBIT = 50_000  # where it is known how many steps reach the bound,
+_TRACE_WORDS = 1 << 22  # and as many as the traces of all neurons may fill
 _BATCH = 12
 _SHARES = (0.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.7, 0.9)  # of all inputs, in sets drawn at random
 _HEARSAY = (0.0, 0.3, 3.0)  # weights of what the neuron's own layer adds, against its inputs
@@ -215,7 +216,9 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     decays = int(layer.decay_syn[neuron]), int(layer.decay_mem[neuron])
     ends = [1 << (bits - 1) for bits in (c.syn_bits, c.mem_bits)]
     syn = mem = 0
-    for step in range(MAX_ORBIT):
+    n_neurons = sum(layer.n_neurons for layer in network.layers)
+    n_steps = min(MAX_ORBIT, max(MAX_STEPS, _TRACE_WORDS // n_neurons))
+    for step in range(n_steps):
         old = syn, mem
         kept = [
             -(-x * d >> c.decay_frac) if rounds_up else x * d >> c.decay_frac
@@ -225,7 +228,7 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
         mem = min(kept[1] + syn, ends[1])
         if (syn, mem) == old:
             return step + 4
-    return MAX_ORBIT
+    return n_steps
 
 
 def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
