@@ -82,7 +82,8 @@ resume_option = click.option("--resume", is_flag=True, help="Go on with what was
 @config_option
 @set_option
 @click.option("--epochs", type=int, help="Of training. Default: those of the recipe.")
-@click.option("--kernel", default="numba", show_default=True, help="Or torch, the definition.")
+@click.option("--kernel", help="numba or torch, the definition. Default: numba; torch on cuda.")
+@click.option("--device", help="cpu or cuda. Default: cpu.")
 @click.option("--seeds", default="1", show_default=True, help="One, or 1,4 or 1..5: a run each.")
 @click.option("--pretrain", is_flag=True, help="On all SESSIONS together, before each by itself.")
 @click.option("--name", default="train", show_default=True, help="Of the run folder.")
@@ -107,23 +108,18 @@ def train(resume: bool, as_json: bool, jobs: int, backend: str, **options) -> No
 @config_option
 @set_option
 @click.option("--epochs", type=int, help="Of retraining. Default: those of the run's settings.")
+@click.option("--device", help="cpu or cuda. Default: that of the run's settings.")
 @click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: replace the run's.")
 @resume_option
 def prune(
-    model: Path | None,
-    fraction: float | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-    epochs: int | None,
-    output: Path | None,
-    resume: bool,
+    model: Path | None, fraction: float | None, output: Path | None, resume: bool, **options
 ) -> None:
     """Prune a model's smallest weights and train the rest again."""
     from rsnnctl import show
     from rsnnctl.steps import prune as step
 
     source = step.source_of(model)
-    chosen = step.settings_for(source, config, settings, epochs)
+    chosen = step.settings_for(source, **options)
     with show.epochs(chosen.retraining.epochs, "prune") as report:
         path = step.prune_run(
             source, chosen, fraction=fraction, output=output, resume=resume, report=report

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rsnn.model import PRESETS, Architecture
-from rsnn.recipe import PRETRAINING, QAT, RETRAINING, TRAINING, TrainConfig
+from rsnn.recipe import PRETRAINING, QAT, RETRAINING, TRAINING, TrainConfig, kernel_for
 from rsnnctl.errors import DataError, FileError, RangeError
 
 STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that are trainings
@@ -88,6 +88,17 @@ class Config:
     def as_toml(self) -> str:
         """The same as a TOML text that `resolve` reads again."""
         return "\n".join(_toml_lines(self.as_dict()))
+
+
+def choices(stages: Sequence[str], device: str | None, kernel: str | None) -> tuple[str, ...]:
+    """Settings that let stages compute on a device, if one is given, with a kernel.
+
+    A device without a kernel has its fastest one.
+    """
+    chosen = {} if device is None else {"device": device, "kernel": kernel_for(device)}
+    if kernel is not None:
+        chosen["kernel"] = kernel
+    return tuple(f"{stage}.{name}={value}" for stage in stages for name, value in chosen.items())
 
 
 def resolve(

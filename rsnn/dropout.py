@@ -16,6 +16,7 @@ from torch import Tensor
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's increment; below are its two multipliers
 FIRST = np.uint64(0xBF58476D1CE4E5B9)
 SECOND = np.uint64(0x94D049BB133111EB)
+SHIFTS = (30, 27, 31)
 ALL_KEPT = -(2**15)  # the limit that no 16 bits are below
 
 
@@ -39,20 +40,31 @@ def keep_factors(
     Args:
         shape: (n_steps, batch, n).
         dropout: share lost; for 0 nothing is drawn and None returned.
-        like: a tensor of the wanted dtype and device. On other devices than the CPU the words are
-            drawn one after the other there, so masks differ from the CPU's.
+        like: a tensor of the wanted dtype and device; the masks are the same on all devices.
     """
     if dropout == 0.0:
         return None
     rows, n = math.prod(shape[:-1]), shape[-1]
+    key, limit = draw_key(generator), keep_limit(dropout)
     if like.device.type == "cpu":
-        kept = np.empty((rows, n), np.bool_)
-        _fill(draw_key(generator), keep_limit(dropout), kept)
-        return (torch.from_numpy(kept).to(like.dtype) / (1.0 - dropout)).view(shape)
-    words = torch.empty(rows, -(-n // 4), dtype=torch.int64, device=like.device)
-    bits = words.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :n]
-    kept = bits >= keep_limit(dropout)
+        drawn = np.empty((rows, n), np.bool_)
+        _fill(key, limit, drawn)
+        kept = torch.from_numpy(drawn)
+    else:
+        kept = _kept_on(like.device, key, limit, rows, n)
     return (kept.to(like.dtype) / (1.0 - dropout)).view(shape)
+
+
+def _kept_on(device: torch.device, key: np.uint64, limit: int, rows: int, n: int) -> Tensor:
+    """What `_fill` fills, (rows, n), computed by torch on a device."""
+    gamma, first, second, seed = (
+        int(np.uint64(word).view(np.int64)) for word in (GAMMA, FIRST, SECOND, key)
+    )
+    z = torch.arange(1, rows * ((n + 3) // 4) + 1, device=device).mul_(gamma).add_(seed)
+    for shift, factor in zip(SHIFTS, (first, second, 1), strict=True):
+        # torch shifts signed words, so the sign that comes in from above is masked out
+        z.bitwise_xor_((z >> shift).bitwise_and_(2 ** (64 - shift) - 1)).mul_(factor)
+    return z.view(rows, -1).view(torch.int16)[:, :n] >= limit
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -11,6 +11,7 @@ from rsnn.surrogate import Surrogate
 from rsnnctl.errors import RangeError
 
 KERNELS = ("numba", "torch")
+DEVICES = ("cpu", "cuda")
 OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -33,6 +34,7 @@ class TrainConfig:
         seed: of shuffling and dropout.
         kernel: what computes a step: `numba`, the fast one on CPUs, or `torch`, the definition.
             Both train alike up to the rounding of floats.
+        device: where: `cpu`, or `cuda`, which only the kernel `torch` knows.
         surrogate, surrogate_beta: what stands for the derivative of a spike, a name in
             `rsnn.surrogate.SURROGATES`, and its steepness.
 
@@ -53,6 +55,7 @@ class TrainConfig:
     stride: int = 100
     seed: int = 1
     kernel: str = "numba"
+    device: str = "cpu"
     surrogate: str = "superspike"
     surrogate_beta: float = 20.0
 
@@ -73,7 +76,18 @@ class TrainConfig:
             )
         _refuse_unknown("optimizer", self.optimizer, OPTIMIZERS)
         _refuse_unknown("kernel", self.kernel, KERNELS)
+        _refuse_unknown("device", self.device, DEVICES)
+        if self.kernel == "numba" and self.device != "cpu":
+            raise RangeError(
+                f"kernel is {self.kernel}, which computes on the CPU only; leave --kernel away or"
+                f" choose torch with --device {self.device}"
+            )
         Surrogate(self.surrogate, self.surrogate_beta)  # which refuses what has no meaning
+
+
+def kernel_for(device: str) -> str:
+    """The fastest kernel that computes on a device."""
+    return "numba" if device == "cpu" else "torch"
 
 
 def _refuse_below(name: str, value: float, limit: int) -> None:

@@ -8,6 +8,7 @@ from rsnn.config import PruneConfig
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN
+from rsnn.recipe import TrainConfig
 from rsnn.train import score
 
 DIGITS = 6  # of a fraction, so that 0.4 + 0.1 is 0.5
@@ -56,7 +57,7 @@ def search(
     session: Session,
     split: Split,
     pruning: PruneConfig,
-    kernel: str,
+    retraining: TrainConfig,
     retrained: Callable[[RSNN, float], None],
     *,
     on_attempt: Callable[[Attempt], None] | None = None,
@@ -66,7 +67,7 @@ def search(
     Args:
         model: trained and unpruned; left as it is.
         pruning: which fractions are tried, and what may be lost.
-        kernel: that scores, a name in `rsnn.recipe.KERNELS`.
+        retraining: whose kernel and device score.
         retrained: prunes the given copy of the model to a fraction and trains it again, as
             `rsnn.prune.prune` does.
         on_attempt: called after every attempt, the unpruned one first.
@@ -82,8 +83,8 @@ def search(
     attempts: list[Attempt] = []
 
     def judge(candidate: RSNN, fraction: float) -> bool:
-        train_r2 = score(candidate, session, split.train, kernel)
-        validation_r2 = score(candidate, session, split.validation, kernel)
+        train_r2 = score(candidate, session, split.train, retraining)
+        validation_r2 = score(candidate, session, split.validation, retraining)
         floor = attempts[0].train_r2 * (1.0 - pruning.tolerance) if attempts else train_r2
         attempts.append(Attempt(fraction, train_r2, validation_r2, train_r2 >= floor))
         if on_attempt is not None:

@@ -16,12 +16,13 @@ from rsnn import kernels
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.denormals import flushed_denormals
+from rsnn.device import find_device, moved
 from rsnn.model import RSNN, Decoded
 from rsnn.recipe import OPTIMIZERS, TrainConfig
 from rsnn.surrogate import Surrogate
 from rsnn.train_state import EpochRecord, TrainState
 from rsnn.windows import Scoring, Windows
-from rsnnctl.errors import MismatchError, RsnnError
+from rsnnctl.errors import MismatchError, RangeError, RsnnError
 
 Forward = Callable[..., Decoded]  # of model, raster, dropout and generator
 SPLIT_ELEMENTS = 2**15  # from here on torch spreads an elementwise operation over threads
@@ -57,10 +58,12 @@ def train(
 
     The same arguments and number of threads give the same parameters, bit for bit, also when the
     training is interrupted and goes on from the last state that `keep` was given. An interrupt
-    passes through; then too the model holds the best parameters so far.
+    passes through; then too the model holds the best parameters so far. All random numbers are
+    drawn on the CPU, so another device shuffles and drops the same.
 
     Args:
-        model: with parameters in float32, initialized or trained before.
+        model: with parameters in float32, initialized or trained before; on `config.device` while
+            it is trained.
         others: more sessions with as many channels, trained and validated on alike.
         report: called after every epoch.
         masks: by name of a connection, a bool tensor (post, pre); weights where it is False are
@@ -75,9 +78,14 @@ def train(
     Raises:
         MismatchError: channels, outputs, masks or a state that do not fit the model.
         DataError: a part too short for a window, or validation labels that never change.
+        ToolError: no such device here.
+        RangeError: a device other than the CPU beside `forward`.
         RsnnError: the loss is no longer finite.
     """
-    masks = dict(masks or {})
+    device = find_device(config.device)
+    if forward is not None and device.type != "cpu":
+        raise RangeError(f"device is {config.device}, this training computes on the CPU only")
+    masks = {name: mask.to(device) for name, mask in (masks or {}).items()}
     corpus = ((session, split), *others)
     for each, _ in corpus:
         _refuse_misfits(model, each, masks)
@@ -88,36 +96,40 @@ def train(
             for s, p in corpus
         ],
         config.window_steps,
+        device,
     )
     forward = forward or choose_forward(config.kernel)
-    validation = Scoring([(s, p.validation) for s, p in corpus])
+    validation = Scoring([(s, p.validation) for s, p in corpus], device)
     for layer in model.hidden:
         layer.surrogate = Surrogate(config.surrogate, config.surrogate_beta)
-    _hold(model, masks)
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
-    if state is None:
-        state = TrainState.first(model)
-    else:
-        state.put_back(model, optimizer, generator)
-    try:
-        while state.epoch < config.epochs:
-            rate = annealed(config, state.epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            epoch = state.epoch + 1
-            with _tuned_torch(model, config):
-                loss, train_r2, penalty = _run_epoch(
-                    model, forward, windows, config, optimizer, masks, generator, epoch
+    with moved(model, device):
+        _hold(model, masks)
+        optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
+        if state is None:
+            state = TrainState.first(model)
+        else:
+            state.put_back(model, optimizer, generator)
+        try:
+            while state.epoch < config.epochs:
+                rate = annealed(config, state.epoch)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                epoch = state.epoch + 1
+                with _tuned_torch(model, config):
+                    loss, train_r2, penalty = _run_epoch(
+                        model, forward, windows, config, optimizer, masks, generator, epoch
+                    )
+                    r2, sparsity = validation.score(model, forward)
+                record = EpochRecord(
+                    epoch, config.epochs, rate, loss, train_r2, penalty, r2, sparsity
                 )
-                r2, sparsity = validation.score(model, forward)
-            record = EpochRecord(epoch, config.epochs, rate, loss, train_r2, penalty, r2, sparsity)
-            state = state.after(record, model, optimizer, generator)
-            if keep is not None:
-                keep(state)
-            if report is not None:
-                report(record)
-    finally:
-        model.load_state_dict(state.best)
+                state = state.after(record, model, optimizer, generator)
+                if keep is not None:
+                    keep(state)
+                if report is not None:
+                    report(record)
+        finally:
+            model.load_state_dict(state.best)
     return TrainResult(state.records, state.best_epoch, state.best_r2)
 
 
@@ -126,14 +138,15 @@ def annealed(config: TrainConfig, n_done: int) -> float:
     return config.learning_rate * (1.0 + math.cos(math.pi * n_done / config.epochs)) / 2.0
 
 
-def score(model: RSNN, session: Session, part: slice, kernel: str) -> float:
+def score(model: RSNN, session: Session, part: slice, config: TrainConfig) -> float:
     """R2 of a model on a part of a session, without dropout, as validation computes it.
 
     Args:
-        kernel: a name in `rsnn.recipe.KERNELS`.
+        config: whose kernel and device compute it.
     """
-    with flushed_denormals():
-        return Scoring([(session, part)]).score(model, choose_forward(kernel))[0]
+    device = find_device(config.device)
+    with flushed_denormals(), moved(model, device):
+        return Scoring([(session, part)], device).score(model, choose_forward(config.kernel))[0]
 
 
 def choose_forward(kernel: str) -> Forward:
@@ -185,7 +198,9 @@ def _run_epoch(
     order = torch.randperm(len(windows), generator=generator)
     batches = order.split(min(config.batch, len(windows)))
     total_loss = total_penalty = 0.0
-    error, total, squares = torch.zeros(3, model.architecture.n_outputs, dtype=torch.float64)
+    error, total, squares = torch.zeros(
+        3, model.architecture.n_outputs, dtype=torch.float64, device=windows.device
+    )
     for number, chosen in enumerate(batches, 1):
         raster, velocity = windows.batch(chosen)
         decoded = forward(model, raster, config.dropout, generator)

@@ -40,7 +40,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainState:
-    """A training between two epochs. Tensors are copies.
+    """A training between two epochs. Tensors are copies on the CPU, wherever it computes.
 
     Attributes:
         epoch: epochs done.
@@ -154,7 +154,7 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def _write(file: h5py.File, name: str, tensor: Tensor) -> None:

@@ -25,22 +25,31 @@ class Windows:
     Args:
         pieces: sessions of equally many channels, each with the first steps of its windows.
         n_steps: of each window.
+        device: where the sessions are kept and batches made.
     """
 
-    def __init__(self, pieces: Sequence[tuple[Session, NDArray[np.int64]]], n_steps: int) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[tuple[Session, NDArray[np.int64]]],
+        n_steps: int,
+        device: torch.device,
+    ) -> None:
         offsets = np.cumsum([0, *(session.n_steps for session, _ in pieces)])[:-1]
         starts = [start + offset for (_, start), offset in zip(pieces, offsets, strict=True)]
         self._starts = torch.from_numpy(np.concatenate(starts))
         self._steps = torch.arange(n_steps)
-        self._raster = torch.from_numpy(np.concatenate([s.raster for s, _ in pieces]))
-        self._velocity = torch.from_numpy(np.concatenate([s.velocity for s, _ in pieces]))
+        self.device = device
+        self._raster, self._velocity = (
+            torch.from_numpy(np.concatenate(parts)).to(device)
+            for parts in ([s.raster for s, _ in pieces], [s.velocity for s, _ in pieces])
+        )
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the windows numbered `chosen` (batch,)."""
-        index = self._starts[chosen, None] + self._steps
+        index = (self._starts[chosen, None] + self._steps).to(self.device)
         return self._raster[index], self._velocity[index]
 
 
@@ -49,12 +58,13 @@ class Scoring:
 
     Args:
         parts: sessions of equally many channels, each with the steps to score.
+        device: where the model is.
 
     Raises:
         DataError: the cursor does not move in a part, so R2 has no meaning there.
     """
 
-    def __init__(self, parts: Sequence[tuple[Session, slice]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Session, slice]], device: torch.device) -> None:
         n_steps = min([SCORED_STEPS, *(part.stop - part.start for _, part in parts)])
         self._run_up = n_steps // 5
         pieces = []
@@ -67,7 +77,7 @@ class Scoring:
                 )
             last = part.stop - n_steps
             pieces.append((session, np.arange(part.start, last + 1, n_steps - self._run_up)))
-        self._windows = Windows(pieces, n_steps)
+        self._windows = Windows(pieces, n_steps, device)
 
     @torch.no_grad()
     def score(self, model: RSNN, forward: Callable[..., Decoded]) -> tuple[float, float]:
@@ -77,8 +87,8 @@ class Scoring:
         for chosen in torch.arange(len(self._windows)).split(_SCORED_AT_ONCE):
             raster, velocity = self._windows.batch(chosen)
             decoded = forward(model, raster)
-            outs.append(decoded.out[:, self._run_up :].flatten(0, 1).numpy())
-            targets.append(velocity[:, self._run_up :].flatten(0, 1).numpy())
+            outs.append(decoded.out[:, self._run_up :].flatten(0, 1).cpu().numpy())
+            targets.append(velocity[:, self._run_up :].flatten(0, 1).cpu().numpy())
             counts = decoded.spike_counts()
             n_fired += sum(int(count.sum(dtype=torch.int64)) for count in counts)
             n_words += sum(count.numel() * raster.shape[1] for count in counts)

@@ -186,6 +186,7 @@ def test_wrong_settings_of_a_training_are_refused_before_anything_is_made(run, s
         (("--seeds", "a"), "--seeds is a; write one as 3, several as 1,4 or 1..5"),
         (("--epochs", 0), "epochs is 0; it must be at least 1"),
         (("--kernel", "cuda"), "kernel is `cuda`; choose one of numba, torch"),
+        (("--device", "gpu"), "device is `gpu`; choose one of cpu, cuda"),
     ):
         assert refused(run, "train", session, *arguments).startswith(text)
     assert refused(run, "train", "--pretrain").startswith("--pretrain is given but no session")

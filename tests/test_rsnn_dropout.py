@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rsnn.dropout import draw_key, keep_factors, keep_limit, random_word
+from rsnn.dropout import _fill, _kept_on, draw_key, keep_factors, keep_limit, random_word
 
 LIKE = torch.zeros(())
 
@@ -18,6 +18,15 @@ def test_words_are_those_of_splitmix64():
     wanted = [6457827717110365317, 3203168211198807973, 9817491932198370423]
     with np.errstate(over="ignore"):
         assert [int(random_word(np.uint64(1234567), n)) for n in range(3)] == wanted
+
+
+@pytest.mark.parametrize("n", [1, 64, 97])
+@pytest.mark.parametrize("key", [0, 1234567, 2**64 - 1])
+def test_torch_computes_the_same_bits_on_any_device(key, n):
+    kept = np.empty((300, n), np.bool_)
+    _fill(np.uint64(key), keep_limit(0.3), kept)
+    found = _kept_on(torch.device("cpu"), np.uint64(key), keep_limit(0.3), 300, n)
+    assert np.array_equal(found.numpy(), kept)
 
 
 @pytest.mark.parametrize("n", [64, 97])

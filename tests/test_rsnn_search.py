@@ -6,6 +6,7 @@ from test_rsnn_train import SPLIT, fresh_model, tuned_session
 
 from rsnn.config import PruneConfig
 from rsnn.prune import magnitude_masks
+from rsnn.recipe import TrainConfig
 from rsnn.search import Attempt, next_fraction, search
 
 
@@ -57,8 +58,9 @@ def test_the_largest_fraction_within_tolerance_wins_and_the_model_stays_unpruned
     with torch.no_grad():
         for head in model.heads:
             head.w_out.mul_(0.0)  # R2 near 0, so that any loss is within tolerance or far beyond
+    plain = TrainConfig(kernel="torch")
     best, attempts = search(
-        model, session, SPLIT, pruning, "torch", retrained, on_attempt=seen.append
+        model, session, SPLIT, pruning, plain, retrained, on_attempt=seen.append
     )
     assert tuple(seen) == attempts
     assert attempts[0].fraction == 0.0

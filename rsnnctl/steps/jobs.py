@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from rsnn.checkpoint import load_model
-from rsnn.config import resolve
+from rsnn.config import choices, resolve
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
+from rsnn.device import find_device
 from rsnn.evaluate import evaluate
 from rsnnctl import runs, show
 from rsnnctl.errors import DataError, FileError, RangeError, ToolError
@@ -33,7 +34,8 @@ def start_all(
     config: Path | None,
     settings: Sequence[str],
     epochs: int | None,
-    kernel: str,
+    kernel: str | None,
+    device: str | None,
     seeds: str,
     pretrain: bool,
     name: str,
@@ -47,19 +49,21 @@ def start_all(
         config: TOML file.
         settings: `section.name=value`.
         epochs: of training, over all others.
-        kernel: of every stage, a name in `rsnn.recipe.KERNELS`; settings come after it.
+        kernel, device: of every stage, names in `rsnn.recipe.KERNELS` and `DEVICES`; settings come
+            after them. A device without a kernel has its fastest one.
         seeds: what `parse_seeds` reads.
         pretrain: train on all sessions together first.
         name: of the run; session and seed are added where there are several.
 
     Raises:
         RangeError, DataError, FileError: what the settings or the recordings are refused for.
+        ToolError: there is no such device here.
     """
     used = recipe or ("published" if sessions else "short")
     numbers = parse_seeds(seeds)
     if pretrain and not sessions:
         raise DataError("--pretrain is given but no session; name the recordings to train on")
-    kernels = [f"{stage}.kernel={kernel}" for stage in ("pretraining", "training", "retraining")]
+    chosen = choices(("pretraining", "training", "retraining"), device, kernel)
     changed = () if epochs is None else (f"training.epochs={epochs}",)
     folders: list[Path] = []
     try:
@@ -73,9 +77,10 @@ def start_all(
                     used,
                     preset=model,
                     files=[config] if config else [],
-                    settings=(*kernels, *settings, *changed),
+                    settings=(*chosen, *settings, *changed),
                     seed=seed,
                 )
+                find_device(resolved.training.device)
                 folders.append(
                     start_training(
                         source,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rsnn.checkpoint import load_model, save_model
-from rsnn.config import Config, resolve
+from rsnn.config import Config, choices, resolve
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.model import RSNN
@@ -35,14 +35,20 @@ def source_of(path: Path | None) -> Path:
 
 
 def settings_for(
-    source: Path, file: Path | None, settings: tuple[str, ...], epochs: int | None
+    source: Path,
+    *,
+    config: Path | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    device: str | None,
 ) -> Config:
-    """The settings a model was trained with, changed by a TOML file, `--set` and `--epochs`.
+    """The settings a model was trained with, changed by a TOML file and the options of `prune`.
 
     A model that was imported goes by the published recipe.
     """
+    chosen = choices(("retraining",), device, None)
     changed = () if epochs is None else (f"retraining.epochs={epochs}",)
-    return config_of(source, file, (*settings, *changed))
+    return config_of(source, config, (*chosen, *settings, *changed))
 
 
 def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Config:
@@ -109,9 +115,7 @@ def prune_run(
         stages.stage(folder, name, candidate, label, work)
 
     if fraction is None:
-        best, attempts = search(
-            model, session, split, config.pruning, config.retraining.kernel, retrained
-        )
+        best, attempts = search(model, session, split, config.pruning, config.retraining, retrained)
         _write_curve(folder, attempts)
         fraction = max(a.fraction for a in attempts if a.is_accepted)
     else:
