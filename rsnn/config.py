@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from rsnn.model import PRESETS, Architecture
-from rsnn.recipe import PRETRAINING, QAT, RETRAINING, TRAINING, TrainConfig, kernel_for
+from rsnn.recipe import (
+    BIG,
+    NO_UPPER,
+    PRETRAINING,
+    QAT,
+    RETRAINING,
+    TRAINING,
+    TrainConfig,
+    kernel_for,
+)
 from rsnnctl.errors import DataError, FileError, RangeError
 
 STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that are trainings
@@ -111,7 +120,8 @@ def resolve(
 ) -> Config:
     """Start from a recipe and apply, in this order: preset, TOML files, `section.name=value`, seed.
 
-    `big` is trained without the upper activity regularizer, as published.
+    `big` is trained without the upper activity regularizer, as published, and by the recipe `short`
+    at another learning rate.
 
     Args:
         recipe: a name in `rsnn.recipe.TRAINING`.
@@ -149,7 +159,7 @@ def resolve(
         values[section][name] = _as_type_of(f"{section}.{name}", current, value)
     if values["model"]["preset"] == "big":
         for stage in STAGES:
-            values[stage] = {"upper_strength": 0.0} | values[stage]
+            values[stage] = BIG[recipe].get(stage, NO_UPPER) | values[stage]
     return Config(**{s: replace(v, **values[s]) for s, v in vars(config).items()})
 
 

@@ -33,6 +33,15 @@ def test_big_networks_are_trained_without_the_upper_regularizer_unless_told_so()
     assert isinstance(told, Config)
 
 
+def test_the_short_recipe_trains_big_networks_at_the_published_rate():
+    config = resolve("short", preset="big", settings=["training.epochs=3"])
+    assert (config.training.batch, config.training.learning_rate) == (16, 2e-3)
+    assert (config.training.epochs, config.pretraining.epochs) == (3, 12)
+    assert config.training.upper_strength == config.qat.upper_strength == 0.0
+    assert resolve("short").training.learning_rate == 0.03
+    assert resolve(preset="big").training.batch == 250
+
+
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
