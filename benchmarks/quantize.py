@@ -25,7 +25,7 @@ from results import run_seed
 
 from export.quantization.calibration import RATES, from_session, synthetic
 from export.quantization.precision import Precision
-from export.quantize import calibrate
+from export.quantize import calibrate, quantize
 from rsnn.checkpoint import import_published, load_model
 from rsnn.config import Config, resolve
 from rsnn.data.raster import random_raster
@@ -47,7 +47,7 @@ PTQ, QAT = (8, 6), (4, 3, 2)
 
 
 def published_row(path: Path) -> dict[str, float]:
-    """R2 against float32 of one published network, in float16 and after calibration."""
+    """R2 against float32 of one published network: float16, calibrated, rounded to nearest."""
     model = import_published(path).float()
     n_inputs = model.architecture.n_inputs
     rasters = random_raster(STREAMS * STEPS, n_inputs, dt=0.004, rate=RATES[n_inputs], seed=11)
@@ -58,6 +58,9 @@ def published_row(path: Path) -> dict[str, float]:
     for bits in (8, 6, 4):
         network = calibrate(model, Precision(bits=bits), calibration).network
         row[f"int{bits}"] = r2_score(_decoded(network, rasters), exact)
+    for bits in (8, 6, 4):
+        plain = quantize(model, Precision(bits=bits, scale="max"))
+        row[f"plain{bits}"] = r2_score(_decoded(plain, rasters), exact)
     return row
 
 

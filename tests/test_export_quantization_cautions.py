@@ -40,7 +40,7 @@ def test_an_outlier_that_leaves_nothing_of_the_other_weights_is_named():
         model.hidden[0].w_in[2, 5] = 500.0
     (text,) = cautions(model, quantize(model, Precision(bits=4, scale="max")))
     assert text.startswith("hidden0.w_in: neuron 2 has a weight of 500,")
-    assert text.endswith("use more --bits, or prune that weight and train again")
+    assert text.endswith("use more --bits, or prune that one and train again")
     assert cautions(model, quantize(model, Precision(bits=16, scale="max"))) == []
 
 

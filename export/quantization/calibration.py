@@ -71,7 +71,9 @@ def from_raster(raster: NDArray[np.uint8], source: str, dt: float) -> Calibratio
     return _cut(raster, None, source, dt)
 
 
-def synthetic(n_inputs: int, dt: float, *, n_streams: int = MAX_STREAMS, seed: int = 1) -> Calibration:
+def synthetic(
+    n_inputs: int, dt: float, *, n_streams: int = MAX_STREAMS, seed: int = 1
+) -> Calibration:
     """Independent spikes at the rates of the published recordings, for want of a recording."""
     rate = RATES.get(n_inputs, 20.0)
     n_steps = n_streams * STREAM_STEPS

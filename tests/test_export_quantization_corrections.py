@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from random_models import ARCHITECTURES, random_model
+
+from export.quantization import calibration as data
+from export.quantization.corrections import Correction, correct, nudge_thresholds, refit_readout
+from export.quantization.precision import Precision
+from export.quantize import calibrate, quantize
+from rsnn.data.raster import random_raster
+from rsnnctl.errors import DataError
+from sim import kernels
+
+PRECISION = Precision(bits=8)
+SHAPES = ("recurrent", "three layers, five heads")
+
+
+@pytest.fixture(params=SHAPES)
+def case(request):
+    model = random_model(ARCHITECTURES[request.param])
+    n_inputs = model.architecture.n_inputs
+    raster = random_raster(4000, n_inputs, dt=0.004, rate=30.0, seed=1)
+    streams = data.from_raster(raster, "made up", 0.004)
+    network = quantize(model, PRECISION)
+    return model, network, streams, data.response_to(model, streams)
+
+
+def r2(network, streams, response):
+    runs = kernels.run_many(network, streams.raster)
+    return streams.r2(np.stack([network.readout.decode(run.out) for run in runs]), response.out)
+
+
+def test_a_spoilt_readout_is_refitted_and_its_zeros_stay(case):
+    _, network, streams, response = case
+    readout = network.readout
+    spoilt = replace(readout, out_scale=readout.out_scale * 1.7)
+    broken = replace(network, layers=(*network.hidden, spoilt))
+    mended = refit_readout(broken, streams, response, PRECISION)
+    assert r2(mended, streams, response) > r2(broken, streams, response) + 0.1
+    assert not mended.readout.w_out[readout.w_out == 0].any()
+    assert mended.contract == network.contract
+
+
+def test_thresholds_are_nudged_to_the_float_models_rates(case):
+    _, network, streams, response = case
+    hidden = tuple(replace(h, threshold=(h.threshold * 1.5).astype(int)) for h in network.hidden)
+    wide = replace(network.contract, mem_bits=32)
+    broken = replace(network, layers=(*hidden, network.readout), contract=wide)
+    wanted = sum(int(spk.sum()) for spk in response.spk)
+
+    def missing(candidate):
+        runs = kernels.run_many(candidate, streams.raster)
+        return abs(sum(run.hidden_spikes for run in runs) - wanted)
+
+    assert missing(nudge_thresholds(broken, streams, response)) < 0.7 * missing(broken)
+
+
+def test_a_correction_that_does_not_help_on_held_out_streams_is_not_kept(case):
+    _, network, streams, response = case
+    corrected, tried = correct(network, streams, response, PRECISION)
+    assert [c.name for c in tried] == ["thresholds", "readout"]
+    held_out = ~streams.is_fit
+    reached = r2(corrected, streams.part(held_out), response.part(held_out))
+    kept = [c for c in tried if c.is_kept]
+    assert reached == pytest.approx(kept[-1].after if kept else tried[0].before)
+    assert reached >= tried[0].before
+    assert not Correction("x", 0.5, 0.5).is_kept
+
+
+def test_calibration_gives_the_same_network_each_time_and_keeps_widths_proven(case):
+    model, _, streams, _ = case
+    found = [calibrate(model, PRECISION, streams).network for _ in range(2)]
+    assert found[0].digest() == found[1].digest()
+    assert found[0].contract.mem_bits <= 32
+
+
+def test_streams_are_cut_from_the_whole_and_too_little_is_refused():
+    raster = random_raster(200_000, 3, dt=0.004, rate=20.0)
+    streams = data.from_raster(raster, "long", 0.004)
+    assert streams.raster.shape == (data.MAX_STREAMS, data.STREAM_STEPS, 3)
+    assert np.array_equal(streams.raster[0], raster[: data.STREAM_STEPS])
+    assert np.array_equal(streams.raster[-1], raster[-data.STREAM_STEPS :])
+    assert streams.is_fit.sum() == data.MAX_STREAMS // 2
+    with pytest.raises(DataError, match=r"short: 249 steps are 1.00 s; at least 1 s is needed"):
+        data.from_raster(raster[:249], "short", 0.004)
+
+
+def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them():
+    spikes = random_raster(50, 4, dt=0.004, rate=60.0)[None]
+    syn, mem, rows = np.zeros(4), np.zeros(4), []
+    for t in range(50):
+        arrived = spikes[0, t - 1] if t else np.zeros(4)
+        mem = 0.9 * mem + 0.1 * syn
+        syn = 0.7 * syn + arrived
+        rows.append(mem)
+    assert np.allclose(data.filtered(spikes, 0.7, 0.9)[0], np.array(rows))
