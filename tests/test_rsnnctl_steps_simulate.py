@@ -92,6 +92,31 @@ def test_output_of_another_suffix_is_refused(tmp_path):
     assert not (tmp_path / "run.npz").exists()
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".mat"])
+def test_damage_met_on_the_way_names_the_recording_and_leaves_no_run(tiny, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    random = np.random.default_rng(1)
+    if suffix == ".mat":
+        write_session(path, 0.02)
+    stored: dict = {"data": random.random((9, 2000)), "chunks": (9, 200), "compression": "gzip"}
+    if suffix == ".h5":
+        stored |= {"data": random.integers(0, 2, (900, 96), np.uint8), "chunks": (100, 96)}
+    with h5py.File(path, "a") as file:
+        raster = file.create_dataset("raster" if suffix == ".h5" else "#refs#/x", **stored)
+        place = raster.id.get_chunk_info(5).byte_offset
+        if suffix == ".mat":
+            table = file["spikes"][()]
+            table[1, 0] = raster.ref
+            file["spikes"][...] = table
+            place += 512
+    with open(path, "r+b") as stream:
+        stream.seek(place)
+        stream.write(b"damaged")
+    with pytest.raises(FileError, match=rf"a\{suffix}: damaged HDF5 file: "):
+        simulate.simulate_file(tiny, path, part="all", record=False, output=None)
+    assert not list(tmp_path.glob("*decoded*"))
+
+
 def peak_megabytes(network: Path, source: Path, record: bool) -> float:
     """Largest resident memory of a process that simulates a file."""
     code = (

@@ -40,9 +40,14 @@ class RasterFile:
 
         Raises:
             DataError: there are other values among them.
+            FileError: the file is damaged there.
         """
         stored = self.stored() if callable(self.stored) else self.stored
-        array = stored[start:stop]
+        try:
+            array = stored[start:stop]
+        except (OSError, RuntimeError) as error:  # here, because a caller may have files open, too
+            reason = str(error).splitlines()[0]
+            raise FileError(f"{self.path}: damaged HDF5 file: {reason}") from error
         wrong = (array != 0) & (array != 1) if array.dtype.kind in "biuf" else np.ones(1, bool)
         if wrong.any():
             example = array[wrong][0] if wrong.shape == array.shape else array.dtype

@@ -32,6 +32,7 @@ NEEDED = {
     "cursor_pos": "(2, n) mm",
     "target_pos": "(2, n) mm",
 }
+_DAMAGE = (AttributeError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 _STRETCH = 1 << 16  # numbers of an axis in memory at once
 
 
@@ -240,9 +241,9 @@ def _numbers(
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn what h5py raises for damaged metadata, besides OSError, into one line."""
+    """Turn what h5py raises for a damaged file into one line, here, where the file is known."""
     try:
         yield
-    except (AttributeError, KeyError, MemoryError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         reason = str(error).strip("'\"").splitlines()[0] if str(error) else "out of memory"
         raise FileError(f"{path}: damaged HDF5 file: {reason}") from error
