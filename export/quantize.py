@@ -101,12 +101,14 @@ class Calibrated:
     Attributes:
         network: the result.
         rounded: the same before corrections, with states of 32 bits.
+        narrow: that with its final state widths.
         corrections: those that were tried.
         response: of the float model to the calibration data.
     """
 
     network: IntegerNetwork
     rounded: IntegerNetwork
+    narrow: IntegerNetwork
     corrections: tuple[Correction, ...]
     response: Response
 
@@ -134,7 +136,7 @@ def calibrate(
     network = quantize(model, precision, moments=found, contract=contract, metadata=metadata)
     wide = replace(network, contract=wide_contract(network.contract, precision))
     corrected, tried = correct(wide, calibration, response, precision)
-    return Calibrated(narrowed(corrected, precision), wide, tried, response)
+    return Calibrated(narrowed(corrected, precision), wide, network, tried, response)
 
 
 def wide_contract(contract: NumericContract, precision: Precision) -> NumericContract:

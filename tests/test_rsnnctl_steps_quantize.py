@@ -10,7 +10,7 @@ from rsnnctl.steps import quantize as step
 from sim.artifact import load_network
 from sim.contract import PAPER
 
-STEPS = ["w_in", "w_rec", "w_out", "decays", "thresholds", "state words"]
+STEPS = ["w_in", "w_rec", "w_out", "decays", "thresholds", "state words", "state widths"]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_the_ledger_names_every_step_beside_half_precision_and_is_stored(in_run)
     assert done.code == 0, done.err
     printed = json.loads(done.out)
     rows = {row["step"]: row for row in printed["ledger"]}
-    assert list(rows)[:9] == ["float32", "float16", "bfloat16", *STEPS]
+    assert list(rows) == ["float32", "float16", "bfloat16", *STEPS, "corrections"]
     assert rows["float32"]["r2_float"] == 1.0
     for row in rows.values():
         assert row["r2_task"] is not None
@@ -48,6 +48,13 @@ def test_rows_before_the_integers_are_close_to_them_where_there_are_many_bits(in
     rows = {row["step"]: row for row in json.loads(done.out)["ledger"]}
     for name in STEPS:
         assert rows[name]["r2_float"] > 0.9, rows[name]
+
+
+def test_states_that_are_too_narrow_are_named_where_they_cost(in_run):
+    narrow = json.loads(in_run("quantize", "--syn-bits", "12", "--json").out)["ledger"]
+    rows = {row["step"]: row for row in narrow}
+    assert rows["state widths"]["r2_float"] < rows["state words"]["r2_float"] - 0.02
+    assert "try wider --syn-bits and --mem-bits" in rows["state widths"]["remark"]
 
 
 def test_without_a_recording_independent_spikes_calibrate(run, model):

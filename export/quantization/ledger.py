@@ -24,6 +24,7 @@ from sim.network import CubaLI, IntegerNetwork
 NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaos
 # The first step is compared with float16: any change at all costs a chaotic network that much.
 FLOATS = ("float16", "bfloat16")
+WORDS, WIDTHS, CORRECTIONS = "state words", "state widths", "corrections"  # of integer networks
 SMALLEST_DECAY = 1e-6  # stands for 0, which no time constant has
 
 
@@ -54,8 +55,7 @@ class Entry:
 
 def ledger(
     model: RSNN,
-    rounded: IntegerNetwork,
-    network: IntegerNetwork,
+    stages: Mapping[str, IntegerNetwork],
     corrections: tuple[Correction, ...],
     precision: Precision,
     calibration: Calibration,
@@ -65,10 +65,10 @@ def ledger(
 
     Args:
         model: the float model, float32.
-        rounded: the integer network before corrections, with states of 32 bits.
-        network: the result.
-        corrections: those that were tried on the way from one to the other.
-        precision: of both.
+        stages: integer networks in the order in which they were made, by the name of their line;
+            the first is as rounded, with states of 32 bits.
+        corrections: those that were tried on the way to the last.
+        precision: of them all.
         calibration: the data; the held-out streams count.
         response: of the model to them all.
     """
@@ -77,19 +77,22 @@ def ledger(
     entries = [_entry("float32", exact, exact, data)]
     entries += [_entry(name, response_to(model, data, name), exact, data) for name in FLOATS]
     before = entries[1]
+    rounded = next(iter(stages.values()))
     for step, candidate, remark in _steps(model, rounded):
         entry = _entry(step, response_to(candidate, data), exact, data, remark)
         entries.append(_with_suggestion(entry, before, precision))
         before = entry
-    entry = _entry("state words", _run(rounded, data), exact, data)
-    entries.append(_with_suggestion(entry, before, precision))
-    kept = [c.name for c in corrections if c.is_kept]
-    tried = [c.name for c in corrections]
-    remark = f"tried {', '.join(tried)}; kept {', '.join(kept) or 'none'}"
-    last = _entry("corrections", _run(network, data), exact, data, remark)
-    if kept or precision.syn_bits or precision.mem_bits:
-        entries.append(last)
+    for step, network in stages.items():
+        remark = _tried(corrections) if step == CORRECTIONS else ""
+        entry = _entry(step, _run(network, data), exact, data, remark)
+        entries.append(_with_suggestion(entry, before, precision))
+        before = entry
     return entries
+
+
+def _tried(corrections: tuple[Correction, ...]) -> str:
+    kept = ", ".join(c.name for c in corrections if c.is_kept)
+    return f"tried {', '.join(c.name for c in corrections)}; kept {kept or 'none'}"
 
 
 def entry_of(
@@ -209,8 +212,9 @@ def _with_suggestion(entry: Entry, before: Entry, precision: Precision) -> Entry
         "w_out": f"--bits-out {precision.width('out') + 2}",
         "decays": f"--decay-bits {min(16, precision.decay_bits + 2)}",
     }
+    options[WIDTHS] = "wider --syn-bits and --mem-bits, or none for those that cannot overflow"
     option = options.get(entry.step, f"--frac-bits {min(16, precision.frac_bits + 2)}")
-    if cost < NOTABLE:
+    if cost < NOTABLE or entry.step == CORRECTIONS:
         return entry
     parts = [part for part in (entry.remark, f"costs {cost:.3f}: try {option}") if part]
     return Entry(**{**vars(entry), "remark": "; ".join(parts)})

@@ -11,7 +11,7 @@ from export.qat import fine_tune
 from export.quantization import calibration as data
 from export.quantization.calibration import Calibration
 from export.quantization.cautions import cautions
-from export.quantization.ledger import entry_of, ledger
+from export.quantization.ledger import CORRECTIONS, WIDTHS, WORDS, entry_of, ledger
 from export.quantization.precision import Precision
 from export.quantize import calibrate
 from rsnn.checkpoint import load_model
@@ -139,15 +139,8 @@ def quantize_file(
         **asdict(precision),
     )
     found = calibrate(model, precision, streams, metadata=facts)
-    entries = ledger(
-        model,
-        found.rounded,
-        found.network,
-        found.corrections,
-        precision,
-        streams,
-        found.response,
-    )
+    made = {WORDS: found.rounded, WIDTHS: found.narrow, CORRECTIONS: found.network}
+    entries = ledger(model, made, found.corrections, precision, streams, found.response)
     network = found.network
     if config is not None:
         network, remark = _train_on(
