@@ -79,9 +79,12 @@ def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, sess
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_runs_can_be_spread_over_a_dask_cluster(here, session):
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_runs_can_be_spread_over_a_cluster(here, session, backend):
+    if backend == "ray":
+        pytest.importorskip("ray", reason="Ray is large, and no part of the extra for tests")
     alone = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, backend="loky")
-    rows = jobs.run_all(started(session, seeds="1..2", name="dask"), n_jobs=2, backend="dask")
+    rows = jobs.run_all(started(session, seeds="1..2", name=backend), n_jobs=2, backend=backend)
     assert [row["test_r2"] for row in rows] == [row["test_r2"] for row in alone]
 
 

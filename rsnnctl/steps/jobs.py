@@ -150,8 +150,8 @@ def run_all(folders: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
             rows.append(_row(folder))
     else:
         work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in folders]
-        with cluster(backend, n_jobs), show.count(len(work), "runs") as advance:
-            for row in joblib.Parallel(return_as="generator_unordered")(work):
+        with cluster(backend, n_jobs) as parallel, show.count(len(work), "runs") as advance:
+            for row in parallel(work):
                 advance()
                 rows.append(row)
         rows.sort(key=lambda row: (row["session"], row["seed"]))
@@ -211,8 +211,12 @@ def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 @contextmanager
-def cluster(backend: str, n_jobs: int) -> Iterator[None]:
-    """Let joblib use a backend with so many processes."""
+def cluster(backend: str, n_jobs: int) -> Iterator[joblib.Parallel]:
+    """Let joblib use a backend with so many processes; give what does delayed calls in them.
+
+    Results come as they are done, in any order; with Ray all at the end, because its backend hands
+    out none before.
+    """
     client: Any = nullcontext()
     if backend == "dask":
         try:
@@ -232,4 +236,4 @@ def cluster(backend: str, n_jobs: int) -> Iterator[None]:
             ) from error
         register_ray()
     with client, joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-        yield
+        yield joblib.Parallel(return_as="list" if backend == "ray" else "generator_unordered")
