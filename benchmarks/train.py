@@ -1,4 +1,5 @@
-"""Time a training step against its peers: `python benchmarks/train.py [--json] [--quick]`.
+"""Time a training step against its peers: `python benchmarks/train.py [--json] [--quick]`, or the
+parts of one: `python benchmarks/train.py --parts`.
 
 One step is forward, loss, activity penalties, dropout, backward and optimizer, on Poisson input of
 20 Hz on 96 channels. Runs of all variants are interleaved, so that a busy machine slows all of them
@@ -13,6 +14,10 @@ that are learned for each neuron, and its own surrogate gradient; its weights ar
 1 - decay_mem, which its membrane lacks, so that as many neurons fire.
 
 Peak memory is what a process of its own uses at most during two steps, above what it used before.
+
+The parts of a step are processor time, which a busy machine changes little; what they let expect of
+two threads, if both cores are theirs, is one thread's time over that of the busier thread and of
+what is outside the threads.
 """
 
 import argparse
@@ -21,7 +26,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from threading import get_ident
+from time import perf_counter, thread_time
 
 import snntorch
 import torch
@@ -41,6 +47,7 @@ CONFIG = TrainConfig()
 # preset, batch, steps: as the paper trains the one, and what fits into memory of the other
 CASES = {"h64": (tiny, 250, 500), "h1024": (big, 32, 500)}
 QUICK_CASES = {"h64": (tiny, 50, 100), "h1024": (big, 8, 60)}
+SWEEPS = ("gather", "run_hidden", "run_readout", "pull_readout", "pull_hidden")
 Step = Callable[[], Decoded]
 
 
@@ -182,6 +189,59 @@ def peak_memory(name: str, case: tuple) -> int:
     return memory("VmHWM") - before
 
 
+def time_parts(case: tuple, n_threads: int, repeats: int) -> dict[str, float]:
+    """Medians in seconds of processor time: all of a step, outside the chunks, and each sweep."""
+    spent: list[tuple[str, int, float]] = []
+
+    def timed(name: str, work: Callable) -> Callable:
+        def wrapper(*arguments):
+            start = thread_time()
+            result = work(*arguments)
+            spent.append((name, get_ident(), thread_time() - start))
+            return result
+
+        return wrapper
+
+    step = variant("numba", *case, n_threads=n_threads)
+    step()
+    owners = [(kernels, name) for name in SWEEPS]
+    owners += [(kernels._Chunk, name) for name in ("forward", "backward")]
+    originals = [getattr(owner, name) for owner, name in owners]
+    for (owner, name), work in zip(owners, originals, strict=True):
+        setattr(owner, name, timed(name, work))
+    found: dict[str, list[float]] = {}
+    for _ in range(repeats):
+        spent.clear()
+        start = thread_time()
+        step()
+        main = thread_time() - start
+        busy: dict[int, float] = {}
+        part = dict.fromkeys(SWEEPS, 0.0)
+        for name, thread, time in spent:
+            if name in part:
+                part[name] += time
+            else:
+                busy[thread] = busy.get(thread, 0.0) + time
+        outside = main - busy.get(get_ident(), 0.0)
+        part |= {"outside": outside, "busiest": max(busy.values())}
+        part["all"] = outside + sum(busy.values())
+        for name, time in part.items():
+            found.setdefault(name, []).append(time)
+    for (owner, name), work in zip(owners, originals, strict=True):
+        setattr(owner, name, work)
+    return {name: median(times) for name, times in found.items()}
+
+
+def print_parts(case: tuple, repeats: int) -> None:
+    """Print the parts of a step with one thread and with two, and what they let expect."""
+    one, two = (time_parts(case, n_threads, repeats) for n_threads in (1, 2))
+    print("| part | one thread, ms | two threads, ms |")
+    print("|---|---|---|")
+    for name in one:
+        print(f"| {name} | {one[name] * 1e3:.1f} | {two[name] * 1e3:.1f} |")
+    print(f"two cores would give {one['all'] / (two['outside'] + two['busiest']):.2f}")
+
+
 def memory(key: str) -> int:
     """Read a field of this process's status, in bytes."""
     with open("/proc/self/status") as status:
@@ -195,6 +255,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the ratios only")
     parser.add_argument("--repeats", type=int, help="rounds of each network (5 and 3)")
     parser.add_argument("--quick", action="store_true", help="small batches, one round")
+    parser.add_argument("--parts", action="store_true", help="of a step with 64 neurons")
     parser.add_argument("--peak", choices=("numba", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -202,6 +263,9 @@ def main() -> None:
     cases = QUICK_CASES if options.quick else CASES
     if options.peak:
         print(peak_memory(options.peak, cases["h64"]))
+        return
+    if options.parts:
+        print_parts(cases["h64"], options.repeats or 20)
         return
     times, activity = {}, {}
     for name, case in cases.items():

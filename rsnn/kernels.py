@@ -9,6 +9,7 @@ one thread's from the first layer to the last, and their gradients are summed in
 not depend on the number of threads.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Workspace:
     def __init__(self, n_threads: int | None = None) -> None:
         self.n_threads = n_threads or torch.get_num_threads()
         self._free: dict[tuple, list[NDArray]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(self.n_threads)  # starts none before there is work
 
     def take(self, shape: tuple[int, ...], dtype) -> NDArray:
         """Return an array of any content."""
@@ -61,13 +62,31 @@ class Workspace:
             self._free.setdefault((array.shape, array.dtype), []).append(array)
 
     def map(self, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        """Do work on each item; threads take the next one as they become free."""
+        """Do work on each item, with this thread as one of those that take the next as they come.
+
+        A thread that waits has to be woken, which takes longer than the little it could save here.
+        """
+        waiting = deque(enumerate(items))
+        results: list[Any] = [None] * len(items)
+
+        def take_turns() -> None:
+            while waiting:
+                try:  # in one step, because another may have been faster
+                    i, item = waiting.popleft()
+                except IndexError:
+                    return
+                results[i] = work(item)
+
         with flushed_denormals():  # threads inherit it from the one that starts them
-            if min(self.n_threads, len(items)) == 1:
-                return [work(item) for item in items]
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.n_threads)
-            return list(self._pool.map(work, items))
+            n_others = min(self.n_threads, len(items)) - 1
+            others = [self._pool.submit(take_turns) for _ in range(n_others)]
+            try:
+                take_turns()
+            finally:
+                waiting.clear()
+                for other in others:
+                    other.result()
+        return results
 
 
 def forward(
