@@ -28,9 +28,8 @@ FIELDS = np.uint64(7)
 DECAY_BITS = 16
 # Columns of the table of layers, of which the readout is the last.
 N_BLOCKS, FIRST_BLOCK, FIRST_IN, FIRST_REC, IS_RECURRENT = map(np.uint64, range(5))
-_WORD_BYTES = np.uint64(8)  # of the words in which spikes are looked for
-_BYTE_INDEX = np.uint64(3)
-_ZERO, _ONE, _TWO, _THREE, _FOUR, _SIX = map(np.uint64, (0, 1, 2, 3, 4, 6))
+_WORD_BYTES, _WORD_BITS = np.uint64(8), np.uint64(64)  # of the words in which spikes lie
+_ZERO, _ONE, _TWO, _THREE, _FOUR = map(np.uint64, (0, 1, 2, 3, 4))
 _LOW = np.uint32((1 << DECAY_BITS) - 1)
 _UPDATE = (
     types.CPointer(types.int32),
@@ -144,7 +143,7 @@ def update(
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     raster,
-    index_shift,
+    are_bytes,
     arriving,
     update_address,
     arena,
@@ -167,7 +166,7 @@ def advance(
 
     Args:
         raster: (n_steps, n_words) uint64, spikes.
-        index_shift: 3 where a byte of the raster is an input, 0 where a bit is.
+        are_bytes: whether a byte of the raster is an input, 0 or 1, or a bit is.
         arriving: (n_inputs + 1,) uint64, inputs whose spikes arrive next, and their number last.
         update_address: of what `update` made.
         arena: (n_blocks * FIELDS * LANES,) int32.
@@ -186,19 +185,17 @@ def advance(
     end_block = readout_block + table[n_hidden, N_BLOCKS]
     record = spk_kept.shape[0] > 0
     spk_words = spk.view(np.uint64)
+    raster_words = raster.ravel()  # because a row of its own would be counted on and off in a step
+    n_words = np.uint64(raster.shape[1])
     n_arriving = arriving[arriving.size - 1]
 
     for t in range(np.uint64(raster.shape[0])):
-        for k in range(n_arriving):
-            input_counts[arriving[k]] += 1
         _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
         for layer in range(n_hidden):
             first = table[layer, FIRST_BLOCK] * LANES
             n_blocks = table[layer, N_BLOCKS]
-            n_words = n_blocks * LANES // _WORD_BYTES
-            n = _find(spk_words, first // _WORD_BYTES, n_words, _BYTE_INDEX, events)
-            for k in range(n):
-                sent_counts[first + events[k]] += 1
+            word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
+            n = _find_bytes(spk_words, word, words, events, sent_counts, first)
             if table[layer, IS_RECURRENT] != _ZERO:
                 base = table[layer, FIRST_REC]
                 _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
@@ -206,7 +203,20 @@ def advance(
             first = table[above, FIRST_BLOCK] * LANES
             base = table[above, FIRST_IN]
             _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
-        n_arriving = _find(raster[t], _ZERO, np.uint64(raster.shape[1]), index_shift, arriving)
+        first = t * n_words
+        if are_bytes:
+            n_arriving = _find_bytes(raster_words, first, n_words, arriving, input_counts, _ZERO)
+        else:
+            n_arriving = _ZERO
+            for k in range(n_words):
+                n_arriving = _list_bits(
+                    raster_words[first + k],
+                    k * _WORD_BITS,
+                    arriving,
+                    n_arriving,
+                    input_counts,
+                    _ZERO,
+                )
 
         _call(  # type: ignore[call-arg]
             update_address, sums_in, sums_rec, arena, spk, limits, readout_block, end_block
@@ -238,27 +248,48 @@ def _decayed(x, decay, floor):
 
 
 @njit(nogil=True, error_model="numpy")
-def _find(words, first, n, index_shift, found):
-    """Write the places of all bits set in `words[first : first + n]`; return their number.
+def _find_bytes(words, first, n, found, counts, first_count):
+    """List the bytes that are not 0 in `words[first : first + n]`; return how many there are.
 
-    A place is that of the bit, or with `index_shift` 3 that of its byte.
+    64 bytes become the bits of one word, so that a loop of unforeseeable length is left once for
+    all of them: a processor that guesses wrong waits, and small networks did little else. Eight
+    bytes are loaded at a time and not 64, because spikes were just stored in parts of that and
+    would have to reach the cache first.
     """
-    count = _ZERO
-    for k in range(n):
-        word = words[first + k]
-        while word != _ZERO:
-            place = _trailing_zeros(word) >> index_shift  # type: ignore[call-arg]
-            found[count] = place + (k << (_SIX - index_shift))
-            count += _ONE
-            word &= word - _ONE
-    return count
+    count = place = _ZERO
+    end = first + n
+    while first + _WORD_BYTES <= end:
+        bits = _ZERO
+        for k in range(_WORD_BYTES):
+            bits |= _set_bytes(words, first + k) << (k * _WORD_BYTES)  # type: ignore[call-arg]
+        count = _list_bits(bits, place, found, count, counts, first_count)
+        first += _WORD_BYTES
+        place += _WORD_BITS
+    bits = _ZERO
+    for k in range(end - first):
+        bits |= _set_bytes(words, first + k) << (k * _WORD_BYTES)  # type: ignore[call-arg]
+    return _list_bits(bits, place, found, count, counts, first_count)
 
 
 @njit(nogil=True, error_model="numpy")
+def _list_bits(bits, place, found, count, counts, first_count):
+    """Append the places of the bits set, counted from `place`; count each; return how many."""
+    while bits != _ZERO:
+        unit = place + _trailing_zeros(bits)  # type: ignore[call-arg]
+        found[count] = unit
+        counts[first_count + unit] += 1
+        count += _ONE
+        bits &= bits - _ONE
+    return count
+
+
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def _add_rows(sums, first, weights, base, events, n, n_blocks):
     """Set the `n_blocks` blocks of `sums` from `first` to the sum of the rows of `n` events.
 
-    Four rows at a time, because then every sum is read and written a quarter as often.
+    Four rows at a time, because then every sum is read and written a quarter as often. Inlined,
+    because a call goes by an address in a register, and where code happens to lie decides whether
+    the processor foresees it: steps of a small network took twice as long in some processes.
     """
     number = sums.dtype.type
     width = n_blocks * LANES
@@ -290,6 +321,20 @@ def _trailing_zeros(typingctx, word):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), build
+
+
+@intrinsic
+def _set_bytes(typingctx, words, index):
+    """Bit k of the result says whether byte k of a word of an array is not 0."""
+
+    def build(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        eight = ir.VectorType(ir.IntType(8), 8)
+        word = builder.load(builder.gep(data, [arguments[1]]))
+        is_set = builder.icmp_unsigned("!=", builder.bitcast(word, eight), ir.Constant(eight, None))
+        return builder.zext(builder.bitcast(is_set, ir.IntType(8)), ir.IntType(64))
+
+    return types.uint64(words, index), build
 
 
 @intrinsic

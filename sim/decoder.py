@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rsnnctl.errors import DataError, MismatchError
 from sim.network import IntegerNetwork
-from sim.simulator import BYTE_INDEX, NO_TRACE, WORD, Simulator
+from sim.simulator import NO_TRACE, WORD, Simulator
 
 
 class Decoder:
@@ -62,7 +62,7 @@ class Decoder:
             self._words.fill(0)
             if events.size:
                 self._set_events(events)
-        self._simulator.advance(self._read_only, BYTE_INDEX, self._out, NO_TRACE)
+        self._simulator.advance(self._read_only, True, self._out, NO_TRACE)
         return self._decode(self._out)[0]
 
     def _set_bitmap(self, bitmap: NDArray[np.bool_]) -> None:

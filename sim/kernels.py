@@ -99,8 +99,10 @@ def run_each(
         network, raster = job
         return _run(Simulator(network, layouts[id(network)]), raster, record=record)
 
-    # the compiled step leaves Python's lock to the other threads
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+    threads = threads or len(os.sched_getaffinity(0))
+    if threads == 1:
+        return [run_one(job) for job in jobs]
+    with ThreadPoolExecutor(threads) as pool:  # the compiled step leaves Python's lock to others
         return list(pool.map(run_one, jobs))
 
 

@@ -13,7 +13,6 @@ from sim.packed import PackedRaster
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
-BYTE_INDEX, BIT_INDEX = np.uint64(3), np.uint64(0)
 WORD = 8  # inputs of a raster looked at together
 NO_TRACE = tuple(np.zeros((0, 0), dtype) for dtype in (np.uint8, np.int32, np.int32))
 
@@ -65,7 +64,9 @@ class Simulator:
     @property
     def input_counts(self) -> NDArray[np.int64]:
         """Spikes of each input (n_inputs,) that arrived: all but those of the last step."""
-        return self._input_counts.copy()
+        counts = self._input_counts.copy()
+        counts[self._arriving[: self._arriving[-1]]] -= 1  # each is there once
+        return counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
@@ -91,17 +92,17 @@ class Simulator:
         """
         check_channels(self.network, raster.shape)
         if isinstance(raster, PackedRaster):
-            words, index_shift = raster.words, BIT_INDEX
+            words, are_bytes = raster.words, False
         else:
-            words, index_shift = _byte_words(raster), BYTE_INDEX
+            words, are_bytes = _byte_words(raster), True
         out = np.empty((len(words), self._layout.n_rows), np.int32)
         if not record:
-            self.advance(words, index_shift, out, NO_TRACE)
+            self.advance(words, are_bytes, out, NO_TRACE)
             return Block(out, None)
         n_hidden, n_lanes = self._layout.n_hidden_lanes, self._layout.n_lanes
         spk = np.empty((len(words), n_hidden), np.uint8)
         syn, mem = (np.empty((len(words), n_lanes), np.int32) for _ in range(2))
-        self.advance(words, index_shift, out, (spk, syn, mem))
+        self.advance(words, are_bytes, out, (spk, syn, mem))
         arrays = []
         for lanes in self._layout.lanes[:-1]:
             arrays += [words[:, lanes] for words in (spk, syn, mem)]
@@ -112,7 +113,7 @@ class Simulator:
     def advance(
         self,
         words: NDArray[np.uint64],
-        index_shift: np.uint64,
+        are_bytes: bool,
         out: NDArray[np.int32],
         kept: tuple[NDArray, ...],
     ) -> None:
@@ -120,7 +121,7 @@ class Simulator:
         layout = self._layout
         compiled.advance(
             words,
-            index_shift,
+            are_bytes,
             self._arriving,
             layout.update.address,
             self._arena,
