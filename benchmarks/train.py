@@ -16,8 +16,7 @@ that are learned for each neuron, and its own surrogate gradient; its weights ar
 Peak memory is what a process of its own uses at most during two steps, above what it used before.
 
 The parts of a step are processor time, which a busy machine changes little; what they let expect of
-two threads, if both cores are theirs, is one thread's time over that of the busier thread and of
-what is outside the threads.
+two threads is one thread's time over what is outside the threads and an even half of the rest.
 """
 
 import argparse
@@ -239,7 +238,8 @@ def print_parts(case: tuple, repeats: int) -> None:
     print("|---|---|---|")
     for name in one:
         print(f"| {name} | {one[name] * 1e3:.1f} | {two[name] * 1e3:.1f} |")
-    print(f"two cores would give {one['all'] / (two['outside'] + two['busiest']):.2f}")
+    even = two["outside"] + (two["all"] - two["outside"]) / 2
+    print(f"two threads on two free cores, if they share evenly: {one['all'] / even:.2f}")
 
 
 def memory(key: str) -> int:
