@@ -212,8 +212,8 @@ def stream(network: Path | None, as_json: bool, **options) -> None:
 @click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
 @click.option("--precision", default="float32", show_default=True, help="In which floats compute.")
-@click.option("--baselines", is_flag=True, help="Ridge and Kalman filter beside it.")
-@click.option("--gru", is_flag=True, help="A GRU of tinyRSNN's size beside it (a minute).")
+@click.option("--baselines", is_flag=True, help="Ridge, Kalman filter, GRU beside it.")
+@click.option("--gru/--no-gru", default=True, help="Of the baselines, the one that takes a minute.")
 @click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
 @json_option
 def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool, **options) -> None:
@@ -278,7 +278,7 @@ def demo(ctx: click.Context) -> None:
         ("quantize it to 8 bits", quantize, {}),
         ("export it as NIR", interchange.export_nir, {}),
         ("simulate the integers", simulate, {}),
-        ("measure both", evaluate, {"baselines": True}),
+        ("measure both", evaluate, {"baselines": True, "gru": False}),
         ("verify every bit", verify, {}),
     ):
         show.say(f"- {title}: rsnnctl {command.name}")
