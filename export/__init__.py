@@ -1,6 +1,7 @@
 """The bridge: floating point to integers, and integers to the formats that others read.
 
-Every file here but `quantize.py` and `qat.py` is one format, named like its file.
+Every file here but `quantize.py` and `qat.py` is one format, named like its file. Its `BACKENDS`
+are the ways to run here what it writes, by name, for `rsnnctl verify`.
 """
 
 import pkgutil

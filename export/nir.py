@@ -85,6 +85,9 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
         return kernels.run_backend(import_nir(path), raster)
 
 
+BACKENDS = {"nir": run_backend}
+
+
 def to_graph(network: IntegerNetwork) -> nir.NIRGraph:
     """Build the graph; currents are in units of one weight step, time constants in seconds."""
     c = network.contract

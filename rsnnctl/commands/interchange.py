@@ -56,3 +56,20 @@ def import_nir(graph: Path, output: Path | None) -> None:
     target = output or graph.with_suffix(".int.h5")
     digest = save_network(network, target)
     click.echo(f"{target}\ndigest {digest}")
+
+
+@commands.command("export-onnx")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")
+def export_onnx(network: Path | None, output: Path | None) -> None:
+    """Write ONNX in integers: one step with its state, and the loop over time."""
+    from export.onnx import SUFFIX, export_onnx
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    stem = source.name.removesuffix(".int.h5")
+    folder = output or source.parent
+    step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
+    export_onnx(load_network(source), step, scan)
+    click.echo(f"{step}\n{scan}")

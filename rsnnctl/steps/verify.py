@@ -46,7 +46,8 @@ def verify_file(path: Path, source: Path | None, steps: int) -> Report:
     else:
         raster = load_stream(source).raster[:steps]
     backends = {"numba": kernels.run_backend}
-    backends |= {name: module.run_backend for name, module in formats().items()}
+    for module in formats().values():
+        backends |= module.BACKENDS
     rasters = [golden, raster]
     report = verify(network, rasters, backends)
     results = dict(report.backends)
