@@ -73,3 +73,18 @@ def export_onnx(network: Path | None, output: Path | None) -> None:
     step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
     export_onnx(load_network(source), step, scan)
     click.echo(f"{step}\n{scan}")
+
+
+@commands.command("export-c")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: `c` beside the network.")
+@click.option("--name", default="rsnn", show_default=True, help="Of the files and functions.")
+def export_c(network: Path | None, output: Path | None, name: str) -> None:
+    """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
+    from export.c import export_c
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    for path in export_c(load_network(source), output or source.parent / "c", name):
+        click.echo(path)
