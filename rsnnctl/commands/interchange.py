@@ -1,0 +1,58 @@
+"""What others write comes in, and networks go out in the formats that others read."""
+
+from pathlib import Path
+
+import click
+
+from rsnnctl.commands.options import FILE, output_option
+
+commands = click.Group()
+
+
+@commands.command("import-weights")
+@click.argument("weights", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: a new run folder.")
+def import_weights(weights: Path, output: Path | None) -> None:
+    """Read a published state dict (.pth) into a float model."""
+    from rsnn.checkpoint import import_published, save_model
+    from rsnnctl import runs
+    from rsnnctl.provenance import provenance
+
+    model = import_published(weights)
+    facts = provenance("import-weights", weights=weights.name)
+    if output is not None:
+        save_model(model, output, facts)
+        click.echo(output)
+        return
+    with runs.new_run(weights.stem, {"command": "import-weights"}) as folder:
+        save_model(model, folder / runs.MODEL, facts)
+    click.echo(runs.latest() / runs.MODEL)
+
+
+@commands.command("export-nir")
+@click.argument("network", type=FILE, required=False)
+@output_option("NIR file (.nir)")
+def export_nir(network: Path | None, output: Path | None) -> None:
+    """Write the NIR graph, with integer weights and the numeric contract as metadata."""
+    from export.nir import export_nir
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
+    export_nir(load_network(source), target)
+    click.echo(target)
+
+
+@commands.command("import-nir")
+@click.argument("graph", type=FILE)
+@output_option("Integer network (.int.h5)")
+def import_nir(graph: Path, output: Path | None) -> None:
+    """Read a NIR graph that carries a numeric contract; its digest is that of the original."""
+    from export.nir import import_nir
+    from sim.artifact import save_network
+
+    network = import_nir(graph)
+    target = output or graph.with_suffix(".int.h5")
+    digest = save_network(network, target)
+    click.echo(f"{target}\ndigest {digest}")
