@@ -78,12 +78,11 @@ def integer_weights(
     found = graph.nodes
     if reader.nested:  # names carry numbers
         found = {key.partition("_")[2]: node for key, node in found.items()}
+    scale: Floats | None = None
     if name == "readout":
-        scale = None
         if reader.one_threshold:
             scale = plain["out_scale"] * 2.0**contract.frac_bits
         return {"w_out": _unscaled(found["readout_w_out"].weight, scale)}
-    scale = None
     if reader.one_threshold:
         scale = 2.0**contract.frac_bits / _between(plain["threshold"], contract)
     if reader.nested:
@@ -103,7 +102,7 @@ def integer_weights(
 def _neuron(layer: CubaLIF, network: IntegerNetwork, reader: Reader) -> nir.CubaLIF:
     c = network.contract
     decay_mem, decay_syn = _factor(layer.decay_mem, c), _factor(layer.decay_syn, c)
-    ones = np.ones(layer.n_neurons)
+    ones: Floats = np.ones(layer.n_neurons)
     if reader.one_threshold:
         threshold = ones
     elif reader.euler:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsnnctl.errors import RangeError
 from sim.contract import NumericContract
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 _NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
 
 

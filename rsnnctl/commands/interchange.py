@@ -31,17 +31,18 @@ def import_weights(weights: Path, output: Path | None) -> None:
 
 @commands.command("export-nir")
 @click.argument("network", type=FILE, required=False)
+@click.option("--for", "reader", default="exact", show_default=True, help="Or norse or snntorch.")
 @output_option("NIR file (.nir)")
-def export_nir(network: Path | None, output: Path | None) -> None:
-    """Write the NIR graph, with integer weights and the numeric contract as metadata."""
-    from export.nir import export_nir
-    from rsnnctl import runs
-    from sim.artifact import load_network
+def export_nir(network: Path | None, reader: str, output: Path | None) -> None:
+    """Write the NIR graph for a reader, with the numeric contract as metadata."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.interchange import export_nir_file
 
     source = network or runs.default_file(runs.NETWORK)
-    target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
-    export_nir(load_network(source), target)
+    target, remarks = export_nir_file(source, reader=reader, output=output)
     click.echo(target)
+    for remark in remarks:
+        show.say(remark)
 
 
 @commands.command("import-nir")
