@@ -13,7 +13,7 @@ from nir.ir.utils import ensure_str
 from nir.serialization import hdf2dict
 
 from export.interchange.metadata import one_line
-from rsnnctl.errors import DataError, FileError
+from rsnnctl.errors import DataError, FileError, RsnnError
 from rsnnctl.files import open_hdf5
 
 MAX_BYTES = 1 << 30  # of all arrays together
@@ -38,7 +38,12 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
     with open_hdf5(path) as file:
         if not isinstance(file.get("node"), h5py.Group):
             raise FileError(f"{path}: HDF5, but not a NIR graph; export one with export-nir")
-        _check(path, file)
+        try:
+            _check(path, file)
+        except RsnnError:
+            raise
+        except Exception as error:  # and so does h5py for a damaged one
+            raise FileError(f"{path}: damaged HDF5 file: {one_line(error)}") from error
     try:
         if check_types:
             graph = nir.read(path)
