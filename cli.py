@@ -232,9 +232,21 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
 )
 @click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
+@click.option(
+    "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
+)
 @json_option
-def verify(network: Path | None, source: Path | None, steps: int, as_json: bool) -> None:
+def verify(
+    network: Path | None, source: Path | None, steps: int, kit: Path | None, as_json: bool
+) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
+    if kit is not None:
+        from sim.conformance_kit import export_kit
+
+        if network or source:
+            raise click.UsageError("--export-kit has its own networks; name none, and no --input")
+        click.echo(export_kit(kit)[-1])
+        return
     from rsnnctl import runs, show
     from rsnnctl.steps.verify import verify_file
 
