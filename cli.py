@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rsnnctl import __version__
-from rsnnctl.commands import interchange, recordings
+from rsnnctl.commands import hardware, interchange, recordings
 from rsnnctl.commands.options import FILE, json_option, output_option, session_option
 from rsnnctl.errors import RsnnError
 
@@ -25,7 +25,7 @@ def rsnnctl(verbose: bool) -> None:
     logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
-for part in (interchange, recordings):
+for part in (hardware, interchange, recordings):
     rsnnctl.commands.update(part.commands.commands)
 
 
@@ -232,26 +232,34 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
 )
 @click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
+@click.option("--target", help="Only on this one of `rsnnctl targets`.")
 @click.option(
     "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
 )
 @json_option
 def verify(
-    network: Path | None, source: Path | None, steps: int, kit: Path | None, as_json: bool
+    network: Path | None,
+    source: Path | None,
+    steps: int,
+    target: str | None,
+    kit: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
     if kit is not None:
         from sim.conformance_kit import export_kit
 
-        if network or source:
-            raise click.UsageError("--export-kit has its own networks; name none, and no --input")
+        if network or source or target:
+            raise click.UsageError(
+                "--export-kit has its own networks; name none, no --input, no --target"
+            )
         click.echo(export_kit(kit)[-1])
         return
     from rsnnctl import runs, show
     from rsnnctl.steps.verify import verify_file
 
     path = network or runs.default_file(runs.NETWORK)
-    report = verify_file(path, source or runs.session_of(path), steps)
+    report = verify_file(path, source or runs.session_of(path), steps, target)
     if as_json:
         show.print_json(report.as_dict())
     else:
