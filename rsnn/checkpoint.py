@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.model import RSNN, Architecture, Head, big, tiny
 from rsnnctl.errors import DataError, FileError, MismatchError, RangeError
 from rsnnctl.files import create_container, open_container, read_provenance
@@ -182,7 +183,10 @@ def _to_array(label: str, name: str, tensor: Tensor) -> np.ndarray:
 
 
 def _architecture_json(architecture: Architecture) -> str:
-    return json.dumps(asdict(architecture), sort_keys=True)
+    values = asdict(architecture)
+    if architecture.dynamics == PUBLISHED:  # so that files keep the digests of older versions
+        del values["dynamics"]
+    return json.dumps(values, sort_keys=True)
 
 
 def _architecture(path: Path | str, text: str) -> Architecture:
@@ -190,6 +194,8 @@ def _architecture(path: Path | str, text: str) -> Architecture:
         fields = json.loads(text)
         fields["hidden"] = tuple(fields["hidden"])
         fields["heads"] = tuple(Head(**head) for head in fields["heads"])
+        if "dynamics" in fields:
+            fields["dynamics"] = Dynamics(**fields["dynamics"])
         return Architecture(**fields)
     except RangeError as error:
         raise FileError(f"{path}: {error}; make the file again") from error

@@ -31,31 +31,38 @@ def import_weights(weights: Path, output: Path | None) -> None:
 
 @commands.command("export-nir")
 @click.argument("network", type=FILE, required=False)
+@click.option("--for", "reader", default="exact", show_default=True, help="Or norse or snntorch.")
 @output_option("NIR file (.nir)")
-def export_nir(network: Path | None, output: Path | None) -> None:
-    """Write the NIR graph, with integer weights and the numeric contract as metadata."""
-    from export.nir import export_nir
-    from rsnnctl import runs
-    from sim.artifact import load_network
+def export_nir(network: Path | None, reader: str, output: Path | None) -> None:
+    """Write the NIR graph for a reader, with the numeric contract as metadata."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.interchange import export_nir_file
 
     source = network or runs.default_file(runs.NETWORK)
-    target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
-    export_nir(load_network(source), target)
+    target, remarks = export_nir_file(source, reader=reader, output=output)
     click.echo(target)
+    for remark in remarks:
+        show.say(remark)
 
 
 @commands.command("import-nir")
 @click.argument("graph", type=FILE)
-@output_option("Integer network (.int.h5)")
-def import_nir(graph: Path, output: Path | None) -> None:
-    """Read a NIR graph that carries a numeric contract; its digest is that of the original."""
-    from export.nir import import_nir
-    from sim.artifact import save_network
+@click.option("--dt", type=float, help="Seconds a step; where the graph has no contract.")
+@click.option("--discretization", default="exact", show_default=True, help="Or euler; likewise.")
+@click.option(
+    "--order", default="at-once", show_default=True, help="Or delayed-reset or published; likewise."
+)
+@click.option("--reset", default="zero", show_default=True, help="Or subtract; likewise.")
+@output_option("Integer network (.int.h5), or float model (.rsnn.h5) without a contract")
+def import_nir(graph: Path, **options) -> None:
+    """Read a NIR graph: with our contract the same integers, without it a float model."""
+    from rsnnctl import show
+    from rsnnctl.steps.interchange import import_nir_file
 
-    network = import_nir(graph)
-    target = output or graph.with_suffix(".int.h5")
-    digest = save_network(network, target)
+    target, digest, remarks = import_nir_file(graph, **options)
     click.echo(f"{target}\ndigest {digest}")
+    for remark in remarks:
+        show.say(remark)
 
 
 @commands.command("export-onnx")
@@ -73,3 +80,18 @@ def export_onnx(network: Path | None, output: Path | None) -> None:
     step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
     export_onnx(load_network(source), step, scan)
     click.echo(f"{step}\n{scan}")
+
+
+@commands.command("export-c")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: `c` beside the network.")
+@click.option("--name", default="rsnn", show_default=True, help="Of the files and functions.")
+def export_c(network: Path | None, output: Path | None, name: str) -> None:
+    """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
+    from export.c import export_c
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    for path in export_c(load_network(source), output or source.parent / "c", name):
+        click.echo(path)
