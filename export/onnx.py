@@ -29,7 +29,7 @@ from onnx import (
 )
 from onnx.checker import check_model
 
-from rsnnctl.errors import ToolError
+from rsnnctl.errors import RangeError, ToolError
 from rsnnctl.files import atomic_path
 from sim.contract import NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
@@ -40,6 +40,7 @@ SUFFIX = ".onnx"
 METADATA_VERSION = 1
 OPSET = 17
 IR_VERSION = 8
+MAX_BYTES = (1 << 31) - 1  # of a protobuf message, and so of a model
 ARRIVING = "arriving"  # the input spikes under way, which a step leaves for the next
 
 
@@ -48,6 +49,7 @@ def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
 
     Raises:
         FileError: a file cannot be written.
+        RangeError: the network is larger than a model can be.
     """
     for path, model in ((step, to_step_model(network)), (scan, to_scan_model(network))):
         with atomic_path(path) as temporary:
@@ -206,7 +208,17 @@ class _Graph:
         return self.constant(f"c{value}", value)
 
     def proto(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> GraphProto:
-        """The finished graph."""
+        """The finished graph.
+
+        Raises:
+            RangeError: its constants are more than a model can hold.
+        """
+        size = sum(value.nbytes for value in self.constants.values())
+        if size > MAX_BYTES:
+            raise RangeError(
+                f"the network's integers take {size} bytes in ONNX; a model holds at most"
+                f" {MAX_BYTES}. Use fewer neurons, or 8 --bits, of which a weight takes 1 byte"
+            )
         tensors = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         return helper.make_graph(self.nodes, name, inputs, outputs, tensors)
 
@@ -245,8 +257,15 @@ def _model(network: IntegerNetwork, graph: GraphProto) -> ModelProto:
         "contract": network.contract.as_dict(),
         "dt": network.dt,
         "n_heads": network.readout.n_heads,
-        "initial_out": network.readout.initial_out.tolist(),
-        "out_scale": network.readout.out_scale.tolist(),
+        "layers": {
+            name: {
+                key: array.tolist()
+                for key, array in vars(layer).items()
+                if isinstance(array, np.ndarray) and not key.startswith("w_")
+            }
+            for name, layer in zip(network.layer_names, network.layers, strict=True)
+        },
+        "provenance": dict(network.metadata),
     }
     helper.set_model_props(model, {"rsnnctl": json.dumps(metadata, sort_keys=True)})
     check_model(model, full_check=True)

@@ -12,15 +12,16 @@ from networks import covering_contracts, networks, random_network, random_raster
 from onnx import numpy_helper
 
 from export import onnx as module
+from export.nir import METADATA_KEY, to_graph
 from export.onnx import BACKENDS, export_onnx, initial_states, to_scan_model, to_step_model
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
-from rsnnctl.errors import FileError, MismatchError
+from rsnnctl.errors import FileError, MismatchError, RangeError
 from sim import reference
 from sim.contract import PAPER
-from sim.trace import first_difference, variable_names
+from sim.trace import empty_trace, first_difference, variable_names
 from sim.verify import verify
 
 INTEGERS = {
@@ -130,7 +131,16 @@ def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, tm
         metadata = json.loads(model.metadata_props[0].value)
         assert metadata["digest"] == network.digest()
         assert metadata["contract"] == network.contract.as_dict()
-        assert metadata["out_scale"] == network.readout.out_scale.tolist()
+        same_text = json.loads(to_graph(network).metadata[METADATA_KEY])
+        for field in ("contract", "digest", "dt", "layers", "n_heads", "provenance"):
+            assert metadata[field] == same_text[field], field
+
+
+def test_a_network_larger_than_a_model_can_be_is_refused(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 400)
+    with pytest.raises(RangeError, match=r"take \d+ bytes in ONNX; a model holds at most 400\."):
+        export_onnx(network, tmp_path / "step.onnx", tmp_path / "scan.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_a_file_is_named_and_channels_are_counted(network, tmp_path):
@@ -222,13 +232,22 @@ def test_a_fault_in_a_written_model_is_found_where_it_shows(
         return model
 
     monkeypatch.setattr(module, f"to_{kind}_model", faulty)
-    expected = reference.run(network, raster)
+    half = len(raster) // 2
+    faulty_steps = range(half) if kind == "step" else range(half, len(raster))
+    changed = trace_with(network, raster, same_as(network), faulty_steps)
+    place = first_difference(reference.run(network, raster), changed)
     found = verify(network, [raster], {backend: BACKENDS[backend]}).backends[backend].first
-    assert found is not None
-    if kind == "step":  # from the first step on, so the place is that of the changed network
-        assert found.difference == first_difference(
-            expected, reference.run(same_as(network), raster)
-        )
-    else:  # from the half on
-        assert found.difference.step >= len(raster) // 2
-        assert found.difference.expected != found.difference.found
+    assert place is not None
+    assert found.difference == place
+
+
+def trace_with(network, raster, changed, steps):
+    """The reference's trace, with another network at some steps."""
+    trace = empty_trace(network, len(raster))
+    state = reference.initial_state(network)
+    for t, x in enumerate(raster):
+        state = reference.step(changed if t in steps else network, state, x)
+        for name, layer in zip(network.layer_names, (*state.hidden, state.readout), strict=True):
+            for variable, words in vars(layer).items():
+                trace.variables[f"{name}.{variable}"][t] = words
+    return trace
