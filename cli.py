@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rsnnctl import __version__
-from rsnnctl.commands import interchange, recordings
+from rsnnctl.commands import hardware, interchange, recordings
 from rsnnctl.commands.options import FILE, json_option, output_option, session_option
 from rsnnctl.errors import RsnnError
 
@@ -25,7 +25,7 @@ def rsnnctl(verbose: bool) -> None:
     logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
-for part in (interchange, recordings):
+for part in (hardware, interchange, recordings):
     rsnnctl.commands.update(part.commands.commands)
 
 
@@ -235,9 +235,15 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
 @click.option(
     "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
 )
+@click.option("--target", help="A target, instead of the backends of this machine.")
 @json_option
 def verify(
-    network: Path | None, source: Path | None, steps: int, kit: Path | None, as_json: bool
+    network: Path | None,
+    source: Path | None,
+    steps: int,
+    kit: Path | None,
+    target: str | None,
+    as_json: bool,
 ) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
     if kit is not None:
@@ -251,7 +257,13 @@ def verify(
     from rsnnctl.steps.verify import verify_file
 
     path = network or runs.default_file(runs.NETWORK)
-    report = verify_file(path, source or runs.session_of(path), steps)
+    stream = source or runs.session_of(path)
+    if target is None:
+        report = verify_file(path, stream, steps)
+    else:
+        from rsnnctl.steps.hardware import verify_target
+
+        report = verify_target(path, target, stream, steps)
     if as_json:
         show.print_json(report.as_dict())
     else:
