@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -18,6 +19,7 @@ from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
 from rsnnctl.errors import RangeError
 from rsnnctl.files import write_text
+from sim import reference
 from sim.artifact import load_network, load_vectors
 from sim.network import IntegerNetwork
 from sim.trace import Trace
@@ -79,7 +81,7 @@ def build_file(path: Path, name: str, folder: Path) -> list[Path]:
     written = export_c(network, folder, "rsnn")
     for file, text in (
         ("replay.c", replay_source(network, "rsnn")),
-        ("example_main.c", _EXAMPLE),
+        ("example_main.c", _example()),
         ("Makefile", _makefile(target)),
     ):
         write_text(folder / file, text)
@@ -118,8 +120,6 @@ def _backend(
 
 def _vectors(network: IntegerNetwork, raster: NDArray[np.uint8]) -> str:
     """The golden run as C: bitmaps of its steps, and the readout's words after the last."""
-    from sim import reference
-
     out = reference.run(network, raster).variables["readout.out"]
     bitmaps = np.packbits(raster, axis=1, bitorder="little")
     rows = [f"    {{{', '.join(map(str, row))}}}," for row in bitmaps.tolist()]
@@ -139,6 +139,10 @@ def _vectors(network: IntegerNetwork, raster: NDArray[np.uint8]) -> str:
     )
 
 
+def _example() -> str:
+    return (files("export") / "templates" / "example_main.c").read_text(encoding="utf-8")
+
+
 def _makefile(target: Target) -> str:
     compiler = next(iter(target.tools))
     return (
@@ -147,22 +151,3 @@ def _makefile(target: Target) -> str:
         "example: example_main.o rsnn.o\n\t$(CC) $(CFLAGS) $^ -o $@\n\n"
         "%.o: %.c rsnn.h\n\t$(CC) $(CFLAGS) -c $< -o $@\n"
     )
-
-
-_EXAMPLE = """/* Runs the golden vectors; returns 0 if the decoder computes the words it was verified for. */
-#include "rsnn.h"
-#include "selftest.h"
-
-int main(void)
-{
-    static rsnn_state state;
-    int32_t out[rsnn_N_ROWS] = {0};
-    rsnn_init(&state);
-    for (uint32_t t = 0; t < SELFTEST_STEPS; t++)
-        rsnn_step_bitmap(&state, selftest_input[t], out);
-    for (uint32_t k = 0; k < rsnn_N_ROWS; k++)
-        if (out[k] != selftest_last[k])
-            return 1;
-    return 0;
-}
-"""
