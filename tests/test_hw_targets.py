@@ -10,9 +10,13 @@ import pytest
 from networks import FLOOR_SUBTRACT, LOIHI_LIKE, random_network, random_raster
 from tools import need
 
+from export.quantization.precision import Precision
+from export.quantize import quantize
 from hw_targets import targets
 from hw_targets.machines.cost import Cost, count_cost, violations
 from hw_targets.machines.target import Limits, Sizes
+from rsnn.checkpoint import import_published
+from rsnn.data.raster import random_raster as independent_spikes
 from rsnnctl.errors import RangeError, ToolError
 from sim import reference
 from sim.contract import PAPER
@@ -42,7 +46,15 @@ def target(request):
 
 
 def test_targets_are_found_by_listing_files_and_named_like_them():
-    assert set(TARGETS) >= {"host_c", "cortex_m0plus", "cortex_m4", "cortex_m33", "rv32imc"}
+    assert set(TARGETS) >= {
+        "host_c",
+        "cortex_m0plus",
+        "cortex_m4",
+        "cortex_m33",
+        "cortex_m55",
+        "rv32imc",
+        "wasm",
+    }
     assert all(name == found.name for name, found in TARGETS.items())
 
 
@@ -121,3 +133,29 @@ def test_a_project_builds_and_its_self_test_passes_and_notices_a_fault(run, netw
     (folder / "selftest.h").write_text(vectors.replace("last[] = {INT32_C(", "last[] = {1 + (", 1))
     subprocess.run(["make", "-B", "-C", str(folder), "example"], check=True, capture_output=True)
     assert subprocess.run([str(folder / "example")], check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["cortex_m0plus", "rv32imc"])
+def test_a_project_for_a_microcontroller_compiles_as_it_is_and_twice_the_same(run, network, name):
+    need("make", "make")
+    for program, package in TARGETS[name].tools.items():
+        need(program, package)
+    for folder in ("a", "b"):
+        assert run("build", network, "--target", name, "-o", folder).code == 0
+    for path in Path("a").iterdir():
+        assert path.read_bytes() == (Path("b") / path.name).read_bytes()
+    command = ["make", "-C", "a", "rsnn.o", "example_main.o"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [4, 8])
+def test_published_networks_agree_on_every_target(target, published, bits, tmp_path):
+    for path in (published[0], published[-1]):
+        network = quantize(import_published(path), Precision(bits=bits))
+        raster = independent_spikes(200, network.n_inputs, dt=network.dt)
+        folder = tmp_path / path.stem
+        program = target.build(network, folder)
+        found = target.run(network, raster, program, folder).trace
+        assert first_difference(reference.run(network, raster), found) is None, path

@@ -131,5 +131,6 @@ def emulated_target(name: str, description: str, limits: Limits, machine: Machin
         energy="Horowitz, ISSCC 2014 (45 nm)",
         build=machine.build,
         run=machine.run,
+        flags=(*machine.flags, *_HOSTED[:1]),
         measure=machine.measure,
     )

@@ -56,6 +56,7 @@ class Target:
         energy: where the estimate of energy comes from; see `machines/cost.py`.
         build: (network, folder) -> program that replays a raster.
         run: (network, raster, program, folder) -> what every state word was, and what it cost.
+        flags: that a project's compiler is given for the processor.
         measure: (network, folder) -> sizes of the decoder compiled for it; None if nobody asks.
     """
 
@@ -68,4 +69,5 @@ class Target:
     energy: str
     build: Callable[[IntegerNetwork, Path], Path]
     run: Callable[[IntegerNetwork, NDArray, Path, Path], Run]
+    flags: tuple[str, ...] = ()
     measure: Callable[[IntegerNetwork, Path], Sizes] | None = None

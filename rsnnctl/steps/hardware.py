@@ -147,7 +147,8 @@ def _makefile(target: Target) -> str:
     compiler = next(iter(target.tools))
     return (
         f"# Decoder and self-test for {target.description}; add your board's flags.\n"
-        f"CC = {compiler}\nCFLAGS = -std=c99 -O2 -Wall -Wextra -Werror -Wconversion\n\n"
+        f"CC = {compiler}\nTARGET_FLAGS = {' '.join(target.flags)}\n"
+        "CFLAGS = $(TARGET_FLAGS) -std=c99 -O2 -Wall -Wextra -Werror -Wconversion\n\n"
         "example: example_main.o rsnn.o\n\t$(CC) $(CFLAGS) $^ -o $@\n\n"
         "%.o: %.c rsnn.h\n\t$(CC) $(CFLAGS) -c $< -o $@\n"
     )
