@@ -232,17 +232,17 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
 )
 @click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
-@click.option("--target", help="Only on this one of `rsnnctl targets`.")
 @click.option(
     "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
 )
+@click.option("--target", help="A target, instead of the backends of this machine.")
 @json_option
 def verify(
     network: Path | None,
     source: Path | None,
     steps: int,
-    target: str | None,
     kit: Path | None,
+    target: str | None,
     as_json: bool,
 ) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
@@ -259,7 +259,13 @@ def verify(
     from rsnnctl.steps.verify import verify_file
 
     path = network or runs.default_file(runs.NETWORK)
-    report = verify_file(path, source or runs.session_of(path), steps, target)
+    stream = source or runs.session_of(path)
+    if target is None:
+        report = verify_file(path, stream, steps)
+    else:
+        from rsnnctl.steps.hardware import verify_target
+
+        report = verify_target(path, target, stream, steps)
     if as_json:
         show.print_json(report.as_dict())
     else:

@@ -1,32 +1,11 @@
-"""Arm Cortex-M0+: no 64-bit product; run on a Cortex-M0, which has the same instructions."""
+"""Cortex-M0+: no product of 64 bits, no DSP instructions."""
 
-from hw_targets.firmware.target import Target
+from hw_targets.machines.emulated import cortex_m, emulated_target
+from hw_targets.machines.target import Limits
 
-TARGET = Target(
-    description="Arm Cortex-M0+",
-    part="STM32L051C6",
-    flash=32 * 1024,
-    ram=8 * 1024,
-    clock=32e6,
-    cycles_per_instruction=1.5,
-    compiler="arm-none-eabi-",
-    flags=(
-        "-mcpu=cortex-m0plus",
-        "-mthumb",
-        "--specs=picolibc.specs",
-        "--oslib=semihost",
-        "--crt0=hosted",
-        "-Wl,--defsym=__flash=0x0",
-        "-Wl,--defsym=__flash_size=0x40000",
-        "-Wl,--defsym=__ram=0x20000000",
-        "-Wl,--defsym=__ram_size=0x4000",
-    ),
-    emulator=(
-        "qemu-system-arm",
-        *("-M", "microbit", "-nographic", "-monitor", "none", "-serial", "none"),
-        *("-semihosting-config", "enable=on,target=native"),
-        *("-icount", "shift=10,align=off,sleep=off", "-kernel"),
-    ),
-    ticks=16.384,  # SysTick of 16 MHz, 1024 ns an instruction
-    packages=("gcc-arm-none-eabi", "picolibc-arm-none-eabi", "qemu-system-arm"),
+TARGET = emulated_target(
+    "cortex_m0plus",
+    "Cortex-M0+, 128 kB flash, 16 kB RAM, 48 MHz",
+    Limits(flash=128 << 10, ram=16 << 10, clock_hz=48e6, cycles_per_instruction=1.5),
+    cortex_m("cortex-m0plus", "microbit", 16e6, (0, 0x40000, 0x20000000, 0x4000)),
 )

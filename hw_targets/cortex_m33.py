@@ -1,32 +1,11 @@
-"""Arm Cortex-M33, as the M4."""
+"""Cortex-M33: as the Cortex-M4, of Armv8-M."""
 
-from hw_targets.firmware.target import Target
+from hw_targets.machines.emulated import cortex_m, emulated_target
+from hw_targets.machines.target import Limits
 
-TARGET = Target(
-    description="Arm Cortex-M33",
-    part="nRF5340, network core",
-    flash=256 * 1024,
-    ram=64 * 1024,
-    clock=64e6,
-    cycles_per_instruction=1.5,
-    compiler="arm-none-eabi-",
-    flags=(
-        "-mcpu=cortex-m33",
-        "-mthumb",
-        "--specs=picolibc.specs",
-        "--oslib=semihost",
-        "--crt0=hosted",
-        "-Wl,--defsym=__flash=0x10000000",
-        "-Wl,--defsym=__flash_size=0x400000",
-        "-Wl,--defsym=__ram=0x38000000",
-        "-Wl,--defsym=__ram_size=0x10000",
-    ),
-    emulator=(
-        "qemu-system-arm",
-        *("-M", "mps2-an505", "-nographic", "-monitor", "none", "-serial", "none"),
-        *("-semihosting-config", "enable=on,target=native"),
-        *("-icount", "shift=10,align=off,sleep=off", "-kernel"),
-    ),
-    ticks=20.48,  # SysTick of 20 MHz, 1024 ns an instruction
-    packages=("gcc-arm-none-eabi", "picolibc-arm-none-eabi", "qemu-system-arm"),
+TARGET = emulated_target(
+    "cortex_m33",
+    "Cortex-M33, 1 MB flash, 256 kB RAM, 64 MHz",
+    Limits(flash=1 << 20, ram=256 << 10, clock_hz=64e6, cycles_per_instruction=1.5),
+    cortex_m("cortex-m33", "mps2-an505", 20e6, (0x10000000, 0x400000, 0x38000000, 0x10000)),
 )

@@ -1,33 +1,11 @@
-"""Arm Cortex-M55, its integer core: neither vectors nor floating point are used."""
+"""Cortex-M55: of Armv8.1-M, without its vector unit, which the C does not use."""
 
-from hw_targets.firmware.target import Target
+from hw_targets.machines.emulated import cortex_m, emulated_target
+from hw_targets.machines.target import Limits
 
-TARGET = Target(
-    description="Arm Cortex-M55",
-    part="Arm MPS3 board, AN547",
-    flash=512 * 1024,
-    ram=512 * 1024,
-    clock=32e6,
-    cycles_per_instruction=1.5,
-    compiler="arm-none-eabi-",
-    flags=(
-        "-mcpu=cortex-m55+nofp+nomve",
-        "-mfloat-abi=soft",
-        "-mthumb",
-        "--specs=picolibc.specs",
-        "--oslib=semihost",
-        "--crt0=hosted",
-        "-Wl,--defsym=__flash=0x0",
-        "-Wl,--defsym=__flash_size=0x80000",
-        "-Wl,--defsym=__ram=0x20000000",
-        "-Wl,--defsym=__ram_size=0x10000",
-    ),
-    emulator=(
-        "qemu-system-arm",
-        *("-M", "mps3-an547", "-nographic", "-monitor", "none", "-serial", "none"),
-        *("-semihosting-config", "enable=on,target=native"),
-        *("-icount", "shift=10,align=off,sleep=off", "-kernel"),
-    ),
-    ticks=32.768,  # SysTick of 32 MHz, 1024 ns an instruction
-    packages=("gcc-arm-none-eabi", "picolibc-arm-none-eabi", "qemu-system-arm"),
+TARGET = emulated_target(
+    "cortex_m55",
+    "Cortex-M55, 512 kB flash, 256 kB RAM, 100 MHz",
+    Limits(flash=512 << 10, ram=256 << 10, clock_hz=100e6, cycles_per_instruction=1.5),
+    cortex_m("cortex-m55+nomve+nofp", "mps3-an547", 32e6, (0, 0x80000, 0x20000000, 0x40000)),
 )

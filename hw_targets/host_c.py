@@ -1,17 +1,27 @@
-"""This machine: the exported C by its own compiler, without a count of instructions."""
+"""This machine: the same C, compiled by its own compiler."""
 
-from hw_targets.firmware.target import Target
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.c import compile_replay, replay
+from hw_targets.machines.target import Limits, Run, Target
+from sim.network import IntegerNetwork
+
+
+def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
+    return Run(replay(network, raster, [str(program)], folder)[0], None)
+
 
 TARGET = Target(
-    description="this machine",
-    part="this machine",
-    flash=1 << 30,
-    ram=1 << 30,
-    clock=1e9,
-    cycles_per_instruction=1.0,
-    compiler="",
-    flags=(),
-    emulator=(),
-    ticks=0.0,
-    packages=("gcc", "libc6-dev"),
+    name="host_c",
+    description="this machine, by its C compiler",
+    limits=Limits(),
+    contract="any",
+    format="c",
+    tools={"cc": "gcc"},
+    energy="none",
+    build=compile_replay,
+    run=_run,
 )

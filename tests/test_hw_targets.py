@@ -1,160 +1,161 @@
-"""Every target runs the exported C under its emulator, word for word, and counts instructions."""
+"""Targets: the same words on every processor, what they cost, and which limits a network breaks."""
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from networks import FLOOR_SUBTRACT, covering_contracts, random_network, random_raster
+from networks import FLOOR_SUBTRACT, LOIHI_LIKE, random_network, random_raster
 from tools import need
 
-from cli import rsnnctl
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.firmware import target as module
-from hw_targets.firmware.cost import always_firing, cost
-from hw_targets.firmware.target import run
+from hw_targets.machines.cost import Cost, count_cost, violations
+from hw_targets.machines.target import Limits, Sizes
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
-from rsnnctl.errors import MismatchError, RangeError, ToolError
-from rsnnctl.steps.hardware import backend_of
+from rsnnctl.errors import RangeError, ToolError
 from sim import reference
-from sim.artifact import save_network
 from sim.contract import PAPER
 from sim.trace import first_difference
 
 TARGETS = targets()
+NETWORKS = {
+    "paper": random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=5),
+    "three layers": random_network(np.random.default_rng(2), LOIHI_LIKE, hidden=(5, 4, 3)),
+    "no recurrence": random_network(np.random.default_rng(3), FLOOR_SUBTRACT, recurrent=False),
+    "narrow words": random_network(
+        np.random.default_rng(4),
+        replace(PAPER, syn_bits=11, mem_bits=12, frac_bits=0, overflow_mem="wrap"),
+    ),
+    "wide sums": random_network(
+        np.random.default_rng(5), replace(PAPER, decay_frac=16, frac_bits=16, weight_bits=16)
+    ),
+}
 
 
 @pytest.fixture(params=TARGETS)
 def target(request):
     found = TARGETS[request.param]
-    need(f"{found.compiler}gcc", found.packages[0])
-    if found.emulator:
-        need(found.emulator[0], found.packages[-1])
+    for program, package in found.tools.items():
+        need(program, package)
     return found
 
 
-@pytest.fixture
-def network():
-    return random_network(np.random.default_rng(1), hidden=(5, 4), n_heads=2)
-
-
-def test_there_is_a_target_for_every_file():
-    assert set(TARGETS) >= {"cortex_m0plus", "cortex_m33", "cortex_m4", "cortex_m55", "host_c"}
-    assert {t.description for t in TARGETS.values()} == {
-        *("this machine", "RISC-V RV32IMC", "Arm Cortex-M0+", "Arm Cortex-M4"),
-        *("Arm Cortex-M33", "Arm Cortex-M55"),
+def test_targets_are_found_by_listing_files_and_named_like_them():
+    assert set(TARGETS) >= {
+        "host_c",
+        "cortex_m0plus",
+        "cortex_m4",
+        "cortex_m33",
+        "cortex_m55",
+        "rv32imc",
+        "wasm",
     }
+    assert all(name == found.name for name, found in TARGETS.items())
 
 
 @pytest.mark.slow
-def test_words_are_those_of_the_reference_on_every_target(target):
-    """Under contracts that cover every pair of choices, in words that overflow and wide ones."""
-    rng = np.random.default_rng(2)
-    raster = random_raster(rng, 60, 12)
-    narrow = {"syn_bits": 11, "mem_bits": 12, "weight_bits": 12, "frac_bits": 0}
-    cases = [replace(c, **(narrow if i % 2 else {})) for i, c in enumerate(covering_contracts())]
-    for contract in (*cases, replace(FLOOR_SUBTRACT, decay_frac=16), replace(PAPER, frac_bits=16)):
-        network = random_network(rng, contract, hidden=(7, 5, 6), n_heads=5)
-        expected = reference.run(network, raster)
-        assert first_difference(expected, run(target, network, raster).trace) is None, contract
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_target_computes_the_words_of_the_reference(target, kind, tmp_path):
+    network = NETWORKS[kind]
+    raster = random_raster(np.random.default_rng(0), 60, 12)
+    expected = reference.run(network, raster)
+    assert expected.variables["hidden0.spk"].any()
+    program = target.build(network, tmp_path)
+    assert first_difference(expected, target.run(network, raster, program, tmp_path).trace) is None
+
+
+def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case():
+    target = TARGETS["cortex_m4"]
+    for program, package in target.tools.items():
+        need(program, package)
+    raster = random_raster(np.random.default_rng(0), 40, 12)
+    cost, again = (count_cost(NETWORKS["paper"], target, raster) for _ in range(2))
+    assert cost == again
+    assert 100 < cost.minimum < cost.mean < cost.maximum <= cost.worst_case
+    assert cost.sizes.ram < cost.sizes.flash < 4000
+
+
+def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
+    small = replace(TARGETS["cortex_m4"], limits=Limits(1000, 100, 1e6, 1.5))
+    found = violations(NETWORKS["paper"], small, Cost(1, 1.0, 1, 9000, Sizes(2000, 400)))
+    assert found == [
+        "flash: 2000 B; cortex_m4 has 1000 B. Keep 50 % of the neurons, or name a part with more",
+        "RAM: 400 B of state; cortex_m4 has 100 B. Keep 25 % of the neurons, or name a part with"
+        " more",
+        "time: 9000 instructions in the worst step take 13.5 ms at 1 MHz; a step lasts 4 ms. Clock"
+        " it at 3 MHz, or use fewer neurons or a longer step",
+    ]
+
+
+def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
+    monkeypatch.setattr("hw_targets.machines.emulated.which", lambda program: None)
+    with pytest.raises(ToolError, match="no `arm-none-eabi-gcc`: install Debian's gcc-arm-none"):
+        TARGETS["cortex_m4"].build(NETWORKS["paper"], tmp_path)
+    with pytest.raises(RangeError, match="target host_c counts no instructions"):
+        count_cost(NETWORKS["paper"], TARGETS["host_c"], np.zeros((2, 12), np.uint8))
+
+
+def test_commands_list_check_and_verify_targets(run, network):
+    need("cc", "gcc")
+    rows = json.loads(run("targets", "--json").out)
+    assert [row["target"] for row in rows] == sorted(TARGETS)
+    assert run("check", network, "--target", "host_c").out.endswith("fits host_c\n")
+    done = run("verify", network, "--target", "host_c", "--steps", 50)
+    assert done.code == 0, done
+    assert done.out.endswith(" state words, 0 differences\n")
+    done = run("check", network, "--target", "abacus")
+    assert done.code == 1
+    assert "--target is 'abacus'; known: cortex_m0plus" in done.err
+    assert "--steps is 0" in run("verify", network, "--target", "host_c", "--steps", 0).err
+
+
+def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
+    found = {"target": "x", "violations": ["flash: too much"]}
+    monkeypatch.setattr("rsnnctl.steps.hardware.check_file", lambda path, name: found)
+    done = run("check", network, "--target", "x")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "flash: too much")
+
+
+def test_a_project_builds_and_its_self_test_passes_and_notices_a_fault(run, network):
+    need("cc", "gcc")
+    need("make", "make")
+    done = run("build", network, "--target", "host_c", "-o", "project")
+    assert done.code == 0, done
+    folder = Path("project")
+    subprocess.run(["make", "-C", str(folder), "example"], check=True, capture_output=True)
+    assert subprocess.run([str(folder / "example")], check=False).returncode == 0
+    vectors = (folder / "selftest.h").read_text()
+    (folder / "selftest.h").write_text(vectors.replace("last[] = {INT32_C(", "last[] = {1 + (", 1))
+    subprocess.run(["make", "-B", "-C", str(folder), "example"], check=True, capture_output=True)
+    assert subprocess.run([str(folder / "example")], check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["cortex_m0plus", "rv32imc"])
+def test_a_project_for_a_microcontroller_compiles_as_it_is_and_twice_the_same(run, network, name):
+    need("make", "make")
+    for program, package in TARGETS[name].tools.items():
+        need(program, package)
+    for folder in ("a", "b"):
+        assert run("build", network, "--target", name, "-o", folder).code == 0
+    for path in Path("a").iterdir():
+        assert path.read_bytes() == (Path("b") / path.name).read_bytes()
+    command = ["make", "-C", "a", "rsnn.o", "example_main.o"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [4, 8])
-def test_published_networks_agree_and_cost_what_they_may(published, target, bits):
-    for path in published if target.emulator == () or bits == 8 else published[:3]:
+def test_published_networks_agree_on_every_target(target, published, bits, tmp_path):
+    for path in (published[0], published[-1]):
         network = quantize(import_published(path), Precision(bits=bits))
-        raster = independent_spikes(300, network.n_inputs, dt=network.dt)
-        found = run(target, network, raster)
-        assert first_difference(reference.run(network, raster), found.trace) is None, path
-        assert found.ram <= 1024
-        if network.n_inputs == 96:
-            assert found.flash <= 13 * 1024
-
-
-@pytest.mark.slow
-def test_instructions_of_a_published_network_stay_within_their_targets(published):
-    network = quantize(import_published(published[0]), Precision(bits=8))
-    raster = independent_spikes(1000, network.n_inputs, dt=network.dt)
-    for name, most in {"cortex_m4": 4500, "cortex_m0plus": 6500, "rv32imc": 5500}.items():
-        need(f"{TARGETS[name].compiler}gcc", TARGETS[name].packages[0])
-        need(TARGETS[name].emulator[0], TARGETS[name].packages[-1])
-        found = cost(TARGETS[name], network, raster)
-        counts = found.instructions
-        assert counts["min"] < counts["mean"] < counts["max"] < counts["worst_case"]
-        assert counts["mean"] <= most, name
-        assert found.violations == ()
-
-
-@pytest.mark.slow
-def test_a_network_of_1024_neurons_runs_where_it_fits():
-    need("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    need("qemu-system-arm", "qemu-system-arm")
-    rng = np.random.default_rng(3)
-    network = random_network(rng, n_inputs=96, hidden=(1024,), n_heads=5, threshold=2_000_000)
-    raster = (rng.random((30, 96)) < 0.08).astype(np.uint8)
-    expected = reference.run(network, raster)
-    assert 0.005 < expected.variables["hidden0.spk"].mean() < 0.5
-    for name in ("host_c", "cortex_m4"):
-        found = run(TARGETS[name], network, raster)
-        assert first_difference(expected, found.trace) is None
-    violations = cost(TARGETS["cortex_m4"], network, raster).violations
-    assert any(text.startswith("flash needs ") for text in violations)
-
-
-def test_the_worst_case_has_every_neuron_firing(network):
-    spikes = reference.run(always_firing(network), np.ones((10, 12), np.uint8)).variables
-    assert spikes["hidden0.spk"].mean() > 0.9
-
-
-def test_limits_are_all_named_with_what_would_fit(network):
-    need("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    need("qemu-system-arm", "qemu-system-arm")
-    small = replace(TARGETS["cortex_m4"], flash=100, ram=50, clock=1e4)
-    raster = random_raster(np.random.default_rng(0), 20, 12)
-    flash, ram, time = cost(small, network, raster).violations
-    assert flash.startswith("flash needs ")
-    assert flash.endswith("STM32L432KC has 100: a part with 3 kB would do")
-    assert ram.startswith("RAM needs ")
-    assert "instructions, which 0 MHz do not do in 4 ms at 1.5 cycles each" in time
-
-
-def test_what_is_missing_names_its_packages(network, monkeypatch):
-    monkeypatch.setattr(module, "which", lambda program: None)
-    raster = np.zeros((3, 12), np.uint8)
-    for name in ("cortex_m4", "host_c"):
-        with pytest.raises(ToolError, match=r"gcc.* not found: apt-get install .*gcc"):
-            run(TARGETS[name], network, raster)
-        with pytest.raises(ToolError, match=f"{name}: .*not found"):
-            backend_of(name)
-    with pytest.raises(MismatchError, match="the network has 12 inputs"):
-        run(TARGETS["host_c"], network, np.zeros((3, 11), np.uint8))
-    with pytest.raises(RangeError, match=r"--target is z80; known: cortex_m0plus, "):
-        backend_of("z80")
-
-
-def test_the_commands_list_verify_and_check(network, tmp_path, monkeypatch):
-    need("cc", "gcc")
-    path = tmp_path / "net.int.h5"
-    save_network(network, path)
-
-    def call(*arguments):
-        return CliRunner().invoke(rsnnctl, [str(a) for a in arguments])
-
-    rows = json.loads(call("targets", "--json").output)
-    assert [row["target"] for row in rows] == list(TARGETS)
-    done = call("verify", path, "--target", "host_c", "--steps", 50, "--json")
-    assert done.exit_code == 0
-    assert json.loads(done.output)["backends"]["host_c"]["differences"] == 0
-    done = call("check", path, "--target", "host_c", "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.output)["violations"] == []
-    tight = {"host_c": replace(TARGETS["host_c"], flash=10)}
-    monkeypatch.setattr("rsnnctl.steps.hardware.targets", lambda: tight)
-    done = call("check", path, "--target", "host_c")
-    assert done.exit_code == 1
-    assert "host_c: flash needs " in done.stderr
+        raster = independent_spikes(200, network.n_inputs, dt=network.dt)
+        folder = tmp_path / path.stem
+        program = target.build(network, folder)
+        found = target.run(network, raster, program, folder).trace
+        assert first_difference(reference.run(network, raster), found) is None, path

@@ -67,8 +67,8 @@ def _index_type(n: int) -> str:
     return "uint8_t" if n <= 256 else "uint16_t"
 
 
-def source(network: IntegerNetwork, name: str, constants: IntegerNetwork | None = None) -> str:
-    """`<name>.c`: weights and steps, the former maybe of another network of the same shapes."""
+def source(network: IntegerNetwork, name: str) -> str:
+    """`<name>.c`: weights and steps."""
     c = network.contract
     never = never_overflows(network)
     lanes = [
@@ -78,7 +78,7 @@ def source(network: IntegerNetwork, name: str, constants: IntegerNetwork | None 
     ]
     wide = c.decay_frac == 16
     parts = {
-        "TABLES": "\n".join(_tables(constants or network)),
+        "TABLES": "\n".join(_tables(network)),
         "INIT": "\n".join(_init(network)),
         "ADVANCE": "\n".join(_advance(network, name)),
         "DELIVER": "\n".join(_deliver(network, name)),

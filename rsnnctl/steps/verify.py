@@ -7,7 +7,6 @@ from export import backends as exported
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
 from rsnnctl.errors import MismatchError, RangeError
-from rsnnctl.steps.hardware import backend_of
 from rsnnctl.steps.reproduce import reproduce
 from sim import kernels, reference
 from sim.artifact import load_network, load_vectors
@@ -15,7 +14,7 @@ from sim.trace import first_difference
 from sim.verify import Report, verify
 
 
-def verify_file(path: Path, source: Path | None, steps: int, target: str | None = None) -> Report:
+def verify_file(path: Path, source: Path | None, steps: int) -> Report:
     """Compare every backend with the reference over the golden input and one stream.
 
     For a backend that differs, a minimal reproducer is written beside the network; but not for a
@@ -25,10 +24,9 @@ def verify_file(path: Path, source: Path | None, steps: int, target: str | None 
         path: the network.
         source: session (its test part is taken) or raster; None for a random raster of 20 Hz.
         steps: at most so many steps of the stream.
-        target: of `hw_targets`, which alone is compared; None for all that is not a target.
 
     Raises:
-        RangeError: `steps` is below 1, or there is no such target.
+        RangeError: `steps` is below 1.
         MismatchError: the file's golden run is not what the reference computes; or another number
             of channels.
         FileError, DataError: a file cannot be used.
@@ -47,10 +45,7 @@ def verify_file(path: Path, source: Path | None, steps: int, target: str | None 
         raster = random_raster(steps, network.n_inputs, dt=network.dt)
     else:
         raster = load_stream(source).raster[:steps]
-    if target is None:
-        backends = {"numba": kernels.run_backend} | exported()
-    else:
-        backends = {target: backend_of(target)}
+    backends = {"numba": kernels.run_backend} | exported()
     rasters = [golden, raster]
     report = verify(network, rasters, backends)
     results = dict(report.backends)

@@ -1,1 +1,0 @@
-"""Targets that run the exported C: how it is built, emulated, and what it costs there."""
