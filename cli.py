@@ -212,8 +212,8 @@ def stream(network: Path | None, as_json: bool, **options) -> None:
 @click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
 @click.option("--precision", default="float32", show_default=True, help="In which floats compute.")
-@click.option("--baselines", is_flag=True, help="Ridge and Kalman filter beside it.")
-@click.option("--gru", is_flag=True, help="A GRU of tinyRSNN's size beside it (a minute).")
+@click.option("--baselines", is_flag=True, help="Ridge, Kalman filter, GRU beside it.")
+@click.option("--gru/--no-gru", default=True, help="Of the baselines, the one that takes a minute.")
 @click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
 @json_option
 def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool, **options) -> None:
@@ -232,9 +232,21 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
 )
 @click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
+@click.option(
+    "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
+)
 @json_option
-def verify(network: Path | None, source: Path | None, steps: int, as_json: bool) -> None:
+def verify(
+    network: Path | None, source: Path | None, steps: int, kit: Path | None, as_json: bool
+) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
+    if kit is not None:
+        from sim.conformance_kit import export_kit
+
+        if network or source:
+            raise click.UsageError("--export-kit has its own networks; name none, and no --input")
+        click.echo(export_kit(kit)[-1])
+        return
     from rsnnctl import runs, show
     from rsnnctl.steps.verify import verify_file
 
@@ -278,7 +290,7 @@ def demo(ctx: click.Context) -> None:
         ("quantize it to 8 bits", quantize, {}),
         ("export it as NIR", interchange.export_nir, {}),
         ("simulate the integers", simulate, {}),
-        ("measure both", evaluate, {"baselines": True}),
+        ("measure both", evaluate, {"baselines": True, "gru": False}),
         ("verify every bit", verify, {}),
     ):
         show.say(f"- {title}: rsnnctl {command.name}")

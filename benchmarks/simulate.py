@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from onnx_step import onnx_scan, onnx_step
 from scaling import draw_scaling
 
+from export.onnx import by_onnxruntime, initial_states, to_scan_model, to_step_model
 from export.quantize import quantize
 from rsnn.data.raster import random_raster
 from rsnn.initialize import initialize
@@ -165,6 +166,24 @@ def variants(
             missing[name] = str(error)
         else:
             check(name, found[name].run(found[name].raster))
+    states = initial_states(network)
+    wanted = [f"{name}.next" for name in states]
+    step = by_onnxruntime(to_step_model(network).SerializeToString())
+    scan = by_onnxruntime(to_scan_model(network).SerializeToString())
+
+    def integer_steps(raster: NDArray[np.uint8]) -> NDArray:
+        now, outs = states, []
+        for x in raster:
+            now = dict(zip(states, step(wanted, now | {"x": x}), strict=True))
+            outs.append(now["readout.out"][0])
+        return np.array(outs)
+
+    def integer_scan(raster: NDArray[np.uint8]) -> NDArray:
+        return scan(["readout.out.trace"], states | {"raster": raster})[0][:, 0]
+
+    for name, run in (("export-onnx, step", integer_steps), ("export-onnx, scan", integer_scan)):
+        add(name, run, one[:few, None], few)
+        assert np.array_equal(run(one[:few, None]), one_stream(one[:few]))
     try:
         brian = BrianStep(model, one, folder)
     except ToolError as error:

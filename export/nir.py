@@ -83,6 +83,9 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
         return kernels.run_backend(import_nir(path), raster)
 
 
+BACKENDS = {"nir": run_backend}
+
+
 def to_graph(network: IntegerNetwork, reader: str = "exact") -> nir.NIRGraph:
     """Build the graph of a network for a reader.
 

@@ -63,3 +63,35 @@ def import_nir(graph: Path, **options) -> None:
     click.echo(f"{target}\ndigest {digest}")
     for remark in remarks:
         show.say(remark)
+
+
+@commands.command("export-onnx")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")
+def export_onnx(network: Path | None, output: Path | None) -> None:
+    """Write ONNX in integers: one step with its state, and the loop over time."""
+    from export.onnx import SUFFIX, export_onnx
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    stem = source.name.removesuffix(".int.h5")
+    folder = output or source.parent
+    step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
+    export_onnx(load_network(source), step, scan)
+    click.echo(f"{step}\n{scan}")
+
+
+@commands.command("export-c")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: `c` beside the network.")
+@click.option("--name", default="rsnn", show_default=True, help="Of the files and functions.")
+def export_c(network: Path | None, output: Path | None, name: str) -> None:
+    """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
+    from export.c import export_c
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    for path in export_c(load_network(source), output or source.parent / "c", name):
+        click.echo(path)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import rsnn.prune
 import rsnn.train
-from export import formats
+from export import backends as exported
 from export import nir as nir_format
 from export.interchange.container import read_graph
 from export.interchange.foreign.import_graph import dynamics_of, import_graph
@@ -188,7 +188,7 @@ def trace(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
 def verify(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Report:
     """Compare every backend with the reference, word for word; `.differences` should be 0."""
     backends = {"numba": kernels.run_backend}
-    backends |= {name: module.run_backend for name, module in formats().items()}
+    backends |= exported()
     return _verify(network, [raster], backends)
 
 
