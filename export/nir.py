@@ -1,7 +1,8 @@
 """NIR: the field's exchange graph, with integer weights and the numeric contract as metadata.
 
 The graph says what a float reader can understand: `Linear` nodes with the shifted integer weights,
-`CubaLIF` and `CubaLI` nodes in units of one weight step, recurrence as two edges around a `Linear`.
+or `Affine` where there is a bias too, `CubaLIF` and `CubaLI` nodes in units of one weight step,
+recurrence as two edges around a `Linear`.
 NIR has no time step, no order of updates and no widths, so a graph is exact only for readers of its
 metadata entry `rsnnctl`, a JSON text with the contract and every integer that is not a weight.
 """
@@ -19,7 +20,7 @@ from rsnnctl.errors import DataError, FileError
 from rsnnctl.files import atomic_path, open_hdf5
 from sim import kernels
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 from sim.trace import Trace
 
 SUFFIX = ".nir"
@@ -95,7 +96,7 @@ def to_graph(network: IntegerNetwork) -> nir.NIRGraph:
         name = f"hidden{i}"
         decay_mem, tau_mem = _time_constant(layer.decay_mem, network)
         ones = np.ones(layer.n_neurons)
-        nodes[f"{name}_w_in"] = nir.Linear(_shifted(layer.w_in, layer.e_in))
+        nodes[f"{name}_w_in"] = _from_below(layer, _shifted(layer.w_in, layer.e_in), c)
         nodes[name] = nir.CubaLIF(
             tau_mem=tau_mem,
             tau_syn=_time_constant(layer.decay_syn, network)[1],
@@ -114,7 +115,7 @@ def to_graph(network: IntegerNetwork) -> nir.NIRGraph:
     decay_mem, tau_mem = _time_constant(readout.decay_mem, network)
     ones = np.ones(readout.n_neurons)
     leak = np.where(decay_mem == 1.0, 1.0, 1.0 - decay_mem)
-    nodes["readout_w_out"] = nir.Linear(readout.w_out)
+    nodes["readout_w_out"] = _from_below(readout, readout.w_out, c)
     nodes["readout"] = nir.CubaLI(
         tau_mem=tau_mem,
         tau_syn=_time_constant(readout.decay_syn, network)[1],
@@ -139,6 +140,8 @@ def _metadata(network: IntegerNetwork) -> dict[str, Any]:
     layers = {}
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         layers[name] = {key: getattr(layer, key).tolist() for key in _PLAIN[type(layer)]}
+        if layer.bias is not None:
+            layers[name]["bias"] = layer.bias.tolist()
     return {
         "version": METADATA_VERSION,
         "meaning": _MEANING,
@@ -198,6 +201,13 @@ def _check_same_graph(path: Path, found: nir.NIRGraph, expected: nir.NIRGraph) -
                     f"{path}: `{key}` of node `{name}` was edited and no longer agrees with the"
                     " numeric contract; export the network again"
                 )
+
+
+def _from_below(layer: Layer, weights: NDArray, c: NumericContract) -> nir.Linear | nir.Affine:
+    """The node of what comes from below, with the layer's bias in units of one weight step."""
+    if layer.bias is None:
+        return nir.Linear(weights)
+    return nir.Affine(weights, layer.bias / 2.0**c.frac_bits)
 
 
 def _shifted(weights: NDArray[np.integer], shift: NDArray[np.integer]) -> NDArray[np.integer]:
