@@ -7,18 +7,9 @@ from pathlib import Path
 import click
 
 from rsnnctl import __version__
+from rsnnctl.commands import hardware, interchange, recordings
+from rsnnctl.commands.options import FILE, json_option, output_option, session_option
 from rsnnctl.errors import RsnnError
-
-FILE = click.Path(path_type=Path)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-session_option = click.option(
-    "--session", type=FILE, help="Recording (.mat); default: the one of the run."
-)
-seed_option = click.option("--seed", default=1, show_default=True, help="Of everything random.")
-
-
-def output_option(what: str):
-    return click.option("-o", "--output", type=FILE, help=f"{what}; default: beside the input.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +23,10 @@ def rsnnctl(verbose: bool) -> None:
     """
     logging.basicConfig()
     logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+for part in (hardware, interchange, recordings):
+    rsnnctl.commands.update(part.commands.commands)
 
 
 def main() -> None:
@@ -48,26 +43,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted; nothing half-written was kept (see --resume).", err=True)
         sys.exit(130)
-
-
-@rsnnctl.command("import-weights")
-@click.argument("weights", type=FILE)
-@click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: a new run folder.")
-def import_weights(weights: Path, output: Path | None) -> None:
-    """Read a published state dict (.pth) into a float model."""
-    from rsnn.checkpoint import import_published, save_model
-    from rsnnctl import runs
-    from rsnnctl.provenance import provenance
-
-    model = import_published(weights)
-    facts = provenance("import-weights", weights=weights.name)
-    if output is not None:
-        save_model(model, output, facts)
-        click.echo(output)
-        return
-    with runs.new_run(weights.stem, {"command": "import-weights"}) as folder:
-        save_model(model, folder / runs.MODEL, facts)
-    click.echo(runs.latest() / runs.MODEL)
 
 
 config_option = click.option("--config", type=FILE, help="TOML file with settings.")
@@ -183,35 +158,6 @@ def explore(model: Path | None, as_json: bool, **options) -> None:
     show.print_json(rows) if as_json else show.print_table(rows)
 
 
-@rsnnctl.command("export-nir")
-@click.argument("network", type=FILE, required=False)
-@output_option("NIR file (.nir)")
-def export_nir(network: Path | None, output: Path | None) -> None:
-    """Write the NIR graph, with integer weights and the numeric contract as metadata."""
-    from export.nir import export_nir
-    from rsnnctl import runs
-    from sim.artifact import load_network
-
-    source = network or runs.default_file(runs.NETWORK)
-    target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
-    export_nir(load_network(source), target)
-    click.echo(target)
-
-
-@rsnnctl.command("import-nir")
-@click.argument("graph", type=FILE)
-@output_option("Integer network (.int.h5)")
-def import_nir(graph: Path, output: Path | None) -> None:
-    """Read a NIR graph that carries a numeric contract; its digest is that of the original."""
-    from export.nir import import_nir
-    from sim.artifact import save_network
-
-    network = import_nir(graph)
-    target = output or graph.with_suffix(".int.h5")
-    digest = save_network(network, target)
-    click.echo(f"{target}\ndigest {digest}")
-
-
 @rsnnctl.command()
 @click.argument("network", type=FILE, required=False)
 @click.option(
@@ -266,8 +212,8 @@ def stream(network: Path | None, as_json: bool, **options) -> None:
 @click.option("--session", "sessions", type=FILE, multiple=True, help="Recording; repeatable.")
 @click.option("--part", default="test", show_default=True, help="train, validation, test or all.")
 @click.option("--precision", default="float32", show_default=True, help="In which floats compute.")
-@click.option("--baselines", is_flag=True, help="Ridge and Kalman filter beside it.")
-@click.option("--gru", is_flag=True, help="A GRU of tinyRSNN's size beside it (a minute).")
+@click.option("--baselines", is_flag=True, help="Ridge, Kalman filter, GRU beside it.")
+@click.option("--gru/--no-gru", default=True, help="Of the baselines, the one that takes a minute.")
 @click.option("--harness", is_flag=True, help="NeuroBench's own harness beside it (slow).")
 @json_option
 def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool, **options) -> None:
@@ -286,14 +232,40 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--input", "source", type=FILE, help="Session (.mat) or raster; default: run, or random."
 )
 @click.option("--steps", default=5000, show_default=True, help="At most so many of the input.")
+@click.option(
+    "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
+)
+@click.option("--target", help="A target, instead of the backends of this machine.")
 @json_option
-def verify(network: Path | None, source: Path | None, steps: int, as_json: bool) -> None:
+def verify(
+    network: Path | None,
+    source: Path | None,
+    steps: int,
+    kit: Path | None,
+    target: str | None,
+    as_json: bool,
+) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
+    if kit is not None:
+        from sim.conformance_kit import export_kit
+
+        if network or source or target:
+            raise click.UsageError(
+                "--export-kit has its own networks; name none, no --input, no --target"
+            )
+        click.echo(export_kit(kit)[-1])
+        return
     from rsnnctl import runs, show
     from rsnnctl.steps.verify import verify_file
 
     path = network or runs.default_file(runs.NETWORK)
-    report = verify_file(path, source or runs.session_of(path), steps)
+    stream = source or runs.session_of(path)
+    if target is None:
+        report = verify_file(path, stream, steps)
+    else:
+        from rsnnctl.steps.hardware import verify_target
+
+        report = verify_target(path, target, stream, steps)
     if as_json:
         show.print_json(report.as_dict())
     else:
@@ -330,59 +302,15 @@ def demo(ctx: click.Context) -> None:
         ("train a float model on a synthetic session", train, {"name": "demo", "epochs": 8}),
         ("prune it and train it again", prune, {"fraction": 0.45, "epochs": 5}),
         ("quantize it to 8 bits", quantize, {}),
-        ("export it as NIR", export_nir, {}),
+        ("export it as NIR", interchange.export_nir, {}),
         ("simulate the integers", simulate, {}),
-        ("measure both", evaluate, {"baselines": True}),
+        ("measure both", evaluate, {"baselines": True, "gru": False}),
         ("verify every bit", verify, {}),
     ):
         show.say(f"- {title}: rsnnctl {command.name}")
         ctx.invoke(command, **options)
     plot_decoded(runs.latest())
     click.echo(f"run folder: {runs.latest()}")
-
-
-@rsnnctl.group()
-def data() -> None:
-    """Recordings: make, describe, download."""
-
-
-@data.command()
-@click.option("-o", "--output", type=FILE, default=Path("synthetic.mat"), show_default=True)
-@click.option("--minutes", default=20.0, show_default=True)
-@click.option("--channels", default=96, show_default=True)
-@seed_option
-def synth(output: Path, minutes: float, channels: int, seed: int) -> None:
-    """Write a realistic session in the layout of the published recordings."""
-    from rsnn.data.synthetic import synthesize
-
-    synthesize(output, minutes=minutes, n_channels=channels, seed=seed)
-    click.echo(output)
-
-
-@data.command()
-@click.argument("file", type=FILE)
-@click.option("--md5", is_flag=True, help="Compare the file with the published checksum.")
-@json_option
-def info(file: Path, md5: bool, as_json: bool) -> None:
-    """Describe any session."""
-    from rsnn.data.describe import describe
-    from rsnnctl import show
-
-    facts = describe(file, check_md5=md5)
-    show.print_json(facts) if as_json else show.print_facts(facts)
-
-
-@data.command()
-@click.argument("session")
-@click.option("-o", "--output", type=FILE, default=Path("data"), show_default=True, help="Folder.")
-@click.option("--mirror", help="Address of a folder with the files; default: the public archive.")
-def fetch(session: str, output: Path, mirror: str | None) -> None:
-    """Download a published session, with resume and checksum."""
-    from rsnn.data.fetch import BASE_URL, fetch
-    from rsnnctl import show
-
-    with show.download_progress(session) as report:
-        click.echo(fetch(session, output, base_url=mirror or BASE_URL, report=report))
 
 
 if __name__ == "__main__":

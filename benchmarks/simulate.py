@@ -11,6 +11,8 @@ not count; elapsed time stands beside it, and only it tells of two threads. Vari
     torch, jit      a loop of torch operations, plain and by torch.jit.script
     onnxruntime     a step of the network in ONNX, called for every step
     onnx scan       the same with the loop over time inside the graph, by ONNX's Scan
+    export-onnx     the integer models that export-onnx writes, checked to give the same words, in
+                    onnxruntime and in onnx.reference
     brian2          its C++ standalone mode; its program takes the elapsed time of its loop
     neurobench      the harness with its hooks, as the published figures were made
 
@@ -42,6 +44,14 @@ from numpy.typing import NDArray
 from onnx_step import onnx_scan, onnx_step
 from scaling import draw_scaling
 
+from export.onnx import (
+    Engine,
+    by_onnxruntime,
+    by_reference,
+    initial_states,
+    to_scan_model,
+    to_step_model,
+)
 from export.quantize import quantize
 from rsnn.data.raster import random_raster
 from rsnn.initialize import initialize
@@ -165,6 +175,10 @@ def variants(
             missing[name] = str(error)
         else:
             check(name, found[name].run(found[name].raster))
+    for name, run in exported_onnx(network).items():
+        n_steps = max(8, few // 8) if "reference" in name else few
+        add(name, run, one[:n_steps, None], n_steps)
+        assert np.array_equal(run(one[:n_steps, None]), one_stream(one[:n_steps])), name
     try:
         brian = BrianStep(model, one, folder)
     except ToolError as error:
@@ -180,6 +194,33 @@ def variants(
     add("64 torch", torch_loop(model, jit=False), batch, few * N_STREAMS)
     add("64 snntorch", snntorch(model), batch, few * N_STREAMS)
     return found, missing
+
+
+def exported_onnx(network: IntegerNetwork) -> dict[str, Callable]:
+    """The two models of export-onnx in both engines, from (n_steps, 1, n_inputs) to `out`."""
+
+    def by(engine: Engine) -> tuple[Callable, Callable]:
+        states = initial_states(network)
+        wanted = [f"{name}.next" for name in states]
+        step = engine(to_step_model(network).SerializeToString())
+        scan = engine(to_scan_model(network).SerializeToString())
+
+        def steps(raster: NDArray[np.uint8]) -> NDArray:
+            now, outs = states, []
+            for x in raster:
+                now = dict(zip(states, step(wanted, now | {"x": x}), strict=True))
+                outs.append(now["readout.out"][0])
+            return np.array(outs)
+
+        def scanned(raster: NDArray[np.uint8]) -> NDArray:
+            return scan(["readout.out.trace"], states | {"raster": raster})[0][:, 0]
+
+        return steps, scanned
+
+    names = ("export-onnx, step", "export-onnx, scan")
+    found = dict(zip(names, by(by_onnxruntime), strict=True))
+    in_reference = (f"{name}, onnx.reference" for name in names)
+    return found | dict(zip(in_reference, by(by_reference), strict=True))
 
 
 def measure(found: dict[str, Timed], repetitions: int) -> None:

@@ -21,8 +21,9 @@ from export.quantization.calibration import moments as moments_of
 from export.quantization.corrections import Correction, correct
 from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
+from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN
-from rsnn.neurons import INITIAL_OUT, TimeConstants
+from rsnn.neurons import TimeConstants
 from rsnn.responses import Response
 from rsnn.surrogate import V_THRESHOLD
 from rsnnctl.errors import DataError, RangeError
@@ -81,6 +82,8 @@ def assemble(
     Raises:
         RangeError: thresholds or widths that do not fit.
     """
+    if model.architecture.dynamics != PUBLISHED:  # then the order is the model's to say
+        contract = replace(contract, **model.architecture.dynamics.contract_fields())
     contract = wide_contract(contract, precision)
     layers: list[Layer] = []
     limits = []
@@ -244,11 +247,12 @@ def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI
     decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
     out_scale = weights.grid.unit * gain / 2.0**contract.frac_bits
     low, high = signed_range(contract.mem_bits)
+    initial = model.architecture.dynamics.initial_out
     return CubaLI(
         w_out=weights.w_in,
         decay_syn=decay_syn,
         decay_mem=decay_mem,
-        initial_out=np.clip(np.trunc(INITIAL_OUT / out_scale), low, high).astype(np.int64),
+        initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
         out_scale=out_scale,
         n_heads=len(heads),
     )

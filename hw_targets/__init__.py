@@ -1,0 +1,25 @@
+"""Hardware: every file here is one target, named like its file; `machines/` is what they share."""
+
+import pkgutil
+from importlib import import_module
+
+from hw_targets.machines.target import Target
+from rsnnctl.errors import RangeError
+
+
+def targets() -> dict[str, Target]:
+    """Import and return every target by name. A new one is a new file here and nothing else."""
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+    return {name: import_module(f"hw_targets.{name}").TARGET for name in names}
+
+
+def find_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        RangeError: there is none.
+    """
+    known = targets()
+    if name not in known:
+        raise RangeError(f"--target is {name!r}; known: {', '.join(known)}")
+    return known[name]

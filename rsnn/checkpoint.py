@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.model import RSNN, Architecture, Head, big, tiny
-from rsnnctl.errors import DataError, FileError, MismatchError
+from rsnnctl.errors import DataError, FileError, MismatchError, RangeError
 from rsnnctl.files import create_container, open_container, read_provenance
 
 FORMAT = "rsnnctl-float-model"
@@ -67,6 +68,7 @@ def load_model(path: Path | str) -> tuple[RSNN, dict[str, Any]]:
     with open_container(Path(path), format=FORMAT) as file:
         text, arrays, digest = _read_content(path, file)
         provenance = read_provenance(file)
+    architecture = _architecture(path, text)
     found = _digest(text, arrays)
     if found != digest:
         raise FileError(
@@ -74,7 +76,7 @@ def load_model(path: Path | str) -> tuple[RSNN, dict[str, Any]]:
             " edited, make it again"
         )
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return _build(str(path), _architecture(path, text), tensors), provenance
+    return _build(str(path), architecture, tensors), provenance
 
 
 def import_published(path: Path | str, *, name: str | None = None) -> RSNN:
@@ -131,7 +133,13 @@ def _build(
     names: Mapping[str, str] | None = None,
 ) -> RSNN:
     """Make a model of checked tensors; `names` maps parameters to what the file calls them."""
-    model = RSNN(architecture)
+    try:
+        with torch.device("meta"):  # shapes only, because nothing says yet that they are sensible
+            model = RSNN(architecture)
+    except (TypeError, RuntimeError) as error:
+        raise FileError(
+            f"{label}: its architecture cannot be built; make the file again"
+        ) from error
     wanted = {name: p.shape for name, p in model.named_parameters()}
     if differing := sorted(set(wanted) ^ set(tensors)):
         verb = "is missing" if differing[0] in wanted else "has no place"
@@ -175,7 +183,10 @@ def _to_array(label: str, name: str, tensor: Tensor) -> np.ndarray:
 
 
 def _architecture_json(architecture: Architecture) -> str:
-    return json.dumps(asdict(architecture), sort_keys=True)
+    values = asdict(architecture)
+    if architecture.dynamics == PUBLISHED:  # so that files keep the digests of older versions
+        del values["dynamics"]
+    return json.dumps(values, sort_keys=True)
 
 
 def _architecture(path: Path | str, text: str) -> Architecture:
@@ -183,8 +194,12 @@ def _architecture(path: Path | str, text: str) -> Architecture:
         fields = json.loads(text)
         fields["hidden"] = tuple(fields["hidden"])
         fields["heads"] = tuple(Head(**head) for head in fields["heads"])
+        if "dynamics" in fields:
+            fields["dynamics"] = Dynamics(**fields["dynamics"])
         return Architecture(**fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except RangeError as error:
+        raise FileError(f"{path}: {error}; make the file again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise FileError(
             f"{path}: its architecture cannot be read; make the file again with this rsnnctl"
         ) from error
@@ -197,9 +212,10 @@ def _read_content(
         raise FileError(f"{path}: holds no architecture or no parameters; make the file again")
     arrays = {}
     for name, dataset in sorted(file["parameters"].items()):
-        if dataset.dtype not in ("<f2", "<f4", "<f8"):
+        kind = dataset.dtype if isinstance(dataset, h5py.Dataset) else "a group"
+        if kind not in ("<f2", "<f4", "<f8") or dataset.shape is None:
             raise DataError(
-                f"{path}: `{name}` is {dataset.dtype}; a model file keeps float16, float32 or"
+                f"{path}: `{name}` is {kind}; a model file keeps float16, float32 or"
                 " float64, make it again"
             )
         arrays[name] = dataset[()]

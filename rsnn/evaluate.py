@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnn.surrogate import V_THRESHOLD
@@ -43,6 +44,8 @@ def decode(
     check_raster(model, raster)
     with torch.inference_mode():
         model = copy.deepcopy(model).to("cpu", dtype)
+        if model.architecture.dynamics != PUBLISHED:  # the loop below knows no other order
+            return _as_defined(model, raster, dtype)
         sizes = model.architecture.hidden
         hidden = [_Hidden(layer) for layer in model.hidden]
         readout = _Readout(list(model.heads))
@@ -90,6 +93,15 @@ def evaluate(
         footprint=sum(p.numel() * p.element_size() for p in model.parameters()),
         r2=r2_score(out, velocity),
     )
+
+
+def _as_defined(
+    model: RSNN, raster: NDArray[np.uint8], dtype: torch.dtype
+) -> tuple[NDArray[np.floating], tuple[NDArray[np.uint8], ...]]:
+    decoded = model(torch.from_numpy(raster)[None].to(dtype))
+    kept = torch.float64 if dtype == torch.float64 else torch.float32
+    spikes = tuple(spk[0].to(torch.uint8).numpy() for spk in decoded.spk)
+    return decoded.out[0].to(kept).numpy(), spikes
 
 
 def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from rsnn.dynamics import PUBLISHED
 from rsnn.evaluate import blocks, check_raster, check_target
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
@@ -134,7 +135,8 @@ def run_neurobench(
         dtype: precision of the run.
 
     Raises:
-        MismatchError: what `rsnn.evaluate.evaluate` refuses; a model without exactly 2 outputs.
+        MismatchError: what `rsnn.evaluate.evaluate` refuses; a model without exactly 2 outputs, or
+            of another order than the published one.
         DataError: what `rsnn.evaluate.evaluate` refuses.
         RsnnError: NeuroBench failed inside a metric, which it reports as zero.
     """
@@ -144,6 +146,11 @@ def run_neurobench(
         raise MismatchError(
             f"the model has {model.architecture.n_outputs} outputs; NeuroBench scores exactly 2,"
             " x and y, use rsnn.evaluate.evaluate"
+        )
+    if model.architecture.dynamics != PUBLISHED:
+        raise MismatchError(
+            "the model computes in another order than the published one, which is all that the"
+            " harness runs; leave out --harness"
         )
     network = TorchModel(HarnessNetwork(copy.deepcopy(model).cpu(), dtype))
     network.add_activation_module(Fire)

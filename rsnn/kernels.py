@@ -24,6 +24,7 @@ from torch import Tensor
 from rsnn.backward import pull_hidden, pull_readout
 from rsnn.denormals import flushed_denormals
 from rsnn.dropout import draw_key, keep_limit
+from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN, Decoded, check_channels
 from rsnn.sweeps import Dropout, Events, block_steps, gather, run_hidden, run_readout
 from rsnnctl.errors import MismatchError
@@ -118,6 +119,8 @@ def forward(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
+    if model.architecture.dynamics != PUBLISHED:  # these sweeps know no other order
+        return model(raster.to(torch.float32), dropout, generator)
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
     parameters = []
     for layer in model.hidden:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rsnn.dropout import keep_factors
+from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnnctl.errors import MismatchError, RangeError
 
@@ -26,7 +27,7 @@ class Architecture:
     """The shape of an RSNN: all that is needed to build one with unset parameters.
 
     `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
-    averaged), `dt` is in seconds.
+    averaged), `dt` is in seconds, `dynamics` the order of a step.
     """
 
     n_inputs: int
@@ -37,6 +38,7 @@ class Architecture:
     tau_mem0: float = 0.020
     tau_syn0: float = 0.010
     dt: float = DT
+    dynamics: Dynamics = PUBLISHED
 
     def __post_init__(self) -> None:
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs}
@@ -98,11 +100,19 @@ class RSNN(nn.Module):
                 tau_mem0=a.tau_mem0,
                 tau_syn0=a.tau_syn0,
                 dt=a.dt,
+                dynamics=a.dynamics,
             )
             for n_in, n in zip(fan_in[:-1], a.hidden, strict=True)
         )
         self.heads = nn.ModuleList(
-            CubaLI(a.hidden[-1], a.n_outputs, tau_mem0=h.tau_mem0, tau_syn0=h.tau_syn0, dt=a.dt)
+            CubaLI(
+                a.hidden[-1],
+                a.n_outputs,
+                tau_mem0=h.tau_mem0,
+                tau_syn0=h.tau_syn0,
+                dt=a.dt,
+                dynamics=a.dynamics,
+            )
             for h in a.heads
         )
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
 
-INITIAL_OUT = -0.01  # every readout's `out` before the first step
+INITIAL_OUT = PUBLISHED.initial_out  # every readout's `out` before the first step
 
 
 class HiddenState(NamedTuple):
@@ -71,8 +72,10 @@ class CubaLIF(nn.Module):
         mem[t] = (decay_mem mem[t-1] + (1 - decay_mem) syn[t-1]) (1 - spk[t])
         syn[t] = decay_syn syn[t-1] + A[t]
 
-    No gradient flows through the reset; through a spike goes that of `surrogate`. `w_in` is (post,
-    pre); `w_rec` is (post, post), or None for a layer without recurrence.
+    That is the published order; `dynamics` can choose another, of the equations in
+    docs/numeric-contract.md. No gradient flows through the reset; through a spike goes that of
+    `surrogate`. `w_in` is (post, pre); `w_rec` is (post, post), or None for a layer without
+    recurrence.
     """
 
     def __init__(
@@ -84,8 +87,10 @@ class CubaLIF(nn.Module):
         tau_mem0: float,
         tau_syn0: float,
         dt: float,
+        dynamics: Dynamics = PUBLISHED,
     ) -> None:
         super().__init__()
+        self.dynamics = dynamics
         self.w_in = nn.Parameter(torch.zeros(n_neurons, n_inputs))
         self.w_rec = nn.Parameter(torch.zeros(n_neurons, n_neurons)) if recurrent else None
         self.tau = TimeConstants(n_neurons, tau_mem0, tau_syn0, dt)
@@ -111,10 +116,26 @@ class CubaLIF(nn.Module):
         """
         decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.w_rec is None else feed + sent @ self.w_rec.T
+        if self.dynamics != PUBLISHED:
+            return self._step_otherwise(acc, state, factors)
         spk = Spike.apply(state.mem, self.surrogate)
         mem = decay_mem * state.mem + gain_mem * state.syn
         mem = mem.masked_fill(state.mem > V_THRESHOLD, 0.0)  # where spk is 1, without its gradient
         return HiddenState(spk, decay_syn * state.syn + acc, mem)
+
+    def _step_otherwise(self, acc: Tensor, state: HiddenState, factors) -> HiddenState:
+        """The step in the order of `self.dynamics`; `acc` is all that arrives."""
+        decay_mem, gain_mem, decay_syn = factors
+        chosen = self.dynamics
+        syn = decay_syn * state.syn + acc
+        drive = gain_mem * (state.syn if chosen.current == "previous" else syn)
+        kept = decay_mem * state.mem
+        tested = state.mem if chosen.fires_on == "previous_membrane" else kept + drive
+        after_reset = torch.zeros_like(kept) if chosen.reset == "zero" else kept - V_THRESHOLD
+        if not chosen.reset_drops_input:
+            after_reset = after_reset + drive
+        mem = torch.where(tested > V_THRESHOLD, after_reset, kept + drive)
+        return HiddenState(Spike.apply(tested, self.surrogate), syn, mem)
 
 
 class CubaLI(nn.Module):
@@ -123,26 +144,36 @@ class CubaLI(nn.Module):
         out[t] = decay_mem out[t-1] + (1 - decay_mem) syn[t-1]
         syn[t] = decay_syn syn[t-1] + w_out spk[t-1]
 
-    `w_out` is (post, pre); `out` starts at -0.01.
+    `w_out` is (post, pre); `out` starts at -0.01. `dynamics` can choose syn[t] instead of syn[t-1],
+    and another start.
     """
 
     def __init__(
-        self, n_inputs: int, n_outputs: int, *, tau_mem0: float, tau_syn0: float, dt: float
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        tau_mem0: float,
+        tau_syn0: float,
+        dt: float,
+        dynamics: Dynamics = PUBLISHED,
     ) -> None:
         super().__init__()
+        self.dynamics = dynamics
         self.w_out = nn.Parameter(torch.zeros(n_outputs, n_inputs))
         self.tau = TimeConstants(n_outputs, tau_mem0, tau_syn0, dt)
 
     def initial_state(self, batch: int) -> ReadoutState:
         """`syn` zero and `out` at its initial value."""
         zero = self.w_out.new_zeros(batch, self.w_out.shape[0])
-        return ReadoutState(zero, zero + INITIAL_OUT)
+        return ReadoutState(zero, zero + self.dynamics.initial_out)
 
     def step(self, feed: Tensor, state: ReadoutState, factors) -> ReadoutState:
         """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
         decay_mem, gain_mem, decay_syn = factors
-        out = decay_mem * state.out + gain_mem * state.syn
-        return ReadoutState(decay_syn * state.syn + feed, out)
+        syn = decay_syn * state.syn + feed
+        drive = state.syn if self.dynamics.current == "previous" else syn
+        return ReadoutState(syn, decay_mem * state.out + gain_mem * drive)
 
 
 def inverse_softplus(value: float) -> float:

@@ -24,6 +24,9 @@ _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
 FORMAT_VERSION = 1  # of all that rsnnctl writes; counts up when the layout of any of it changes
 _MARK = b"rsnnctl container, "
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MAX_DEPTH = 4  # groups in groups
+_MAX_OBJECTS = 100_000  # groups and arrays
+_MAX_RATIO = 1100  # bytes of an array for each one stored; deflate reaches 1032
 
 
 @contextmanager
@@ -115,7 +118,9 @@ def open_container(path: Path, *, format: str) -> Iterator[h5py.File]:
     with _open_sealed(path) as file:
         found = str(file.attrs["format"])
         if found != format:
-            raise FileError(f"{path}: holds `{found}`; a file of format `{format}` is needed here")
+            raise FileError(
+                f"{path}: holds `{found[:60]}`; a file of format `{format}` is needed here"
+            )
         yield file
 
 
@@ -139,7 +144,12 @@ def read_label(path: Path) -> Label:
 
 def read_provenance(file: h5py.File) -> dict[str, Any]:
     """Return the `/provenance` group of an open container as a dictionary."""
-    return {key: json.loads(value) for key, value in file["provenance"].attrs.items()}
+    try:
+        return {key: json.loads(value) for key, value in file["provenance"].attrs.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise FileError(
+            f"{file.filename}: its provenance cannot be read; make the file again"
+        ) from error
 
 
 @contextmanager
@@ -156,7 +166,7 @@ def _open_sealed(path: Path) -> Iterator[h5py.File]:
             stream.seek(0)
             if not header.startswith(_MARK) or "format_version" not in file.attrs:
                 raise FileError(f"{path}: is HDF5 but not written by rsnnctl; make or name another")
-            version = int(file.attrs["format_version"])
+            version = _version(path, file)
             if version > FORMAT_VERSION:
                 raise FileError(
                     f"{path}: format version {version} is newer than {FORMAT_VERSION}, the newest"
@@ -167,7 +177,51 @@ def _open_sealed(path: Path) -> Iterator[h5py.File]:
                     f"{path}: its content does not match its checksum; the file was edited or"
                     " damaged, make it again"
                 )
+        _check_content(path, file)
         yield file
+
+
+def _version(path: Path, file: h5py.File) -> int:
+    try:
+        return int(file.attrs["format_version"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FileError(f"{path}: its format version is no number; make the file again") from error
+
+
+def _check_content(path: Path, file: h5py.File) -> None:
+    """Refuse what leads out of a file, goes in circles, or is far larger than what is stored."""
+    for name in ("format", "digest"):
+        if not isinstance(file.attrs.get(name), str):
+            raise FileError(f"{path}: has no text `{name}`; make the file again")
+    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
+    n_objects = 0
+    while waiting:
+        group, depth = waiting.pop()
+        n_objects += len(group)
+        if depth > _MAX_DEPTH or n_objects > _MAX_OBJECTS:
+            raise FileError(
+                f"{path}: groups lie more than {_MAX_DEPTH} deep or hold more than {_MAX_OBJECTS}"
+                " arrays; make the file again"
+            )
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise FileError(f"{path}: `{name}` is a link; make the file again")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                waiting.append((item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                _check_array(path, name, item)
+
+
+def _check_array(path: Path, name: str, array: h5py.Dataset) -> None:
+    if array.is_virtual or array.external:
+        raise FileError(f"{path}: `{name}` lies in another file; make the file again")
+    stored = array.id.get_storage_size()
+    if (array.nbytes or 0) > _MAX_RATIO * stored:
+        raise FileError(
+            f"{path}: `{name}` of shape {array.shape} needs {array.nbytes} bytes, of which {stored}"
+            " are stored; make the file again"
+        )
 
 
 def _seal(stream: BufferedReader | BufferedRandom) -> bytes:

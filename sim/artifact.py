@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import DataError, FileError
+from rsnnctl.errors import DataError, FileError, RsnnError
 from rsnnctl.files import create_container, open_container, read_provenance
 from sim import reference
 from sim.contract import NumericContract
@@ -72,10 +72,23 @@ def load_vectors(path: Path) -> tuple[NDArray[np.uint8], Trace]:
     """Read a file's golden run: its raster (n_steps, n_inputs) and every state word."""
     with open_container(path, format=FORMAT) as file:
         network = _read_network(path, file)
-        vectors = file["vectors"]
-        raster = vectors["raster"][()]
-        names = empty_trace(network, 0).variables
-        return raster, Trace({name: vectors[name.replace(".", "/")][()] for name in names})
+        try:
+            vectors = file["vectors"]
+            raster = np.asarray(vectors["raster"][()])
+            trace = empty_trace(network, len(raster))
+            words = {n: np.asarray(vectors[n.replace(".", "/")][()]) for n in trace.variables}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{path}: not a whole golden run: {error}; quantize it again"
+            ) from error
+    for name, array in {"raster": raster, **words}.items():
+        right = trace.variables.get(name, np.empty((len(raster), network.n_inputs), np.uint8))
+        if array.dtype != right.dtype or array.shape != right.shape:
+            raise DataError(
+                f"{path}: `{name}` of its golden run is {array.dtype} {array.shape}; {right.dtype}"
+                f" {right.shape} is needed, quantize it again"
+            )
+    return raster, Trace(words)
 
 
 def vector_raster(network: IntegerNetwork) -> NDArray[np.uint8]:
@@ -95,18 +108,39 @@ def _write(group: h5py.Group, name: str, array: NDArray) -> None:
     group.create_dataset(name, data=array, compression="gzip", shuffle=True, track_times=False)
 
 
+def _arrays(group: h5py.Group) -> dict[str, NDArray]:
+    """Every array of a layer by name.
+
+    Raises:
+        TypeError: one holds no numbers, or nothing.
+    """
+    arrays = {}
+    for name, data in group.items():
+        if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or not data.shape:
+            raise TypeError(f"`{name}` is no array of numbers")
+        arrays[name] = data[()]
+    return arrays
+
+
 def _read_network(path: Path, file: h5py.File) -> IntegerNetwork:
+    provenance = read_provenance(file)
     try:
         group = file["network"]
         contract = NumericContract.from_dict(json.loads(group.attrs["contract"]))
         n_hidden = sum(name.startswith("hidden") for name in group)
         layers: list[CubaLIF | CubaLI] = []
         for i in range(n_hidden):
-            arrays: dict[str, Any] = {name: data[()] for name, data in group[f"hidden{i}"].items()}
+            arrays: dict[str, Any] = _arrays(group[f"hidden{i}"])
             layers.append(CubaLIF(**{"w_rec": None, **arrays}))
-        readout = {name: data[()] for name, data in group["readout"].items()}
+        readout: dict[str, Any] = _arrays(group["readout"])
         layers.append(CubaLI(n_heads=int(group.attrs["n_heads"]), **readout))
         dt = float(group.attrs["dt"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not a complete network: {error}; quantize it again") from error
-    return IntegerNetwork(tuple(layers), contract, dt, read_provenance(file))
+        return IntegerNetwork(tuple(layers), contract, dt, provenance)
+    except RsnnError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError),
+        *(OverflowError, RecursionError),  # of numbers and of JSON
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: not a complete network: {reason}; quantize it again") from error

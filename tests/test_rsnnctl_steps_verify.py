@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,8 +22,7 @@ RIGHT = kernels.run_backend
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     """A network's file; the backends are `numba` and `other`, which is right."""
-    other = SimpleNamespace(run_backend=RIGHT)
-    monkeypatch.setattr(step, "formats", lambda: {"other": other})
+    monkeypatch.setattr(step, "exported", lambda: {"other": RIGHT})
     network = random_network(np.random.default_rng(5), n_inputs=30, hidden=(20,), n_heads=2)
     path = tmp_path / NAMES[0]
     save_network(network, path)

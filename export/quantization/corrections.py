@@ -130,6 +130,8 @@ def refit_readout(
     ]
     out_scale = np.concatenate([r.grid.unit for r in rounded]) * gain / 2.0**c.frac_bits
     low, high = signed_range(c.mem_bits)
+    published = np.array_equal(np.trunc(INITIAL_OUT / readout.out_scale), readout.initial_out)
+    initial = INITIAL_OUT if published else readout.initial_out * readout.out_scale
     return replace(
         network,
         layers=(
@@ -138,7 +140,7 @@ def refit_readout(
                 readout,
                 w_out=np.concatenate([r.w_in for r in rounded]),
                 out_scale=out_scale,
-                initial_out=np.clip(np.trunc(INITIAL_OUT / out_scale), low, high).astype(np.int64),
+                initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
             ),
         ),
     )

@@ -28,7 +28,7 @@ def evaluate_files(
     part: str = "test",
     precision: str = "float32",
     baselines: bool = False,
-    gru: bool = False,
+    gru: bool = True,
     harness: bool = False,
 ) -> list[Row]:
     """Evaluate every file on every session: a row each, and their mean where there are several.
@@ -38,9 +38,10 @@ def evaluate_files(
         sessions: recordings; none means the recording of each file's run.
         part: `train`, `validation`, `test` or `all` of each session.
         precision: in which float models compute.
-        baselines: add ridge regression and a Kalman filter on each session, learned from its train
-            and validation part; their rows are always of the test part.
-        gru: add a GRU of tinyRSNN's size likewise, which takes up to a minute or two a session.
+        baselines: add ridge regression, a Kalman filter and a GRU of tinyRSNN's size on each
+            session, learned from its train and validation part; their rows are always of the test
+            part.
+        gru: of the baselines, whether the GRU too, which takes up to a minute or two a session.
         harness: add what NeuroBench's own harness finds for each float model.
 
     Raises:
@@ -63,20 +64,19 @@ def evaluate_files(
             if len(metrics) > 1:
                 rows.append(metrics_row(name, "all", mean_metrics(metrics)))
     for session in loaded.values():
-        for baseline in _baselines(session, baselines, gru):
+        for baseline in _baselines(session, gru) if baselines else ():
             rows.append(baseline.row(f"{session.name} (test)"))
     return rows
 
 
-def _baselines(session: Session, quick: bool, gru: bool) -> Iterator[Baseline]:
+def _baselines(session: Session, gru: bool) -> Iterator[Baseline]:
     """Decoders without spikes: the ones that take seconds, the one that takes a training."""
-    if quick:
-        from rsnn.baselines.kalman import kalman
-        from rsnn.baselines.ridge import HISTORIES, ridge
+    from rsnn.baselines.kalman import kalman
+    from rsnn.baselines.ridge import HISTORIES, ridge
 
-        yield ridge(session, split_session(session))
-        yield ridge(session, split_session(session), histories=HISTORIES)
-        yield kalman(session, split_session(session))
+    yield ridge(session, split_session(session))
+    yield ridge(session, split_session(session), histories=HISTORIES)
+    yield kalman(session, split_session(session))
     if gru:
         from rsnn.baselines.gru import train_gru
 

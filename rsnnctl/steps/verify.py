@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from export import formats
+from export import backends as exported
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
 from rsnnctl.errors import MismatchError, RangeError
@@ -45,8 +45,7 @@ def verify_file(path: Path, source: Path | None, steps: int) -> Report:
         raster = random_raster(steps, network.n_inputs, dt=network.dt)
     else:
         raster = load_stream(source).raster[:steps]
-    backends = {"numba": kernels.run_backend}
-    backends |= {name: module.run_backend for name, module in formats().items()}
+    backends = {"numba": kernels.run_backend} | exported()
     rasters = [golden, raster]
     report = verify(network, rasters, backends)
     results = dict(report.backends)

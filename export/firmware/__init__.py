@@ -1,0 +1,1 @@
+"""What `export/c.py` is made of."""

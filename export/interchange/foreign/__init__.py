@@ -1,0 +1,1 @@
+"""NIR graphs that others wrote, without our contract: from nodes and edges to layers of arrays."""

@@ -1,0 +1,55 @@
+"""From a graph without a contract to a float model."""
+
+from typing import Any
+
+import nir
+
+from export.interchange.foreign.chain import chain_of
+from export.interchange.foreign.flatten import flatten
+from export.interchange.foreign.layers import TimeStep, layer_of
+from rsnn.dynamics import Dynamics
+from rsnn.from_arrays import model_of
+from rsnn.model import RSNN
+from rsnnctl.errors import RangeError
+
+ORDERS: dict[str, dict[str, Any]] = {
+    "at-once": {"current": "new", "fires_on": "new_membrane"},
+    "delayed-reset": {"current": "new", "fires_on": "previous_membrane"},
+    "published": {"current": "previous", "fires_on": "previous_membrane"},
+}
+RESETS: dict[str, dict[str, Any]] = {
+    "zero": {"reset": "zero", "reset_drops_input": True},
+    "subtract": {"reset": "subtract", "reset_drops_input": False},
+}
+
+
+def dynamics_of(order: str, reset: str) -> Dynamics:
+    """What NIR leaves open, by the names of `import-nir`'s options; readouts start at 0.
+
+    Raises:
+        RangeError: no such order or reset.
+    """
+    for option, value, known in (("--order", order, ORDERS), ("--reset", reset, RESETS)):
+        if value not in known:
+            raise RangeError(f"{option} is {value}; known: {', '.join(known)}")
+    return Dynamics(**ORDERS[order], **RESETS[reset], initial_out=0.0)
+
+
+def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> RSNN:
+    """Make a float model of a graph.
+
+    Connections get the delay of one step that all of a model's have, so against readers whose
+    input arrives at once, layer k (from 0) is k + 1 steps late and the readout one more.
+
+    Args:
+        graph: nodes and edges; types need not have been checked.
+        time: dt and discretization.
+        dynamics: order of a step and reset.
+
+    Raises:
+        DataError: the graph, a node or a parameter cannot be represented; the text names it.
+        RangeError: it is too large.
+    """
+    stages = chain_of(flatten(graph))
+    layers = [layer_of(stage, time) for stage in stages]
+    return model_of(layers[:-1], layers[-1], time.dt, dynamics)

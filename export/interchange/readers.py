@@ -1,0 +1,106 @@
+"""Who a NIR graph is for: how each reader turns a node into decays, gains and a threshold.
+
+NIR is continuous in time, so its reader decides what one step does. With the box convention, in
+which a spike is an input of height 1 for the length of one step, all of them compute
+
+    syn' = d_syn syn + (1 - d_syn) w_in S          mem' = d_mem mem + (1 - d_mem) r syn
+
+and differ in d: `exp(-dt / tau)` is exact, `1 - dt / tau` is forward Euler. A `Reader` says which,
+with which dt, and what else a graph must look like for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import RangeError
+from sim.contract import NumericContract
+
+Floats = NDArray[np.floating]
+_NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a graph must look like for one reader.
+
+    Attributes:
+        name: as in `export-nir --for`.
+        euler: discretizes by forward Euler, and with input of the same step.
+        dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
+        nested: recurrence as a graph in the graph, with names that sort in the order of signals.
+        one_threshold: all neurons of a layer share one, so their rows carry the difference.
+        subtracts: can be told to reset by subtraction.
+        how: a Python line that reads `graph`, with the network's `dt` to fill in.
+    """
+
+    name: str
+    euler: bool = False
+    dt: float | None = None
+    nested: bool = False
+    one_threshold: bool = False
+    subtracts: bool = False
+    how: str = ""
+
+    def time_constant(self, decay: Floats, dt: float) -> Floats:
+        """The tau, in seconds, that this reader turns into a decay factor of 0..1."""
+        if self.euler:
+            with np.errstate(divide="ignore"):
+                return (self.dt or dt) * np.minimum(1.0 / (1.0 - decay), _NEVER_DECAYS)
+        with np.errstate(divide="ignore"):
+            return -dt / np.log(decay)
+
+    def unit_gain(self, decay: Floats) -> Floats:
+        """What `w_in` or `r` must be for a gain of 1 a step; 1 where the gain is 0 anyway."""
+        if self.euler:
+            return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
+        return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
+
+    def differs(self, contract: NumericContract) -> dict[str, Any]:
+        """Contract fields in which this reader does something else, with what it does."""
+        if not self.euler:
+            return {}
+        does: dict[str, Any] = {
+            "current": "new",
+            "fires_on": "new_membrane",
+            "reset": "zero",
+            "reset_drops_input": True,
+        }
+        if self.subtracts and contract.reset == "subtract":
+            does |= {"reset": "subtract", "reset_drops_input": False}
+        return {key: value for key, value in does.items() if getattr(contract, key) != value}
+
+
+READERS = {
+    reader.name: reader
+    for reader in (
+        Reader("exact", how="rsnnctl import-nir"),
+        Reader(
+            "norse",
+            euler=True,
+            subtracts=True,
+            how="norse.torch.utils.import_nir.from_nir(graph, dt={dt})",
+        ),
+        Reader(
+            "snntorch",
+            euler=True,
+            dt=1e-4,
+            nested=True,
+            one_threshold=True,
+            how="snntorch.import_nir.import_from_nir(graph)",
+        ),
+    )
+}
+
+
+def reader_named(name: str) -> Reader:
+    """The reader of that name.
+
+    Raises:
+        RangeError: there is none.
+    """
+    if name not in READERS:
+        raise RangeError(f"--for is {name}; known: {', '.join(READERS)}")
+    return READERS[name]

@@ -1,0 +1,195 @@
+/* Integer network @DIGEST@
+ * See @NAME@.h. One spike adds one row of weights to the sums that arrive in the next step.
+ */
+#include "@NAME@.h"
+
+#include <string.h>
+#if defined(__ARM_FEATURE_DSP)
+#include <arm_acle.h>
+#endif
+
+/* The numeric contract. */
+#define CURRENT_IS_PREVIOUS @CURRENT_IS_PREVIOUS@
+#define FIRES_ON_PREVIOUS @FIRES_ON_PREVIOUS@
+#define FIRES_AT_EQUAL @FIRES_AT_EQUAL@
+#define RESET_TO_ZERO @RESET_TO_ZERO@
+#define RESET_DROPS_INPUT @RESET_DROPS_INPUT@
+#define ROUND_TO_ZERO @ROUND_TO_ZERO@
+#define HAS_BIAS @HAS_BIAS@ /* what a neuron adds to its current in each step */
+#define DECAY_FRAC @DECAY_FRAC@u
+#define FRAC_BITS @FRAC_BITS@u
+#define SYN_BITS @SYN_BITS@u
+#define MEM_BITS @MEM_BITS@u
+/* What a sum does that does not fit: NEVER where worst cases of the weights exclude it. */
+#define NEVER 0
+#define SATURATE 1
+#define WRAP 2
+#define OVERFLOW_SYN @OVERFLOW_SYN@
+#define OVERFLOW_MEM @OVERFLOW_MEM@
+
+typedef @SUM_TYPE@ sum_t; /* holds every sum before it is fitted into its word */
+
+typedef struct {
+    int32_t threshold;
+#if HAS_BIAS
+    int32_t bias;
+#endif
+    @DECAY_TYPE@ decay_syn;
+    @DECAY_TYPE@ decay_mem;
+    uint8_t e_in; /* left shifts of what arrives from below and through the recurrence */
+    uint8_t e_rec;
+} neuron;
+
+/* @TABLES@ */
+
+/* word * decay / 2^DECAY_FRAC, in the way that suits the core; all give the same result. */
+#if defined(__ARM_ARCH_6M__) /* no product of 64 bits: those of the word's halves fit in 32 */
+static inline int32_t decayed(int32_t word, uint32_t decay)
+{
+    uint32_t low = ((uint32_t)word & 0xffffu) * decay;
+    int32_t high = (word >> 16) * (int32_t)decay;
+#if ROUND_TO_ZERO
+    low += word < 0 ? (1u << DECAY_FRAC) - 1u : 0u;
+#endif
+    return high * (1 << (16u - DECAY_FRAC)) + (int32_t)(low >> DECAY_FRAC);
+}
+#elif @HAS_HEADROOM@ /* words have two bits to spare: the result is the upper half of a product */
+static inline int32_t decayed(int32_t word, uint32_t decay)
+{
+    int64_t product = (int64_t)(word * 2) * (int32_t)(decay << (31u - DECAY_FRAC));
+#if ROUND_TO_ZERO
+    product += word < 0 ? 0xffffffffu : 0u;
+#endif
+    return (int32_t)(product >> 32);
+}
+#else
+static inline int32_t decayed(int32_t word, uint32_t decay)
+{
+    int64_t product = (int64_t)word * (int64_t)decay;
+#if ROUND_TO_ZERO
+    product += word < 0 ? (1 << DECAY_FRAC) - 1 : 0;
+#endif
+    return (int32_t)(product >> DECAY_FRAC);
+}
+#endif
+
+#if OVERFLOW_SYN != NEVER || OVERFLOW_MEM != NEVER
+static inline int32_t fitted(int64_t sum, uint32_t bits, int rule)
+{
+    int64_t half = (int64_t)1 << (bits - 1u);
+    if (rule == WRAP)
+        sum = (int64_t)(((uint64_t)sum + (uint64_t)half) & (((uint64_t)half << 1u) - 1u)) - half;
+    else if (rule == SATURATE)
+        sum = sum < -half ? -half : sum > half - 1 ? half - 1 : sum;
+    return (int32_t)sum;
+}
+#else
+#define fitted(sum, bits, rule) ((int32_t)(sum))
+#endif
+
+#if @HAS_LANES@
+/* Four sums of 16 bits lie in two words: the second has those of bytes 1 and 3, the first all bytes,
+ * from which the second's are taken off when it is read. Weights are stored plus 128, so that no sum
+ * is negative; 128 for each row that was added is taken off again, too. */
+static void add_lanes(uint32_t *sums, const uint32_t *row, uint32_t n_words)
+{
+    const uint32_t *end = row + n_words;
+    do {
+        uint32_t weights = *row++;
+        sums[0] += weights;
+#if defined(__ARM_FEATURE_DSP)
+        sums[1] = __uxtab16(sums[1], weights >> 8u | weights << 24u);
+#else
+        sums[1] += (weights >> 8u) & 0x00ff00ffu;
+#endif
+        sums += 2;
+    } while (row != end);
+}
+#endif
+
+/* Sums of their own words, for wide weights and many of them. */
+static inline void add_plain(int32_t *sums, const @WEIGHT_TYPE@ *row, uint32_t n)
+{
+    for (; n != 0u; n--)
+        *sums++ += *row++;
+}
+
+static inline int32_t integrated(int32_t kept, int32_t drive)
+{
+    return fitted((sum_t)kept + drive, MEM_BITS, OVERFLOW_MEM);
+}
+
+/* The synaptic current after a step in which `acc` arrives. */
+static inline int32_t new_current(int32_t syn, const neuron *constant, sum_t acc)
+{
+    acc = acc * (sum_t)(1 << FRAC_BITS);
+#if HAS_BIAS
+    acc += constant->bias;
+#endif
+    return fitted(decayed(syn, constant->decay_syn) + acc, SYN_BITS, OVERFLOW_SYN);
+}
+
+/* A neuron's step; `acc` is what arrives. Returns 1 if it fires. */
+static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
+{
+    int32_t old_syn = words->syn, old_mem = words->mem, threshold = constant->threshold;
+    int32_t kept = decayed(old_mem, constant->decay_mem);
+    int32_t syn = new_current(old_syn, constant, acc);
+    int32_t drive = CURRENT_IS_PREVIOUS ? old_syn : syn;
+#if FIRES_ON_PREVIOUS
+    int32_t tested = old_mem;
+#else
+    int32_t tested = integrated(kept, drive);
+#endif
+    words->syn = syn;
+    if (FIRES_AT_EQUAL ? tested >= threshold : tested > threshold) {
+        sum_t after = RESET_TO_ZERO ? 0 : (sum_t)kept - threshold;
+        if (!RESET_DROPS_INPUT)
+            after += drive;
+        words->mem = fitted(after, MEM_BITS, OVERFLOW_MEM);
+        return 1;
+    }
+    words->mem = FIRES_ON_PREVIOUS ? integrated(kept, drive) : tested;
+    return 0;
+}
+
+/* A readout row's step. */
+static inline int32_t step_row(@NAME@_words *words, const neuron *constant, sum_t acc)
+{
+    int32_t syn = new_current(words->syn, constant, acc);
+    int32_t drive = CURRENT_IS_PREVIOUS ? words->syn : syn;
+    words->mem = integrated(decayed(words->mem, constant->decay_mem), drive);
+    words->syn = syn;
+    return words->mem;
+}
+
+void @NAME@_init(@NAME@_state *state)
+{
+    memset(state, 0, sizeof *state);
+/* @INIT@ */
+}
+
+/* @DELIVER@ */
+
+/* The step of every neuron, with what has arrived; then the spikes set out. */
+static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
+{
+/* @ADVANCE@ */
+}
+
+void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
+                 int32_t out[@NAME@_N_ROWS])
+{
+    advance(state, out);
+    for (uint32_t k = 0; k < n_events; k++)
+        deliver_input(state, events[k]);
+}
+
+void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS])
+{
+    advance(state, out);
+    for (uint32_t byte = 0; byte < (@NAME@_N_INPUTS + 7u) / 8u; byte++)
+        for (uint32_t left = bitmap[byte], bit = 0; left != 0u; left >>= 1u, bit++)
+            if (left & 1u)
+                deliver_input(state, 8u * byte + bit);
+}

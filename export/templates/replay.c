@@ -1,0 +1,110 @@
+/* Replays the raster in `replay.in` and writes every state word of every step to `replay.out`, and
+ * what the counter says of every step to `replay.count`, where there is one.
+ * In: two uint32, steps given as events and steps in all; then one byte a channel and step.
+ * Out: int32 a word, the spikes, currents and membranes of each layer, as a trace has them.
+ */
+#include "@NAME@.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+/* SysTick, which counts down in 24 bits; under QEMU's -icount its ticks are instructions. */
+#define SYST ((volatile uint32_t *)0xe000e010u)
+static void counter_start(void)
+{
+    SYST[1] = 0xffffffu;
+    SYST[2] = 0;
+    SYST[0] = 5;
+}
+static uint32_t counter(void)
+{
+    return 0xffffffu - SYST[2];
+}
+#define COUNTER_BITS 24u
+#elif defined(__riscv)
+static void counter_start(void)
+{
+}
+static uint32_t counter(void)
+{
+    uint32_t count;
+    __asm__ volatile("csrr %0, minstret" : "=r"(count));
+    return count;
+}
+#define COUNTER_BITS 32u
+#else
+static void counter_start(void)
+{
+}
+static uint32_t counter(void)
+{
+    return 0;
+}
+#define COUNTER_BITS 32u
+#endif
+
+static @NAME@_state state;
+static int32_t spk[@LARGEST@];
+static int32_t column[@LARGEST@];
+static FILE *output;
+
+static void give(const int32_t *words, uint32_t n)
+{
+    fwrite(words, sizeof *words, n, output);
+}
+
+static void give_layer(const @NAME@_words *words, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        column[i] = words[i].syn;
+    give(column, n);
+    for (uint32_t i = 0; i < n; i++)
+        column[i] = words[i].mem;
+    give(column, n);
+}
+
+static void give_all(void)
+{
+/* @GIVE@ */
+}
+
+int main(void)
+{
+    static uint8_t row[@NAME@_N_INPUTS];
+    static uint8_t bitmap[(@NAME@_N_INPUTS + 7u) / 8u];
+    static uint16_t events[@NAME@_N_INPUTS];
+    int32_t out[@NAME@_N_ROWS];
+    uint32_t steps[2];
+    FILE *input = fopen("replay.in", "rb"), *counts = fopen("replay.count", "wb");
+    output = fopen("replay.out", "wb");
+    if (!input || !output || !counts || fread(steps, sizeof *steps, 2, input) != 2)
+        return 1;
+    @NAME@_init(&state);
+    counter_start();
+    for (uint32_t t = 0; t < steps[1]; t++) {
+        uint16_t n_events = 0;
+        if (fread(row, 1, sizeof row, input) != sizeof row)
+            return 1;
+        memset(bitmap, 0, sizeof bitmap);
+        for (uint32_t c = 0; c < @NAME@_N_INPUTS; c++)
+            if (row[c]) {
+                events[n_events++] = (uint16_t)c;
+                bitmap[c / 8u] = (uint8_t)(bitmap[c / 8u] | 1u << c % 8u);
+            }
+        uint32_t count = counter();
+        if (t < steps[0])
+            @NAME@_step(&state, events, n_events, out);
+        else
+            @NAME@_step_bitmap(&state, bitmap, out);
+        count = (counter() - count) << (32u - COUNTER_BITS) >> (32u - COUNTER_BITS);
+        fwrite(&count, sizeof count, 1, counts);
+        for (uint32_t i = 0; i < @NAME@_N_ROWS; i++)
+            if (out[i] != state.readout[i].mem)
+                return 2;
+        give_all();
+    }
+    fclose(counts);
+    fclose(output);
+    return 0;
+}

@@ -1,0 +1,27 @@
+"""This machine: the same C, compiled by its own compiler."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.c import compile_replay, replay
+from hw_targets.machines.target import Limits, Run, Target
+from sim.network import IntegerNetwork
+
+
+def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
+    return Run(replay(network, raster, [str(program)], folder)[0], None)
+
+
+TARGET = Target(
+    name="host_c",
+    description="this machine, by its C compiler",
+    limits=Limits(),
+    contract="any",
+    format="c",
+    tools={"cc": "gcc"},
+    energy="none",
+    build=compile_replay,
+    run=_run,
+)

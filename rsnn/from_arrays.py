@@ -1,0 +1,97 @@
+"""A float model of plain arrays, as an importer finds them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rsnn.dynamics import Dynamics
+from rsnn.model import RSNN, Architecture, Head
+from rsnnctl.errors import RangeError
+
+MAX_WEIGHTS = 1 << 26  # half a gigabyte in float64
+_NO_MEMORY = 1e-3  # steps: exp(-1000) is 0 in every float
+_TAU_MEM0, _TAU_SYN0 = 0.020, 0.010  # s, what the trained factors multiply
+
+
+@dataclass(frozen=True)
+class LayerArrays:
+    """Weights and decay factors of a layer, in the units of `rsnn.neurons`.
+
+    Attributes:
+        w_in: (post, pre).
+        w_rec: (post, post), or None.
+        decay_mem, decay_syn: (post,), from 0 to below 1.
+    """
+
+    w_in: NDArray[np.float64]
+    w_rec: NDArray[np.float64] | None
+    decay_mem: NDArray[np.float64]
+    decay_syn: NDArray[np.float64]
+
+
+def model_of(
+    hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, dynamics: Dynamics
+) -> RSNN:
+    """Make a model in float64, which keeps decay factors as exact as they were given.
+
+    Args:
+        hidden: at least one layer; where only some are recurrent, the others get zero weights.
+        readout: one head.
+        dt: seconds a step.
+        dynamics: the order of a step.
+
+    Raises:
+        RangeError: more weights than any network of this kind has.
+    """
+    recurrent = any(layer.w_rec is not None for layer in hidden)
+    check_size(
+        [layer.w_in.shape for layer in (*hidden, readout)]
+        + [(len(layer.w_in),) * 2 for layer in hidden if recurrent]
+    )
+    model = RSNN(
+        Architecture(
+            hidden[0].w_in.shape[1],
+            tuple(len(layer.w_in) for layer in hidden),
+            (Head(_TAU_MEM0, _TAU_SYN0),),
+            len(readout.w_in),
+            recurrent=recurrent,
+            tau_mem0=_TAU_MEM0,
+            tau_syn0=_TAU_SYN0,
+            dt=dt,
+            dynamics=dynamics,
+        )
+    ).double()
+    with torch.no_grad():
+        modules: list = [*model.hidden, model.heads[0]]
+        for arrays, module in zip((*hidden, readout), modules, strict=True):
+            weights = module.w_out if module is modules[-1] else module.w_in
+            weights.copy_(torch.from_numpy(arrays.w_in))
+            if arrays.w_rec is not None:
+                module.w_rec.copy_(torch.from_numpy(arrays.w_rec))
+            module.tau.mem_param.copy_(_parameter(arrays.decay_mem, dt, _TAU_MEM0))
+            module.tau.syn_param.copy_(_parameter(arrays.decay_syn, dt, _TAU_SYN0))
+    return model.eval()
+
+
+def check_size(shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuse matrices that together would fill the memory, before they are made.
+
+    Raises:
+        RangeError: they have more than `MAX_WEIGHTS` elements.
+    """
+    total = sum(rows * columns for rows, columns in shapes)
+    if total > MAX_WEIGHTS:
+        raise RangeError(
+            f"the network would have {total} weights; at most {MAX_WEIGHTS} are taken, import a"
+            " smaller one"
+        )
+
+
+def _parameter(decay: NDArray[np.float64], dt: float, tau0: float) -> torch.Tensor:
+    """What softplus and exp turn into a decay factor."""
+    with np.errstate(divide="ignore"):
+        tau = np.maximum(-dt / np.log(decay), _NO_MEMORY * dt) / tau0
+    return torch.from_numpy(tau + np.log(-np.expm1(-tau)))

@@ -1,0 +1,1 @@
+"""Commands of `cli.py` by what they are about: parse, call, print; only click at the top."""

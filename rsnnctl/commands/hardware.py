@@ -1,0 +1,56 @@
+"""`targets`, `check`, `build`: networks on hardware."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from rsnnctl.commands.options import FILE, json_option
+
+commands = click.Group()
+target_option = click.option("--target", required=True, help="A name that `targets` lists.")
+
+
+@commands.command()
+@json_option
+def targets(as_json: bool) -> None:
+    """List the hardware that networks can be built for, its limits and missing tools."""
+    from rsnnctl import show
+    from rsnnctl.steps.hardware import list_targets
+
+    rows = list_targets()
+    show.print_json(rows) if as_json else show.print_table(rows)
+
+
+@commands.command()
+@click.argument("network", type=FILE, required=False)
+@target_option
+@json_option
+def check(network: Path | None, target: str, as_json: bool) -> None:
+    """Tell what a network costs on a target and every limit that it breaks; exit 1 if any."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.hardware import check_file
+
+    found = check_file(network or runs.default_file(runs.NETWORK), target)
+    if as_json:
+        show.print_json(found)
+    else:
+        show.print_facts({key: found[key] for key in found if key != "violations"})
+        for line in found["violations"] or [f"fits {target}"]:
+            click.echo(line)
+    if found["violations"]:
+        sys.exit(1)
+
+
+@commands.command()
+@click.argument("network", type=FILE, required=False)
+@target_option
+@click.option("-o", "--output", type=FILE, help="Folder; default: `firmware` beside the network.")
+def build(network: Path | None, target: str, output: Path | None) -> None:
+    """Write a firmware project: C sources, Makefile, example with the golden run as self-test."""
+    from rsnnctl import runs
+    from rsnnctl.steps.hardware import build_file
+
+    source = network or runs.default_file(runs.NETWORK)
+    for path in build_file(source, target, output or source.parent / "firmware"):
+        click.echo(path)

@@ -1,0 +1,97 @@
+"""What others write comes in, and networks go out in the formats that others read."""
+
+from pathlib import Path
+
+import click
+
+from rsnnctl.commands.options import FILE, output_option
+
+commands = click.Group()
+
+
+@commands.command("import-weights")
+@click.argument("weights", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: a new run folder.")
+def import_weights(weights: Path, output: Path | None) -> None:
+    """Read a published state dict (.pth) into a float model."""
+    from rsnn.checkpoint import import_published, save_model
+    from rsnnctl import runs
+    from rsnnctl.provenance import provenance
+
+    model = import_published(weights)
+    facts = provenance("import-weights", weights=weights.name)
+    if output is not None:
+        save_model(model, output, facts)
+        click.echo(output)
+        return
+    with runs.new_run(weights.stem, {"command": "import-weights"}) as folder:
+        save_model(model, folder / runs.MODEL, facts)
+    click.echo(runs.latest() / runs.MODEL)
+
+
+@commands.command("export-nir")
+@click.argument("network", type=FILE, required=False)
+@click.option("--for", "reader", default="exact", show_default=True, help="Or norse or snntorch.")
+@output_option("NIR file (.nir)")
+def export_nir(network: Path | None, reader: str, output: Path | None) -> None:
+    """Write the NIR graph for a reader, with the numeric contract as metadata."""
+    from rsnnctl import runs, show
+    from rsnnctl.steps.interchange import export_nir_file
+
+    source = network or runs.default_file(runs.NETWORK)
+    target, remarks = export_nir_file(source, reader=reader, output=output)
+    click.echo(target)
+    for remark in remarks:
+        show.say(remark)
+
+
+@commands.command("import-nir")
+@click.argument("graph", type=FILE)
+@click.option("--dt", type=float, help="Seconds a step; where the graph has no contract.")
+@click.option("--discretization", default="exact", show_default=True, help="Or euler; likewise.")
+@click.option(
+    "--order", default="at-once", show_default=True, help="Or delayed-reset or published; likewise."
+)
+@click.option("--reset", default="zero", show_default=True, help="Or subtract; likewise.")
+@output_option("Integer network (.int.h5), or float model (.rsnn.h5) without a contract")
+def import_nir(graph: Path, **options) -> None:
+    """Read a NIR graph: with our contract the same integers, without it a float model."""
+    from rsnnctl import show
+    from rsnnctl.steps.interchange import import_nir_file
+
+    target, digest, remarks = import_nir_file(graph, **options)
+    click.echo(f"{target}\ndigest {digest}")
+    for remark in remarks:
+        show.say(remark)
+
+
+@commands.command("export-onnx")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")
+def export_onnx(network: Path | None, output: Path | None) -> None:
+    """Write ONNX in integers: one step with its state, and the loop over time."""
+    from export.onnx import SUFFIX, export_onnx
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    stem = source.name.removesuffix(".int.h5")
+    folder = output or source.parent
+    step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
+    export_onnx(load_network(source), step, scan)
+    click.echo(f"{step}\n{scan}")
+
+
+@commands.command("export-c")
+@click.argument("network", type=FILE, required=False)
+@click.option("-o", "--output", type=FILE, help="Folder; default: `c` beside the network.")
+@click.option("--name", default="rsnn", show_default=True, help="Of the files and functions.")
+def export_c(network: Path | None, output: Path | None, name: str) -> None:
+    """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
+    from export.c import export_c
+    from rsnnctl import runs
+    from sim.artifact import load_network
+
+    source = network or runs.default_file(runs.NETWORK)
+    for path in export_c(load_network(source), output or source.parent / "c", name):
+        click.echo(path)

@@ -1,0 +1,313 @@
+"""Conformance cases: small networks in which implementations of the numeric contract go wrong.
+
+Each case is a network and an input; its right answer is what `sim/reference.py` computes. Nothing
+here depends on a generator of random numbers of some library, so a version has the same cases
+everywhere.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim.contract import PAPER, NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+
+VERSION = 1  # counts up when a case changes; new cases come at the end, before `again`
+_DT = 0.004
+_ALTERNATIVES = {
+    "current": "new",
+    "fires_on": "new_membrane",
+    "fires_when": ">=",
+    "reset": "subtract",
+    "reset_drops_input": False,
+    "rounding": "floor",
+    "overflow_syn": "wrap",
+    "overflow_mem": "wrap",
+}
+_AT_THRESHOLD: dict[Literal[">", ">="], str] = {">": "silent", ">=": "fires"}
+_BEYOND: dict[Literal["saturate", "wrap"], str] = {
+    "saturate": "saturate at",
+    "wrap": "wrap around",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its input, and what there is to get wrong.
+
+    Attributes:
+        name: short, fit for a file.
+        what: in words.
+        network: the network.
+        raster: input spikes (n_steps, n_inputs) uint8.
+    """
+
+    name: str
+    what: str
+    network: IntegerNetwork
+    raster: NDArray[np.uint8]
+
+
+def covering_contracts() -> list[NumericContract]:
+    """Six contracts, `PAPER` first, in which any two choices occur in all four combinations.
+
+    Each choice departs from `PAPER` in another 3 of 5 contracts, and any two sets of 3 out of 5
+    meet: Kleitman and Spencer, Discrete Mathematics 6 (1973).
+    """
+    departs = dict(zip(_ALTERNATIVES, combinations(range(5), 3), strict=False))
+    others = [
+        {name: value for name, value in _ALTERNATIVES.items() if i in departs[name]}
+        for i in range(5)
+    ]
+    return [PAPER, *(replace(PAPER, **changes) for changes in others)]  # type: ignore[arg-type]
+
+
+def cases() -> list[Case]:
+    """Every case, in the order in which they are meant to run."""
+    found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
+    first = found[0]
+    what = f"`{first.name}` once more: nothing may be left over from other runs"
+    return [*found, replace(first, name="again", what=what)]
+
+
+def _contracts() -> list[Case]:
+    found = []
+    for i, contract in enumerate(covering_contracts()):
+        narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
+        changed = [name for name in _ALTERNATIVES if getattr(contract, name) != _paper(name)]
+        what = "two layers, two heads, narrow states; " + (
+            f"departs from `paper` in {', '.join(changed)}" if changed else "contract `paper`"
+        )
+        name = f"contract-{i}"
+        found.append(Case(name, what, _drawn(name, narrow), _spikes(name, 48, 8)))
+    widest = replace(PAPER, decay_frac=16, frac_bits=16, weight_bits=16)
+    narrowest = replace(
+        PAPER, decay_frac=1, frac_bits=0, weight_bits=2, syn_bits=2, mem_bits=2, fires_when=">="
+    )
+    for name, contract in (("widest", widest), ("narrowest", narrowest)):
+        for rounding in ("toward_zero", "floor"):
+            network = _drawn(name, replace(contract, rounding=rounding))
+            what = f"the {name} words that a contract can have, rounding {rounding}"
+            found.append(Case(f"{name}-{rounding}", what, network, _spikes(name, 48, 8)))
+    return found
+
+
+def _ties() -> list[Case]:
+    """Membranes that count spikes one by one and so meet their thresholds exactly."""
+    found = []
+    for fires_on in ("previous_membrane", "new_membrane"):
+        for fires_when, name in _AT_THRESHOLD.items():
+            contract = replace(PAPER, frac_bits=0, fires_on=fires_on, fires_when=fires_when)
+            network = _hand_made(
+                contract, [[1], [2], [-1], [0]], threshold=[3, 4, -2, 0], syn=0.0, mem=1.0
+            )
+            what = f"membranes exactly at threshold; fires when {fires_on} {fires_when} threshold"
+            found.append(Case(f"tie-{name}-{fires_on}", what, network, np.ones((16, 1), np.uint8)))
+    return found
+
+
+def _decays() -> list[Case]:
+    impulse = np.zeros((40, 1), np.uint8)
+    impulse[:2] = 1
+    found = []
+    for rounding in ("toward_zero", "floor"):
+        contract = replace(PAPER, frac_bits=3, rounding=rounding)
+        network = _hand_made(contract, [[-100], [-37], [-1], [5]], syn=0.71, mem=0.83)
+        what = f"negative states decay after a short input, rounding {rounding}"
+        found.append(Case(f"negative-{rounding}", what, network, impulse))
+        contract = replace(contract, frac_bits=16)
+        network = _hand_made(
+            contract, [[-128], [-128], [127]], e_in=15, syn=[0.9998, 1.0, 0.5], mem=[0.5, 1.0, 1.0]
+        )
+        what = f"states at -2^31 and 2^31 - 1 decay, rounding {rounding}"
+        found.append(Case(f"int-min-{rounding}", what, network, impulse))
+    network = _hand_made(PAPER, [[9]] * 4, syn=[0.0, 0.0, 1.0, 1.0], mem=[0.0, 1.0, 0.0, 1.0])
+    found.append(Case("decay-ends", "decays of 0 and of unity", network, impulse))
+    return found
+
+
+def _overflows() -> list[Case]:
+    found = []
+    for overflow, text in _BEYOND.items():
+        contract = replace(
+            PAPER, syn_bits=11, mem_bits=10, overflow_syn=overflow, overflow_mem=overflow
+        )
+        for reset in ("zero", "subtract"):
+            chosen = replace(contract, reset=reset, reset_drops_input=reset == "zero", frac_bits=3)
+            network = _hand_made(
+                chosen,
+                [[127], [-128], [90]],
+                w_out=[[0, 0, 127], [0, 0, -128]],
+                threshold=[511, 511, -512],
+                syn=0.9,
+                mem=0.95,
+            )
+            what = f"syn, mem and out {text} both ends of their words; reset {reset}"
+            raster = np.repeat(np.array([[1], [0], [1]], np.uint8), 12, axis=0)
+            found.append(Case(f"{overflow}-{reset}", what, network, raster))
+    return found
+
+
+def _extremes() -> list[Case]:
+    def lowest(bits: int) -> IntegerNetwork:
+        weights = np.full((3, 4), signed_range(bits)[0])
+        rec = weights[:, :3]
+        contract = replace(PAPER, weight_bits=bits)
+        return _hand_made(contract, weights, w_rec=rec, w_out=rec[:2], threshold=-1)
+
+    always = _hand_made(PAPER, [[3, -2], [0, 0]], w_rec=[[5, -7], [1, 2]], threshold=-1)
+    on = np.ones((20, 2), np.uint8)
+    drawn = _drawn("silent", PAPER)
+    layers = [replace(layer, threshold=np.abs(layer.threshold)) for layer in drawn.hidden]
+    silent = replace(drawn, layers=(*layers, drawn.readout))
+    return [
+        Case("silent", "no spike at all; `out` decays", silent, np.zeros((20, 8), np.uint8)),
+        Case("always-on", "every input spikes in every step", drawn, np.ones((20, 8), np.uint8)),
+        Case("always-firing", "neurons fire in every step, in silence too", always, on * 0),
+        Case("always-firing-on", "the same, and every input spikes", always, on),
+        *(
+            Case(
+                f"lowest-weight-{n}", f"every weight is -2^{n - 1}", lowest(n), _spikes("w", 24, 4)
+            )
+            for n in (2, 8, 16)
+        ),
+    ]
+
+
+def _shapes() -> list[Case]:
+    drawn = _drawn("pruned", PAPER, hidden=(6,))
+    (layer, readout), raster = drawn.layers, _spikes("pruned", 32, 8)
+    assert isinstance(layer, CubaLIF)
+    assert isinstance(readout, CubaLI)
+    assert layer.w_rec is not None
+    keep = np.array([1, 0, 1, 1, 0, 1])
+    pruned = replace(layer, w_in=layer.w_in * keep[:, None], w_rec=layer.w_rec * keep[:, None])
+    w_out = readout.w_out * np.array([1, 0, 1, 1])[:, None]
+    without, zeros = (replace(layer, w_rec=w) for w in (None, layer.w_rec * 0))
+    tiny = _hand_made(PAPER, [[7]], w_rec=[[-3]], threshold=20)
+    one = np.ones((1, 1), np.uint8)
+    return [
+        Case(
+            "pruned-rows",
+            "neurons and a readout row without any weight",
+            replace(drawn, layers=(pruned, replace(readout, w_out=w_out))),
+            raster,
+        ),
+        Case(
+            "no-recurrence",
+            "a hidden layer without `w_rec`",
+            replace(drawn, layers=(without, readout)),
+            raster,
+        ),
+        Case(
+            "zero-recurrence",
+            "`w_rec` is there, and all zero: as if it were not",
+            replace(drawn, layers=(zeros, readout)),
+            raster,
+        ),
+        Case("one-step", "one input, one neuron, one output, one step", tiny, one),
+        Case("one-neuron", "one input, one neuron, one output", tiny, np.tile(one, (30, 1))),
+    ]
+
+
+def _paper(name: str) -> object:
+    return getattr(PAPER, name)
+
+
+def _hand_made(
+    contract: NumericContract,
+    w_in: ArrayLike,
+    *,
+    w_rec: ArrayLike | None = None,
+    w_out: ArrayLike | None = None,
+    e_in: int = 0,
+    threshold: ArrayLike | None = None,
+    syn: ArrayLike = 0.75,
+    mem: ArrayLike = 0.875,
+) -> IntegerNetwork:
+    """One hidden layer; decays as fractions of unity; no threshold: one that is never passed."""
+    weights = np.array(w_in)
+    n = len(weights)
+    unity = 1 << contract.decay_frac
+
+    def each(value: ArrayLike) -> NDArray[np.int64]:
+        return np.array(np.broadcast_to(value, n), np.int64)
+
+    def decays(value: ArrayLike) -> NDArray[np.int64]:
+        return np.floor(np.broadcast_to(np.asarray(value, float), n) * unity).astype(np.int64)
+
+    low, high = signed_range(contract.weight_bits)
+    out = np.array([[high, low, 1, -1][:n]]) if w_out is None else np.array(w_out)
+    rows = len(out)
+    layer = CubaLIF(
+        w_in=weights,
+        w_rec=None if w_rec is None else np.array(w_rec),
+        e_in=each(e_in),
+        e_rec=each(e_in),
+        decay_syn=decays(syn),
+        decay_mem=decays(mem),
+        threshold=each(signed_range(contract.mem_bits)[1] if threshold is None else threshold),
+    )
+    readout = CubaLI(
+        w_out=out,
+        decay_syn=np.full(rows, unity // 2),
+        decay_mem=np.full(rows, unity - unity // 8),
+        initial_out=np.full(rows, -1),
+        out_scale=np.full(rows, 2.0**-6),
+    )
+    return IntegerNetwork((layer, readout), contract, _DT, {"conformance": VERSION})
+
+
+def _drawn(key: str, contract: NumericContract, hidden: Sequence[int] = (6, 5)) -> IntegerNetwork:
+    """Several layers and two heads with numbers over the whole range that the contract allows."""
+    low, high = signed_range(contract.weight_bits)
+    mem_low, mem_high = signed_range(contract.mem_bits)
+    unity = 1 << contract.decay_frac
+    top = min(mem_high, high << min(contract.frac_bits + 2, 20))
+    layers: list[CubaLIF | CubaLI] = []
+    n_pre = 8
+    for n in hidden:
+        k = f"{key} {len(layers)}"
+        layers.append(
+            CubaLIF(
+                w_in=_draw(f"{k} w_in", (n, n_pre), low, high),
+                w_rec=_draw(f"{k} w_rec", (n, n), low, high),
+                e_in=_draw(f"{k} e_in", (n,), 0, 2),
+                e_rec=_draw(f"{k} e_rec", (n,), 0, 2),
+                decay_syn=_draw(f"{k} decay_syn", (n,), 0, unity),
+                decay_mem=_draw(f"{k} decay_mem", (n,), unity // 2, unity),
+                threshold=_draw(f"{k} threshold", (n,), max(mem_low, -(top // 8)), top),
+            )
+        )
+        n_pre = n
+    layers.append(
+        CubaLI(
+            w_out=_draw(f"{key} w_out", (4, n_pre), low, high),
+            decay_syn=_draw(f"{key} out decay_syn", (4,), 0, unity),
+            decay_mem=_draw(f"{key} out decay_mem", (4,), 0, unity),
+            initial_out=_draw(f"{key} initial", (4,), max(mem_low, -99), min(mem_high, 99)),
+            out_scale=np.array([1.0, 2.0, 0.5, 0.25]),
+            n_heads=2,
+        )
+    )
+    return IntegerNetwork(tuple(layers), contract, _DT, {"conformance": VERSION})
+
+
+def _spikes(key: str, n_steps: int, n_inputs: int) -> NDArray[np.uint8]:
+    """Sparse spikes, a stretch of silence, then dense ones."""
+    percent = np.full((n_steps, 1), 20)
+    percent[n_steps // 2 : 3 * n_steps // 4] = 0
+    percent[3 * n_steps // 4 :] = 70
+    return (_draw(f"{key} raster", (n_steps, n_inputs), 0, 99) < percent).astype(np.uint8)
+
+
+def _draw(key: str, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
+    """Numbers in low..high that depend on the key alone."""
+    n = int(np.prod(shape))
+    stream = hashlib.shake_256(f"{VERSION} {key}".encode()).digest(4 * n)
+    return (np.frombuffer(stream, "<u4").astype(np.int64) % (high - low + 1) + low).reshape(shape)

@@ -1,0 +1,142 @@
+"""docs/numeric-contract.md is enough: this file reads and runs a NIR file by that page alone."""
+
+import hashlib
+import json
+import re
+
+import h5py
+import numpy as np
+import pytest
+from networks import covering_contracts, random_network, random_raster
+
+from export.nir import export_nir
+from sim import reference
+
+HIDDEN = ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold")
+
+
+def read(path):
+    """Contract, layers of integers and the named digest."""
+    with h5py.File(path) as file:
+        said = json.loads(file["node/metadata/rsnnctl"][()])
+        nodes = {}
+        for name, node in file["node/nodes"].items():
+            name = re.sub(r"^n\d+_", "", name) if said["for"] == "snntorch" else name
+            if "weight" in node:
+                nodes[name] = node["weight"][()]
+            elif "nodes" in node:
+                nodes[f"{name}_w_rec"] = node["nodes/w_rec/weight"][()]
+    c = said["contract"]
+    layers = {name: dict(values) for name, values in said["layers"].items()}
+    for name, layer in layers.items():
+        unit = np.ones(len(layer["decay_syn"]))
+        if said["for"] == "snntorch":
+            half = 0.5 if c["fires_when"] == ">" else -0.5
+            unit = (
+                np.array(layer["out_scale"]) * 2.0 ** c["frac_bits"]
+                if name == "readout"
+                else 2.0 ** c["frac_bits"] / (np.array(layer["threshold"]) + half)
+            )
+        for key, shift in (("w_in", "e_in"), ("w_rec", "e_rec"), ("w_out", None)):
+            if f"{name}_{key}" in nodes:
+                whole = np.rint(nodes[f"{name}_{key}"] / unit[:, None]).astype(np.int64)
+                if shift:
+                    whole = whole >> np.array(layer[shift])[:, None]
+                layer[key] = whole
+    return said, c, layers
+
+
+def digest(said, c, layers):
+    head = {"contract": c, "dt": float(said["dt"]).hex(), "n_heads": said["n_heads"]}
+    total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    weight = "|i1" if c["weight_bits"] <= 8 else "<i2"
+    for name, layer in layers.items():
+        order = ("w_in", "w_rec", *HIDDEN)
+        if name == "readout":
+            order = ("w_out", "decay_syn", "decay_mem", "initial_out", "out_scale")
+        for key in order:
+            if key not in layer:
+                continue
+            dtype = weight if key.startswith("w_") else "|u1" if key.startswith("e_") else "<i4"
+            array = np.array(layer[key]).astype("<f8" if key == "out_scale" else dtype)
+            total.update(f"{name}.{key} {array.dtype.str} {array.shape}\n".encode())
+            total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def rounded(c, x, d):
+    product = x * d
+    if c["rounding"] == "floor":
+        return product >> c["decay_frac"]
+    return (abs(product) >> c["decay_frac"]) * (1 if product >= 0 else -1)
+
+
+def word(c, kind, x):
+    bits = c[f"{kind}_bits"]
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if c[f"overflow_{kind}"] == "saturate":
+        return min(max(x, low), high)
+    return ((x - low) % (1 << bits)) + low
+
+
+def run(c, layers, raster):
+    """Spikes of every hidden layer and `out`, in Python's integers."""
+    plain = {
+        name: {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in layer.items()}
+        for name, layer in layers.items()
+    }
+    states = {
+        name: {"syn": [0] * len(layer["decay_syn"]), "spk": [0] * len(layer["decay_syn"])}
+        | {"mem": list(layer.get("initial_out", [0] * len(layer["decay_syn"])))}
+        for name, layer in plain.items()
+    }
+    trace = {name: [] for name in plain}
+    arriving = [0] * raster.shape[1]
+    for x in raster.tolist():
+        source, new = arriving, {}
+        for name, layer in plain.items():
+            old = states[name]
+            now = new[name] = {"syn": [], "mem": [], "spk": []}
+            for i in range(len(layer["decay_syn"])):
+                weights = layer.get("w_in", layer.get("w_out"))[i]
+                acc = sum(w * s for w, s in zip(weights, source, strict=True))
+                acc <<= layer.get("e_in", [0] * (i + 1))[i]
+                if "w_rec" in layer:
+                    own = sum(w * s for w, s in zip(layer["w_rec"][i], old["spk"], strict=True))
+                    acc += own << layer["e_rec"][i]
+                syn = rounded(c, old["syn"][i], layer["decay_syn"][i]) + (acc << c["frac_bits"])
+                syn = word(c, "syn", syn)
+                drive = old["syn"][i] if c["current"] == "previous" else syn
+                decayed = rounded(c, old["mem"][i], layer["decay_mem"][i])
+                mem, spk = word(c, "mem", decayed + drive), 0
+                if name != "readout":
+                    threshold = layer["threshold"][i]
+                    tested = old["mem"][i] if c["fires_on"] == "previous_membrane" else mem
+                    spk = int(tested > threshold if c["fires_when"] == ">" else tested >= threshold)
+                    if spk:
+                        after = 0 if c["reset"] == "zero" else decayed - threshold
+                        mem = word(c, "mem", after + (0 if c["reset_drops_input"] else drive))
+                for key, value in (("syn", syn), ("mem", mem), ("spk", spk)):
+                    now[key].append(value)
+            source = old["spk"]
+        states, arriving = new, x
+        for name in plain:
+            trace[name].append(new[name]["mem" if name == "readout" else "spk"])
+    return trace
+
+
+@pytest.mark.parametrize("reader", ["exact", "norse", "snntorch"])
+def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, tmp_path):
+    for i, contract in enumerate(covering_contracts()):
+        rng = np.random.default_rng(i)
+        network = random_network(rng, contract, hidden=(5, 4), n_heads=2, recurrent=i % 3 > 0)
+        for layer in network.hidden:
+            object.__setattr__(layer, "threshold", np.maximum(abs(layer.threshold), 1))
+        export_nir(network, tmp_path / "a.nir", reader)
+        said, c, layers = read(tmp_path / "a.nir")
+        assert digest(said, c, layers) == said["digest"] == network.digest()
+        raster = random_raster(rng, 40, 12)
+        expected, found = reference.run(network, raster).variables, run(c, layers, raster)
+        assert np.array_equal(expected["readout.out"], found["readout"])
+        for name in ("hidden0", "hidden1"):
+            assert np.array_equal(expected[f"{name}.spk"], found[name])

@@ -1,0 +1,244 @@
+"""The conformance kit: its cases show what they say, our own backends and its checker pass it."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from itertools import combinations, product
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from faulty_backends import late_recurrence, never_reset, other_contract, wrong_weight
+from networks import CHOICES
+
+from cli import rsnnctl
+from export import backends
+from rsnnctl.errors import FileError
+from sim import kernels, reference
+from sim.conformance import cases, covering_contracts
+from sim.conformance_kit import export_kit
+from sim.contract import PAPER, signed_range
+from sim.verify import verify
+
+CASES = {case.name: case for case in cases()}
+TRACES = {name: reference.run(case.network, case.raster) for name, case in CASES.items()}
+OTHER = {
+    field: next(v for v in values if v != getattr(PAPER, field))
+    for field, values in CHOICES.items()
+}
+
+
+def words(name, variable):
+    return TRACES[name].variables[variable].astype(int)
+
+
+BACKENDS = {"numba": kernels.run_backend, **backends()}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_our_own_backends_pass_every_case(backend):
+    for case in CASES.values():
+        report = verify(case.network, [case.raster], {backend: BACKENDS[backend]})
+        if reason := report.not_run.get(backend):  # a tool is missing
+            (pytest.fail if os.environ.get("RSNN_REQUIRE_TOOLS") == "1" else pytest.skip)(reason)
+        assert report.differences == 0, (case.name, report.backends[backend].first)
+
+
+def test_any_two_choices_of_a_contract_meet_in_all_combinations():
+    contracts = covering_contracts()
+    assert contracts[0] == PAPER
+    for (a, xs), (b, ys) in combinations(CHOICES.items(), 2):
+        seen = {(getattr(c, a), getattr(c, b)) for c in contracts}
+        assert seen == set(product(xs, ys)), (a, b)
+
+
+def test_membranes_come_to_be_exactly_at_their_threshold():
+    for fires_on in ("previous_membrane", "new_membrane"):
+        silent, fires = (f"tie-{kind}-{fires_on}" for kind in ("silent", "fires"))
+        layer = CASES[silent].network.hidden[0]
+        assert (words(silent, "hidden0.mem") == layer.threshold).any(0)[[0, 1, 3]].all()
+        spikes = [words(name, "hidden0.spk").sum(0) for name in (silent, fires)]
+        assert (spikes[0] < spikes[1])[[0, 1, 3]].all()
+
+
+def test_states_reach_both_ends_of_their_words_and_wrap_beyond():
+    for reset in ("zero", "subtract"):
+        contract = CASES[f"saturate-{reset}"].network.contract
+        for variable in ("hidden0.syn", "hidden0.mem", "readout.syn", "readout.out"):
+            bits = contract.syn_bits if variable.endswith("syn") else contract.mem_bits
+            kept = words(f"saturate-{reset}", variable)
+            assert (kept.min(), kept.max()) == signed_range(bits), variable
+            jumps = np.abs(np.diff(words(f"wrap-{reset}", variable), axis=0))
+            assert jumps.max() > 1 << (bits - 1), variable
+
+
+def test_the_lowest_of_32_bit_words_decays_both_ways():
+    for rounding in ("toward_zero", "floor"):
+        syn = words(f"int-min-{rounding}", "hidden0.syn")
+        assert syn.min() == -(2**31)
+        assert syn[-1, 0] > -(2**31)  # it decays
+        assert syn[-1, 1] == -(2**31)  # unity keeps it
+    negative = {r: words(f"negative-{r}", "hidden0.syn") for r in ("toward_zero", "floor")}
+    assert (negative["toward_zero"][-1] == 0).all()
+    assert (negative["floor"][-1][:3] == -3).all()  # the dead zone of floor
+
+
+def test_silence_is_silent_and_always_is_always():
+    assert not words("silent", "hidden0.spk").any()
+    assert not words("silent", "hidden1.spk").any()
+    assert words("silent", "readout.out")[0].any()
+    for name in ("always-firing", "always-firing-on"):
+        assert words(name, "hidden0.spk").all()
+    for bits in (2, 8, 16):
+        layer = CASES[f"lowest-weight-{bits}"].network.hidden[0]
+        assert (layer.w_in == -(2 ** (bits - 1))).all()
+    pruned = CASES["pruned-rows"].network
+    assert (pruned.hidden[0].w_in == 0).all(1).any()
+    assert (pruned.readout.w_out == 0).all(1).any()
+
+
+def test_cases_are_no_special_cases_of_nothing_happening():
+    quiet = {"silent", "one-step"}
+    for name, case in CASES.items():
+        if name not in quiet:
+            assert all(words(name, f"{layer}.syn").any() for layer in ("hidden0",)), name
+        assert case.raster.dtype == np.uint8
+    assert np.array_equal(CASES["again"].raster, CASES["contract-0"].raster)
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kit")
+    done = CliRunner().invoke(rsnnctl, ["verify", "--export-kit", str(folder)])
+    assert done.output == f"{folder / 'kit.json'}\n"
+    return folder
+
+
+def write(traces, backend, names=CASES):
+    traces.mkdir()
+    for name in names:
+        case = CASES[name]
+        with h5py.File(traces / f"{name}.h5", "w") as file:
+            for variable, array in backend(case.network, case.raster).variables.items():
+                file[variable.replace(".", "/")] = array
+
+
+def check(kit, *arguments):
+    command = [sys.executable, "-I", str(kit / "check.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_checker_finds_every_word_right(kit, tmp_path):
+    write(tmp_path / "traces", kernels.run_backend)
+    done = check(kit, tmp_path / "traces")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{len(CASES)} cases, 0 wrong"
+    assert done.stdout.count("every word is right\n") == len(CASES)
+
+
+FAULTS = {field: other_contract(**{field: value}) for field, value in OTHER.items()}
+FAULTS |= {"weight": wrong_weight(0, 0), "delay": late_recurrence, "state": never_reset()}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault):
+    right = {"rounding": "negative-toward_zero", "fires_when": "tie-silent-new_membrane"}
+    names = [*dict.fromkeys([right.get(fault, "contract-0"), "saturate-subtract", "again"])]
+    write(tmp_path / "traces", FAULTS[fault], names)
+    done = check(kit, tmp_path / "traces", *names)
+    assert done.returncode == 1, done.stdout
+    case = CASES[names[0]]
+    if fault != "state":  # which shows only in what runs later
+        found = verify(case.network, [case.raster], {"x": FAULTS[fault]}).backends["x"].first
+        d = found.difference
+        assert done.stdout.splitlines()[0] == (
+            f"{names[0]}: step {d.step}, {d.layer}/{d.variable}, neuron {d.neuron}:"
+            f" expected {d.expected}, found {d.found}"
+        )
+    else:
+        assert any(line.startswith("again: step 0, ") for line in done.stdout.splitlines())
+
+
+def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
+    traces = tmp_path / "traces"
+    write(traces, kernels.run_backend, ["one-step", "one-neuron", "silent"])
+    (traces / "silent.h5").write_text("not hdf5")
+    with h5py.File(traces / "one-neuron.h5", "r+") as file:
+        del file["hidden0/mem"]
+    with h5py.File(traces / "one-step.h5", "r+") as file:
+        file["hidden0/spk"].file.move("hidden0/spk", "hidden0/old")
+        file["hidden0/spk"] = np.zeros((1, 1))
+    done = check(kit, traces, "one-step", "one-neuron", "silent", "always-on")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == ("one-step: hidden0/spk is float64 (1, 1); integers (1, 1) are needed")
+    assert lines[1] == "one-neuron: hidden0/mem is missing"
+    assert lines[2].startswith("silent: cannot be read: ")
+    assert lines[3] == f"always-on: {traces / 'always-on.h5'} is missing"
+    assert lines[4] == "4 cases, 4 wrong"
+    assert check(kit).returncode == 2
+    assert "usage: check.py TRACES" in check(kit, traces, "no-such-case").stderr
+
+
+def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
+    paths = export_kit(tmp_path / "other")
+    assert {p.name for p in paths} == {p.name for p in kit.iterdir()}
+    for path in paths:
+        assert path.read_bytes() == (kit / path.name).read_bytes(), path.name
+    index = json.loads((kit / "kit.json").read_text())
+    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 1)
+    for entry in index["cases"]:
+        network = CASES[entry["name"]].network
+        assert entry["digest"] == network.digest()
+        with h5py.File(kit / f"{entry['name']}.h5") as file:
+            for layer in entry["layers"]:
+                assert set(file["network"][layer["name"]]) == set(layer["arrays"])
+    assert sum(path.stat().st_size for path in paths) < 1_500_000
+    assert "mem'    = mem(decayed + drive)" in (kit / "README.md").read_text()
+
+
+def test_the_checker_is_short_and_imports_nothing_of_ours(kit):
+    text = (kit / "check.py").read_text()
+    assert text.count("\n") < 80
+    assert "rsnnctl" not in text
+    imports = [line for line in text.splitlines() if line.startswith(("import", "from"))]
+    assert {line.split()[1] for line in imports} == {"json", "sys", "pathlib", "h5py", "numpy"}
+
+
+def test_a_kit_needs_no_network():
+    done = CliRunner().invoke(rsnnctl, ["verify", "net.int.h5", "--export-kit", "kit"])
+    assert done.exit_code == 2
+    assert "--export-kit has its own networks; name none" in done.output
+
+
+def test_a_kit_is_not_written_into_a_file(tmp_path):
+    (tmp_path / "kit").touch()
+    with pytest.raises(FileError, match="cannot be written"):
+        export_kit(tmp_path / "kit")
+
+
+def test_the_page_describes_every_case_and_shows_a_line_that_the_checker_prints(kit, tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "conformance.md").read_text("utf-8")
+    patterns = re.findall(r"`([a-z*-]+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.M)))
+    for name in CASES:
+        assert any(fnmatch(name, pattern) for pattern in patterns), name
+    for pattern in patterns:
+        assert any(fnmatch(name, pattern) for name in CASES), pattern
+    write(tmp_path / "traces", FAULTS["rounding"], ["contract-0"])
+    assert f"`{check(kit, tmp_path / 'traces', 'contract-0').stdout.splitlines()[0]}`" in page
+
+
+def test_a_version_keeps_its_cases():
+    """Whoever changes a case counts `VERSION` up and writes the new digest here."""
+    everything = hashlib.sha256()
+    for name, case in CASES.items():
+        everything.update(name.encode() + case.raster.tobytes())
+        for _, array in (*case.network.arrays(), *TRACES[name].variables.items()):
+            everything.update(array.tobytes())
+    assert everything.hexdigest()[:16] == "72854bfd842e3bd4"
