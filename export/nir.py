@@ -1,10 +1,11 @@
 """NIR: the field's exchange graph, with the numeric contract as metadata.
 
 The graph says what a float reader can understand: `Linear` nodes with the shifted weights,
-`CubaLIF` and `CubaLI` nodes, recurrence as two edges around a `Linear` or as a graph in the graph.
-NIR has no time step, no order of updates and no widths, so a graph is exact only for readers of its
-metadata entry `rsnnctl`, a JSON text with the contract and every integer that is not a weight. For
-others, `export_nir` chooses constants that give their discretization the network's decays.
+`Affine` where there is a bias too, `CubaLIF` and `CubaLI` nodes, recurrence as two edges around a
+`Linear` or as a graph in the graph. NIR has no time step, no order of updates and no widths, so a
+graph is exact only for readers of its metadata entry `rsnnctl`, a JSON text with the contract and
+every integer that is not a weight. For others, `export_nir` chooses constants that give their
+discretization the network's decays.
 """
 
 import tempfile

@@ -330,6 +330,8 @@ def _current(
     g: _Graph, c: NumericContract, name: str, layer: CubaLIF | CubaLI, acc: str
 ) -> tuple[str, str]:
     """The synaptic current after this step, and the one that the membrane integrates."""
+    if layer.bias is not None:
+        acc = g.emit("Add", acc, g.constant(f"{name}.bias", layer.bias))
     old = g.cast(f"{name}.syn", TensorProto.INT64)
     kept = _decayed(g, c, old, g.constant(f"{name}.decay_syn", layer.decay_syn))
     syn = _fit(g, g.emit("Add", kept, acc), c.syn_bits, c.overflow_syn)

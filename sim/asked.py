@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sim.membrane_range import Range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
-from sim.reference import decayed
+from sim.reference import bias_of, decayed
 from sim.trace import Trace
 
 Words = NDArray[np.int64]
@@ -59,6 +59,7 @@ def asked_in(
         acc = _arriving(layer.w_out[neurons], source)
         before[membrane][:1] = layer.initial_out[neurons]
     syn = decayed(c, before["syn"], layer.decay_syn[neurons]) + (acc << c.frac_bits)
+    syn = syn + bias_of(layer)[neurons]
     drive = before["syn"] if c.current == "previous" else now["syn"]
     kept = decayed(c, before[membrane], layer.decay_mem[neurons])
     found = {"syn": Range(syn, syn), membrane: Range(kept + drive, kept + drive)}

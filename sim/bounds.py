@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sim.contract import NumericContract, signed_range
 from sim.membrane_range import UNBOUNDED, Range, add, decay_of, integrate, rise
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.reference import bias_of
 
 LONGEST = 16  # steps between spikes; who needs longer is taken to need no longer
 _ROUNDS = (
@@ -195,7 +196,8 @@ def _sums(
         matrices = [(layer.w_in, layer.e_in, below), (layer.w_rec, layer.e_rec, own)]
     else:
         matrices = [(layer.w_out, zeros, below)]
-    sums: dict[int, NDArray[np.int64]] = {1: zeros}
+    # a bias of the same sign counts as an input that spikes in every step
+    sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * bias_of(layer), 0)}
     for weights, shift, periods in matrices:
         if weights is None:
             continue

@@ -23,8 +23,9 @@ from numba.extending import intrinsic
 
 # Indices are unsigned: numba would test a signed one for being negative, which no loop survives.
 LANES = np.uint64(16)
-SYN, MEM, DECAY_SYN, DECAY_MEM, THRESHOLD, SHIFT_IN, SHIFT_REC = map(np.uint64, range(7))
-FIELDS = np.uint64(7)
+SYN, MEM, DECAY_SYN, DECAY_MEM = map(np.uint64, range(4))
+THRESHOLD, SHIFT_IN, SHIFT_REC, BIAS = map(np.uint64, range(4, 8))
+FIELDS = np.uint64(8)
 DECAY_BITS = 16
 # Columns of the table of layers, of which the readout is the last.
 N_BLOCKS, FIRST_BLOCK, FIRST_IN, FIRST_REC, IS_RECURRENT = map(np.uint64, range(5))
@@ -85,7 +86,9 @@ def update(
                 sum_in = word(sums_in[unit]) << (word(arena[i + SHIFT_IN * LANES]) & last_bit)
                 sum_rec = word(sums_rec[unit]) << (word(arena[i + SHIFT_REC * LANES]) & last_bit)
                 kept = _decayed(syn, arena[i + DECAY_SYN * LANES], floor)
-                new = word(word(kept) + word(word(sum_in) + word(sum_rec)))
+                arrived = word(word(sum_in) + word(sum_rec))
+                arrived = word(arrived + word(arena[i + BIAS * LANES]))
+                new = word(word(kept) + arrived)
                 if wrap_syn:
                     new_syn = np.int32(word(new << syn_spare) >> syn_spare)
                 else:
@@ -122,7 +125,8 @@ def update(
                 sum_in = word(sums_in[first + lane]) << (
                     word(arena[i + SHIFT_IN * LANES]) & last_bit
                 )
-                new = word(word(kept) + word(sum_in))
+                arrived = word(word(sum_in) + word(arena[i + BIAS * LANES]))
+                new = word(word(kept) + arrived)
                 if wrap_syn:
                     new_syn = np.int32(word(new << syn_spare) >> syn_spare)
                 else:

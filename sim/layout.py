@@ -14,6 +14,7 @@ from sim import compiled
 from sim.bounds import state_bounds
 from sim.contract import NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.reference import bias_of
 
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
@@ -31,7 +32,7 @@ class Layout:
         table: (n_layers, 5) uint64, where each layer lies; the readout is the last.
         w_in: weights from below, (pre, post) layer after layer, rows padded to whole blocks.
         w_rec: recurrent weights, the same.
-        arena: (n_blocks * 7 * 16,) int32, the words of all neurons.
+        arena: (n_blocks * 8 * 16,) int32, the words of all neurons.
         lanes: where each layer's neurons are among all lanes.
         sum_dtype: in which the weights of arriving spikes are summed, int16 or int32.
         is_wide: some sum might need more than 32 bits.
@@ -137,7 +138,7 @@ def _arena(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np
     else:
         first, last = layer.initial_out, (zero, shift, shift)
     decays = [decay.astype(np.int64) << unity for decay in (layer.decay_syn, layer.decay_mem)]
-    fields = _padded(np.stack([zero, first, *decays, *last]), n_blocks)
+    fields = _padded(np.stack([zero, first, *decays, *last, bias_of(layer)]), n_blocks)
     fields[int(compiled.THRESHOLD), layer.n_neurons :] = _NEVER
     blocks = fields.reshape(_FIELDS, n_blocks, LANES).transpose(1, 0, 2)
     return blocks.astype(np.int32).ravel()
@@ -176,6 +177,7 @@ def _is_wide(network: IntegerNetwork) -> bool:
             if c.reset == "subtract":
                 subtracted = np.abs(layer.threshold.astype(float))
         arriving = np.ldexp(_reach(w_in).astype(float), e_in.astype(int) + c.frac_bits)
+        arriving += np.abs(bias_of(layer))
         if w_rec is not None:
             arriving += np.ldexp(_reach(w_rec).astype(float), e_rec.astype(int) + c.frac_bits)
         if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _WORD:

@@ -39,13 +39,16 @@ def storage(network: IntegerNetwork) -> Storage:
     """Count the bits that a network's parameters need, index overhead included.
 
     A decay takes `decay_frac` bits (one more where some decay is unity), a threshold or an initial
-    value `mem_bits`, a shift as many as the largest one needs; `out_scale` is a float64 outside.
+    value `mem_bits`, a bias `syn_bits`, a shift as many as the largest one needs; `out_scale` is a
+    float64 outside.
     """
     c = network.contract
     other = 0
     for layer in network.layers:
         unity = max(int(layer.decay_syn.max()), int(layer.decay_mem.max())) >> c.decay_frac
         other += layer.n_neurons * (2 * (c.decay_frac + unity) + c.mem_bits)
+        if layer.bias is not None:
+            other += layer.n_neurons * c.syn_bits
         if isinstance(layer, CubaLIF):
             shifts = int(layer.e_in.max()).bit_length() + int(layer.e_rec.max()).bit_length()
             other += layer.n_neurons * shifts

@@ -31,6 +31,7 @@ class CubaLIF:
         e_in, e_rec: (post,) left shift of the row of `w_in` and `w_rec`, 0..15.
         decay_syn, decay_mem: (post,) decay factors, 0..2^decay_frac.
         threshold: (post,) in units of `mem`.
+        bias: (post,) in units of `syn`, added in each step, or None.
     """
 
     w_in: NDArray[np.integer]
@@ -40,6 +41,7 @@ class CubaLIF:
     decay_syn: NDArray[np.integer]
     decay_mem: NDArray[np.integer]
     threshold: NDArray[np.integer]
+    bias: NDArray[np.integer] | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -58,6 +60,7 @@ class CubaLI:
         initial_out: (rows,) value of `out` before the first step.
         out_scale: (rows,) float64; `out * out_scale` is in the unit of the training target.
         n_heads: heads whose outputs are averaged.
+        bias: (rows,) in units of `syn`, added in each step, or None.
     """
 
     w_out: NDArray[np.integer]
@@ -66,6 +69,7 @@ class CubaLI:
     initial_out: NDArray[np.integer]
     out_scale: NDArray[np.float64]
     n_heads: int = 1
+    bias: NDArray[np.integer] | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -194,6 +198,9 @@ def _checked(name: str, layer: Layer, n_pre: int, contract: NumericContract) -> 
     decays = {
         key: integers(key, (n,), np.int32, *decay_range) for key in ("decay_syn", "decay_mem")
     }
+    bias = layer.bias
+    if bias is not None:
+        bias = integers("bias", (n,), np.int32, *signed_range(contract.syn_bits))
     if isinstance(layer, CubaLIF):
         w_in = integers("w_in", (n, n_pre), weight, *weight_range)
         w_rec = layer.w_rec
@@ -205,7 +212,7 @@ def _checked(name: str, layer: Layer, n_pre: int, contract: NumericContract) -> 
         if w_rec is not None:
             _check_sums(f"{name}.w_rec", w_rec)
         threshold = integers("threshold", (n,), np.int32, *mem_range)
-        return CubaLIF(w_in, w_rec, e_in, e_rec, threshold=threshold, **decays)
+        return CubaLIF(w_in, w_rec, e_in, e_rec, threshold=threshold, bias=bias, **decays)
     w_out = integers("w_out", (n, n_pre), weight, *weight_range)
     _check_sums(f"{name}.w_out", w_out)
     if layer.n_heads < 1 or n % layer.n_heads:
@@ -219,7 +226,9 @@ def _checked(name: str, layer: Layer, n_pre: int, contract: NumericContract) -> 
         raise RangeError(f"{name}.out_scale holds a value that is not finite; scales must be")
     scale.flags.writeable = False
     initial = integers("initial_out", (n,), np.int32, *mem_range)
-    return CubaLI(w_out, initial_out=initial, out_scale=scale, n_heads=layer.n_heads, **decays)
+    return CubaLI(
+        w_out, initial_out=initial, out_scale=scale, n_heads=layer.n_heads, bias=bias, **decays
+    )
 
 
 def _integer_array(
@@ -249,7 +258,7 @@ def _check_sums(name: str, weights: NDArray) -> None:
     """Refuse a neuron whose weights could overflow a 32-bit accumulator.
 
     It follows that all else is exact in 64 bits: two such sums, shifted by at most 15 + 16 bits,
-    and a decayed state of 32 bits stay below 2^63.
+    a bias and a decayed state of 32 bits stay below 2^63.
     """
     worst = np.abs(weights.astype(np.int64)).sum(1).max()
     if worst > _SUM_LIMIT:

@@ -77,9 +77,8 @@ def hidden_step(c: NumericContract, layer: CubaLIF, old: HiddenState, source: Wo
     acc = (layer.w_in.astype(np.int64) @ source) << layer.e_in.astype(np.int64)
     if layer.w_rec is not None:
         acc = acc + ((layer.w_rec.astype(np.int64) @ old.spk) << layer.e_rec.astype(np.int64))
-    syn = fit(
-        decayed(c, old.syn, layer.decay_syn) + (acc << c.frac_bits), c.syn_bits, c.overflow_syn
-    )
+    arrived = (acc << c.frac_bits) + bias_of(layer)
+    syn = fit(decayed(c, old.syn, layer.decay_syn) + arrived, c.syn_bits, c.overflow_syn)
     drive = old.syn if c.current == "previous" else syn
 
     threshold = layer.threshold.astype(np.int64)
@@ -100,12 +99,18 @@ def readout_step(
 ) -> ReadoutState:
     """One step of the readout; `source` (pre,) holds the spikes that arrive from below."""
     acc = layer.w_out.astype(np.int64) @ source
-    syn = fit(
-        decayed(c, old.syn, layer.decay_syn) + (acc << c.frac_bits), c.syn_bits, c.overflow_syn
-    )
+    arrived = (acc << c.frac_bits) + bias_of(layer)
+    syn = fit(decayed(c, old.syn, layer.decay_syn) + arrived, c.syn_bits, c.overflow_syn)
     drive = old.syn if c.current == "previous" else syn
     out = fit(decayed(c, old.out, layer.decay_mem) + drive, c.mem_bits, c.overflow_mem)
     return ReadoutState(syn, out)
+
+
+def bias_of(layer: CubaLIF | CubaLI) -> Words:
+    """What a layer adds to each current in each step, (n_neurons,); 0 without a bias."""
+    if layer.bias is None:
+        return np.zeros(layer.n_neurons, np.int64)
+    return layer.bias.astype(np.int64)
 
 
 def decayed(c: NumericContract, x: Words, decay: NDArray) -> Words:

@@ -164,6 +164,8 @@ def operands_of(
         acc = int(layer.w_out[i].astype(np.int64) @ source)
         membrane = "out"
         constants = {}
+    if layer.bias is not None:
+        constants["bias"] = int(layer.bias[i])
     old = int(before(membrane)[i])
     if membrane == "out" and t == 0:
         old = int(network.readout.initial_out[i])

@@ -18,6 +18,7 @@ from sim.asked import asked_in, variables_of
 from sim.contract import signed_range
 from sim.layout import lay_out
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.reference import bias_of
 from sim.simulator import Simulator
 
 MAX_STEPS = 4000  # of a raster that a search may use
@@ -212,6 +213,7 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     c, layer = network.contract, network.hidden[0]
     acc = int(np.maximum(sign * layer.w_in[neuron].astype(np.int64), 0).sum())
     term = acc << (int(layer.e_in[neuron]) + c.frac_bits)
+    term += sign * int(bias_of(layer)[neuron])
     rounds_up = c.rounding == "floor" and sign < 0
     decays = int(layer.decay_syn[neuron]), int(layer.decay_mem[neuron])
     ends = [1 << (bits - 1) for bits in (c.syn_bits, c.mem_bits)]

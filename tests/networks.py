@@ -69,15 +69,23 @@ def random_network(
     n_heads: int = 1,
     sparsity: float = 0.3,
     threshold: int | None = None,
+    biased: bool = False,
 ) -> IntegerNetwork:
     """A network with weights and decays over the whole range that its contract allows."""
     low, high = signed_range(contract.weight_bits)
+    current = signed_range(contract.syn_bits)
 
     def weights(*shape: int) -> np.ndarray:
         return rng.integers(low, high + 1, shape) * (rng.random(shape) >= sparsity)
 
     def decays(n: int) -> np.ndarray:
         return rng.integers(0, (1 << contract.decay_frac) + 1, n)
+
+    def biases(n: int) -> np.ndarray | None:
+        if not biased:
+            return None
+        size = 1 << int(rng.integers(contract.frac_bits + contract.weight_bits + 1))
+        return np.clip(rng.integers(-size, size + 1, n), *current)
 
     reach = 1 << (contract.frac_bits + contract.weight_bits + 1)
     top = min(reach if threshold is None else threshold, signed_range(contract.mem_bits)[1])
@@ -92,6 +100,7 @@ def random_network(
                 decay_syn=decays(n),
                 decay_mem=decays(n),
                 threshold=rng.integers(-top // 8, top + 1, n),
+                bias=biases(n),
             )
         )
         n_pre = n
@@ -105,6 +114,7 @@ def random_network(
             initial_out=np.clip(rng.integers(-100, 101, rows), mem_low, mem_high),
             out_scale=rng.random(rows) + 0.5,
             n_heads=n_heads,
+            bias=biases(rows),
         )
     )
     return IntegerNetwork(tuple(layers), contract, 0.004, {"seed": "test"})
@@ -136,4 +146,5 @@ def networks(draw, contracts=None) -> IntegerNetwork:
         recurrent=draw(st.booleans()),
         n_outputs=draw(st.integers(1, 3)),
         n_heads=draw(st.integers(1, 3)),
+        biased=draw(st.booleans()),
     )

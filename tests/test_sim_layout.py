@@ -83,5 +83,5 @@ def test_spare_lanes_have_no_weights_and_never_fire():
     layout = lay_out(network)
     assert layout.n_lanes == 2 * LANES
     assert not layout.w_in[: 3 * LANES].reshape(3, LANES)[:, 5:].any()
-    fields = layout.arena.reshape(2, 7, LANES)
+    fields = layout.arena.reshape(2, 8, LANES)
     assert (fields[0, 4, 5:] == 2**31 - 1).all()

@@ -4,6 +4,7 @@ import numpy as np
 
 from sim.bounds import state_bounds
 from sim.network import CubaLIF, IntegerNetwork
+from sim.reference import bias_of
 
 _WORD = (1 << 31) - 1
 
@@ -48,9 +49,10 @@ def fits_in_words(network: IntegerNetwork) -> bool:
         else:
             arriving = np.abs(layer.w_out.astype(np.int64)).sum(1)
             threshold = np.int64(0)
+        most = int(arriving.max()) * (1 << c.frac_bits) + int(np.abs(bias_of(layer)).max())
         syn = min(int(bounds[name].syn.max()), syn_top)
         mem = min(int(bounds[name].mem.max()), mem_top)
-        if int(arriving.max()) * (1 << c.frac_bits) + syn > _WORD:
+        if most + syn > _WORD:
             return False
         if mem + syn + int(threshold) > _WORD:
             return False

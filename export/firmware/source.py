@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from export.firmware.arithmetic import fits_in_words, has_headroom, never_overflows
 from sim.network import IntegerNetwork
+from sim.reference import bias_of
 
 _LANE_ROWS = 257  # of weights plus 128 that a sum of 16 bits holds
 
@@ -90,6 +91,7 @@ def source(network: IntegerNetwork, name: str) -> str:
         "RESET_TO_ZERO": str(int(c.reset == "zero")),
         "RESET_DROPS_INPUT": str(int(c.reset_drops_input)),
         "ROUND_TO_ZERO": str(int(c.rounding == "toward_zero")),
+        "HAS_BIAS": str(int(_has_bias(network))),
         "DECAY_FRAC": str(c.decay_frac),
         "FRAC_BITS": str(c.frac_bits),
         "SYN_BITS": str(c.syn_bits),
@@ -110,12 +112,18 @@ def _tables(network: IntegerNetwork) -> Iterator[str]:
         yield from _weights(f"w_in{i}", layer.w_in, _in_lanes(network, i))
         if layer.w_rec is not None:
             yield from _weights(f"w_rec{i}", layer.w_rec, _in_lanes(network, i, recurrent=True))
-        columns = (layer.threshold, layer.decay_syn, layer.decay_mem, layer.e_in, layer.e_rec)
+        first = (layer.threshold, bias_of(layer)) if _has_bias(network) else (layer.threshold,)
+        columns = (*first, layer.decay_syn, layer.decay_mem, layer.e_in, layer.e_rec)
         yield from _neurons(f"neurons{i}", columns)
     readout = network.readout
     none = np.zeros(readout.n_neurons, np.int64)
     yield from _weights("w_out", readout.w_out, lanes=False)
-    yield from _neurons("rows", (none, readout.decay_syn, readout.decay_mem, none, none))
+    first = (none, bias_of(readout)) if _has_bias(network) else (none,)
+    yield from _neurons("rows", (*first, readout.decay_syn, readout.decay_mem, none, none))
+
+
+def _has_bias(network: IntegerNetwork) -> bool:
+    return any(layer.bias is not None for layer in network.layers)
 
 
 def _weights(name: str, weights: NDArray[np.integer], lanes: bool) -> Iterator[str]:
@@ -143,8 +151,7 @@ def _lanes(rows: NDArray[np.integer]) -> NDArray[np.uint32]:
 def _neurons(name: str, columns: Sequence[NDArray[np.integer]]) -> Iterator[str]:
     yield f"static const neuron {name}[{len(columns[0])}] = {{"
     for values in zip(*(column.tolist() for column in columns), strict=True):
-        threshold, *others = (_literal(value) for value in values)
-        yield f"    {{{', '.join((threshold, *others))}}},"
+        yield f"    {{{', '.join(_literal(value) for value in values)}}},"
     yield "};"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from export.interchange.readers import Floats, Reader
 from rsnnctl.errors import RangeError
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 
 Nodes = dict[str, Any]
 
@@ -36,7 +36,8 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
         w_rec = None
         if layer.w_rec is not None:
             w_rec = nir.Linear(_scaled(_shifted(layer.w_rec, layer.e_rec), scale))
-        connect(f"{name}_w_in", nir.Linear(_scaled(_shifted(layer.w_in, layer.e_in), scale)))
+        below = _shifted(layer.w_in, layer.e_in)
+        connect(f"{name}_w_in", _from_below(layer, below, scale, network.contract))
         if w_rec is not None and reader.nested:
             neuron, w_rec = _nest(neuron, w_rec), None
         connect(name, neuron, after=f"{name}_w_in")
@@ -47,7 +48,12 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     readout = network.readout
     connect(
         "readout_w_out",
-        nir.Linear(_scaled(readout.w_out, _readout_scale(readout, network, reader))),
+        _from_below(
+            readout,
+            readout.w_out,
+            _readout_scale(readout, network, reader),
+            network.contract,
+        ),
     )
     connect("readout", _readout(readout, network, reader), after="readout_w_out")
     source = "readout"
@@ -203,6 +209,16 @@ def _shifted(weights: NDArray[np.integer], shift: NDArray[np.integer]) -> NDArra
     wide = weights.astype(np.int32) << shift.astype(np.int32)[:, None]
     fits = (d for d in (np.int8, np.int16, np.int32) if np.array_equal(wide.astype(d), wide))
     return wide.astype(next(fits))
+
+
+def _from_below(
+    layer: Layer, weights: NDArray[np.integer], scale: Floats | None, c: NumericContract
+) -> nir.Linear | nir.Affine:
+    """The node of what comes from below, with the layer's bias in the unit of the weights."""
+    if layer.bias is None:
+        return nir.Linear(_scaled(weights, scale))
+    bias = layer.bias / 2.0**c.frac_bits
+    return nir.Affine(_scaled(weights, scale), bias if scale is None else bias * scale)
 
 
 def _scaled(weights: NDArray[np.integer], scale: Floats | None) -> NDArray:

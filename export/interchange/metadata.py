@@ -33,6 +33,8 @@ def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
     layers = {}
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         layers[name] = {key: getattr(layer, key).tolist() for key in _PLAIN[type(layer)]}
+        if layer.bias is not None:
+            layers[name]["bias"] = layer.bias.tolist()
     described = {
         "version": VERSION,
         "meaning": _MEANING,

@@ -15,6 +15,7 @@
 #define RESET_TO_ZERO @RESET_TO_ZERO@
 #define RESET_DROPS_INPUT @RESET_DROPS_INPUT@
 #define ROUND_TO_ZERO @ROUND_TO_ZERO@
+#define HAS_BIAS @HAS_BIAS@ /* what a neuron adds to its current in each step */
 #define DECAY_FRAC @DECAY_FRAC@u
 #define FRAC_BITS @FRAC_BITS@u
 #define SYN_BITS @SYN_BITS@u
@@ -30,6 +31,9 @@ typedef @SUM_TYPE@ sum_t; /* holds every sum before it is fitted into its word *
 
 typedef struct {
     int32_t threshold;
+#if HAS_BIAS
+    int32_t bias;
+#endif
     @DECAY_TYPE@ decay_syn;
     @DECAY_TYPE@ decay_mem;
     uint8_t e_in; /* left shifts of what arrives from below and through the recurrence */
@@ -115,13 +119,22 @@ static inline int32_t integrated(int32_t kept, int32_t drive)
     return fitted((sum_t)kept + drive, MEM_BITS, OVERFLOW_MEM);
 }
 
+/* The synaptic current after a step in which `acc` arrives. */
+static inline int32_t new_current(int32_t syn, const neuron *constant, sum_t acc)
+{
+    acc = acc * (sum_t)(1 << FRAC_BITS);
+#if HAS_BIAS
+    acc += constant->bias;
+#endif
+    return fitted(decayed(syn, constant->decay_syn) + acc, SYN_BITS, OVERFLOW_SYN);
+}
+
 /* A neuron's step; `acc` is what arrives. Returns 1 if it fires. */
 static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
     int32_t old_syn = words->syn, old_mem = words->mem, threshold = constant->threshold;
     int32_t kept = decayed(old_mem, constant->decay_mem);
-    int32_t syn = fitted(decayed(old_syn, constant->decay_syn) + acc * (sum_t)(1 << FRAC_BITS),
-                         SYN_BITS, OVERFLOW_SYN);
+    int32_t syn = new_current(old_syn, constant, acc);
     int32_t drive = CURRENT_IS_PREVIOUS ? old_syn : syn;
 #if FIRES_ON_PREVIOUS
     int32_t tested = old_mem;
@@ -143,8 +156,7 @@ static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, 
 /* A readout row's step. */
 static inline int32_t step_row(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
-    int32_t syn = fitted(decayed(words->syn, constant->decay_syn) + acc * (sum_t)(1 << FRAC_BITS),
-                         SYN_BITS, OVERFLOW_SYN);
+    int32_t syn = new_current(words->syn, constant, acc);
     int32_t drive = CURRENT_IS_PREVIOUS ? words->syn : syn;
     words->mem = integrated(decayed(words->mem, constant->decay_mem), drive);
     words->syn = syn;
