@@ -3,6 +3,7 @@
 `sim/compiled.py` says what lies where.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import compiled
-from sim.bounds import state_bounds
+from sim.bounds import LayerBounds, state_bounds
 from sim.contract import NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 from sim.reference import bias_of
@@ -161,13 +162,20 @@ def _reach(weights: NDArray) -> NDArray[np.int64]:
 def _is_wide(network: IntegerNetwork) -> bool:
     """Whether any sum of a step might leave 32 bits, before its result is brought to its width.
 
-    A state is bounded by its own width, and by its inputs where its decay is below unity.
+    A state is bounded by its own width; only where that is too much, worst cases are worked out.
     """
+    return _leaves_word(network, {}) and _leaves_word(network, state_bounds(network))
+
+
+def _leaves_word(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
+    """Whether any sum of a step might leave 32 bits, given bounds of the states, or no bounds."""
     c = network.contract
-    bounds = state_bounds(network)
     for name, layer in zip(network.layer_names, network.layers, strict=True):
-        syn = np.minimum(bounds[name].syn, 2.0 ** (c.syn_bits - 1))
-        mem = np.minimum(bounds[name].mem, 2.0 ** (c.mem_bits - 1))
+        syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
+        mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
+        if name in bounds:
+            syn = np.minimum(bounds[name].syn, syn)
+            mem = np.minimum(bounds[name].mem, mem)
         w_in, w_rec = _matrices(layer)
         subtracted = np.zeros(layer.n_neurons)
         e_in: NDArray = subtracted
