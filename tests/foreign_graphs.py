@@ -79,14 +79,14 @@ def textbook(graph, raster, euler):
         signal = x.astype(float)
         for i, (w, node, w_rec) in enumerate(layers):
             total = w @ signal + (0 if w_rec is None else w_rec @ last[i])
-            if hasattr(node, "tau_syn"):
+            if isinstance(node, nir.CubaLIF | nir.CubaLI):
                 d = decay(node.tau_syn)
                 current[i] = d * current[i] + (1 - d) * node.w_in * total
                 total, tau = current[i], node.tau_mem
             else:
                 tau = node.tau
             voltage[i] = decay(tau) * voltage[i] + (1 - decay(tau)) * node.r * total
-            if hasattr(node, "v_threshold"):
+            if isinstance(node, nir.LIF | nir.CubaLIF):
                 signal = (voltage[i] > node.v_threshold).astype(float)
                 voltage[i] = np.where(signal, 0.0, voltage[i])
                 last[i] = signal
