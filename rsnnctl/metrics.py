@@ -1,7 +1,7 @@
 """NeuroBench's figures, computed from a finished run: one definition for floats and for integers.
 
-Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample a time step. A
-step consumes the spikes of the step before it, so the last step's spikes reach no connection.
+Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample a time step.
+Spikes that are still under way after the last step have reached no connection and do not count.
 All but R2, which NeuroBench sums in float32, equal its figures to the last bit.
 """
 
@@ -38,7 +38,7 @@ class Metrics:
 class Connection:
     """A weight matrix (post, pre) as present or absent, and the spikes that went into it.
 
-    `spike_counts` (n_pre,) counts the spikes of each presynaptic unit over all steps but the last.
+    `spike_counts` (n_pre,) counts the spikes of each presynaptic unit that have arrived.
     """
 
     mask: NDArray[np.bool_]

@@ -38,25 +38,28 @@ def asked_in(
 
     Returns:
         By variable, smallest and largest value in each step, both (n_steps, len(neurons)). They
-        differ where a firing neuron's sum was tested and then replaced by a reset.
+        differ where a firing neuron's sum was tested and then replaced by a reset, or a
+        reset by a sum.
     """
     c, layer, name = network.contract, network.layers[index], network.layer_names[index]
     if index:
         source = trace.variables[f"{network.layer_names[index - 1]}.spk"]
     else:
         source = raster
+    if c.delay_steps:
+        source = _later(source)
     membrane = variables_of(network, index)[1]
     now = {
         v: trace.variables[f"{name}.{v}"][:, neurons].astype(np.int64) for v in ("syn", membrane)
     }
     before = {v: _later(words) for v, words in now.items()}
     if isinstance(layer, CubaLIF):
-        acc = _arriving(layer.w_in[neurons], source) << layer.e_in[neurons].astype(np.int64)
+        acc = _weighed(layer.w_in[neurons], source) << layer.e_in[neurons].astype(np.int64)
         if layer.w_rec is not None:
-            own = _arriving(layer.w_rec[neurons], trace.variables[f"{name}.spk"])
+            own = _weighed(layer.w_rec[neurons], _later(trace.variables[f"{name}.spk"]))
             acc = acc + (own << layer.e_rec[neurons].astype(np.int64))
     else:
-        acc = _arriving(layer.w_out[neurons], source)
+        acc = _weighed(layer.w_out[neurons], source)
         before[membrane][:1] = layer.initial_out[neurons]
     syn = decayed(c, before["syn"], layer.decay_syn[neurons]) + (acc << c.frac_bits)
     syn = syn + bias_of(layer)[neurons]
@@ -64,12 +67,19 @@ def asked_in(
     kept = decayed(c, before[membrane], layer.decay_mem[neurons])
     found = {"syn": Range(syn, syn), membrane: Range(kept + drive, kept + drive)}
     if isinstance(layer, CubaLIF):
+        threshold = layer.threshold[neurons].astype(np.int64)
         fires = trace.variables[f"{name}.spk"][:, neurons] != 0
-        reset = kept * 0 if c.reset == "zero" else kept - layer.threshold[neurons].astype(np.int64)
+        reset = kept * 0 if c.reset == "zero" else kept - threshold
         if not c.reset_drops_input:
             reset = reset + drive
-        used = np.where(fires, reset, kept + drive)
-        tested = used if c.fires_on == "previous_membrane" else kept + drive
+        old = before[membrane]
+        was_over = old > threshold if c.fires_when == ">" else old >= threshold
+        used = np.where(was_over if c.reset_delay else fires, reset, kept + drive)
+        tested = {
+            "previous_membrane": used,
+            "new_membrane": kept + drive,
+            "reset_membrane": np.where(was_over, reset, kept + drive),
+        }[c.fires_on]
         found[membrane] = Range(np.minimum(used, tested), np.maximum(used, tested))
     return found
 
@@ -81,10 +91,9 @@ def _later(words: NDArray) -> NDArray:
     return moved
 
 
-def _arriving(weights: NDArray[np.integer], spikes: NDArray) -> Words:
-    """Weighted sums (n_steps, post) of the spikes one step earlier.
+def _weighed(weights: NDArray[np.integer], spikes: NDArray) -> Words:
+    """Weighted sums (n_steps, post) of the spikes that arrive.
 
     In float64, which is exact: a neuron's weights add up to less than 2^31.
     """
-    sums = spikes.astype(np.float64) @ weights.T.astype(np.float64)
-    return _later(sums).astype(np.int64)
+    return (spikes.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)

@@ -38,6 +38,7 @@ _UPDATE = (
     types.CPointer(types.int64),
     types.uint64,
     types.uint64,
+    types.uint64,
 )
 
 
@@ -46,18 +47,21 @@ def update(
     *,
     current_is_previous: bool,
     fires_on_previous: bool,
+    fires_after_reset: bool,
     fires_at_equal: bool,
     reset_to_zero: bool,
     reset_drops_input: bool,
+    reset_delay: bool,
     floor: bool,
     wrap_syn: bool,
     wrap_mem: bool,
     is_wide: bool,
     sums_are_short: bool,
 ) -> Any:
-    """Compile one step of all neurons; `advance` calls it by its `address`.
+    """Compile one step of the neurons in the blocks from `first_block` to `end_block`.
 
-    The arguments are a contract's choices and constants of the compiled code. `is_wide` takes sums
+    Those before `readout_block` are hidden ones. `advance` calls it by its `address`. The arguments
+    are a contract's choices and constants of the compiled code. `is_wide` takes sums
     in 64 bits, for networks in which 32 might not hold them; `sums_are_short` says that what
     arrives was summed in 16 bits.
     """
@@ -66,7 +70,7 @@ def update(
     sums = types.CPointer(types.int16 if sums_are_short else types.int32)
 
     @cfunc(types.void(sums, sums, *_UPDATE), cache=True, error_model="numpy")
-    def step(sums_in, sums_rec, arena, spk, limits, readout_block, end_block):
+    def step(sums_in, sums_rec, arena, spk, limits, first_block, readout_block, end_block):
         syn_high = word(limits[0])
         mem_high = word(limits[1])
         syn_low = word(-syn_high - 1)
@@ -74,7 +78,7 @@ def update(
         syn_spare = word(limits[2]) & last_bit
         mem_spare = word(limits[3]) & last_bit
 
-        for block in range(readout_block):
+        for block in range(first_block, readout_block):
             base = block * (FIELDS * LANES)
             first = block * LANES
             for lane in range(LANES):
@@ -102,17 +106,23 @@ def update(
                 else:
                     integrated = np.int32(min(max(new, mem_low), mem_high))
 
-                tested = mem if fires_on_previous else integrated
-                fires = tested >= threshold if fires_at_equal else tested > threshold
                 new = word(0) if reset_to_zero else word(word(kept) - word(threshold))
                 if not reset_drops_input:
                     new = word(new + word(drive))
                 if wrap_mem:
-                    after_reset = np.int32(word(new << mem_spare) >> mem_spare)
+                    cleared = np.int32(word(new << mem_spare) >> mem_spare)
                 else:
-                    after_reset = np.int32(min(max(new, mem_low), mem_high))
+                    cleared = np.int32(min(max(new, mem_low), mem_high))
+
+                was_over = mem >= threshold if fires_at_equal else mem > threshold
+                if fires_on_previous:
+                    fires = was_over
+                else:
+                    tested = cleared if fires_after_reset and was_over else integrated
+                    fires = tested >= threshold if fires_at_equal else tested > threshold
+                resets = was_over if reset_delay else fires
                 arena[i + SYN * LANES] = new_syn
-                arena[i + MEM * LANES] = after_reset if fires else integrated
+                arena[i + MEM * LANES] = cleared if resets else integrated
                 spk[unit] = fires
 
         for block in range(readout_block, end_block):
@@ -148,11 +158,13 @@ def update(
 def advance(
     raster,
     are_bytes,
+    at_once,
     arriving,
     update_address,
     arena,
     spk,
     events,
+    uncounted,
     sums_in,
     sums_rec,
     table,
@@ -171,11 +183,13 @@ def advance(
     Args:
         raster: (n_steps, n_words) uint64, spikes.
         are_bytes: whether a byte of the raster is an input, 0 or 1, or a bit is.
+        at_once: whether spikes reach the layer above in their own step, not in the next.
         arriving: (n_inputs + 1,) uint64, inputs whose spikes arrive next, and their number last.
         update_address: of what `update` made.
         arena: (n_blocks * FIELDS * LANES,) int32.
         spk: (hidden lanes,) uint8, who fired in the step before.
         events: (hidden lanes,) uint64, scratch.
+        uncounted: (hidden lanes,) int64, scratch.
         sums_in, sums_rec: (lanes,) and (hidden lanes,), scratch for what arrives.
         table: (n_layers, 5) uint64, where each layer lies.
         w_in, w_rec: rows of all layers, by presynaptic unit, padded to whole blocks.
@@ -194,36 +208,55 @@ def advance(
     n_arriving = arriving[arriving.size - 1]
 
     for t in range(np.uint64(raster.shape[0])):
-        _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
-        for layer in range(n_hidden):
-            first = table[layer, FIRST_BLOCK] * LANES
-            n_blocks = table[layer, N_BLOCKS]
-            word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
-            n = _find_bytes(spk_words, word, words, events, sent_counts, first)
-            if table[layer, IS_RECURRENT] != _ZERO:
-                base = table[layer, FIRST_REC]
-                _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
-            above = layer + _ONE
-            first = table[above, FIRST_BLOCK] * LANES
-            base = table[above, FIRST_IN]
-            _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
-        first = t * n_words
-        if are_bytes:
-            n_arriving = _find_bytes(raster_words, first, n_words, arriving, input_counts, _ZERO)
-        else:
-            n_arriving = _ZERO
-            for k in range(n_words):
-                n_arriving = _list_bits(
-                    raster_words[first + k],
-                    k * _WORD_BITS,
-                    arriving,
-                    n_arriving,
-                    input_counts,
-                    _ZERO,
+        if at_once:
+            n_arriving = _find_inputs(raster_words, are_bytes, t, n_words, arriving, input_counts)
+            _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
+            for layer in range(n_hidden):
+                first_block = table[layer, FIRST_BLOCK]
+                first = first_block * LANES
+                n_blocks = table[layer, N_BLOCKS]
+                word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
+                if table[layer, IS_RECURRENT] != _ZERO:
+                    n = _find_bytes(spk_words, word, words, events, uncounted, first)
+                    base = table[layer, FIRST_REC]
+                    _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
+                end = first_block + n_blocks
+                _call(  # type: ignore[call-arg]
+                    update_address, sums_in, sums_rec, arena, spk, limits, first_block, end, end
                 )
+                n = _find_bytes(spk_words, word, words, events, sent_counts, first)
+                above = layer + _ONE
+                first = table[above, FIRST_BLOCK] * LANES
+                base = table[above, FIRST_IN]
+                _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
+            first_block = readout_block
+        else:
+            _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
+            for layer in range(n_hidden):
+                first = table[layer, FIRST_BLOCK] * LANES
+                n_blocks = table[layer, N_BLOCKS]
+                word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
+                n = _find_bytes(spk_words, word, words, events, sent_counts, first)
+                if table[layer, IS_RECURRENT] != _ZERO:
+                    base = table[layer, FIRST_REC]
+                    _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
+                above = layer + _ONE
+                first = table[above, FIRST_BLOCK] * LANES
+                base = table[above, FIRST_IN]
+                _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
+            n_arriving = _find_inputs(raster_words, are_bytes, t, n_words, arriving, input_counts)
+            first_block = _ZERO
 
         _call(  # type: ignore[call-arg]
-            update_address, sums_in, sums_rec, arena, spk, limits, readout_block, end_block
+            update_address,
+            sums_in,
+            sums_rec,
+            arena,
+            spk,
+            limits,
+            first_block,
+            readout_block,
+            end_block,
         )
 
         for row in range(np.uint64(out_kept.shape[1])):
@@ -236,7 +269,19 @@ def advance(
                 i = unit // LANES * (FIELDS * LANES) + unit % LANES
                 syn_kept[t, unit] = arena[i + SYN * LANES]
                 mem_kept[t, unit] = arena[i + MEM * LANES]
-    arriving[arriving.size - 1] = n_arriving
+    arriving[arriving.size - 1] = _ZERO if at_once else n_arriving
+
+
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def _find_inputs(words, are_bytes, step, n_words, arriving, counts):
+    """List the inputs that spike in a step of a raster; return how many there are."""
+    first = step * n_words
+    if are_bytes:
+        return _find_bytes(words, first, n_words, arriving, counts, _ZERO)
+    count = _ZERO
+    for k in range(n_words):
+        count = _list_bits(words[first + k], k * _WORD_BITS, arriving, count, counts, _ZERO)
+    return count
 
 
 @njit(nogil=True, error_model="numpy")
@@ -342,9 +387,9 @@ def _set_bytes(typingctx, words, index):
 
 
 @intrinsic
-def _call(typingctx, address, sums_in, sums_rec, arena, spk, limits, readout_block, end_block):
-    """Call what `update` compiled, by its address."""
-    signature = types.void(address, sums_in, sums_rec, arena, spk, limits, readout_block, end_block)
+def _call(typingctx, address, sums_in, sums_rec, arena, spk, limits, first, readout, end):
+    """Call what `update` compiled, by its address; the last three are blocks."""
+    signature = types.void(address, sums_in, sums_rec, arena, spk, limits, first, readout, end)
 
     def build(context, builder, signature, arguments):
         arrays = [

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.contract import PAPER, NumericContract, signed_range
+from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-VERSION = 1  # counts up when a case changes; new cases come at the end, before `again`
+VERSION = 2  # counts up when a case changes or comes in; new ones come last, before `again`
+_DRAWS = 1  # what is drawn depends on it: a new version need not change every case
 _DT = 0.004
 _ALTERNATIVES = {
     "current": "new",
@@ -29,7 +30,10 @@ _ALTERNATIVES = {
     "overflow_syn": "wrap",
     "overflow_mem": "wrap",
 }
+_Membrane = Literal["previous_membrane", "new_membrane", "reset_membrane"]
+_MEMBRANES: tuple[_Membrane, ...] = ("previous_membrane", "new_membrane", "reset_membrane")
 _AT_THRESHOLD: dict[Literal[">", ">="], str] = {">": "silent", ">=": "fires"}
+_TURNS = (1, 4, 0, 2, 0, 3, 3, 3, 5, 3, 1, 0)  # so that any two choices of a contract meet
 _BEYOND: dict[Literal["saturate", "wrap"], str] = {
     "saturate": "saturate at",
     "wrap": "wrap around",
@@ -70,6 +74,7 @@ def covering_contracts() -> list[NumericContract]:
 def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
+    found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -97,10 +102,10 @@ def _contracts() -> list[Case]:
     return found
 
 
-def _ties() -> list[Case]:
+def _ties(membranes: Sequence[_Membrane] = ("previous_membrane", "new_membrane")) -> list[Case]:
     """Membranes that count spikes one by one and so meet their thresholds exactly."""
     found = []
-    for fires_on in ("previous_membrane", "new_membrane"):
+    for fires_on in membranes:
         for fires_when, name in _AT_THRESHOLD.items():
             contract = replace(PAPER, frac_bits=0, fires_on=fires_on, fires_when=fires_when)
             network = _hand_made(
@@ -215,6 +220,71 @@ def _shapes() -> list[Case]:
     ]
 
 
+def _orders() -> list[Case]:
+    """On which membrane a spike is decided, when it resets, and when it arrives: every order.
+
+    The other choices are those of the covering contracts in turn.
+    """
+    others = covering_contracts()
+    found = []
+    delays: tuple[Literal[1], Literal[0]] = (1, 0)
+    orders = [(on, late, delay) for on in _MEMBRANES for late in (False, True) for delay in delays]
+    for i, (fires_on, reset_delay, delay_steps) in enumerate(orders):
+        if (reset_delay, delay_steps) == (False, 1) and fires_on != "reset_membrane":
+            continue  # as in the cases `contract-*`
+        contract = replace(
+            others[_TURNS[i]],
+            fires_on=fires_on,
+            reset_delay=reset_delay,
+            delay_steps=delay_steps,
+            frac_bits=2,
+            syn_bits=12,
+            mem_bits=12,
+        )
+        late = " in the step after" if reset_delay else ""
+        what = f"fires on the {fires_on.replace('_', ' ')}, resets{late}, delay {delay_steps}"
+        name = f"order-{i}"
+        found.append(Case(name, what, _drawn(name, contract), _spikes(name, 48, 8)))
+    return found
+
+
+def _twice_over() -> list[Case]:
+    """Membranes so far above threshold that one reset leaves them above it."""
+    found = []
+    for reset_delay, name in ((False, "at-once"), (True, "late")):
+        contract = replace(SNNTORCH, frac_bits=0, reset_delay=reset_delay)
+        network = _hand_made(
+            contract, [[7], [40], [-9], [5]], threshold=[2, 3, -30, 5], syn=0.0, mem=[1, 0.9, 1, 1]
+        )
+        raster = np.zeros((24, 1), np.uint8)
+        raster[[0, 1, 9, 10, 11, 15]] = 1
+        what = f"membranes above twice their threshold, reset by subtraction {name}"
+        found.append(Case(f"twice-over-{name}", what, network, raster))
+    return found
+
+
+def _biases() -> list[Case]:
+    """Layers that add something to each current in each step."""
+    found = []
+    for overflow, text in _BEYOND.items():
+        contract = replace(
+            PAPER, frac_bits=2, syn_bits=12, mem_bits=12, overflow_syn=overflow, current="new"
+        )
+        drawn = _drawn("bias", contract)
+        layers = tuple(
+            replace(layer, bias=_draw(f"bias {i}", (layer.n_neurons,), -500, 500))
+            for i, layer in enumerate(drawn.layers)
+        )
+        network = replace(drawn, layers=layers)
+        what = f"biases of both signs in all layers; currents {text} the ends of their words"
+        found.append(Case(f"bias-{overflow}", what, network, _spikes("bias", 48, 8)))
+    alone = _hand_made(replace(PAPER, frac_bits=0), [[1], [1], [1]], threshold=[9, 9, 9])
+    biased = replace(alone.layers[0], bias=np.array([5, -5, 0]))
+    network = replace(alone, layers=(biased, alone.readout))
+    what = "no input: a bias from the first step on, and in one layer only"
+    return [*found, Case("bias-alone", what, network, np.zeros((24, 1), np.uint8))]
+
+
 def _paper(name: str) -> object:
     return getattr(PAPER, name)
 
@@ -309,5 +379,5 @@ def _spikes(key: str, n_steps: int, n_inputs: int) -> NDArray[np.uint8]:
 def _draw(key: str, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
     """Numbers in low..high that depend on the key alone."""
     n = int(np.prod(shape))
-    stream = hashlib.shake_256(f"{VERSION} {key}".encode()).digest(4 * n)
+    stream = hashlib.shake_256(f"{_DRAWS} {key}".encode()).digest(4 * n)
     return (np.frombuffer(stream, "<u4").astype(np.int64) % (high - low + 1) + low).reshape(shape)

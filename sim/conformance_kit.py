@@ -33,7 +33,8 @@ Run the cases one after the other without a restart: the last is the first once 
 their arrays. `CASE.h5` holds `raster` (n_steps, n_inputs), the arrays under `network/` (weights are
 (post, pre)), and the right words under `trace/`, (n_steps, n_neurons) after each step.
 
-Layers read only what the step before has written; input spikes of a step arrive in the next one.
+With `delay_steps` 1, layers read only what the step before has written, and input spikes of a step
+arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
 Before the first step every state is 0, but for `out`, which starts at `initial_out`. The readout's
 rows are ordered head by head. `out_scale` turns `out` into floats and plays no part in the words.
 

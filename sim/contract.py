@@ -8,6 +8,8 @@ from rsnnctl.errors import DataError, RangeError
 MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
 MAX_WEIGHT_BITS = 16
 MAX_FRAC = 16
+_ADDED = {"reset_delay"}
+"""Fields that networks on disk may lack: their default is what was done before there were they."""
 
 
 @dataclass(frozen=True)
@@ -17,21 +19,26 @@ class NumericContract:
     With `D(x, d) = x * d / 2^decay_frac` rounded as `rounding` says, and `syn()` and `mem()` the
     overflow rules of the two state words, a hidden neuron does in each step
 
-        acc     = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k    spikes delay_steps old
+        acc     = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
         syn'    = syn(D(syn, decay_syn) + (acc << frac_bits))
-        drive   = syn   if current   == "previous"          else syn'
+        drive   = syn if current == "previous" else syn'
         decayed = D(mem, decay_mem)
-        tested  = mem   if fires_on  == "previous_membrane" else mem(decayed + drive)
-        spk'    = tested > threshold (or >=, as `fires_when` says)
-        mem'    = mem(decayed + drive)                                       where spk' is 0
-        mem'    = mem(after_reset + (0 if reset_drops_input else drive))     where spk' is 1
+        integrated = mem(decayed + drive)
+        cleared    = mem(after_reset + (0 if reset_drops_input else drive))
         after_reset = 0 if reset == "zero" else decayed - threshold
+        over(x) = x > threshold (or >=, as `fires_when` says)
+        tested  = mem, integrated, or (cleared where over(mem), else integrated), as `fires_on` says
+        spk'    = over(tested)
+        mem'    = cleared where (over(mem) if reset_delay else spk'), else integrated
 
-    and a readout computes `syn'` with `w_out`, and `out' = mem(D(out, decay_mem) + drive)`.
+    and a readout computes `syn'` with `w_out`, and `out' = mem(D(out, decay_mem) + drive)`. `x_j`
+    is a spike of `delay_steps` before, `spk_k` one of the step before.
 
     Attributes:
         current: the membrane integrates the synaptic current from before or after this step.
-        fires_on: the spike is decided on the membrane from before or after this step's update.
+        fires_on: the spike is decided on the membrane from before this step's update
+            (`previous_membrane`), from after it (`new_membrane`), or from after it and after the
+            reset of a membrane that was over threshold before (`reset_membrane`).
         fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
         reset: a spike clears the membrane or takes the threshold off it.
         reset_drops_input: the drive of the firing step is lost.
@@ -44,11 +51,14 @@ class NumericContract:
         overflow_syn, overflow_mem: a result that does not fit goes to the nearest end of the
             range (`saturate`) or loses its upper bits (`wrap`).
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
-        delay_steps: steps from a spike to its arrival, on every connection.
+        delay_steps: steps from a spike to its arrival in the layer above, and of an input spike
+            to the first layer: 1, or 0, when layers are computed one after the other. Through
+            `w_rec` a spike always takes 1.
+        reset_delay: a spike resets its membrane in the step after, not in its own.
     """
 
     current: Literal["previous", "new"] = "previous"
-    fires_on: Literal["previous_membrane", "new_membrane"] = "previous_membrane"
+    fires_on: Literal["previous_membrane", "new_membrane", "reset_membrane"] = "previous_membrane"
     fires_when: Literal[">", ">="] = ">"
     reset: Literal["zero", "subtract"] = "zero"
     reset_drops_input: bool = True
@@ -62,7 +72,8 @@ class NumericContract:
     overflow_syn: Literal["saturate", "wrap"] = "saturate"
     overflow_mem: Literal["saturate", "wrap"] = "saturate"
     delivery: Literal["sum"] = "sum"
-    delay_steps: Literal[1] = 1
+    delay_steps: Literal[0, 1] = 1
+    reset_delay: bool = False
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -91,6 +102,13 @@ class NumericContract:
         """Return every field by name, ready for JSON."""
         return asdict(self)
 
+    def identity(self) -> dict[str, Any]:
+        """What a digest is made of: `as_dict` without the `_ADDED` fields that are at rest."""
+        at_rest = {(field.name, field.default) for field in fields(self) if field.name in _ADDED}
+        return {
+            name: value for name, value in self.as_dict().items() if (name, value) not in at_rest
+        }
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a contract from `as_dict`'s result.
@@ -101,7 +119,7 @@ class NumericContract:
         """
         expected = {field.name for field in fields(cls)}
         for text, names in (
-            ("lacks", expected - set(values)),
+            ("lacks", expected - set(values) - _ADDED),
             ("knows no", set(values) - expected),
         ):
             if names:
@@ -118,3 +136,12 @@ def signed_range(bits: int) -> tuple[int, int]:
 
 
 PAPER = NumericContract()
+SNNTORCH = NumericContract(
+    current="new",
+    fires_on="reset_membrane",
+    reset="subtract",
+    reset_drops_input=False,
+    delay_steps=0,
+    reset_delay=True,
+)
+"""The order of snnTorch 1.0's neurons as they come: `reset_mechanism="subtract"`, `reset_delay`."""

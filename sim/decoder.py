@@ -11,7 +11,8 @@ from sim.simulator import NO_TRACE, WORD, Simulator
 class Decoder:
     """A network that is stepped by whoever has the spikes.
 
-    Step t returns what `kernels.run` decodes in step t: spikes given in it arrive in the next.
+    Step t returns what `kernels.run` decodes in step t; what is given in it arrives `delay_steps`
+    later.
 
     Attributes:
         network: the network.

@@ -28,8 +28,10 @@ class Run:
 
     Attributes:
         out: readout words (n_steps, rows) int32.
-        input_counts: spikes of each input that arrived, all steps but the last, (n_inputs,).
+        input_counts: spikes of each input that arrived, (n_inputs,): with a delay, all but those
+            of the last step.
         sent_counts: the same for each hidden neuron, layer after layer.
+        returned_counts: those that arrived through recurrent weights, never the last step's.
         hidden_spikes: spikes of all hidden neurons over all steps.
         trace: every state word, or None if it was not asked for.
     """
@@ -37,6 +39,7 @@ class Run:
     out: NDArray[np.int32]
     input_counts: NDArray[np.int64]
     sent_counts: NDArray[np.int64]
+    returned_counts: NDArray[np.int64]
     hidden_spikes: int
     trace: Trace | None
 
@@ -119,6 +122,7 @@ def _run(simulator: Simulator, raster: Raster, *, record: bool) -> Run:
         block.out,
         simulator.input_counts,
         simulator.sent_counts,
+        simulator.returned_counts,
         simulator.hidden_spikes,
         block.trace,
     )

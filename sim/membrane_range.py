@@ -81,6 +81,11 @@ class _Rules(NamedTuple):
     word: tuple[int, int] | None
 
     @property
+    def resets_before(self) -> bool:
+        """Whether the membrane from before a step decides on its reset."""
+        return self.c.reset_delay or self.c.fires_on == "previous_membrane"
+
+    @property
     def kept(self) -> Range:
         """The drive that a reset leaves."""
         if self.c.reset_drops_input:
@@ -112,13 +117,15 @@ class _Rules(NamedTuple):
 class _Round(NamedTuple):
     """One step from a range: what is asked of the word, what comes, who fires, what resets leave.
 
-    `asked` and `comes` are ranges over both ways; `reset` is meant where `fires`.
+    `asked` and `comes` are ranges over both ways; `reset` is meant where `fires`, which says who
+    may spike. `again` says who may spike in the next step by what is not integrated.
     """
 
     asked: Range
     comes: Range
     fires: NDArray[np.bool_]
     reset: Range
+    again: NDArray[np.bool_]
 
 
 def integrate(
@@ -171,46 +178,77 @@ def _hull(a: Range, b: Range) -> Range:
 def _step(rules: _Rules, held: Range) -> _Round:
     """Send the membranes of a range through one step."""
     c, last, drive, fence = rules.c, rules.last, rules.drive, rules.fence
-    previous = c.fires_on == "previous_membrane"
+    was_over, was_below = held.high > last, held.low <= last
     decayed = Range(rules.decays(held.low), rules.decays(held.high))
-    if previous:
-        stays, fires = held.low <= last, held.high > last
-        top = rules.decays(np.minimum(held.high, last))
-        sums = Range(add(decayed.low, drive.low), add(top, drive.high))
-    else:
-        sums = Range(add(decayed.low, drive.low), add(decayed.high, drive.high))
+    below = add(rules.decays(np.minimum(held.high, last)), drive.high)
+    sums = Range(add(decayed.low, drive.low), add(decayed.high, drive.high))
     sums = Range(np.maximum(sums.low, fence.low), np.minimum(sums.high, fence.high))
-    tested, overflows = rules.fit(sums)
-    if previous:
-        silent, counts = tested, stays
-    else:
-        stays, fires = tested.low <= last, tested.high > last
-        silent, counts = Range(tested.low, np.minimum(tested.high, last)), np.ones_like(stays)
-    asked_reset = _after_reset(rules, held, decayed, sums, overflows)
-    reset, _ = rules.fit(asked_reset)
-    asked = _either(sums, counts, asked_reset, fires)
-    return _Round(asked, _either(silent, stays, reset, fires), fires, reset)
+    below = np.minimum(below, sums.high)
+    every = np.ones_like(was_over)
+    if rules.resets_before:
+        integrated, _ = rules.fit(Range(sums.low, below))
+        asked_reset = _after_reset(rules, held, decayed, sums, ~every)
+        reset, _ = rules.fit(asked_reset)
+        comes = _either(integrated, was_below, reset, was_over)
+        if c.fires_on == "new_membrane":  # whose sum is tested, whether it is kept or not
+            tested, _ = rules.fit(sums)
+            asked = _either(sums, every, asked_reset, was_over)
+            return _Round(asked, comes, tested.high > last, reset, every)
+        asked = _either(Range(sums.low, below), was_below, asked_reset, was_over)
+        return _Round(asked, comes, was_over, reset, ~every)
+    if c.fires_on == "new_membrane":
+        tested, overflows = rules.fit(sums)
+        fires, stays = tested.high > last, tested.low <= last
+        asked_reset = _after_reset(rules, held, decayed, sums, overflows)
+        reset, _ = rules.fit(asked_reset)
+        silent = Range(tested.low, np.minimum(tested.high, last))
+        asked = _either(sums, every, asked_reset, fires)
+        return _Round(asked, _either(silent, stays, reset, fires), fires, reset, ~every)
+    asked_reset = _after_reset(rules, held, decayed, sums, every)
+    reset, overflows = rules.fit(asked_reset)
+    again = was_over & (reset.high > last)
+    spared = was_over & (reset.low <= last)  # over before, and no more after its reset: no spike
+    cap = np.minimum(sums.high, np.where(overflows, UNBOUNDED, _spared(rules)))
+    asked_sums = Range(sums.low, np.where(spared, np.maximum(below, cap), below))
+    tested, _ = rules.fit(asked_sums)
+    fires = (tested.high > last) | again
+    stays = (tested.low <= last) | spared
+    silent = Range(
+        tested.low, np.where(spared, np.maximum(tested.high, last), np.minimum(tested.high, last))
+    )
+    asked = _either(asked_sums, every, asked_reset, fires | was_over)
+    return _Round(asked, _either(silent, stays, reset, fires), fires, reset, again)
+
+
+def _spared(rules: _Rules) -> Words:
+    """The largest sum of a membrane that is not over threshold once its reset is taken off it."""
+    c, drive = rules.c, rules.drive
+    if c.reset == "zero" or (rules.word is not None and c.overflow_mem == "wrap"):
+        return np.full_like(rules.last, UNBOUNDED)
+    highest = add(rules.last, rules.threshold)
+    return add(highest, drive.high) if c.reset_drops_input else highest
 
 
 def _after_reset(
-    rules: _Rules, held: Range, decayed: Range, sums: Range, overflows: NDArray[np.bool_]
+    rules: _Rules, held: Range, decayed: Range, sums: Range, loose: NDArray[np.bool_]
 ) -> Range:
     """What a reset asks of the word, where the neuron can fire.
 
     A membrane that fires was, or would have been, above `last`: this bounds what subtraction
-    leaves from below, unless it wrapped or saturated up to there.
+    leaves from below, but where `loose` says that it does not, as when it wrapped or saturated up
+    to there.
     """
     c, threshold, kept, last = rules.c, rules.threshold, rules.kept, rules.last
     if c.reset == "zero":
         return kept
-    if c.fires_on == "previous_membrane":
+    if rules.resets_before:
         lowest = rules.decays(np.maximum(held.low, last + 1))
         low, high = add(lowest, kept.low), add(decayed.high, kept.high)
     elif c.reset_drops_input:
         lowest = np.maximum(decayed.low, add(last + 1, -rules.drive.high))
-        low, high = np.where(overflows, decayed.low, lowest), decayed.high
+        low, high = np.where(loose, decayed.low, lowest), decayed.high
     else:
-        low, high = np.where(overflows, sums.low, np.maximum(sums.low, last + 1)), sums.high
+        low, high = np.where(loose, sums.low, np.maximum(sums.low, last + 1)), sums.high
     return Range(add(low, -threshold), add(high, -threshold))
 
 
@@ -235,13 +273,16 @@ def _limits(rules: _Rules, held: Range) -> Range:
         return np.clip(x, lowest, highest)
 
     low, high = held
-    if c.fires_on == "previous_membrane":
+    if rules.resets_before:
         stays = held.low <= last
         top = add(rules.decays(np.minimum(rules.up(high, drive.high), last)), drive.high)
     else:
         stays = step.comes.low <= last
         stays &= add(rules.decays(held.low), drive.low) <= last
         top = np.minimum(rules.up(high, drive.high), last)
+        if c.fires_on == "reset_membrane":
+            spared = np.minimum(rules.up(high, drive.high), _spared(rules))
+            top = np.where(high > last, np.maximum(top, spared), top)
     high = np.where(stays, np.maximum(high, inside(top)), high)
     low = np.where(stays, np.minimum(low, inside(rules.down(low, drive.low))), low)
     if c.reset == "subtract":
@@ -249,7 +290,7 @@ def _limits(rules: _Rules, held: Range) -> Range:
         high = np.where(step.fires, np.maximum(high, inside(rules.up(high, term))), high)
         term = add(rules.kept.low, -rules.threshold)
         bottom = rules.down(low, term)
-        if c.fires_on == "previous_membrane":
+        if rules.resets_before:
             bottom = add(rules.decays(np.maximum(bottom, last + 1)), term)
         elif c.reset_drops_input:
             bottom = np.maximum(bottom, add(add(last + 1, -drive.high), -rules.threshold))
@@ -264,7 +305,7 @@ def _periods(rules: _Rules, step: _Round, longest: int) -> Words:
     c, last, drive = rules.c, rules.last, rules.drive
     highest = step.reset.high
     periods = np.ones_like(last)
-    if c.fires_on == "new_membrane":
+    if not rules.resets_before:
         highest = add(rules.decays(highest), drive.high)
     for _ in range(longest - 1):
         still = (highest <= last) & step.fires
@@ -272,6 +313,7 @@ def _periods(rules: _Rules, step: _Round, longest: int) -> Words:
             break
         periods += still
         highest = np.where(still, add(rules.decays(highest), drive.high), highest)
+    periods = np.where(step.again, 1, periods)
     if c.overflow_mem == "wrap" and rules.word is not None:
         _, overflows = rules.fit(step.asked)
         periods = np.where(overflows, 1, periods)

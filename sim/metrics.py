@@ -113,18 +113,17 @@ def evaluate_counts(
     network: IntegerNetwork, counted: Run | Simulator, *, n_steps: int, r2: float
 ) -> Metrics:
     """NeuroBench's figures from the counts of a run, or of a simulator that has done its steps."""
-    counts: list[NDArray[np.int64]] = [counted.input_counts]
-    sent = counted.sent_counts
+    below = counted.input_counts
+    connections = []
     start = 0
     for layer in network.hidden:
-        counts.append(sent[start : start + layer.n_neurons])
-        start += layer.n_neurons
-    connections = []
-    for below, own, layer in zip(counts[:-1], counts[1:], network.hidden, strict=True):
+        own = slice(start, start + layer.n_neurons)
+        start = own.stop
         connections.append(Connection(layer.w_in != 0, below))
         if layer.w_rec is not None:
-            connections.append(Connection(layer.w_rec != 0, own))
-    connections.append(Connection(network.readout.w_out != 0, counts[-1]))
+            connections.append(Connection(layer.w_rec != 0, counted.returned_counts[own]))
+        below = counted.sent_counts[own]
+    connections.append(Connection(network.readout.w_out != 0, below))
     return measure(
         connections,
         hidden_spikes=counted.hidden_spikes,

@@ -172,7 +172,7 @@ class IntegerNetwork:
     def digest(self) -> str:
         """SHA-256 over layers, contract and dt, in hexadecimal; metadata do not count."""
         description = {
-            "contract": self.contract.as_dict(),
+            "contract": self.contract.identity(),
             "dt": float(self.dt).hex(),
             "n_heads": self.readout.n_heads,
         }

@@ -36,7 +36,10 @@ class ReadoutState:
 
 @dataclass(frozen=True)
 class State:
-    """All that a network remembers between two steps; `arriving` is the input spikes under way."""
+    """All that a network remembers between two steps.
+
+    `arriving` is the input spikes of the step before, under way where spikes have a delay.
+    """
 
     arriving: Words
     hidden: tuple[HiddenState, ...]
@@ -59,17 +62,20 @@ def initial_state(network: IntegerNetwork) -> State:
 
 
 def step(network: IntegerNetwork, state: State, x: NDArray) -> State:
-    """Compute one step; `x` (n_inputs,) holds this step's input spikes, which arrive in the next.
+    """Compute one step; `x` (n_inputs,) holds this step's input spikes.
 
-    Every layer reads only what the step before has written, so their order does not matter.
+    With a delay, a layer hears what the layer below has sent in the step before, so their order
+    does not matter; without one, it hears what was sent just now.
     """
-    sources = (state.arriving, *(layer.spk for layer in state.hidden))
-    hidden = tuple(
-        hidden_step(network.contract, layer, old, source)
-        for layer, old, source in zip(network.hidden, state.hidden, sources[:-1], strict=True)
-    )
-    readout = readout_step(network.contract, network.readout, state.readout, sources[-1])
-    return State(x.astype(np.int64), hidden, readout)
+    c, x = network.contract, x.astype(np.int64)
+    source = state.arriving if c.delay_steps else x
+    hidden = []
+    for layer, old in zip(network.hidden, state.hidden, strict=True):
+        new = hidden_step(c, layer, old, source)
+        source = old.spk if c.delay_steps else new.spk
+        hidden.append(new)
+    readout = readout_step(c, network.readout, state.readout, source)
+    return State(x, tuple(hidden), readout)
 
 
 def hidden_step(c: NumericContract, layer: CubaLIF, old: HiddenState, source: Words) -> HiddenState:
@@ -82,15 +88,23 @@ def hidden_step(c: NumericContract, layer: CubaLIF, old: HiddenState, source: Wo
     drive = old.syn if c.current == "previous" else syn
 
     threshold = layer.threshold.astype(np.int64)
+
+    def over(membrane: Words) -> NDArray[np.bool_]:
+        return membrane > threshold if c.fires_when == ">" else membrane >= threshold
+
     kept = decayed(c, old.mem, layer.decay_mem)
     integrated = fit(kept + drive, c.mem_bits, c.overflow_mem)
-    tested = old.mem if c.fires_on == "previous_membrane" else integrated
-    fires = tested > threshold if c.fires_when == ">" else tested >= threshold
-
     after_reset = kept * 0 if c.reset == "zero" else kept - threshold
     if not c.reset_drops_input:
         after_reset = after_reset + drive
-    mem = np.where(fires, fit(after_reset, c.mem_bits, c.overflow_mem), integrated)
+    cleared = fit(after_reset, c.mem_bits, c.overflow_mem)
+    tested = {
+        "previous_membrane": old.mem,
+        "new_membrane": integrated,
+        "reset_membrane": np.where(over(old.mem), cleared, integrated),
+    }[c.fires_on]
+    fires = over(tested)
+    mem = np.where(over(old.mem) if c.reset_delay else fires, cleared, integrated)
     return HiddenState(fires.astype(np.int64), syn, mem)
 
 

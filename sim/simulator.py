@@ -44,10 +44,12 @@ class Simulator:
         self.network = network
         self._layout = layout or lay_out(network)
         n_lanes, n_hidden = self._layout.n_lanes, self._layout.n_hidden_lanes
+        self._at_once = network.contract.delay_steps == 0
         self._arena = self._layout.arena.copy()
         self._spk = np.zeros(n_hidden, np.uint8)
         self._arriving = np.zeros(network.n_inputs + 1, np.uint64)
         self._events = np.zeros(n_hidden, np.uint64)
+        self._uncounted = np.zeros(n_hidden, np.int64)
         self._sums_in = np.zeros(n_lanes, self._layout.sum_dtype)
         self._sums_rec = np.zeros(n_hidden, self._layout.sum_dtype)
         self._input_counts = np.zeros(network.n_inputs, np.int64)
@@ -63,19 +65,26 @@ class Simulator:
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes of each input (n_inputs,) that arrived: all but those of the last step."""
+        """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
         counts = self._input_counts.copy()
         counts[self._arriving[: self._arriving[-1]]] -= 1  # each is there once
         return counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
-        """The same for each hidden neuron, layer after layer."""
+        """The same for each hidden neuron, layer after layer: those that arrived above it."""
         return self._hidden(self._sent_counts)
 
     @property
+    def returned_counts(self) -> NDArray[np.int64]:
+        """Those that arrived through `w_rec` where there is one: never those of the last step."""
+        if not self._at_once:
+            return self.sent_counts
+        return self._hidden(self._sent_counts - self._spk)
+
+    @property
     def hidden_spikes(self) -> int:
-        return int(self._sent_counts.sum()) + int(self._spk.sum())
+        return int(self.returned_counts.sum()) + int(self._spk.sum())
 
     def step_block(
         self, raster: NDArray[np.uint8] | PackedRaster, *, record: bool = False
@@ -122,11 +131,13 @@ class Simulator:
         compiled.advance(
             words,
             are_bytes,
+            self._at_once,
             self._arriving,
             layout.update.address,
             self._arena,
             self._spk,
             self._events,
+            self._uncounted,
             self._sums_in,
             self._sums_rec,
             layout.table,

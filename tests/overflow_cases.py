@@ -18,8 +18,8 @@ EVERY = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.
 def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.ndarray]:
     """What the contract gives to its overflow rules: smallest and largest, (2, n_neurons) each.
 
-    From the arguments of the reference's own `fit`, in the order of its calls. A sum that a firing
-    neuron's reset replaces untested does not count, nor does the reset of a silent one.
+    From the arguments of the reference's own `fit`, in the order of its calls. A sum that is
+    neither tested nor kept does not count, nor does a reset.
     """
     calls: list[np.ndarray] = []
     right = reference.fit
@@ -34,18 +34,30 @@ def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.nda
         patch.setattr(reference, "fit", recording)
         for x in raster:
             calls.clear()
+            old = state
             state = reference.step(network, state, x)
             for i in range(len(network.hidden)):
                 syn, integrated, after_reset = calls[3 * i : 3 * i + 3]
-                fires = state.hidden[i].spk == 1
-                if network.contract.fires_on == "previous_membrane":
-                    integrated = np.where(fires, after_reset, integrated)
-                after_reset = np.where(fires, after_reset, integrated)
+                sums, resets = used(network, i, old.hidden[i], state.hidden[i])
+                integrated = np.where(sums, integrated, after_reset)
+                after_reset = np.where(resets, after_reset, integrated)
                 kept.setdefault(f"hidden{i}.syn", []).append(syn)
                 kept.setdefault(f"hidden{i}.mem", []).extend([integrated, after_reset])
             for variable, words in zip(("syn", "mem"), calls[-2:], strict=True):
                 kept.setdefault(f"readout.{variable}", []).append(words)
     return {name: np.stack([np.min(w, 0), np.max(w, 0)]) for name, w in kept.items()}
+
+
+def used(network: IntegerNetwork, i: int, old, new) -> tuple[np.ndarray, np.ndarray]:
+    """Where a step's sum, and where its reset, is tested or kept; each (n_neurons,)."""
+    c, threshold = network.contract, network.hidden[i].threshold
+    was_over = old.mem > threshold if c.fires_when == ">" else old.mem >= threshold
+    resets = was_over if c.reset_delay else new.spk == 1
+    if c.fires_on == "new_membrane":
+        return np.ones_like(resets), resets
+    if c.fires_on == "reset_membrane":
+        return ~resets | ~was_over, resets | was_over
+    return ~resets, resets
 
 
 def small_network(rng: np.random.Generator, contract: NumericContract) -> IntegerNetwork:

@@ -47,6 +47,7 @@ def read(path):
 
 
 def digest(said, c, layers):
+    c = {key: value for key, value in c.items() if (key, value) != ("reset_delay", False)}
     head = {"contract": c, "dt": float(said["dt"]).hex(), "n_heads": said["n_heads"]}
     total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     weight = "|i1" if c["weight_bits"] <= 8 else "<i2"
@@ -93,7 +94,7 @@ def run(c, layers, raster):
     trace = {name: [] for name in plain}
     arriving = [0] * raster.shape[1]
     for x in raster.tolist():
-        source, new = arriving, {}
+        source, new = arriving if c["delay_steps"] else x, {}
         for name, layer in plain.items():
             old = states[name]
             now = new[name] = {"syn": [], "mem": [], "spk": []}
@@ -111,14 +112,23 @@ def run(c, layers, raster):
                 mem, spk = word(c, "mem", decayed + drive), 0
                 if name != "readout":
                     threshold = layer["threshold"][i]
-                    tested = old["mem"][i] if c["fires_on"] == "previous_membrane" else mem
-                    spk = int(tested > threshold if c["fires_when"] == ">" else tested >= threshold)
-                    if spk:
-                        after = 0 if c["reset"] == "zero" else decayed - threshold
-                        mem = word(c, "mem", after + (0 if c["reset_drops_input"] else drive))
+
+                    def over(membrane, threshold=threshold):
+                        equal = c["fires_when"] == ">="
+                        return membrane > threshold or (equal and membrane == threshold)
+
+                    after = 0 if c["reset"] == "zero" else decayed - threshold
+                    cleared = word(c, "mem", after + (0 if c["reset_drops_input"] else drive))
+                    was_over = over(old["mem"][i])
+                    tested = {"previous_membrane": old["mem"][i], "new_membrane": mem}.get(
+                        c["fires_on"], cleared if was_over else mem
+                    )
+                    spk = int(over(tested))
+                    if was_over if c["reset_delay"] else spk:
+                        mem = cleared
                 for key, value in (("syn", syn), ("mem", mem), ("spk", spk)):
                     now[key].append(value)
-            source = old["spk"]
+            source = old["spk"] if c["delay_steps"] else now["spk"]
         states, arriving = new, x
         for name in plain:
             trace[name].append(new[name]["mem" if name == "readout" else "spk"])

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
-from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network
+from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network, used
 
 from sim import reference
 from sim.bounds import (
@@ -97,7 +97,7 @@ def reachable(network: IntegerNetwork) -> dict[str, list[int]] | None:
             new, *wide = many_steps(network, reference.HiddenState(*words), total)
             for variable, values in zip(("syn", "mem"), wide, strict=True):
                 asked[variable] += [int(values.min()), int(values.max())]
-            for state in zip(*(w.tolist() for w in new), strict=True):
+            for state in zip(*(w.tolist() for w in vars(new).values()), strict=True):
                 if state not in seen:
                     seen.add(state)
                     todo.append(state)
@@ -119,15 +119,24 @@ def many_steps(network: IntegerNetwork, old: reference.HiddenState, total: int):
     kept = reference.decayed(c, old.mem, layer.decay_mem)
     summed = kept + drive
     fitted = reference.fit(summed, c.mem_bits, c.overflow_mem)
-    tested = old.mem if c.fires_on == "previous_membrane" else fitted
-    fires = tested > layer.threshold if c.fires_when == ">" else tested >= layer.threshold
+
+    def over(membrane):
+        return membrane > layer.threshold if c.fires_when == ">" else membrane >= layer.threshold
+
     reset = (kept * 0 if c.reset == "zero" else kept - layer.threshold) + (
         0 if c.reset_drops_input else drive
     )
-    used = np.where(fires, reset, summed)
-    mem = reference.fit(used, c.mem_bits, c.overflow_mem)
-    asked = used if c.fires_on == "previous_membrane" else np.concatenate([used, summed])
-    return (fires.astype(np.int64), syn, mem), syn_asked, asked
+    cleared = reference.fit(reset, c.mem_bits, c.overflow_mem)
+    tested = {
+        "previous_membrane": old.mem,
+        "new_membrane": fitted,
+        "reset_membrane": np.where(over(old.mem), cleared, fitted),
+    }[c.fires_on]
+    fires = over(tested)
+    mem = np.where(over(old.mem) if c.reset_delay else fires, cleared, fitted)
+    new = reference.HiddenState(fires.astype(np.int64), syn, mem)
+    sums, resets = used(network, 0, old, new)
+    return new, syn_asked, np.concatenate([summed[sums], reset[resets]])
 
 
 def test_no_state_that_one_neuron_can_be_in_leaves_the_bounds_and_most_are_exact():

@@ -36,7 +36,7 @@ def test_the_contracts_tested_contain_every_pair_of_choices():
         for b in CHOICES:
             if a < b:
                 pairs = {(getattr(c, a), getattr(c, b)) for c in CONTRACTS}
-                assert len(pairs) == 4, (a, b)
+                assert len(pairs) == len(CHOICES[a]) * len(CHOICES[b]), (a, b)
     assert CONTRACTS[0] == PAPER
 
 
@@ -69,10 +69,10 @@ def test_the_kernel_equals_the_reference_for_random_networks(network, n_steps, s
 
 
 @pytest.mark.slow
-def test_the_kernel_equals_the_reference_under_contracts_drawn_from_all_256():
+def test_the_kernel_equals_the_reference_under_contracts_drawn_from_all():
     rng = np.random.default_rng(11)
     for _ in range(24):
-        choice = {name: values[rng.integers(2)] for name, values in CHOICES.items()}
+        choice = {name: values[rng.integers(len(values))] for name, values in CHOICES.items()}
         contract = replace(PAPER, **choice, syn_bits=14, mem_bits=16)
         network = random_network(rng, contract, hidden=(6, 5))
         assert_equal(network, random_raster(rng, 200, network.n_inputs))
