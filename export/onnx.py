@@ -41,7 +41,7 @@ METADATA_VERSION = 1
 OPSET = 17
 IR_VERSION = 8
 MAX_BYTES = (1 << 31) - 1  # of a protobuf message, and so of a model
-ARRIVING = "arriving"  # the input spikes under way, which a step leaves for the next
+ARRIVING = "arriving"  # the input spikes of the step before, which a delay keeps under way
 
 
 def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
@@ -280,11 +280,12 @@ def _equations(network: IntegerNetwork) -> _Graph:
     """Nodes of one step, from `x` and the states to `<state>.next`: `sim/reference.py`."""
     graph = _Graph()
     graph.emit("Identity", "x", name=f"{ARRIVING}.next")
-    source = ARRIVING
+    delayed = network.contract.delay_steps == 1
+    source = ARRIVING if delayed else "x"
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         if isinstance(layer, CubaLIF):
             _hidden(graph, network.contract, name, layer, source)
-            source = f"{name}.spk"
+            source = f"{name}.spk" if delayed else f"{name}.spk.next"
         else:
             _readout(graph, network.contract, name, layer, source)
     return graph
@@ -302,16 +303,22 @@ def _hidden(g: _Graph, c: NumericContract, name: str, layer: CubaLIF, source: st
     kept = _decayed(g, c, mem, g.constant(f"{name}.decay_mem", layer.decay_mem))
     integrated = _fit(g, g.emit("Add", kept, drive), c.mem_bits, c.overflow_mem)
     threshold = g.constant(f"{name}.threshold", layer.threshold)
-    tested = mem if c.fires_on == "previous_membrane" else integrated
-    fires = g.emit("Greater" if c.fires_when == ">" else "GreaterOrEqual", tested, threshold)
     after = g.number(0) if c.reset == "zero" else g.emit("Sub", kept, threshold)
     if not c.reset_drops_input:
         after = g.emit("Add", after, drive)
-    after = _fit(g, after, c.mem_bits, c.overflow_mem)
+    cleared = _fit(g, after, c.mem_bits, c.overflow_mem)
+    over = "Greater" if c.fires_when == ">" else "GreaterOrEqual"
+    was_over = g.emit(over, mem, threshold)
+    if c.fires_on == "previous_membrane":
+        fires = was_over
+    elif c.fires_on == "new_membrane":
+        fires = g.emit(over, integrated, threshold)
+    else:
+        fires = g.emit(over, g.emit("Where", was_over, cleared, integrated), threshold)
     g.cast(fires, TensorProto.UINT8, f"{name}.spk.next")
     g.cast(syn, TensorProto.INT32, f"{name}.syn.next")
-    kept = g.emit("Where", fires, after, integrated)
-    g.cast(kept, TensorProto.INT32, f"{name}.mem.next")
+    new = g.emit("Where", was_over if c.reset_delay else fires, cleared, integrated)
+    g.cast(new, TensorProto.INT32, f"{name}.mem.next")
 
 
 def _readout(g: _Graph, c: NumericContract, name: str, layer: CubaLI, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +87,12 @@ def source(network: IntegerNetwork, name: str) -> str:
         "NAME": name,
         "DIGEST": network.digest(),
         "CURRENT_IS_PREVIOUS": str(int(c.current == "previous")),
-        "FIRES_ON_PREVIOUS": str(int(c.fires_on == "previous_membrane")),
+        "FIRES_ON": c.fires_on.upper(),
         "FIRES_AT_EQUAL": str(int(c.fires_when == ">=")),
         "RESET_TO_ZERO": str(int(c.reset == "zero")),
         "RESET_DROPS_INPUT": str(int(c.reset_drops_input)),
+        "RESET_DELAY": str(int(c.reset_delay)),
+        "DELAY_STEPS": str(c.delay_steps),
         "ROUND_TO_ZERO": str(int(c.rounding == "toward_zero")),
         "HAS_BIAS": str(int(_has_bias(network))),
         "DECAY_FRAC": str(c.decay_frac),
@@ -195,24 +198,39 @@ def _deliver(network: IntegerNetwork, name: str) -> Iterator[str]:
 
 
 def _advance(network: IntegerNetwork, name: str) -> Iterator[str]:
-    """Lines of a step: every layer's neurons on what has arrived, then what their spikes send."""
-    for i in range(len(network.hidden)):
-        yield from (f"    {line}" for line in _update(network, name, i))
-    rows = network.readout.n_neurons
-    yield f"    for (uint32_t i = 0; i < {rows}u; i++) {{"
-    yield "        out[i] = step_row(&state->readout[i], &rows[i], state->sum_out[i]);"
-    yield "        state->sum_out[i] = 0;"
-    yield "    }"
-    for i, layer in enumerate(network.hidden):
-        yield f"    for (uint32_t k = 0; k < state->n_fired{i}; k++) {{"
-        yield f"        uint32_t sender = state->fired{i}[k];"
-        if layer.w_rec is not None:
-            yield from (f"        {x}" for x in _add(network, i, "sender", recurrent=True))
-        if i + 1 < len(network.hidden):
-            yield from (f"        {line}" for line in _add(network, i + 1, "sender"))
-        else:
-            yield f"        add_plain(state->sum_out, w_out[sender], {rows}u);"
-        yield "    }"
+    """Lines of a step: every layer's neurons on what has arrived, and what their spikes send.
+
+    With a delay of spikes all neurons come first; without one a layer needs what the last one sent.
+    """
+    updates = [_update(network, name, i) for i in range(len(network.hidden))]
+    sends = [_send(network, i) for i in range(len(network.hidden))]
+    if network.contract.delay_steps:
+        parts = [*updates, _rows(network), *sends]
+    else:
+        parts = [*chain.from_iterable(zip(updates, sends, strict=True)), _rows(network)]
+    for lines in parts:
+        yield from (f"    {line}" for line in lines)
+
+
+def _rows(network: IntegerNetwork) -> Iterator[str]:
+    """Lines of the readout's step."""
+    yield f"for (uint32_t i = 0; i < {network.readout.n_neurons}u; i++) {{"
+    yield "    out[i] = step_row(&state->readout[i], &rows[i], state->sum_out[i]);"
+    yield "    state->sum_out[i] = 0;"
+    yield "}"
+
+
+def _send(network: IntegerNetwork, i: int) -> Iterator[str]:
+    """Lines that add what the spikes of hidden layer i weigh to the sums that they reach."""
+    yield f"for (uint32_t k = 0; k < state->n_fired{i}; k++) {{"
+    yield f"    uint32_t sender = state->fired{i}[k];"
+    if network.hidden[i].w_rec is not None:
+        yield from (f"    {line}" for line in _add(network, i, "sender", recurrent=True))
+    if i + 1 < len(network.hidden):
+        yield from (f"    {line}" for line in _add(network, i + 1, "sender"))
+    else:
+        yield f"    add_plain(state->sum_out, w_out[sender], {network.readout.n_neurons}u);"
+    yield "}"
 
 
 def _update(network: IntegerNetwork, name: str, i: int) -> Iterator[str]:

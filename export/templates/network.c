@@ -1,5 +1,5 @@
 /* Integer network @DIGEST@
- * See @NAME@.h. One spike adds one row of weights to the sums that arrive in the next step.
+ * See @NAME@.h. One spike adds one row of weights to the sums that arrive at a layer.
  */
 #include "@NAME@.h"
 
@@ -10,10 +10,15 @@
 
 /* The numeric contract. */
 #define CURRENT_IS_PREVIOUS @CURRENT_IS_PREVIOUS@
-#define FIRES_ON_PREVIOUS @FIRES_ON_PREVIOUS@
+#define PREVIOUS_MEMBRANE 0
+#define NEW_MEMBRANE 1
+#define RESET_MEMBRANE 2
+#define FIRES_ON @FIRES_ON@
 #define FIRES_AT_EQUAL @FIRES_AT_EQUAL@
 #define RESET_TO_ZERO @RESET_TO_ZERO@
 #define RESET_DROPS_INPUT @RESET_DROPS_INPUT@
+#define RESET_DELAY @RESET_DELAY@ /* a spike resets in the step after its own */
+#define DELAY_STEPS @DELAY_STEPS@ /* from a spike to the layer above */
 #define ROUND_TO_ZERO @ROUND_TO_ZERO@
 #define HAS_BIAS @HAS_BIAS@ /* what a neuron adds to its current in each step */
 #define DECAY_FRAC @DECAY_FRAC@u
@@ -129,6 +134,20 @@ static inline int32_t new_current(int32_t syn, const neuron *constant, sum_t acc
     return fitted(decayed(syn, constant->decay_syn) + acc, SYN_BITS, OVERFLOW_SYN);
 }
 
+/* What a reset makes of a membrane. */
+static inline int32_t cleared(int32_t kept, int32_t drive, int32_t threshold)
+{
+    sum_t after = RESET_TO_ZERO ? 0 : (sum_t)kept - threshold;
+    if (!RESET_DROPS_INPUT)
+        after += drive;
+    return fitted(after, MEM_BITS, OVERFLOW_MEM);
+}
+
+static inline uint32_t is_over(int32_t membrane, int32_t threshold)
+{
+    return FIRES_AT_EQUAL ? membrane >= threshold : membrane > threshold;
+}
+
 /* A neuron's step; `acc` is what arrives. Returns 1 if it fires. */
 static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
@@ -136,21 +155,19 @@ static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, 
     int32_t kept = decayed(old_mem, constant->decay_mem);
     int32_t syn = new_current(old_syn, constant, acc);
     int32_t drive = CURRENT_IS_PREVIOUS ? old_syn : syn;
-#if FIRES_ON_PREVIOUS
-    int32_t tested = old_mem;
-#else
-    int32_t tested = integrated(kept, drive);
-#endif
     words->syn = syn;
-    if (FIRES_AT_EQUAL ? tested >= threshold : tested > threshold) {
-        sum_t after = RESET_TO_ZERO ? 0 : (sum_t)kept - threshold;
-        if (!RESET_DROPS_INPUT)
-            after += drive;
-        words->mem = fitted(after, MEM_BITS, OVERFLOW_MEM);
-        return 1;
-    }
-    words->mem = FIRES_ON_PREVIOUS ? integrated(kept, drive) : tested;
-    return 0;
+#if FIRES_ON == PREVIOUS_MEMBRANE
+    uint32_t fires = is_over(old_mem, threshold), resets = fires;
+#elif FIRES_ON == NEW_MEMBRANE
+    uint32_t fires = is_over(integrated(kept, drive), threshold);
+    uint32_t resets = RESET_DELAY ? is_over(old_mem, threshold) : fires;
+#else
+    uint32_t was_over = is_over(old_mem, threshold);
+    int32_t tested = was_over ? cleared(kept, drive, threshold) : integrated(kept, drive);
+    uint32_t fires = is_over(tested, threshold), resets = RESET_DELAY ? was_over : fires;
+#endif
+    words->mem = resets ? cleared(kept, drive, threshold) : integrated(kept, drive);
+    return fires;
 }
 
 /* A readout row's step. */
@@ -171,25 +188,45 @@ void @NAME@_init(@NAME@_state *state)
 
 /* @DELIVER@ */
 
-/* The step of every neuron, with what has arrived; then the spikes set out. */
+/* The step of every neuron, with what has arrived; their spikes set out. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
 /* @ADVANCE@ */
 }
 
-void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
-                 int32_t out[@NAME@_N_ROWS])
+static inline void deliver_events(@NAME@_state *state, const uint16_t *events, uint16_t n_events)
 {
-    advance(state, out);
     for (uint32_t k = 0; k < n_events; k++)
         deliver_input(state, events[k]);
 }
 
-void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS])
+static inline void deliver_bitmap(@NAME@_state *state, const uint8_t *bitmap)
 {
-    advance(state, out);
     for (uint32_t byte = 0; byte < (@NAME@_N_INPUTS + 7u) / 8u; byte++)
         for (uint32_t left = bitmap[byte], bit = 0; left != 0u; left >>= 1u, bit++)
             if (left & 1u)
                 deliver_input(state, 8u * byte + bit);
+}
+
+void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
+                 int32_t out[@NAME@_N_ROWS])
+{
+#if DELAY_STEPS == 0
+    deliver_events(state, events, n_events);
+    advance(state, out);
+#else
+    advance(state, out);
+    deliver_events(state, events, n_events);
+#endif
+}
+
+void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS])
+{
+#if DELAY_STEPS == 0
+    deliver_bitmap(state, bitmap);
+    advance(state, out);
+#else
+    advance(state, out);
+    deliver_bitmap(state, bitmap);
+#endif
 }
