@@ -14,17 +14,22 @@ class Dynamics:
 
     Attributes:
         current: the membrane integrates the current from before or after this step's input.
-        fires_on: the spike is decided on the membrane from before or after this step.
+        fires_on: the spike is decided on the membrane from before this step, from after it, or from
+            after it and after the reset of a membrane that was over threshold before.
         reset: a spike clears the membrane, or takes the threshold off it.
         reset_drops_input: the current of the firing step is lost.
         initial_out: a readout's `out` before the first step.
+        delay_steps: steps from a spike, or an input, to its arrival in the layer above.
+        reset_delay: a spike resets its membrane in the step after its own.
     """
 
     current: Literal["previous", "new"] = "previous"
-    fires_on: Literal["previous_membrane", "new_membrane"] = "previous_membrane"
+    fires_on: Literal["previous_membrane", "new_membrane", "reset_membrane"] = "previous_membrane"
     reset: Literal["zero", "subtract"] = "zero"
     reset_drops_input: bool = True
     initial_out: float = -0.01
+    delay_steps: Literal[0, 1] = 1
+    reset_delay: bool = False
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -32,7 +37,7 @@ class Dynamics:
             allowed = get_args(hints[field.name])
             if allowed and getattr(self, field.name) not in allowed:
                 raise RangeError(
-                    f"`{field.name}` is {getattr(self, field.name)}; known: {', '.join(allowed)}"
+                    f"`{field.name}` is {getattr(self, field.name)}; known: {', '.join(map(str, allowed))}"
                 )
 
     def contract_fields(self) -> dict[str, Any]:

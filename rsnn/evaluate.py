@@ -159,12 +159,12 @@ def blocks(n_steps: int) -> Iterator[slice]:
 def _connections(
     model: RSNN, raster: NDArray[np.uint8], spk: tuple[NDArray[np.uint8], ...]
 ) -> list[Connection]:
-    """Every weight matrix with the spikes that it was given; the last step's reach none."""
-    sources = [raster, *spk]
-    counts = [source[:-1].sum(0, dtype=np.int64) for source in sources]
+    """Every weight matrix with the spikes that it was given; the last step's reach none late."""
+    late = model.architecture.dynamics.delay_steps
+    counts = [source[: len(raster) - late].sum(0, dtype=np.int64) for source in (raster, *spk)]
     feeds = {}
-    for i in range(len(spk)):
-        feeds |= {f"hidden{i}.w_in": counts[i], f"hidden{i}.w_rec": counts[i + 1]}
+    for i, own in enumerate(spk):
+        feeds |= {f"hidden{i}.w_in": counts[i], f"hidden{i}.w_rec": own[:-1].sum(0, dtype=np.int64)}
     for i in range(len(model.heads)):
         feeds[f"head{i}.w_out"] = counts[-1]
     return [

@@ -174,7 +174,7 @@ def _run_hidden(
     """Return the spikes of a layer, and the same as its connections see them (after dropout)."""
     batch = signal.shape[1]
     # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
-    feeds = _delayed(signal @ layer.w_in.T)
+    feeds = _arriving(signal @ layer.w_in.T, layer.dynamics)
     keep = keep_factors((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
     factors = layer.tau.factors(batch)
     state = layer.initial_state(batch)
@@ -195,14 +195,16 @@ def _run_readout(head: CubaLI, signal: Tensor) -> Tensor:
     factors = head.tau.factors(batch)
     state = head.initial_state(batch)
     outs = []
-    for feed in _delayed(signal @ head.w_out.T):
+    for feed in _arriving(signal @ head.w_out.T, head.dynamics):
         state = head.step(feed, state, factors)
         outs.append(state.out)
     return torch.stack(outs)
 
 
-def _delayed(projected: Tensor) -> list[Tensor]:
-    """What arrives at each step: nothing at first, then what the step before it has sent."""
+def _arriving(projected: Tensor, dynamics: Dynamics) -> list[Tensor]:
+    """What arrives at each step: what it has sent, or with a delay what the step before it has."""
+    if dynamics.delay_steps == 0:
+        return [*projected.unbind(0)]
     return [torch.zeros_like(projected[0]), *projected[:-1].unbind(0)]
 
 

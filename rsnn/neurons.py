@@ -130,11 +130,18 @@ class CubaLIF(nn.Module):
         syn = decay_syn * state.syn + acc
         drive = gain_mem * (state.syn if chosen.current == "previous" else syn)
         kept = decay_mem * state.mem
-        tested = state.mem if chosen.fires_on == "previous_membrane" else kept + drive
-        after_reset = torch.zeros_like(kept) if chosen.reset == "zero" else kept - V_THRESHOLD
+        integrated = kept + drive
+        cleared = torch.zeros_like(kept) if chosen.reset == "zero" else kept - V_THRESHOLD
         if not chosen.reset_drops_input:
-            after_reset = after_reset + drive
-        mem = torch.where(tested > V_THRESHOLD, after_reset, kept + drive)
+            cleared = cleared + drive
+        was_over = state.mem > V_THRESHOLD
+        tested = state.mem
+        if chosen.fires_on == "new_membrane":
+            tested = integrated
+        elif chosen.fires_on == "reset_membrane":
+            tested = torch.where(was_over, cleared, integrated)
+        resets = was_over if chosen.reset_delay else tested > V_THRESHOLD
+        mem = torch.where(resets, cleared, integrated)
         return HiddenState(Spike.apply(tested, self.surrogate), syn, mem)
 
 
