@@ -97,7 +97,7 @@ def import_published(path: Path | str, *, name: str | None = None) -> RSNN:
         MismatchError: shapes that do not fit together.
     """
     label = str(path) if name is None else name
-    stored = _read_torch(Path(path), label)
+    stored = read_state_dict(Path(path), label)
     n_heads = _count_heads(label, stored)
     keys = _published_keys(n_heads)
     repeats = _repeated_keys(n_heads)
@@ -232,7 +232,12 @@ def _digest(architecture: str, arrays: Mapping[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def _read_torch(path: Path, label: str) -> dict[str, Tensor]:
+def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
+    """Read a torch file of named tensors, of which nothing is executed; errors call it `label`.
+
+    Raises:
+        FileError: no such file, not a torch file, or one that holds more than tensors.
+    """
     if not path.exists():
         raise FileError(f"{label}: no such file")
     if path.is_dir():

@@ -36,9 +36,8 @@ class Dynamics:
         for field in fields(self):
             allowed = get_args(hints[field.name])
             if allowed and getattr(self, field.name) not in allowed:
-                raise RangeError(
-                    f"`{field.name}` is {getattr(self, field.name)}; known: {', '.join(map(str, allowed))}"
-                )
+                known = ", ".join(map(str, allowed))
+                raise RangeError(f"`{field.name}` is {getattr(self, field.name)}; known: {known}")
 
     def contract_fields(self) -> dict[str, Any]:
         """The fields of a numeric contract in which integers compute in this order."""

@@ -65,6 +65,18 @@ def import_nir(graph: Path, **options) -> None:
         show.say(remark)
 
 
+@commands.command("import-snntorch")
+@click.argument("checkpoint", type=FILE)
+@click.option("--description", type=FILE, required=True, help="TOML: its layers, see the docs.")
+@output_option("Float model (.rsnn.h5)")
+def import_snntorch(checkpoint: Path, description: Path, output: Path | None) -> None:
+    """Read a snnTorch state dict (.pt) into a float model that computes in its order."""
+    from rsnnctl.steps.interchange import import_snntorch_file
+
+    target, digest, _ = import_snntorch_file(checkpoint, description, output)
+    click.echo(f"{target}\ndigest {digest}")
+
+
 @commands.command("export-onnx")
 @click.argument("network", type=FILE, required=False)
 @click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 import rsnn.prune
 import rsnn.train
@@ -22,6 +23,7 @@ from export import nir as nir_format
 from export.interchange.container import read_graph
 from export.interchange.foreign.import_graph import dynamics_of, import_graph
 from export.interchange.foreign.layers import TimeStep
+from export.interchange.snntorch.import_state import import_snntorch as _import_snntorch
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
@@ -50,6 +52,7 @@ __all__ = [
     "evaluate",
     "export_nir",
     "import_nir",
+    "import_snntorch",
     "import_weights",
     "load_model",
     "load_network",
@@ -231,3 +234,15 @@ def import_nir(
     if dt is None:
         raise RangeError(f"{path} carries no numeric contract; give dt in seconds, such as 0.001")
     return import_graph(graph, TimeStep(dt, discretization), dynamics_of(order, reset))
+
+
+def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
+    """Make a float model of a snnTorch module, which computes in its order (docs/snntorch.md).
+
+    Args:
+        module: Linear layers, each followed by Leaky, RLeaky, Synaptic or RSynaptic neurons, made
+            in the order of signals.
+        dt: seconds a step.
+        output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
+    """
+    return _import_snntorch(module, dt=dt, output=output)

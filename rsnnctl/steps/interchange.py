@@ -1,7 +1,7 @@
-"""NIR: networks out for a reader that is named, and graphs in, with a contract or without."""
+"""Networks out to the formats of others, and theirs in, with a contract or without."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from export.interchange.container import read_graph
 from export.interchange.readers import reader_named
@@ -9,6 +9,9 @@ from export.nir import carries_contract, export_nir, import_nir
 from rsnnctl.errors import RangeError
 from rsnnctl.provenance import provenance
 from sim.artifact import load_network, save_network
+
+if TYPE_CHECKING:
+    from rsnn.model import RSNN
 
 
 def export_nir_file(
@@ -88,3 +91,28 @@ def import_nir_file(
     digest = save_model(model, target, provenance("import-nir", graph=source.name, **chosen))
     said = ", ".join(f"{key} {value}" for key, value in chosen.items())
     return target, digest, [f"no contract in {source}: read with {said} (docs/nir.md)"]
+
+
+def import_snntorch_file(
+    source: Path, description: Path, output: Path | None = None
+) -> "tuple[Path, str, RSNN]":
+    """Read a state dict of snnTorch; return the model's file, its digest and the model.
+
+    Args:
+        source: the checkpoint (.pt, .pth), a state dict and nothing else.
+        description: TOML, see docs/snntorch.md.
+        output: the model (.rsnn.h5); None is beside the checkpoint.
+
+    Raises:
+        FileError: a file cannot be read or written.
+        DataError, RangeError: what no float model can represent.
+    """
+    from export.interchange.snntorch.description import read_description
+    from export.interchange.snntorch.import_state import import_state
+    from rsnn.checkpoint import read_state_dict, save_model
+
+    described = read_description(description)
+    model = import_state(read_state_dict(source, str(source)), described)
+    target = output or source.with_suffix(".rsnn.h5")
+    facts = provenance("import-snntorch", checkpoint=source.name, description=description.name)
+    return target, save_model(model, target, facts), model

@@ -1,0 +1,263 @@
+"""snnTorch networks in: Leaky, RLeaky, Synaptic and RSynaptic neurons behind Linear layers.
+
+A checkpoint is a state dict and a description of what a state dict does not say; a module in memory
+says both. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
+
+    syn' = alpha syn + W x + b + V spk        (Leaky and RLeaky: alpha = 0)
+    mem' = beta mem + syn'                    less the reset, which `_RESETS` tells
+
+and fires above its threshold; a float model does
+
+    syn' = decay_syn syn + W' x + b' + V' spk        mem' = decay_mem mem + (1 - decay_mem) syn'
+
+and fires above 1. They are the same, but for one factor in each state, with
+
+    W' = W / ((1 - beta) threshold)           and b, V the same
+
+A neuron that never resets (`reset_mechanism="none"`) is a readout, whose `mem` is what is decoded:
+it has no threshold. Layers are computed one after the other, so spikes from below have no delay.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.interchange.snntorch.description import MECHANISMS, Description, Layer, describe
+from rsnn.dynamics import Dynamics
+from rsnn.from_arrays import LayerArrays, check_size, model_of
+from rsnn.model import RSNN
+from rsnnctl.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
+    """Make a float model of a snnTorch module in memory.
+
+    Args:
+        module: `nn.Linear` layers, each followed by neurons, registered in the order of signals;
+            the last may be neurons without reset, whose `mem` is decoded, or weights alone.
+        dt: seconds a step.
+        output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
+
+    Raises:
+        DataError: what no float model can represent; the text names the layer and why.
+        RangeError: a dt or an output that is not there, or more weights than a network has.
+    """
+    return import_state(module.state_dict(), describe(module, dt, output))
+
+
+def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
+    """Make a float model of a state dict and its description; errors as `import_snntorch`'s."""
+    last = description.layers[-1]
+    stages = [_Stage.of(state, layer) for layer in description.layers]
+    for before, behind in pairwise(stages):
+        if before.layer.name is None:
+            raise DataError(
+                f"`{before.layer.linear}` has no neurons behind it, but `{behind.layer.linear}`;"
+                " multiply their weights"
+            )
+        if before.mechanism == "none":
+            raise DataError(
+                f"`{before.layer.name}` never resets; only the last neurons can be without reset"
+            )
+        if behind.w_in.shape[1] != len(before.w_in):
+            raise DataError(
+                f"`{behind.layer.linear}` takes {behind.w_in.shape[1]} inputs, but"
+                f" `{before.layer.name}` has {len(before.w_in)} neurons"
+            )
+    output = description.output or ("mem" if stages[-1].mechanism in ("none", None) else "spk")
+    if stages[-1].mechanism in ("none", None):
+        if output == "spk" and last.name is not None:
+            raise DataError(f"`{last.name}` never resets; its `mem` is the output, not its spikes")
+        *hidden, end = stages
+        if end.w_rec is not None:
+            raise DataError(f"`{last.name}` is the output and recurrent; a readout cannot be")
+        readout = end.arrays()
+    else:
+        if output == "mem":
+            raise DataError(
+                f"`{last.name}` resets, so its `mem` is no output here; use output spk, or"
+                ' reset_mechanism="none" for the last neurons'
+            )
+        hidden, n = stages, len(stages[-1].w_in)
+        check_size([(n, n)])
+        readout = LayerArrays(np.eye(n), None, np.zeros(n), np.zeros(n))  # passes the spikes on
+    if not hidden:
+        raise DataError("no layer of it spikes; a network has at least one that does")
+    return model_of(
+        [stage.arrays() for stage in hidden], readout, description.dt, _dynamics(hidden)
+    )
+
+
+# What a reset does to the membrane, by class, mechanism and `reset_delay`. Leaky clears the
+# membrane before it decays, so this step's input stays; the others clear all of it. RSynaptic 1.0
+# computes its reset without delay into names that it then drops, so it resets late in either case.
+def _resets(layer: Layer, mechanism: str) -> dict[str, Any]:
+    late = layer.reset_delay or layer.neuron == "RSynaptic"
+    keeps = mechanism == "subtract" or (layer.neuron == "Leaky" and late)
+    return {"reset": mechanism, "reset_drops_input": not keeps, "reset_delay": late}
+
+
+def _dynamics(stages: "list[_Stage]") -> Dynamics:
+    """The order of a step, which all layers share."""
+    first = stages[0]
+    found = _resets(first.layer, str(first.mechanism))
+    for stage in stages[1:]:
+        other = _resets(stage.layer, str(stage.mechanism))
+        if different := [key for key in found if other[key] != found[key]]:
+            key = different[0]
+            raise DataError(
+                f"`{first.layer.name}` and `{stage.layer.name}` reset in different ways (`{key}` is"
+                f" {found[key]} and {other[key]}); a network has one: use one class,"
+                " reset_mechanism and reset_delay"
+            )
+    return Dynamics(
+        current="new", fires_on="reset_membrane", delay_steps=0, initial_out=0.0, **found
+    )
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A layer's parameters as snnTorch has them, each neuron's own, in float64.
+
+    `w_in` is (post, pre), `w_rec` (post, post) or None, the rest (post,). `mechanism` is None
+    without neurons.
+    """
+
+    layer: Layer
+    mechanism: str | None
+    w_in: Array
+    w_rec: Array | None
+    bias: Array
+    alpha: Array
+    beta: Array
+    threshold: Array
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], layer: Layer) -> "_Stage":
+        w_in, bias = _linear(state, layer.linear)
+        n = len(w_in)
+        if layer.name is None:
+            zero = np.zeros(n)
+            return cls(layer, None, w_in, None, bias, zero, zero, np.ones(n))
+        name, w_rec = layer.name, None
+        if layer.neuron in ("RLeaky", "RSynaptic"):
+            w_rec, more = _recurrence(state, name, n)
+            bias = bias + more
+        alpha = np.zeros(n)
+        if layer.neuron in ("Synaptic", "RSynaptic"):
+            alpha = np.clip(_each(state, f"{name}.alpha", n), 0.0, 1.0)
+        factor = _each(state, f"{name}.graded_spikes_factor", n, default=1.0)
+        if np.any(factor != 1.0):
+            raise DataError(
+                f"`{name}.graded_spikes_factor` is {factor[factor != 1.0][0]:g}; spikes are 1 here,"
+                " multiply the weights behind by it"
+            )
+        mechanism = layer.reset_mechanism or _mechanism(state, name)
+        beta = np.clip(_each(state, f"{name}.beta", n), 0.0, 1.0)
+        threshold = np.ones(n) if mechanism == "none" else _threshold(state, name, n)
+        return cls(layer, mechanism, w_in, w_rec, bias, alpha, beta, threshold)
+
+    def arrays(self) -> LayerArrays:
+        """The layer in the units of a float model."""
+        for key, decay in (("alpha", self.alpha), ("beta", self.beta)):
+            if np.any(decay == 1.0):
+                raise DataError(
+                    f"`{self.layer.name}.{key}` is 1 for neuron {int(np.argmax(decay))}; a float"
+                    " model's states decay, so it must be below 1"
+                )
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = 1.0 / ((1.0 - self.beta) * self.threshold)
+            parts = [part * gain[:, None] for part in self._columns()]
+        if not all(np.isfinite(part).all() for part in parts):
+            raise DataError(
+                f"weights of `{self.layer.linear}` over the threshold and 1 - beta are too large"
+                " for a float64; scale them"
+            )
+        w_in, bias, *w_rec = parts
+        return LayerArrays(
+            w_in,
+            w_rec[0] if w_rec else None,
+            decay_mem=self.beta,
+            decay_syn=self.alpha,
+            bias=bias[:, 0] if bias.any() else None,
+        )
+
+    def _columns(self) -> list[Array]:
+        """All that adds to the current, each (post, some)."""
+        return [self.w_in, self.bias[:, None], *([] if self.w_rec is None else [self.w_rec])]
+
+
+def _linear(state: Mapping[str, Tensor], name: str) -> tuple[Array, Array]:
+    """Weights (post, pre) and bias (post,) of an `nn.Linear`."""
+    weight = _array(state, f"{name}.weight")
+    if weight.ndim != 2 or weight.size == 0:
+        raise DataError(
+            f"`{name}.weight` has shape {weight.shape}; a Linear's is (outputs, inputs)"
+        )
+    if f"{name}.bias" not in state:
+        return weight, np.zeros(len(weight))
+    return weight, _each(state, f"{name}.bias", len(weight))
+
+
+def _recurrence(state: Mapping[str, Tensor], name: str, n: int) -> tuple[Array, Array]:
+    """Recurrent weights (n, n) and bias (n,): dense, or V one to one."""
+    if f"{name}.recurrent.weight" in state:
+        w_rec, bias = _linear(state, f"{name}.recurrent")
+        if w_rec.shape != (n, n):
+            raise DataError(
+                f"`{name}.recurrent.weight` has shape {w_rec.shape}; {(n, n)} is needed"
+            )
+        return w_rec, bias
+    check_size([(n, n)])
+    key = f"{name}.V" if f"{name}.V" in state else f"{name}.recurrent.V"
+    return np.diag(_each(state, key, n)), np.zeros(n)
+
+
+def _mechanism(state: Mapping[str, Tensor], name: str) -> str:
+    value = _array(state, f"{name}.reset_mechanism_val")
+    if value.size != 1 or value.item() not in range(len(MECHANISMS)):
+        raise DataError(
+            f"`{name}.reset_mechanism_val` is {value.tolist()}; 0 to {len(MECHANISMS) - 1} is known"
+        )
+    return MECHANISMS[int(value.item())]
+
+
+def _threshold(state: Mapping[str, Tensor], name: str, n: int) -> Array:
+    threshold = _each(state, f"{name}.threshold", n)
+    if np.any(threshold <= 0):
+        raise DataError(
+            f"`{name}.threshold` is {threshold.min():g}; it is above 0, where the membrane rests"
+        )
+    return threshold
+
+
+def _each(state: Mapping[str, Tensor], key: str, n: int, *, default: float | None = None) -> Array:
+    """A parameter of each of n neurons; one value stands for all."""
+    if default is not None and key not in state:
+        return np.full(n, default)
+    array = _array(state, key)
+    if array.size == 1:
+        return np.full(n, array.item())
+    if array.reshape(-1).shape != (n,) or array.ndim > 2:
+        raise DataError(f"`{key}` has shape {array.shape}; {(n,)} or one value fits")
+    return array.reshape(-1)
+
+
+def _array(state: Mapping[str, Tensor], key: str) -> Array:
+    """A tensor as float64; all of it finite."""
+    if key not in state:
+        raise DataError(f"the state dict has no `{key}`; compare the description with its keys")
+    tensor = state[key].detach().cpu()
+    if tensor.is_complex():
+        raise DataError(f"`{key}` holds complex numbers; real ones are needed")
+    array = tensor.double().numpy()
+    if not np.isfinite(array).all():
+        raise DataError(f"`{key}` holds NaN or infinity; every value must be finite")
+    return array
