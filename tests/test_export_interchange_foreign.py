@@ -264,6 +264,23 @@ def test_steps_and_discretizations_that_make_no_sense_are_refused():
         import_graph(made, TimeStep(0.1, "euler"), AT_ONCE)
 
 
+def test_a_biased_graph_of_others_goes_all_the_way_to_integers_and_out_again(run, tmp_path):
+    nir.write(tmp_path / "theirs.nir", graph(np.random.default_rng(4), biased=True))
+    assert run("import-nir", "theirs.nir", "--dt", DT).code == 0
+    np.save("raster.npy", raster_of(1500))  # a second and a half is soon calibrated on
+    done = run("quantize", "theirs.rsnn.h5", "--calibration", "raster.npy", "-o", "t.int.h5")
+    assert done.code == 0
+    assert "biases" in done.out
+    assert run("verify", "t.int.h5", "--input", "raster.npy", "--steps", 300).code == 0
+    assert run("export-nir", "t.int.h5").code == 0
+    assert run("import-nir", "t.nir", "-o", "back.int.h5").code == 0
+    digests = [
+        json.loads(run("inspect", file, "--json").out)["digest"]
+        for file in ("t.int.h5", "back.int.h5")
+    ]
+    assert digests[0] == digests[1]
+
+
 def test_the_command_asks_for_dt_and_says_what_it_took(run, tmp_path):
     nir.write(tmp_path / "theirs.nir", graph(np.random.default_rng(4)))
     done = run("import-nir", "theirs.nir")
