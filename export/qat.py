@@ -5,10 +5,11 @@ backward.py` takes the gradient back. What is trained are latent floats: weights
 and one unit a neuron, on which its threshold depends,
 
     w_int     = round(w / (unit << e))
+    bias_int  = round(2^frac_bits bias / unit)
     threshold = floor(2^frac_bits / (unit (1 - decay_mem)))
 
-so weights, decays and thresholds all move, each on its grid. The gradient by a unit is that of a
-learned step size (Esser et al. 2020, LSQ); weights beyond the range get none.
+so weights, biases, decays and thresholds all move, each on its grid. The gradient by a unit is that
+of a learned step size (Esser et al. 2020, LSQ); weights beyond the range get none.
 """
 
 import copy
@@ -35,7 +36,7 @@ from rsnn.train import TrainResult, train
 from rsnn.train_state import EpochRecord, TrainState
 from rsnnctl.errors import RangeError
 from sim import kernels
-from sim.contract import NumericContract
+from sim.contract import MAX_STATE_BITS, NumericContract, signed_range
 from sim.network import CubaLI, IntegerNetwork, Layer
 from sim.trace import Trace
 
@@ -98,8 +99,9 @@ class Latent:
     """Floats of which an integer network is made at every step of a training.
 
     Attributes:
-        model: weights and time constants, and as further parameters `log_unit0`, `log_unit1`, ..:
-            for each layer the logarithm of each neuron's unit over the one it started with.
+        model: weights, biases and time constants, and as further parameters `log_unit0`,
+            `log_unit1`, ..: for each layer the logarithm of each neuron's unit over the one it
+            started with.
         precision: widths.
         origin: the network it started as; its shifts and contract stay.
     """
@@ -119,11 +121,13 @@ class Latent:
             for parts, integers, scale in zip(
                 latent._weights(level), _matrices(layer), scales, strict=True
             ):
-                exact = torch.cat(parts).detach().double().numpy() / scale[:, None]
-                near = integers + np.clip(exact - integers, -INSIDE, INSIDE)
-                moved = torch.from_numpy(np.where(exact == 0, 0.0, near * scale[:, None]))
-                for part, rows in zip(parts, moved.chunk(len(parts)), strict=True):
-                    part.data.copy_(rows)
+                _move_near(parts, integers, scale[:, None])
+            if layer.bias is not None:
+                biases = [each.bias for each in latent._layers(level)]
+                for bias in biases:
+                    bias.data = bias.data.double()  # float32 has too few digits for a state word
+                step = latent._unit_at_start(level) / 2.0**network.contract.frac_bits
+                _move_near(biases, layer.bias, step)
         return latent
 
     def network(self) -> IntegerNetwork:
@@ -149,19 +153,25 @@ class Latent:
     def floats(self) -> list[Tensor]:
         """What the integers stand for, connected to the latent floats.
 
-        For each layer: its weights (w_in, and w_rec if it has any; or w_out), decay_mem, decay_syn.
+        For each layer: its weights (w_in, and w_rec if it has any; or w_out), its bias if it has
+        one, decay_mem, decay_syn.
         """
         found: list[Tensor] = []
         unity = 2.0**self.precision.decay_bits
         for level in range(len(self.origin.layers)):
             grid = self._grid(level)
             start = torch.from_numpy(self._unit_at_start(level))
-            unit = (start * torch.exp(self._log_unit(level))).float()
+            unit = start * torch.exp(self._log_unit(level))
+            narrow = unit.float()
             for parts, top, e in zip(
                 self._weights(level), self._tops(level), (grid.e_in, grid.e_rec), strict=False
             ):
-                scale = unit * torch.from_numpy(2.0**e).float()
+                scale = narrow * torch.from_numpy(2.0**e).float()
                 found.append(_on_grid(torch.cat(parts), scale[:, None], top))
+            if self.model.architecture.bias:
+                bias = torch.cat([layer.bias for layer in self._layers(level)])
+                step = unit / 2.0**self.origin.contract.frac_bits
+                found.append(_on_grid(bias, step, signed_range(MAX_STATE_BITS)[1]).float())
             decays = [layer.tau.decays() for layer in self._layers(level)]
             for each in zip(*decays, strict=True):
                 decay = torch.cat(each)
@@ -219,8 +229,17 @@ class Latent:
         return Grid(unit, layer.e_in.astype(np.int64), layer.e_rec.astype(np.int64))
 
 
+def _move_near(parts: list[Tensor], integers: NDArray[np.integer], step: NDArray) -> None:
+    """Move latent floats to within `INSIDE` steps of their integers; zeros stay zero."""
+    exact = torch.cat(parts).detach().double().numpy() / step
+    near = integers + np.clip(exact - integers, -INSIDE, INSIDE)
+    moved = torch.from_numpy(np.where(exact == 0, 0.0, near * step))
+    for part, rows in zip(parts, moved.chunk(len(parts)), strict=True):
+        part.data.copy_(rows)
+
+
 def _on_grid(weights: Tensor, scale: Tensor, top: int) -> Tensor:
-    """Weights on their grid; straight through rounding, not through the ends of the range."""
+    """Weights or biases on their grid; straight through rounding, not through the range's ends."""
     inside = torch.clamp(weights / scale, -top, top)
     return (inside + (torch.round(inside) - inside).detach()) * scale
 
@@ -315,8 +334,10 @@ class _Run:
         network, words = self.network, self.traces[stream].variables
         how = choices(network.contract)
         readout = network.readout
-        place = len(floats) - 3
-        w_out, decay_mem, decay_syn = floats[place:]
+        biased = readout.bias is not None
+        place = len(floats) - 3 - biased
+        w_out, *_, decay_mem, decay_syn = floats[place:]
+        unused = np.empty(0, np.float32)
         shape = (len(self.rasters[stream]), readout.n_outputs)
         grad = np.zeros(shape, np.float32) if grads[0] is None else grads[0].numpy()
         names = network.layer_names
@@ -335,16 +356,17 @@ class _Run:
             w_out,
             np.tile(grad, readout.n_heads) / np.float32(readout.n_heads),
             by_spk[-1],
-            (sums[place], sums[place + 2], sums[place + 1]),
+            (sums[place], sums[-1], sums[-2], sums[place + 1] if biased else unused),
         )
         none = np.empty((0, 0), np.float32)
         for level in reversed(range(len(network.hidden))):
             layer, name = network.hidden[level], names[level]
             recurrent = layer.w_rec is not None
-            place -= 3 + recurrent
+            mem, syn = 1 + recurrent + biased, 2 + recurrent + biased
+            place -= 1 + syn
             own, total = floats[place:], sums[place:]
             w_rec, sum_rec = (own[1], total[1]) if recurrent else (none, none)
-            mem, syn = 1 + recurrent, 2 + recurrent
+            sum_bias = total[1 + recurrent] if biased else unused
             pull_hidden(
                 how,
                 _units(layer, network.contract, own[mem], own[syn]),
@@ -357,7 +379,7 @@ class _Run:
                 w_rec,
                 by_spk[level],
                 by_spk[level - 1] if level else none,
-                (total[0], sum_rec, total[syn], total[mem]),
+                (total[0], sum_rec, total[syn], total[mem], sum_bias),
             )
 
 

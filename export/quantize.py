@@ -4,6 +4,7 @@ The scale of a neuron's weights and the gain (1 - decay_mem) of its membrane are
 threshold, so scales cost nothing on a chip:
 
     w_int     = round(w / scale)
+    bias_int  = round(2^frac_bits bias / scale)
     threshold = floor(2^frac_bits / (scale (1 - decay_mem)))
 """
 
@@ -53,7 +54,8 @@ def quantize(
         metadata: provenance to store with the network.
 
     Raises:
-        RangeError: the widths are too large for a neuron's threshold or too small for its state.
+        RangeError: the widths are too large for a neuron's threshold or bias, or too small for its
+            state.
         DataError: a weight or time constant is NaN or infinite, or a matrix is all zero.
     """
     check_model(model)
@@ -80,15 +82,16 @@ def assemble(
     """Make the network of rounded weights, hidden layers first, and a model's time constants.
 
     Raises:
-        RangeError: thresholds or widths that do not fit.
+        RangeError: thresholds, biases or widths that do not fit.
     """
     if model.architecture.dynamics != PUBLISHED:  # then the order is the model's to say
         contract = replace(contract, **model.architecture.dynamics.contract_fields())
     contract = wide_contract(contract, precision)
     layers: list[Layer] = []
     limits = []
-    for float_layer, weights in zip(model.hidden, rounded[:-1], strict=True):
-        layer, limit = _hidden(float_layer, weights, contract)
+    for i, (float_layer, weights) in enumerate(zip(model.hidden, rounded[:-1], strict=True)):
+        bias = _integer_bias(f"hidden{i}", [float_layer], weights, contract)
+        layer, limit = _hidden(float_layer, weights, bias, contract)
         layers.append(layer)
         limits.append(limit)
     layers.append(_readout(model, rounded[-1], contract))
@@ -187,31 +190,40 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
         lost += [(float(limit[neuron]), name, int(neuron)) for neuron in beyond]
     if lost:
         worst, name, neuron = max(lost)
-        fits = network.contract.frac_bits - int(np.ceil(np.log2(worst / top)))
-        way_out = f"--frac-bits {fits}" if fits >= 0 else "fewer --bits"
         raise RangeError(
             f"{name}: neuron {neuron} needs a threshold of {worst:.0f} ({len(lost)} neurons one"
-            f" too large); a state word of 32 bits ends at {top}. Quantize with {way_out}"
+            f" too large); a state word of 32 bits ends at {top}. Quantize with"
+            f" {_way_out(worst, network.contract)}"
         )
+
+
+def _way_out(worst: float, contract: NumericContract) -> str:
+    """The option with which a constant that no state word holds would fit."""
+    top = signed_range(MAX_STATE_BITS)[1]
+    fits = contract.frac_bits - int(np.ceil(np.log2(worst / top)))
+    return f"--frac-bits {fits}" if fits >= 0 else "fewer --bits"
 
 
 def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
     """The network with the asked state widths, or the smallest in which nothing overflows.
 
-    At most 32 bits in any case; thresholds and initial values fit.
+    At most 32 bits in any case; thresholds, initial values and biases fit.
 
     Raises:
-        RangeError: the asked width holds not every threshold.
+        RangeError: the asked width holds not every threshold or bias.
     """
     bounds = state_bounds(wide).values()
-    constants = np.concatenate(
-        [*(layer.threshold for layer in wide.hidden), wide.readout.initial_out]
-    )
-    held = int(np.abs(constants.astype(np.int64)).max()).bit_length() + 1
+    held = _width_of(*(layer.threshold for layer in wide.hidden), wide.readout.initial_out)
     if precision.mem_bits is not None and held > precision.mem_bits:
         raise RangeError(
             f"--mem-bits is {precision.mem_bits}; the largest threshold or initial value needs"
             f" {held}. Quantize with --mem-bits {held} or fewer --frac-bits"
+        )
+    held_bias = _width_of(*(layer.bias for layer in wide.layers if layer.bias is not None))
+    if precision.syn_bits is not None and held_bias > precision.syn_bits:
+        raise RangeError(
+            f"--syn-bits is {precision.syn_bits}; the largest bias needs {held_bias}. Quantize with"
+            f" --syn-bits {held_bias} or fewer --frac-bits"
         )
     contract = replace(
         wide.contract,
@@ -222,8 +234,38 @@ def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
     return replace(wide, contract=contract)
 
 
+def _width_of(*constants: NDArray[np.integer]) -> int:
+    """Signed width that holds all constants and their negatives."""
+    largest = max((int(np.abs(values.astype(np.int64)).max()) for values in constants), default=0)
+    return largest.bit_length() + 1
+
+
+def _integer_bias(
+    name: str, layers: Sequence[Any], weights: Rounded, contract: NumericContract
+) -> NDArray[np.int64] | None:
+    """Biases of the neurons of one or several float layers, in the unit of their current's word.
+
+    Raises:
+        RangeError: one that no state word holds.
+    """
+    if layers[0].bias is None:
+        return None
+    floats = np.concatenate([_float64(layer.bias) for layer in layers])
+    bias = np.rint(floats / weights.grid.unit * 2.0**contract.frac_bits)
+    top = signed_range(MAX_STATE_BITS)[1]
+    n_lost = int((np.abs(bias) > top).sum())
+    if n_lost:
+        neuron = int(np.argmax(np.abs(bias)))
+        raise RangeError(
+            f"{name}: neuron {neuron} needs a bias of {bias[neuron]:.0f} ({n_lost} neurons one"
+            f" too large); a state word of 32 bits ends at {top}. Quantize with"
+            f" {_way_out(abs(bias[neuron]), contract)}"
+        )
+    return bias.astype(np.int64)
+
+
 def _hidden(
-    layer, weights: Rounded, contract: NumericContract
+    layer, weights: Rounded, bias: NDArray[np.int64] | None, contract: NumericContract
 ) -> tuple[CubaLIF, NDArray[np.float64]]:
     """The integer layer, and its thresholds before they were cut to the widest state word."""
     decay_mem, decay_syn, gain = integer_decays(layer.tau, contract)
@@ -237,6 +279,7 @@ def _hidden(
         decay_syn=decay_syn,
         decay_mem=decay_mem,
         threshold=np.minimum(threshold, signed_range(MAX_STATE_BITS)[1]).astype(np.int64),
+        bias=bias,
     )
     return quantized, limit
 
@@ -255,6 +298,7 @@ def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI
         initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
         out_scale=out_scale,
         n_heads=len(heads),
+        bias=_integer_bias("readout", heads, weights, contract),
     )
 
 

@@ -38,8 +38,9 @@ def pull_readout(
     lambda_syn: NDArray[np.float32],
     grad_decays: NDArray[np.float64],
     grad_w_out: NDArray[np.float32],
+    grad_bias: NDArray[np.float64],
 ) -> None:
-    """Take the gradient of `out` back to readout currents, decays and weights.
+    """Take the gradient of `out` back to readout currents, decays, weights and biases.
 
         lambda_out[t]   = grad_out[t] + decay_mem lambda_out[t+1]
         lambda_syn[t-1] = (1 - decay_mem) lambda_out[t] + decay_syn lambda_syn[t]
@@ -50,6 +51,7 @@ def pull_readout(
         lambda_syn: filled, (n_steps, chunk, n).
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
         grad_w_out: (pre, post), not scaled; added to.
+        grad_bias: (n,), or of no elements; added to.
     """
     n_steps, n_samples, n = syn.shape
     decay_mem = tiled(decays[0], n_samples)
@@ -80,6 +82,8 @@ def pull_readout(
             grad_decays[0, i] += sum_mem[s * n + i]
             grad_decays[1, i] += sum_syn[s * n + i]
     add_outer(arriving, 1, n_steps, lambda_syn, grad_w_out)
+    if len(grad_bias) > 0:
+        add_steps(0, n_steps, lambda_syn, grad_bias)
 
 
 @compiled_fused
@@ -146,8 +150,9 @@ def pull_hidden(
     grad_decays: NDArray[np.float64],
     grad_in: NDArray[np.float32],
     grad_rec: NDArray[np.float32],
+    grad_bias: NDArray[np.float64],
 ) -> None:
-    """Take gradients back through a hidden layer to its currents, decays and weights.
+    """Take gradients back through a hidden layer to its currents, decays, weights and biases.
 
         lambda_spk[t]   = grad_spk[t] + keep[t] (w_rec^T lambda_syn[t+1] + w_above^T above[t+1])
         lambda_mem[t-1] = decay_mem r[t] + lambda_spk[t] slope(mem[t-1])
@@ -166,6 +171,7 @@ def pull_hidden(
             in t modulo these, where nobody needs all of it.
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
         grad_in, grad_rec: of w_in and w_rec, (pre, post), not scaled; added to.
+        grad_bias: (n,), or of no elements; added to.
     """
     n_steps, n_samples, n = syn.shape
     batch = grad_spk.shape[1]
@@ -217,6 +223,8 @@ def pull_hidden(
         add_outer(arriving, max(begin, 1), end, lambda_syn, grad_in)  # while it is in the cache
         if len(w_rec) > 0:
             add_outer(sent, max(begin, 1), end, lambda_syn, grad_rec)
+        if len(grad_bias) > 0:
+            add_steps(begin, end, lambda_syn, grad_bias)
     grad_decays[:] = 0.0
     for s in range(n_samples):
         for i in range(n):
@@ -261,3 +269,16 @@ def add_outer(
                 row = grad[unit[e]]
                 for i in range(n):
                     row[i] += here[i]
+
+
+@compiled
+def add_steps(
+    begin: int, end: int, lambda_syn: NDArray[np.float32], grad: NDArray[np.float64]
+) -> None:
+    """Add steps `begin` to `end` to the gradient of a bias, (n,); `lambda_syn` as above."""
+    n_kept, n_samples, n = lambda_syn.shape
+    for t in range(begin, end):
+        for s in range(n_samples):
+            here = lambda_syn[t % n_kept, s]
+            for i in range(n):
+                grad[i] += here[i]

@@ -186,6 +186,8 @@ def _architecture_json(architecture: Architecture) -> str:
     values = asdict(architecture)
     if architecture.dynamics == PUBLISHED:  # so that files keep the digests of older versions
         del values["dynamics"]
+    if not architecture.bias:
+        del values["bias"]
     return json.dumps(values, sort_keys=True)
 
 

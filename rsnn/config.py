@@ -33,11 +33,13 @@ class ModelConfig:
         preset: a name in `rsnn.model.PRESETS`.
         hidden: neurons of each hidden layer; empty for those of the preset.
         recurrent: whether hidden layers are recurrent.
+        bias: whether every unit, hidden or of a readout, has a bias.
     """
 
     preset: str = "tiny"
     hidden: tuple[int, ...] = ()
     recurrent: bool = True
+    bias: bool = False
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -46,7 +48,12 @@ class ModelConfig:
     def architecture(self, n_inputs: int) -> Architecture:
         """The architecture for recordings of `n_inputs` channels."""
         preset = PRESETS[self.preset](n_inputs)
-        return replace(preset, hidden=self.hidden or preset.hidden, recurrent=self.recurrent)
+        return replace(
+            preset,
+            hidden=self.hidden or preset.hidden,
+            recurrent=self.recurrent,
+            bias=self.bias,
+        )
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,7 @@ class _Hidden:
         self.gain = 1.0 - decay_mem
         self.w_in = layer.w_in.T
         self.w_rec = None if layer.w_rec is None else layer.w_rec.T
+        self.bias = layer.bias
         initial = layer.initial_state(1)
         self.spk, self.state = initial.spk, torch.cat((initial.mem, initial.syn), 1)
         self.threshold = torch.full_like(self.spk, V_THRESHOLD)
@@ -197,6 +198,8 @@ class _Hidden:
         spikes = torch.cat((self.spk, self.spk.new_empty(len(sent), self.spk.shape[1])))
         states, mems, syns = _rows(self.state, len(sent))
         feeds = sent @ self.w_in
+        if self.bias is not None:
+            feeds += self.bias
         arriving, drives, accs = _rows(torch.cat((torch.empty_like(feeds), feeds), 1))
         spks = spikes.split(1)
         recurrent, zero = torch.empty_like(self.spk), self.spk.new_zeros(())
@@ -222,12 +225,16 @@ class _Readout:
         self.decays = torch.cat((decay_mem, torch.cat([syn for _, syn in decays])[None]), 1)
         self.gain = 1.0 - decay_mem
         self.w_out = [head.w_out.T for head in heads]
+        biases = [head.bias for head in heads if head.bias is not None]
+        self.bias = torch.cat(biases) if biases else None
         initial = [head.initial_state(1) for head in heads]
         self.state = torch.cat([s.out for s in initial] + [s.syn for s in initial], 1)
 
     def advance(self, sent: Tensor) -> Tensor:
         """Return the mean `out` (length, n_outputs) of a block that receives `sent`."""
         feeds = torch.cat([sent @ w_out for w_out in self.w_out], 1)
+        if self.bias is not None:
+            feeds += self.bias
         arriving, drives, _ = _rows(torch.cat((torch.empty_like(feeds), feeds), 1))
         states, outs, syns = _rows(self.state, len(sent))
         for t in range(len(sent)):

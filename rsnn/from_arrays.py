@@ -18,18 +18,20 @@ _TAU_MEM0, _TAU_SYN0 = 0.020, 0.010  # s, what the trained factors multiply
 
 @dataclass(frozen=True)
 class LayerArrays:
-    """Weights and decay factors of a layer, in the units of `rsnn.neurons`.
+    """Weights, decay factors and biases of a layer, in the units of `rsnn.neurons`.
 
     Attributes:
         w_in: (post, pre).
         w_rec: (post, post), or None.
         decay_mem, decay_syn: (post,), from 0 to below 1.
+        bias: (post,), or None.
     """
 
     w_in: NDArray[np.float64]
     w_rec: NDArray[np.float64] | None
     decay_mem: NDArray[np.float64]
     decay_syn: NDArray[np.float64]
+    bias: NDArray[np.float64] | None = None
 
 
 def model_of(
@@ -38,7 +40,8 @@ def model_of(
     """Make a model in float64, which keeps decay factors as exact as they were given.
 
     Args:
-        hidden: at least one layer; where only some are recurrent, the others get zero weights.
+        hidden: at least one layer; where only some are recurrent, the others get zero weights, and
+            where only some layers have a bias, the others get one of zeros.
         readout: one head.
         dt: seconds a step.
         dynamics: the order of a step.
@@ -62,6 +65,7 @@ def model_of(
             tau_syn0=_TAU_SYN0,
             dt=dt,
             dynamics=dynamics,
+            bias=any(layer.bias is not None for layer in (*hidden, readout)),
         )
     ).double()
     with torch.no_grad():
@@ -71,6 +75,8 @@ def model_of(
             weights.copy_(torch.from_numpy(arrays.w_in))
             if arrays.w_rec is not None:
                 module.w_rec.copy_(torch.from_numpy(arrays.w_rec))
+            if arrays.bias is not None:
+                module.bias.copy_(torch.from_numpy(arrays.bias))
             module.tau.mem_param.copy_(_parameter(arrays.decay_mem, dt, _TAU_MEM0))
             module.tau.syn_param.copy_(_parameter(arrays.decay_syn, dt, _TAU_SYN0))
     return model.eval()

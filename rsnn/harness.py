@@ -43,6 +43,18 @@ class Connection(nn.Linear):
         return nn.functional.linear(sent.to(self.dtype), self.weight.to(self.dtype)).double()
 
 
+class Bias(nn.Module):
+    """What every step adds to the currents of a layer: parameters of the model, no connections."""
+
+    def __init__(self, bias: nn.Parameter) -> None:
+        super().__init__()
+        self.bias = bias
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Return the current with the bias, (n_rows, n) in its dtype."""
+        return current + self.bias.to(current.dtype)
+
+
 class Fire(nn.Module):
     """The threshold: spikes of 0 and 1, which NeuroBench's hook counts."""
 
@@ -68,6 +80,10 @@ class HarnessNetwork(nn.Module):
             for layer in model.hidden
         )
         self.w_out = nn.ModuleList(Connection(head.w_out, dtype) for head in model.heads)
+        self.hidden_bias, self.head_bias = (
+            nn.ModuleList(nn.Identity() if x.bias is None else Bias(x.bias) for x in layers)
+            for layers in (model.hidden, model.heads)
+        )
         self.fire = nn.ModuleList(Fire() for _ in model.hidden)
         self.hidden_tau = nn.ModuleList(layer.tau for layer in model.hidden)
         self.head_tau = nn.ModuleList(head.tau for head in model.heads)
@@ -90,7 +106,7 @@ class HarnessNetwork(nn.Module):
     def _hidden(self, i: int, sent: Tensor) -> Tensor:
         """Spikes (n_steps, n_neurons) of hidden layer `i` that receives `sent`."""
         decay_mem, decay_syn = _decays(self.hidden_tau[i], self.dtype)
-        feeds = _projected(self.w_in[i], sent, self.dtype)
+        feeds = self.hidden_bias[i](_projected(self.w_in[i], sent, self.dtype))
         spk = syn = mem = torch.zeros(1, feeds.shape[1], dtype=self.dtype)
         spikes = []
         for feed in feeds.split(1):
@@ -109,7 +125,8 @@ class HarnessNetwork(nn.Module):
         syn = torch.zeros(1, self.n_outputs, dtype=self.dtype)
         out = torch.full_like(syn, INITIAL_OUT)
         outs = []
-        for feed in _projected(self.w_out[i], sent, self.dtype).split(1):
+        feeds = self.head_bias[i](_projected(self.w_out[i], sent, self.dtype))
+        for feed in feeds.split(1):
             out = decay_mem * out + (1.0 - decay_mem) * syn
             syn = decay_syn * syn + feed
             outs.append(out)

@@ -68,7 +68,8 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
     tau_syn0. nu is the mean of `rates` for every connection, the recurrent one and those between
     hidden layers included: the recipe knows no other rate before training. Input columns of group
     g are scaled by rates[0] / rates[g]. Readout weights are N(0, 1) / sqrt(fan_in). Time constants
-    start at softplus(U(0, 1)) tau0 for hidden neurons, at softplus(1) tau0 for readouts.
+    start at softplus(U(0, 1)) tau0 for hidden neurons, at softplus(1) tau0 for readouts. Biases
+    start at zero.
 
     Args:
         rates: mean input rate in Hz of each of the equally large groups of channels, in order, as
@@ -97,6 +98,9 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
             _draw_hidden(layer, nu, generator)
         columns = torch.tensor([rates[0] / rate for rate in rates])
         model.hidden[0].w_in *= columns.repeat_interleave(n_inputs // len(rates))
+        for layer in (*model.hidden, *model.heads):
+            if layer.bias is not None:
+                layer.bias.zero_()
         for head in model.heads:
             head.w_out.normal_(0.0, head.w_out.shape[1] ** -0.5, generator=generator)
             head.tau.mem_param.fill_(1.0)

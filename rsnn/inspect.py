@@ -26,6 +26,7 @@ def describe(model: RSNN) -> dict[str, Any]:
                     "tau_mem_ms": _range(layer.tau.tau_mem() * 1000),
                     "tau_syn_ms": _range(layer.tau.tau_syn() * 1000),
                 }
+                | ({} if layer.bias is None else {"bias": _range(layer.bias)})
                 for name, layer in layers.items()
             ],
             "weights": {

@@ -124,9 +124,11 @@ def forward(
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
     parameters = []
     for layer in model.hidden:
-        parameters += [layer.w_in, layer.w_rec, *layer.tau.decays()]
-    heads = [(head.w_out, *head.tau.decays()) for head in model.heads]
-    parameters += [torch.cat(tensors) for tensors in zip(*heads, strict=True)]
+        parameters += [layer.w_in, layer.w_rec, layer.bias, *layer.tau.decays()]
+    heads = [(head.w_out, head.bias, *head.tau.decays()) for head in model.heads]
+    parameters += [
+        None if tensors[0] is None else torch.cat(tensors) for tensors in zip(*heads, strict=True)
+    ]
     surrogates = [layer.surrogate.code for layer in model.hidden]
     run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace(), with_spikes)
     out, *rest = _Sweep.apply(run, *parameters)
@@ -139,10 +141,11 @@ def forward(
 
 
 class _Sweep(torch.autograd.Function):
-    """All layers of a network at once: w_in, w_rec, decay_mem, decay_syn of each; then readouts.
+    """All layers of a network at once: w_in, w_rec, bias and decays of each; then readouts.
 
-    Readout heads are one readout of as many rows. Returns `out` (n_steps, batch, n), the spike
-    counts of each hidden layer (batch, n), and its spikes (n_steps, batch, n) if they are wanted.
+    Decays are decay_mem and decay_syn; readouts have no w_rec, and readout heads are one readout of
+    as many rows. Returns `out` (n_steps, batch, n), the spike counts of each hidden layer
+    (batch, n), and its spikes (n_steps, batch, n) if they are wanted.
     """
 
     @staticmethod
@@ -166,22 +169,25 @@ class _Layer:
     """Parameters of a layer as the sweeps read them.
 
     `w_in` and `w_rec` are (post, pre), transposed for forward; `w_rec` has no rows where there is
-    no recurrence.
+    no recurrence, `bias` no elements where there is none.
     """
 
     w_in: NDArray[np.float32]
     w_rec: NDArray[np.float32]
+    bias: NDArray[np.float32]
     decays: tuple[NDArray[np.float32], ...]
 
     @classmethod
-    def of(cls, w_in: NDArray, w_rec: NDArray | None, mem: NDArray, syn: NDArray) -> "_Layer":
-        none = np.empty((0, 0), np.float32)
-        w_rec = none if w_rec is None else np.ascontiguousarray(w_rec)
-        return cls(np.ascontiguousarray(w_in), w_rec, (mem, np.float32(1.0) - mem, syn))
+    def of(
+        cls, w_in: NDArray, w_rec: NDArray | None, bias: NDArray | None, mem: NDArray, syn: NDArray
+    ) -> "_Layer":
+        w_rec = np.empty((0, 0), np.float32) if w_rec is None else np.ascontiguousarray(w_rec)
+        bias = np.empty(0, np.float32) if bias is None else bias
+        return cls(np.ascontiguousarray(w_in), w_rec, bias, (mem, np.float32(1.0) - mem, syn))
 
     def transposed(self) -> "_Layer":
         w_in, w_rec = np.ascontiguousarray(self.w_in.T), np.ascontiguousarray(self.w_rec.T)
-        return _Layer(w_in, w_rec, self.decays)
+        return _Layer(w_in, w_rec, self.bias, self.decays)
 
     @property
     def size(self) -> int:
@@ -219,8 +225,9 @@ class _Run:
 
     def forward(self, parameters: list[NDArray | None]) -> list[NDArray[np.float32]]:
         """Return what `_Sweep` does."""
-        *hidden, w_out, decay_mem, decay_syn = parameters
-        layers = [*zip(*[iter(hidden)] * 4, strict=True), (w_out, None, decay_mem, decay_syn)]
+        *hidden, w_out, bias, decay_mem, decay_syn = parameters
+        readout = (w_out, None, bias, decay_mem, decay_syn)
+        layers = [*zip(*[iter(hidden)] * 5, strict=True), readout]
         self.layers = [_Layer.of(*layer) for layer in layers]
         forward = [layer.transposed() for layer in self.layers]
         batch, n_steps = self.raster.shape[:2]
@@ -249,10 +256,11 @@ class _Run:
         sums = self.workspace.map(lambda chunk: chunk.backward(dense), self.chunks)
         found: list[NDArray[np.float32] | None] = []
         for level, layer in enumerate(self.layers):
-            w_in, w_rec, decays = (sum(parts[level][x] for parts in sums) for x in range(3))
+            w_in, w_rec, bias, decays = (sum(parts[level][x] for parts in sums) for x in range(4))
             found.append((w_in * self.scale).T)
             if level + 1 < len(self.layers):
                 found.append((w_rec * self.scale).T if len(layer.w_rec) else None)
+            found.append(bias.astype(np.float32) if len(layer.bias) else None)
             found += list(decays.astype(np.float32))
         self.release()
         return found
@@ -291,6 +299,7 @@ class _Chunk:
                 self.events[level],
                 layer.w_in,
                 layer.w_rec,
+                layer.bias,
                 layer.decays,
                 run.scale,
                 self._dropout(level + 1),
@@ -303,11 +312,13 @@ class _Chunk:
             )
             self.states.append((kept_mem, syn))
         readout, syn = layers[-1], self._take(n_steps, layers[-1].size)
-        run_readout(self.events[-1], readout.w_in, readout.decays, run.scale, first, syn, out)
+        run_readout(
+            self.events[-1], readout.w_in, readout.bias, readout.decays, run.scale, first, syn, out
+        )
         self.states.append((out, syn))
 
-    def backward(self, grads: list[NDArray]) -> list[tuple[NDArray, NDArray, NDArray]]:
-        """Return the gradients of w_in and w_rec, (pre, post) and not scaled, and of the decays."""
+    def backward(self, grads: list[NDArray]) -> list[tuple[NDArray, NDArray, NDArray, NDArray]]:
+        """Return the gradients of w_in, w_rec, bias and decays, weights (pre, post), not scaled."""
         run, first = self.run, self.samples.start
         found = []
         scratch = [run.workspace.take(syn.shape, np.float32) for _, syn in self.states[1:]]
@@ -320,6 +331,7 @@ class _Chunk:
             grad_decays = np.empty((2, layer.size))
             grad_in = np.zeros(layer.w_in.T.shape, np.float32)
             grad_rec = np.zeros_like(layer.w_rec)
+            grad_bias = np.zeros(len(layer.bias))
             if level == len(run.layers) - 1:
                 pull_readout(
                     grads[level],
@@ -331,6 +343,7 @@ class _Chunk:
                     lambda_syn,
                     grad_decays,
                     grad_in,
+                    grad_bias,
                 )
             else:
                 pull_hidden(
@@ -351,8 +364,9 @@ class _Chunk:
                     grad_decays,
                     grad_in,
                     grad_rec,
+                    grad_bias,
                 )
-            found.append((grad_in, grad_rec, grad_decays))
+            found.append((grad_in, grad_rec, grad_bias, grad_decays))
         run.workspace.give_back(scratch)  # for the next chunk, while it is in the cache
         return found[::-1]
 

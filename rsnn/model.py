@@ -27,7 +27,8 @@ class Architecture:
     """The shape of an RSNN: all that is needed to build one with unset parameters.
 
     `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
-    averaged), `dt` is in seconds, `dynamics` the order of a step.
+    averaged), `dt` is in seconds, `dynamics` the order of a step. With `bias` every unit, hidden or
+    of a readout, has one.
     """
 
     n_inputs: int
@@ -39,6 +40,7 @@ class Architecture:
     tau_syn0: float = 0.010
     dt: float = DT
     dynamics: Dynamics = PUBLISHED
+    bias: bool = False
 
     def __post_init__(self) -> None:
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs}
@@ -101,6 +103,7 @@ class RSNN(nn.Module):
                 tau_syn0=a.tau_syn0,
                 dt=a.dt,
                 dynamics=a.dynamics,
+                bias=a.bias,
             )
             for n_in, n in zip(fan_in[:-1], a.hidden, strict=True)
         )
@@ -112,6 +115,7 @@ class RSNN(nn.Module):
                 tau_syn0=h.tau_syn0,
                 dt=a.dt,
                 dynamics=a.dynamics,
+                bias=a.bias,
             )
             for h in a.heads
         )

@@ -67,7 +67,7 @@ class TimeConstants(nn.Module):
 class CubaLIF(nn.Module):
     """A hidden layer of current-based leaky integrate-and-fire neurons.
 
-        A[t]   = w_in x[t-1] + w_rec spk[t-1]
+        A[t]   = w_in x[t-1] + w_rec spk[t-1] + bias
         spk[t] = mem[t-1] > 1
         mem[t] = (decay_mem mem[t-1] + (1 - decay_mem) syn[t-1]) (1 - spk[t])
         syn[t] = decay_syn syn[t-1] + A[t]
@@ -75,7 +75,7 @@ class CubaLIF(nn.Module):
     That is the published order; `dynamics` can choose another, of the equations in
     docs/numeric-contract.md. No gradient flows through the reset; through a spike goes that of
     `surrogate`. `w_in` is (post, pre); `w_rec` is (post, post), or None for a layer without
-    recurrence.
+    recurrence; `bias` is (post,), there from the first step on, or None.
     """
 
     def __init__(
@@ -88,11 +88,13 @@ class CubaLIF(nn.Module):
         tau_syn0: float,
         dt: float,
         dynamics: Dynamics = PUBLISHED,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.dynamics = dynamics
         self.w_in = nn.Parameter(torch.zeros(n_neurons, n_inputs))
         self.w_rec = nn.Parameter(torch.zeros(n_neurons, n_neurons)) if recurrent else None
+        self.bias = nn.Parameter(torch.zeros(n_neurons)) if bias else None
         self.tau = TimeConstants(n_neurons, tau_mem0, tau_syn0, dt)
         self.surrogate = Surrogate()
 
@@ -115,7 +117,9 @@ class CubaLIF(nn.Module):
             factors: what `self.tau.factors(batch)` returned.
         """
         decay_mem, gain_mem, decay_syn = factors
-        acc = feed if self.w_rec is None else feed + sent @ self.w_rec.T
+        acc = feed if self.bias is None else feed + self.bias
+        if self.w_rec is not None:
+            acc = acc + sent @ self.w_rec.T
         if self.dynamics != PUBLISHED:
             return self._step_otherwise(acc, state, factors)
         spk = Spike.apply(state.mem, self.surrogate)
@@ -149,10 +153,10 @@ class CubaLI(nn.Module):
     """A readout head of current-based leaky integrators.
 
         out[t] = decay_mem out[t-1] + (1 - decay_mem) syn[t-1]
-        syn[t] = decay_syn syn[t-1] + w_out spk[t-1]
+        syn[t] = decay_syn syn[t-1] + w_out spk[t-1] + bias
 
-    `w_out` is (post, pre); `out` starts at -0.01. `dynamics` can choose syn[t] instead of syn[t-1],
-    and another start.
+    `w_out` is (post, pre), `bias` (post,) or None; `out` starts at -0.01. `dynamics` can choose
+    syn[t] instead of syn[t-1], and another start.
     """
 
     def __init__(
@@ -164,10 +168,12 @@ class CubaLI(nn.Module):
         tau_syn0: float,
         dt: float,
         dynamics: Dynamics = PUBLISHED,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.dynamics = dynamics
         self.w_out = nn.Parameter(torch.zeros(n_outputs, n_inputs))
+        self.bias = nn.Parameter(torch.zeros(n_outputs)) if bias else None
         self.tau = TimeConstants(n_outputs, tau_mem0, tau_syn0, dt)
 
     def initial_state(self, batch: int) -> ReadoutState:
@@ -178,7 +184,8 @@ class CubaLI(nn.Module):
     def step(self, feed: Tensor, state: ReadoutState, factors) -> ReadoutState:
         """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
         decay_mem, gain_mem, decay_syn = factors
-        syn = decay_syn * state.syn + feed
+        acc = feed if self.bias is None else feed + self.bias
+        syn = decay_syn * state.syn + acc
         drive = state.syn if self.dynamics.current == "previous" else syn
         return ReadoutState(syn, decay_mem * state.out + gain_mem * drive)
 

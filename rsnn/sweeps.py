@@ -136,10 +136,17 @@ def tiled(values, n_samples):
 
 
 @compiled
+def _tiled_bias(bias, n_samples, n):
+    """The bias of each sample and unit, end to end; zeros where the layer has none."""
+    return tiled(bias, n_samples) if len(bias) > 0 else np.zeros(n_samples * n, np.float32)
+
+
+@compiled
 def run_hidden(
     arriving: Events,
     w_in: NDArray[np.float32],
     w_rec: NDArray[np.float32],
+    bias: NDArray[np.float32],
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
     dropout: Dropout,
@@ -155,6 +162,7 @@ def run_hidden(
     Args:
         arriving: events of the layer below.
         w_in, w_rec: (pre, post); `w_rec` of no rows for a layer without recurrence.
+        bias: (n,), or of no elements for a layer without.
         decays: decay_mem, 1 - decay_mem, decay_syn, each (n,).
         scale: of a spike that dropout has kept.
         first: of the samples of the batch that is in the chunk.
@@ -169,13 +177,14 @@ def run_hidden(
     decay_mem = tiled(decays[0], n_samples)
     gain_mem = tiled(decays[1], n_samples)
     decay_syn = tiled(decays[2], n_samples)
+    constant = _tiled_bias(bias, n_samples, n)
     acc = np.empty((n_samples, n), np.float32)
     flat_acc = acc.reshape(-1)
     fired = np.zeros((n_samples, (n + 7) // 8 * 8), np.uint8)
     words = fired.view(np.uint64)
     mem = np.zeros((2, n_samples, n), np.float32)  # of two successive steps
     kept_mem[0] = 0.0
-    syn[0] = 0.0
+    syn[0] = constant.reshape(n_samples, n)
     count = counts[first : first + n_samples].reshape(-1)
     count[:] = 0.0
     if len(spk) > 0:
@@ -190,7 +199,7 @@ def run_hidden(
         last_mem, new_mem = tested.reshape(-1), mem[t % 2].reshape(-1)
         last_syn, new_syn = syn[t - 1].reshape(-1), syn[t].reshape(-1)
         for i in range(n_samples * n):
-            new_syn[i] = decay_syn[i] * last_syn[i] + flat_acc[i] * scale
+            new_syn[i] = decay_syn[i] * last_syn[i] + (flat_acc[i] * scale + constant[i])
             free = decay_mem[i] * last_mem[i] + gain_mem[i] * last_syn[i]
             fires = last_mem[i] > THRESHOLD
             new_mem[i] = ZERO if fires else free
@@ -233,6 +242,7 @@ def repeat_membranes(
 def run_readout(
     arriving: Events,
     w_out: NDArray[np.float32],
+    bias: NDArray[np.float32],
     decays: tuple[NDArray[np.float32], ...],
     scale: np.float32,
     first: int,
@@ -244,10 +254,11 @@ def run_readout(
     decay_mem = tiled(decays[0], n_samples)
     gain_mem = tiled(decays[1], n_samples)
     decay_syn = tiled(decays[2], n_samples)
+    constant = _tiled_bias(bias, n_samples, n)
     acc = np.empty((n_samples, n), np.float32)
     flat_acc = acc.reshape(-1)
     chunk = slice(first, first + n_samples)
-    syn[0] = 0.0
+    syn[0] = constant.reshape(n_samples, n)
     new_out = out[0, chunk].reshape(-1)
     for i in range(n_samples * n):
         new_out[i] = decay_mem[i] * np.float32(INITIAL_OUT)
@@ -258,4 +269,4 @@ def run_readout(
         last_out, new_out = out[t - 1, chunk].reshape(-1), out[t, chunk].reshape(-1)
         for i in range(n_samples * n):
             new_out[i] = decay_mem[i] * last_out[i] + gain_mem[i] * last_syn[i]
-            new_syn[i] = decay_syn[i] * last_syn[i] + flat_acc[i] * scale
+            new_syn[i] = decay_syn[i] * last_syn[i] + (flat_acc[i] * scale + constant[i])

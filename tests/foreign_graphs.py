@@ -26,22 +26,36 @@ def neuron(rng, kind, n, scalar=False):
     return getattr(nir, kind)(**values)
 
 
+def weights(rng, matrix, biased):
+    """A node of weights, with biases large enough to matter."""
+    if not biased:
+        return nir.Linear(matrix)
+    return nir.Affine(matrix, rng.normal(size=len(matrix)) * np.abs(matrix).sum(1) / 4)
+
+
 def graph(
-    rng, hidden=("CubaLIF", "LIF"), last="CubaLI", recurrence="flat", scalar=False, n_inputs=6
+    rng,
+    hidden=("CubaLIF", "LIF"),
+    last="CubaLI",
+    recurrence="flat",
+    scalar=False,
+    n_inputs=6,
+    biased=False,
 ):
     """A chain of layers of 7, 8, ... neurons, every second one recurrent, and 2 outputs."""
     nodes = {"input": nir.Input(np.array([n_inputs]))}
     edges, source, n_pre = [], "input", n_inputs
     for i, kind in enumerate((*hidden, last)):
         n = 2 if i == len(hidden) else 7 + i
-        nodes[f"w{i}"] = nir.Linear((rng.normal(size=(n, n_pre)) + 0.3) * 2 / n_pre**0.5)
+        w = (rng.normal(size=(n, n_pre)) + 0.3) * 2 / n_pre**0.5
+        nodes[f"w{i}"] = weights(rng, w, biased)
         edges.append((source, f"w{i}"))
         name = f"layer{i}"
         node = neuron(rng, kind, n, scalar)
         if recurrence is None or i % 2 or i == len(hidden):
             nodes[name] = node
         else:
-            back = nir.Linear(rng.normal(size=(n, n)) / n**0.5)
+            back = weights(rng, rng.normal(size=(n, n)) / n**0.5, biased)
             if recurrence == "flat":
                 nodes |= {name: node, f"{name}_back": back}
                 edges += [(name, f"{name}_back"), (f"{name}_back", name)]
@@ -59,17 +73,23 @@ def graph(
     return nir.NIRGraph(nodes, edges, type_check=False)
 
 
-def textbook(graph, raster, euler):
-    """Spikes of each spiking layer and the voltages of the last, by NIR's equations, at once."""
+def textbook(graph, raster, euler, delayed=False):
+    """Spikes of each spiking layer and the voltages of the last, by NIR's equations.
+
+    What a layer sends arrives at once, or with a delay of a step on every connection.
+    """
     layers = []
     for i in range(len([name for name in graph.nodes if name.startswith("w")])):
         node, back = graph.nodes[f"layer{i}"], graph.nodes.get(f"layer{i}_back")
         if isinstance(node, nir.NIRGraph):
             node, back = node.nodes["cells"], node.nodes["back"]
-        layers.append((graph.nodes[f"w{i}"].weight, node, None if back is None else back.weight))
-    current = [np.zeros(len(w)) for w, _, _ in layers]
-    voltage = [np.zeros(len(w)) for w, _, _ in layers]
-    last = [np.zeros(len(w)) for w, _, _ in layers]
+        ways = [graph.nodes[f"w{i}"]] if back is None else [graph.nodes[f"w{i}"], back]
+        bias = sum(getattr(way, "bias", 0.0) for way in ways)
+        layers.append((ways[0].weight, node, None if back is None else back.weight, bias))
+    on_the_way = [np.zeros(w.shape[1]) for w, *_ in layers]
+    current = [np.zeros(len(w)) for w, *_ in layers]
+    voltage = [np.zeros(len(w)) for w, *_ in layers]
+    last = [np.zeros(len(w)) for w, *_ in layers]
     spikes, out = [[] for _ in layers[:-1]], []
 
     def decay(tau):
@@ -77,8 +97,10 @@ def textbook(graph, raster, euler):
 
     for x in raster:
         signal = x.astype(float)
-        for i, (w, node, w_rec) in enumerate(layers):
-            total = w @ signal + (0 if w_rec is None else w_rec @ last[i])
+        for i, (w, node, w_rec, bias) in enumerate(layers):
+            if delayed:
+                signal, on_the_way[i] = on_the_way[i], signal
+            total = w @ signal + bias + (0 if w_rec is None else w_rec @ last[i])
             if isinstance(node, nir.CubaLIF | nir.CubaLI):
                 d = decay(node.tau_syn)
                 current[i] = d * current[i] + (1 - d) * node.w_in * total

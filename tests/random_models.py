@@ -12,6 +12,7 @@ ARCHITECTURES = {
     "two layers": Architecture(12, (20, 15)),
     "three layers, five heads": Architecture(9, (20, 15, 11), big(1).heads),
     "no recurrence, three outputs": Architecture(12, (20, 15), FEW_HEADS, 3, recurrent=False),
+    "biased, two heads": Architecture(12, (20, 15), FEW_HEADS, bias=True),
 }
 
 
@@ -26,6 +27,8 @@ def random_model(architecture: Architecture, seed: int = 0) -> RSNN:
                 present = drawn > 1 / 3
                 drawn = torch.randn(parameter.shape, generator=generator) * present
                 drawn *= 4.0 / parameter.shape[1] ** 0.5
+            if name.endswith("bias"):
+                drawn = (drawn - 0.5) / 2  # a current that alone makes some units fire
             if name.endswith("w_in"):
                 drawn[0] = 6.0 / parameter.shape[1] ** 0.5  # one neuron that surely fires
             parameter.copy_(drawn.half())

@@ -50,6 +50,40 @@ def test_every_kind_of_node_computes_its_equations(
     assert np.abs(found[lag:] - out[:-lag]).max() < 1e-12
 
 
+@pytest.mark.parametrize("scalar", [False, True])
+@pytest.mark.parametrize(
+    ("hidden", "last", "recurrence"),
+    [
+        (("LIF",), "LI", None),
+        (("CubaLIF",), "CubaLI", "flat"),
+        (("CubaLIF", "LIF"), "LI", "nested"),
+        (("LIF", "CubaLIF", "LIF"), "CubaLI", "flat"),
+    ],
+)
+def test_biases_of_both_connections_are_there_from_the_first_step_in_the_layers_unit(
+    hidden, last, recurrence, scalar
+):
+    made = graph(np.random.default_rng(5), hidden, last, recurrence, scalar, biased=True)
+    model = import_graph(made, TimeStep(DT), AT_ONCE)
+    assert model.architecture.bias
+    raster = raster_of()
+    spikes, out = textbook(made, raster, euler=False, delayed=True)
+    found, ours = decode(model, raster, dtype=torch.float64)
+    for theirs, spk in zip(spikes, ours, strict=True):
+        assert 30 < theirs.sum() < theirs.size
+        assert np.array_equal(spk, theirs)
+    assert np.abs(found - out).max() < 1e-12 * np.abs(out).max()
+
+
+def test_biases_of_zero_make_a_model_without_and_one_layers_bias_is_enough():
+    made = changed(put("w1", nir.Affine(np.ones((8, 7)), np.zeros(8))))
+    assert not import_graph(made, TimeStep(DT), AT_ONCE).architecture.bias
+    model = import_graph(changed(biased), TimeStep(DT), AT_ONCE)
+    assert model.hidden[1].bias.all()
+    assert not model.hidden[0].bias.any()
+    assert not model.heads[0].bias.any()
+
+
 def test_a_chain_that_ends_in_spikes_or_in_weights_gets_a_readout_that_passes_them_on():
     made = graph(np.random.default_rng(4), ("LIF",), "LI", None)
     ends_in_spikes = nir.NIRGraph(
@@ -70,6 +104,10 @@ def test_a_chain_that_ends_in_spikes_or_in_weights_gets_a_readout_that_passes_th
         model = import_graph(theirs, TimeStep(DT), AT_ONCE)
         out, (spk,) = decode(model, raster, dtype=torch.float64)
         assert np.abs(out[1:] - spk[:-1] @ weights.T).max() < 1e-12
+    ends_in_weights.nodes["w1"] = nir.Affine(made.nodes["w1"].weight, np.array([0.5, -2.0]))
+    model = import_graph(ends_in_weights, TimeStep(DT), AT_ONCE)
+    out, (spk,) = decode(model, raster, dtype=torch.float64)
+    assert np.abs(out[1:] - spk[:-1] @ weights.T - [0.5, -2.0]).max() < 1e-12
 
 
 def test_subtracting_reset_and_the_published_order_are_options():
@@ -182,7 +220,10 @@ REFUSED = {
     "two-dimensional input": (put("input", nir.Input(np.array([2, 3]))), "has no shape .channels,"),
     "deep nests": (nest, "nested more than 8 deep, or in a circle"),
     "a circle": (lambda m: m.nodes.update(w1=m), "inner graph|nested more than 8 deep"),
-    "a bias": (biased, "node `layer1` is fed with a bias, which a float model has not"),
+    "a bias too large": (
+        put("w1", nir.Affine(np.ones((8, 7)), np.full(8, 1e308))),
+        r"node `layer1`: `bias \(with its gain\)` holds NaN or infinity",
+    ),
     "millions of inputs": (
         put("input", nir.Input(np.array([10**12]))),
         r"\(7, 6\); \(neurons, 1000000000000\) is needed",
@@ -221,6 +262,23 @@ def test_steps_and_discretizations_that_make_no_sense_are_refused():
     made = graph(np.random.default_rng(4))
     with pytest.raises(DataError, match=r"shorter than a step of 0.1 s, in which forward Euler"):
         import_graph(made, TimeStep(0.1, "euler"), AT_ONCE)
+
+
+def test_a_biased_graph_of_others_goes_all_the_way_to_integers_and_out_again(run, tmp_path):
+    nir.write(tmp_path / "theirs.nir", graph(np.random.default_rng(4), biased=True))
+    assert run("import-nir", "theirs.nir", "--dt", DT).code == 0
+    np.save("raster.npy", raster_of(1500))  # a second and a half is soon calibrated on
+    done = run("quantize", "theirs.rsnn.h5", "--calibration", "raster.npy", "-o", "t.int.h5")
+    assert done.code == 0
+    assert "biases" in done.out
+    assert run("verify", "t.int.h5", "--input", "raster.npy", "--steps", 300).code == 0
+    assert run("export-nir", "t.int.h5").code == 0
+    assert run("import-nir", "t.nir", "-o", "back.int.h5").code == 0
+    digests = [
+        json.loads(run("inspect", file, "--json").out)["digest"]
+        for file in ("t.int.h5", "back.int.h5")
+    ]
+    assert digests[0] == digests[1]
 
 
 def test_the_command_asks_for_dt_and_says_what_it_took(run, tmp_path):

@@ -18,7 +18,12 @@ from sim.contract import PAPER
 
 CONTRACTS = [PAPER, FLOOR_SUBTRACT, *covering_contracts()[1:]]
 NAMES = ["paper", "floor, subtract", *(f"cover {i}" for i in range(1, len(CONTRACTS) - 1))]
-SHAPES = ("recurrent", "three layers, five heads", "no recurrence, three outputs")
+SHAPES = (
+    "recurrent",
+    "three layers, five heads",
+    "no recurrence, three outputs",
+    "biased, two heads",
+)
 
 
 def latent_of(contract, shape="recurrent", precision=None, seed=0):
@@ -125,6 +130,7 @@ def plain_forward(latent, network, raster, surrogate):
     for level, layer in enumerate(network.hidden):
         w_in = next(floats)
         w_rec = None if layer.w_rec is None else next(floats)
+        bias = 0.0 if layer.bias is None else next(floats)
         decay_mem, decay_syn = next(floats), next(floats)
         gain = 1.0 - layer.decay_mem / 2.0**c.decay_frac
         level_threshold = layer.threshold - (c.fires_when == ">=")
@@ -139,6 +145,7 @@ def plain_forward(latent, network, raster, surrogate):
             arrived = zero if t == 0 else below[:, t - 1] @ w_in.T
             if w_rec is not None:
                 arrived = arrived + spk @ w_rec.T
+            arrived = arrived + bias
             new_syn = meet(decay_syn * syn + arrived, syn_known[:, t])
             drive = syn if c.current == "previous" else new_syn
             integrated = decay_mem * mem + (1 - decay_mem) * drive
@@ -153,14 +160,16 @@ def plain_forward(latent, network, raster, surrogate):
         below = torch.stack(rows, 1)
         spikes.append(below)
     readout = network.readout
-    w_out, decay_mem, decay_syn = next(floats), next(floats), next(floats)
+    w_out = next(floats)
+    bias = 0.0 if readout.bias is None else next(floats)
+    decay_mem, decay_syn = next(floats), next(floats)
     unit = readout.out_scale / (1.0 - readout.decay_mem / 2.0**c.decay_frac)
     syn_known = known("readout.syn", unit)
     out_known = known("readout.out", readout.out_scale)
     out = torch.from_numpy(readout.initial_out * readout.out_scale)
     syn, rows = torch.zeros_like(syn_known[:, 0]), []
     for t in range(n_steps):
-        arrived = 0.0 * syn if t == 0 else below[:, t - 1] @ w_out.T
+        arrived = bias + (0.0 * syn if t == 0 else below[:, t - 1] @ w_out.T)
         new_syn = meet(decay_syn * syn + arrived, syn_known[:, t])
         drive = syn if c.current == "previous" else new_syn
         out = meet(decay_mem * out + (1 - decay_mem) * drive, out_known[:, t])

@@ -32,6 +32,10 @@ CASES = {
     "one neuron, one input": (Architecture(1, (1,)), 1, 200),
     "one step": (Architecture(9, (10,)), 4, 1),
     "two steps": (Architecture(9, (10,)), 4, 2),
+    "64, biased": (Architecture(96, (64,), FIVE_HEADS, bias=True), 35, 150),
+    "two layers, biased": (Architecture(24, (30, 21), FEW_HEADS, 3, bias=True), 18, 100),
+    "no recurrence, biased": (Architecture(24, (30, 21), recurrent=False, bias=True), 4, 80),
+    "two steps, biased": (Architecture(9, (10,), bias=True), 4, 2),
 }
 
 
@@ -44,7 +48,7 @@ def one_thread():
 
 
 def exact_model(architecture, seed=1):
-    """A network as initialized for 20 Hz on 96 channels, its weights rounded to 1/64."""
+    """A network as initialized for 20 Hz on 96 channels, weights and biases multiples of 1/64."""
     model = RSNN(architecture)
     rates = (20.0 * 96 / architecture.n_inputs,)
     initialize(model, rates=rates, generator=torch.Generator().manual_seed(seed))
@@ -52,6 +56,9 @@ def exact_model(architecture, seed=1):
         model.hidden[0].w_in[0] = 6.0 / architecture.n_inputs**0.5  # one neuron that surely fires
         for weight in model.connections().values():
             weight.copy_((weight * 64).round() / 64)
+        for layer in (*model.hidden, *model.heads):
+            if layer.bias is not None:
+                layer.bias.copy_(torch.arange(-9, len(layer.bias) - 9) % 24 / 64 - 0.125)
     return model
 
 
@@ -141,6 +148,20 @@ def test_any_loss_of_single_spikes_has_the_gradient_of_the_plain_path():
     assert_same_gradients(gradients[1], gradients[0])
 
 
+def test_a_bias_of_zeros_changes_no_bit_of_spikes_outputs_and_other_gradients():
+    architecture, batch, n_steps = CASES["two layers"]
+    model, data = exact_model(architecture), sample(architecture, batch, n_steps)
+    biased = RSNN(dataclasses.replace(architecture, bias=True))
+    biased.load_state_dict(model.state_dict(), strict=False)
+    wanted, wanted_gradients = run(kernels.forward, model, *data, 0.5)
+    found, gradients = run(kernels.forward, biased, *data, 0.5)
+    assert torch.equal(found.out, wanted.out)
+    assert all(map(torch.equal, found.spk, wanted.spk))
+    assert all(torch.equal(gradients[name], g) for name, g in wanted_gradients.items())
+    assert gradients["hidden.0.bias"].all()
+    assert gradients["heads.1.bias"].all()
+
+
 @pytest.mark.parametrize("penalized", [False, True])
 def test_gradients_are_the_same_where_spikes_are_only_counted(penalized):
     architecture, batch, n_steps = CASES["two layers"]
@@ -185,7 +206,7 @@ def test_silent_input_gives_silence_and_gradients_of_zero_for_every_weight():
     )
 
 
-@pytest.mark.parametrize("case", ["64", "two layers"])
+@pytest.mark.parametrize("case", ["64", "two layers", "64, biased"])
 def test_results_are_the_same_bits_for_one_thread_two_and_again(case):
     architecture, _, n_steps = CASES[case]
     model = RSNN(architecture)

@@ -65,11 +65,12 @@ def pull_hidden(
         w_in, w_rec: the weights as floats; w_rec is (0, 0) without recurrence.
         grad_spk: gradient by this layer's spikes from above, (n_steps, post); is overwritten.
         grad_below: to add the gradient by the spikes below to, (n_steps, pre), or (0, 0).
-        sums: gradients to add to: w_in and w_rec as (pre, post), decay_syn, decay_mem.
+        sums: gradients to add to: w_in and w_rec as (pre, post), decay_syn, decay_mem, and bias,
+            of no elements where there is none.
     """
     n_steps, n = spk.shape
     zero, one = np.float32(0.0), np.float32(1.0)
-    grad_in, grad_rec, grad_decay_syn, grad_decay_mem = sums
+    grad_in, grad_rec, grad_decay_syn, grad_decay_mem, grad_bias = sums
     recurrent = w_rec.shape[0] > 0
     pull_syn = np.zeros(n, np.float32)  # by syn and mem after the step
     pull_mem = np.zeros(n, np.float32)
@@ -119,6 +120,8 @@ def pull_hidden(
                 _add_product(pull_syn, w_rec, grad_spk[t - 1])
             if len(grad_below):
                 _add_product(pull_syn, w_in, grad_below[t - 1])
+        for i in range(len(grad_bias)):
+            grad_bias[i] += pull_syn[i]
         for i in range(n):
             pull_syn[i] = slope[i]
 
@@ -133,11 +136,12 @@ def pull_readout(how, units, start, below, syn, out, w_out, grad_out, grad_below
         syn, out: words, (n_steps, rows).
         grad_out: gradient by `out` as float, (n_steps, rows).
         grad_below: to add the gradient by the spikes below to, (n_steps, pre).
-        sums: gradients to add to: w_out as (pre, rows), decay_syn, decay_mem.
+        sums: gradients to add to: w_out as (pre, rows), decay_syn, decay_mem, and bias, of no
+            elements where there is none.
     """
     n_steps, n = out.shape
     zero, one = np.float32(0.0), np.float32(1.0)
-    grad_w, grad_decay_syn, grad_decay_mem = sums
+    grad_w, grad_decay_syn, grad_decay_mem, grad_bias = sums
     pull_syn = np.zeros(n, np.float32)
     pull_out = np.zeros(n, np.float32)
     scratch = np.empty(n, np.float32)
@@ -162,6 +166,8 @@ def pull_readout(how, units, start, below, syn, out, w_out, grad_out, grad_below
         if t:
             _add_rows(below[t - 1], pull_syn, grad_w)
             _add_product(pull_syn, w_out, grad_below[t - 1])
+        for i in range(len(grad_bias)):
+            grad_bias[i] += pull_syn[i]
         for i in range(n):
             pull_syn[i] = scratch[i]
 

@@ -40,7 +40,7 @@ def _time_constants(model: RSNN) -> Iterator[str]:
 def _empty_neurons(model: RSNN) -> Iterator[str]:
     for i, layer in enumerate(model.hidden):
         weights = _rows(layer)
-        empty = np.flatnonzero(~weights.any(1))
+        empty = np.flatnonzero(~weights.any(1) & (_bias(layer) == 0))
         if empty.size:
             yield (
                 f"hidden{i}: all weights of {empty.size} neurons are zero (neuron {empty[0]} is the"
@@ -57,9 +57,10 @@ def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
         left = sum((found != 0).sum(1) for _, _, found in matrices)
         silenced = np.flatnonzero(_rows(layer).any(1) & (left == 0))
         if silenced.size:
+            state = "are silent" if layer.bias is None else "have only their biases left"
             yield (
                 f"hidden{i}: {silenced.size} neurons have lost all weights to rounding (neuron"
-                f" {silenced[0]} is the first) and are silent; use more --bits"
+                f" {silenced[0]} is the first) and {state}; use more --bits"
             )
         for name, wanted, found in matrices:
             for neuron in np.flatnonzero((wanted != 0).sum(1) >= 4):
@@ -79,6 +80,11 @@ def _rows(layer) -> NDArray[np.float64]:
     """[w_in, w_rec] of a hidden layer, (post, pre)."""
     parts = [layer.w_in] if layer.w_rec is None else [layer.w_in, layer.w_rec]
     return np.hstack([_float64(part) for part in parts])
+
+
+def _bias(layer) -> NDArray[np.float64]:
+    """Bias of each neuron of a hidden layer, (n,); 0 where there is none."""
+    return np.zeros(layer.n_neurons) if layer.bias is None else _float64(layer.bias)
 
 
 def _float64(parameter) -> NDArray[np.float64]:

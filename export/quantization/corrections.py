@@ -99,7 +99,7 @@ def refit_readout(
     """Weigh the integer network's own spikes so that they decode to what the float model did.
 
     Least squares with the old weights as prior; zero weights stay zero. With several heads their
-    sum is fitted, each row for its share of the error.
+    sum is fitted, each row for its share of the error. Biases stay what they were, in new units.
     """
     c, readout = network.contract, network.readout
     runs = kernels.run_many(network, fit.raster, record=True)
@@ -128,7 +128,12 @@ def refit_readout(
         round_weights(fitted[row : row + 1], nothing, steps, precision, moments[row])
         for row in range(readout.n_neurons)
     ]
-    out_scale = np.concatenate([r.grid.unit for r in rounded]) * gain / 2.0**c.frac_bits
+    new_unit = np.concatenate([r.grid.unit for r in rounded])
+    bias = readout.bias
+    if bias is not None:
+        current = signed_range(c.syn_bits)
+        bias = np.clip(np.rint(bias * (unit / new_unit)), *current).astype(np.int64)
+    out_scale = new_unit * gain / 2.0**c.frac_bits
     low, high = signed_range(c.mem_bits)
     published = np.array_equal(np.trunc(INITIAL_OUT / readout.out_scale), readout.initial_out)
     initial = INITIAL_OUT if published else readout.initial_out * readout.out_scale
@@ -141,6 +146,7 @@ def refit_readout(
                 w_out=np.concatenate([r.w_in for r in rounded]),
                 out_scale=out_scale,
                 initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
+                bias=bias,
             ),
         ),
     )

@@ -112,7 +112,10 @@ def entry_of(
 
 
 def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, str]]:
-    """The float model with more and more of the integers' values: step, model, remark."""
+    """The float model with more and more of the integers' values: step, model, remark.
+
+    Weights first, then biases if there are any, then decays and thresholds.
+    """
     current = copy.deepcopy(model).float()
     c = rounded.contract
     layers: list[Any] = list(current.hidden)
@@ -131,15 +134,21 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
         _set(head.w_out, rounded.readout.w_out[part] * units[-1][part, None])
     yield "w_out", copy.deepcopy(current), ""
 
-    changes: list[tuple[float, str]] = []
-    owners: list[tuple[str, Any, Any, slice]] = [
-        (f"hidden{i}", layer, rounded.hidden[i], slice(None)) for i, layer in enumerate(layers)
+    owners: list[tuple[str, Any, Any, NDArray, slice]] = [
+        (f"hidden{i}", layer, rounded.hidden[i], units[i], slice(None))
+        for i, layer in enumerate(layers)
     ]
     owners += [
-        (f"head{i}", head, rounded.readout, slice(i * rows, (i + 1) * rows))
+        (f"head{i}", head, rounded.readout, units[-1], slice(i * rows, (i + 1) * rows))
         for i, head in enumerate(heads)
     ]
-    for name, layer, integers, part in owners:
+    if model.architecture.bias:
+        for _, layer, integers, unit, part in owners:
+            _set(layer.bias, (integers.bias * unit)[part] / 2.0**c.frac_bits)
+        yield "biases", copy.deepcopy(current), ""
+
+    changes: list[tuple[float, str]] = []
+    for name, layer, integers, _, part in owners:
         for kind in ("mem", "syn"):
             decay = getattr(integers, f"decay_{kind}")[part] / 2.0**c.decay_frac
             changes.append(_set_decay(name, layer.tau, kind, decay))
@@ -154,6 +163,8 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
         for parameter in (layer.w_in, layer.w_rec):
             if parameter is not None:
                 _set(parameter, _get(parameter) / threshold[:, None])
+        if layer.bias is not None:
+            _set(layer.bias, _get(layer.bias) / threshold)
     yield "thresholds", current, ""
 
 

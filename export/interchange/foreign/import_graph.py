@@ -39,7 +39,8 @@ def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> RSN
     """Make a float model of a graph.
 
     Connections get the delay of one step that all of a model's have, so against readers whose
-    input arrives at once, layer k (from 0) is k + 1 steps late and the readout one more.
+    input arrives at once, layer k (from 0) is k + 1 steps late and the readout one more. Biases
+    wait for nothing: they are there from the first step, before any input.
 
     Args:
         graph: nodes and edges; types need not have been checked.

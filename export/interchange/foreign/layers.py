@@ -2,15 +2,15 @@
 
 With the box convention (see `export.interchange.readers`) a CubaLIF node does in a step
 
-    I' = d_syn I + (1 - d_syn) w_in (W S)        v' = d_mem v + (1 - d_mem) r I
+    I' = d_syn I + (1 - d_syn) w_in (W S + b)    v' = d_mem v + (1 - d_mem) r I
 
 and fires above v_threshold; a float model does
 
-    syn' = d_syn syn + W' S                      mem' = d_mem mem + (1 - d_mem) syn
+    syn' = d_syn syn + W' S + b'                 mem' = d_mem mem + (1 - d_mem) syn
 
 and fires above 1. They are the same with mem = v / v_threshold and
 
-    W' = W r (1 - d_syn) w_in / v_threshold
+    W' = W r (1 - d_syn) w_in / v_threshold      b' = b r (1 - d_syn) w_in / v_threshold
 
 A LIF or LI has d_syn = 0 and w_in = 1; a readout has no threshold, so mem = v.
 """
@@ -76,18 +76,15 @@ class TimeStep:
 
 
 def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
-    """Weights and decays of a stage.
+    """Weights, decays and bias of a stage.
 
     Raises:
         DataError: a parameter that no layer can have.
     """
     node, n = stage.node, len(stage.w_in)
-    if stage.bias.any():
-        raise DataError(
-            f"node `{stage.name}` is fed with a bias, which a float model has not; remove it"
-        )
+    bias = stage.bias if stage.bias.any() else None
     if node is None:
-        return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n))
+        return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n), bias)
     _check_zero(stage, "v_leak")
     gain = spread(stage.name, "r", node.r, n)
     if isinstance(node, nir.CubaLIF | nir.CubaLI):
@@ -111,7 +108,9 @@ def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
         w_rec = stage.w_rec
         if w_rec is not None:
             w_rec = finite(stage.name, "weight (with its gain)", w_rec * gain[:, None])
-    return LayerArrays(w_in, w_rec, decay_mem, decay_syn)
+        if bias is not None:
+            bias = finite(stage.name, "bias (with its gain)", bias * gain)
+    return LayerArrays(w_in, w_rec, decay_mem, decay_syn, bias)
 
 
 def _check_zero(stage: Stage, key: str) -> None:

@@ -209,12 +209,10 @@ def _linear(state: Mapping[str, Tensor], name: str) -> tuple[Array, Array]:
 def _recurrence(state: Mapping[str, Tensor], name: str, n: int) -> tuple[Array, Array]:
     """Recurrent weights (n, n) and bias (n,): dense, or V one to one."""
     if f"{name}.recurrent.weight" in state:
-        w_rec, bias = _linear(state, f"{name}.recurrent")
-        if w_rec.shape != (n, n):
-            raise DataError(
-                f"`{name}.recurrent.weight` has shape {w_rec.shape}; {(n, n)} is needed"
-            )
-        return w_rec, bias
+        shape = tuple(state[f"{name}.recurrent.weight"].shape)
+        if shape != (n, n):
+            raise DataError(f"`{name}.recurrent.weight` has shape {shape}; {(n, n)} is needed")
+        return _linear(state, f"{name}.recurrent")
     check_size([(n, n)])
     key = f"{name}.V" if f"{name}.V" in state else f"{name}.recurrent.V"
     return np.diag(_each(state, key, n)), np.zeros(n)
