@@ -14,7 +14,6 @@ of a learned step size (Esser et al. 2020, LSQ); weights beyond the range get no
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,25 +22,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.quantization.backward import Units, choices, pull_hidden, pull_readout
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
+from export.quantization.straight import run_straight, units_of
 from export.quantize import assemble
 from rsnn.data.session import Session
 from rsnn.data.split import Split
-from rsnn.denormals import flushed_denormals
 from rsnn.model import RSNN, Decoded
 from rsnn.recipe import TrainConfig
 from rsnn.train import TrainResult, train
 from rsnn.train_state import EpochRecord, TrainState
 from rsnnctl.errors import RangeError
-from sim import kernels
-from sim.contract import MAX_STATE_BITS, NumericContract, signed_range
+from sim.contract import MAX_STATE_BITS, signed_range
 from sim.network import CubaLI, IntegerNetwork, Layer
-from sim.trace import Trace
 
 INSIDE = 0.49  # steps from its integer that a latent weight may start at
-CHUNK = 8  # streams whose gradients are summed before they are summed with others'
 
 
 def fine_tune(
@@ -190,9 +185,7 @@ class Latent:
         assert model is self.model
         assert not dropout
         surrogates = [layer.surrogate.code for layer in _list(model.hidden)]
-        run = _Run(self.network(), raster.numpy(), surrogates)
-        out, *spk = _Straight.apply(run, *self.floats())
-        return Decoded(out, tuple(spk))
+        return run_straight(self.network(), raster, surrogates, self.floats())
 
     def _layers(self, level: int) -> list[Any]:
         return [self.model.hidden[level]] if level < len(self.model.hidden) else [*self.model.heads]
@@ -219,7 +212,7 @@ class Latent:
         return self.model.get_parameter(f"log_unit{level}")
 
     def _unit_at_start(self, level: int) -> NDArray[np.float64]:
-        return _units_of(self.origin.layers[level], self.origin.contract)
+        return units_of(self.origin.layers[level], self.origin.contract)
 
     def _grid(self, level: int) -> Grid:
         unit = self._unit_at_start(level) * np.exp(self._log_unit(level).detach().numpy())
@@ -244,16 +237,6 @@ def _on_grid(weights: Tensor, scale: Tensor, top: int) -> Tensor:
     return (inside + (torch.round(inside) - inside).detach()) * scale
 
 
-def _units_of(layer: Layer, contract: NumericContract) -> NDArray[np.float64]:
-    """The unit of each neuron of a network: what its threshold, or its output scale, says."""
-    one = 2.0**contract.frac_bits
-    gain = 1.0 - layer.decay_mem / 2.0**contract.decay_frac
-    if isinstance(layer, CubaLI):
-        return layer.out_scale * one / gain
-    rounded_down = layer.threshold - (contract.fires_when == ">=")
-    return one / ((rounded_down + 0.5) * gain)
-
-
 def _matrices(layer: Layer) -> list[NDArray[np.integer]]:
     if isinstance(layer, CubaLI):
         return [layer.w_out]
@@ -262,133 +245,3 @@ def _matrices(layer: Layer) -> list[NDArray[np.integer]]:
 
 def _list(modules: Any) -> list[Any]:
     return list(modules)
-
-
-class _Straight(torch.autograd.Function):
-    """An integer run as a function of the floats that its integers stand for."""
-
-    @staticmethod
-    def forward(ctx: Any, run: "_Run", *floats: Tensor) -> tuple[Tensor, ...]:
-        ctx.run = run
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*floats)
-        return tuple(torch.from_numpy(result) for result in run.forward())
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        floats = [np.ascontiguousarray(tensor.numpy()) for tensor in ctx.saved_tensors]
-        return (None, *map(torch.from_numpy, ctx.run.backward(floats, grads)))
-
-
-class _Run:
-    """A batch of streams through an integer network, and the gradient back through it."""
-
-    def __init__(
-        self,
-        network: IntegerNetwork,
-        rasters: NDArray[np.uint8],
-        surrogates: list[tuple[int, np.float32]],
-    ) -> None:
-        self.network = network
-        self.rasters = rasters
-        self.surrogates = surrogates
-        self.traces: list[Trace] = []
-
-    def forward(self) -> list[NDArray[np.float32]]:
-        """Decoded values, and the spikes of each hidden layer, (batch, n_steps, n)."""
-        n_threads = torch.get_num_threads()
-        runs = kernels.run_many(self.network, self.rasters, record=True, threads=n_threads)
-        self.traces = [run.trace for run in runs if run.trace is not None]
-        out = np.stack([self.network.readout.decode(run.out) for run in runs])
-        names = [f"{name}.spk" for name in self.network.layer_names[:-1]]
-        spk = [np.stack([trace.variables[name] for trace in self.traces]) for name in names]
-        return [result.astype(np.float32) for result in (out, *spk)]
-
-    def backward(
-        self, floats: list[NDArray[np.float32]], grads: tuple[Tensor | None, ...]
-    ) -> list[NDArray[np.float32]]:
-        """The gradients of `floats` from those of what `forward` returned."""
-        chunks = [
-            range(start, min(start + CHUNK, len(self.rasters)))
-            for start in range(0, len(self.rasters), CHUNK)
-        ]
-
-        def work(chunk: range) -> list[NDArray[np.float32]]:
-            sums = [np.zeros(f.T.shape, np.float32) for f in floats]
-            for stream in chunk:
-                self._pull(stream, floats, [None if g is None else g[stream] for g in grads], sums)
-            return sums
-
-        with flushed_denormals(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            found = list(pool.map(work, chunks))  # summed in order, whatever the threads
-        return [np.ascontiguousarray(sum(parts).T) for parts in zip(*found, strict=True)]
-
-    def _pull(
-        self,
-        stream: int,
-        floats: list[NDArray[np.float32]],
-        grads: list[Tensor | None],
-        sums: list[NDArray[np.float32]],
-    ) -> None:
-        network, words = self.network, self.traces[stream].variables
-        how = choices(network.contract)
-        readout = network.readout
-        biased = readout.bias is not None
-        place = len(floats) - 3 - biased
-        w_out, *_, decay_mem, decay_syn = floats[place:]
-        unused = np.empty(0, np.float32)
-        shape = (len(self.rasters[stream]), readout.n_outputs)
-        grad = np.zeros(shape, np.float32) if grads[0] is None else grads[0].numpy()
-        names = network.layer_names
-        below = [self.rasters[stream], *(words[f"{name}.spk"] for name in names[:-1])]
-        by_spk = [
-            np.zeros(spk.shape, np.float32) if g is None else np.array(g.numpy(), np.float32)
-            for spk, g in zip(below[1:], grads[1:], strict=True)
-        ]
-        pull_readout(
-            how,
-            _units(readout, network.contract, decay_mem, decay_syn),
-            readout.initial_out,
-            below[-1],
-            words["readout.syn"],
-            words["readout.out"],
-            w_out,
-            np.tile(grad, readout.n_heads) / np.float32(readout.n_heads),
-            by_spk[-1],
-            (sums[place], sums[-1], sums[-2], sums[place + 1] if biased else unused),
-        )
-        none = np.empty((0, 0), np.float32)
-        for level in reversed(range(len(network.hidden))):
-            layer, name = network.hidden[level], names[level]
-            recurrent = layer.w_rec is not None
-            mem, syn = 1 + recurrent + biased, 2 + recurrent + biased
-            place -= 1 + syn
-            own, total = floats[place:], sums[place:]
-            w_rec, sum_rec = (own[1], total[1]) if recurrent else (none, none)
-            sum_bias = total[1 + recurrent] if biased else unused
-            pull_hidden(
-                how,
-                _units(layer, network.contract, own[mem], own[syn]),
-                self.surrogates[level],
-                below[level],
-                words[f"{name}.spk"],
-                words[f"{name}.syn"],
-                words[f"{name}.mem"],
-                own[0],
-                w_rec,
-                by_spk[level],
-                by_spk[level - 1] if level else none,
-                (total[0], sum_rec, total[syn], total[mem], sum_bias),
-            )
-
-
-def _units(
-    layer: Layer, contract: NumericContract, decay_mem: NDArray, decay_syn: NDArray
-) -> Units:
-    """What a layer's words weigh in floats."""
-    unit = _units_of(layer, contract) / 2.0**contract.frac_bits
-    mem = unit * (1.0 - layer.decay_mem / 2.0**contract.decay_frac)
-    threshold = np.ones(1) if isinstance(layer, CubaLI) else layer.threshold * mem
-    unit32, mem32, threshold32 = (part.astype(np.float32) for part in (unit, mem, threshold))
-    return Units(unit32, mem32, threshold32, decay_syn, decay_mem)

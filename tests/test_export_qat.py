@@ -142,19 +142,25 @@ def plain_forward(latent, network, raster, surrogate):
         zero = torch.zeros_like(spk_known[:, 0])
         syn, mem, spk, rows = zero, zero, zero, []
         for t in range(n_steps):
-            arrived = zero if t == 0 else below[:, t - 1] @ w_in.T
+            sent = t - c.delay_steps
+            arrived = zero if sent < 0 else below[:, sent] @ w_in.T
             if w_rec is not None:
                 arrived = arrived + spk @ w_rec.T
             arrived = arrived + bias
             new_syn = meet(decay_syn * syn + arrived, syn_known[:, t])
             drive = syn if c.current == "previous" else new_syn
             integrated = decay_mem * mem + (1 - decay_mem) * drive
-            tested = mem if c.fires_on == "previous_membrane" else integrated
-            fired = Stand.apply(tested - v, spk_known[:, t], surrogate)
             after = 0.0 * mem if c.reset == "zero" else decay_mem * mem - v
             if not c.reset_drops_input:
                 after = after + (1 - decay_mem) * drive
-            mem = meet(torch.where(spk_known[:, t] == 1, after, integrated), mem_known[:, t])
+            old = np.stack([w[f"{name}.mem"][t - 1] if t else 0 * layer.threshold for w in words])
+            was_over = torch.from_numpy(old > level_threshold)
+            tested = mem if c.fires_on == "previous_membrane" else integrated
+            if c.fires_on == "reset_membrane":
+                tested = torch.where(was_over, after, integrated)
+            fired = Stand.apply(tested - v, spk_known[:, t], surrogate)
+            resets = was_over if c.reset_delay else spk_known[:, t] == 1
+            mem = meet(torch.where(resets, after, integrated), mem_known[:, t])
             syn, spk = new_syn, fired
             rows.append(fired)
         below = torch.stack(rows, 1)
@@ -169,7 +175,8 @@ def plain_forward(latent, network, raster, surrogate):
     out = torch.from_numpy(readout.initial_out * readout.out_scale)
     syn, rows = torch.zeros_like(syn_known[:, 0]), []
     for t in range(n_steps):
-        arrived = bias + (0.0 * syn if t == 0 else below[:, t - 1] @ w_out.T)
+        sent = t - c.delay_steps
+        arrived = bias + (0.0 * syn if sent < 0 else below[:, sent] @ w_out.T)
         new_syn = meet(decay_syn * syn + arrived, syn_known[:, t])
         drive = syn if c.current == "previous" else new_syn
         out = meet(decay_mem * out + (1 - decay_mem) * drive, out_known[:, t])

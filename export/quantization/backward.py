@@ -24,6 +24,7 @@ class Choices(NamedTuple):
     fires_on_previous: bool
     reset_to_zero: bool
     reset_drops_input: bool
+    delay_steps: int
 
 
 def choices(contract: NumericContract) -> Choices:
@@ -33,6 +34,7 @@ def choices(contract: NumericContract) -> Choices:
         contract.fires_on == "previous_membrane",
         contract.reset == "zero",
         contract.reset_drops_input,
+        contract.delay_steps,
     )
 
 
@@ -52,7 +54,20 @@ class Units(NamedTuple):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def pull_hidden(
-    how, units, surrogate, below, spk, syn, mem, w_in, w_rec, grad_spk, grad_below, sums
+    how,
+    units,
+    surrogate,
+    below,
+    spk,
+    syn,
+    mem,
+    resets,
+    pending,
+    w_in,
+    w_rec,
+    grad_spk,
+    grad_below,
+    sums,
 ):
     """Take the gradient of one stream back through a hidden layer.
 
@@ -62,6 +77,8 @@ def pull_hidden(
         surrogate: `rsnn.surrogate.Surrogate.code`.
         below: spikes that come from below, (n_steps, pre) uint8.
         spk, syn, mem: words of the layer, (n_steps, post).
+        resets: where a membrane is reset, (n_steps, post) uint8.
+        pending: where it was tested after its reset, the same; of no steps if it never is.
         w_in, w_rec: the weights as floats; w_rec is (0, 0) without recurrence.
         grad_spk: gradient by this layer's spikes from above, (n_steps, post); is overwritten.
         grad_below: to add the gradient by the spikes below to, (n_steps, pre), or (0, 0).
@@ -85,6 +102,10 @@ def pull_hidden(
                 drive = last_syn if how.current_is_previous else syn[t, i] * units.syn[i]
                 decay = units.decay_mem[i]
                 tested[i] = decay * last_mem + (one - decay) * drive
+                if len(pending) and pending[t, i]:
+                    left = zero if how.reset_to_zero else decay * last_mem - units.threshold[i]
+                    kept = zero if how.reset_drops_input else (one - decay) * drive
+                    tested[i] = left + kept
             tested[i] += one - units.threshold[i]
         fill_slope(surrogate, tested, slope)
         for i in range(n):
@@ -92,17 +113,20 @@ def pull_hidden(
             last_syn = syn[t - 1, i] * units.syn[i] if t else zero
             drive = last_syn if how.current_is_previous else syn[t, i] * units.syn[i]
             decay = units.decay_mem[i]
-            fired = spk[t, i] != 0
-            pull = pull_mem[i]
             kick = grad_spk[t, i] * slope[i]
-            integrated = zero if fired else pull
-            kept = zero if not fired or how.reset_to_zero else pull  # by decay * mem after reset
-            dropped = zero if not fired or how.reset_drops_input else pull
+            by_sum, by_reset = pull_mem[i], zero  # by what is integrated, by what a reset leaves
+            if resets[t, i]:
+                by_sum, by_reset = zero, pull_mem[i]
             if not how.fires_on_previous:
-                integrated += kick
-            by_drive = (one - decay) * (integrated + dropped)
-            grad_decay_mem[i] += (integrated + kept) * last_mem - (integrated + dropped) * drive
-            pull_mem[i] = decay * (integrated + kept)
+                if len(pending) and pending[t, i]:
+                    by_reset += kick
+                else:
+                    by_sum += kick
+            by_mem = by_sum if how.reset_to_zero else by_sum + by_reset  # by decay * mem
+            by_drive = by_sum if how.reset_drops_input else by_sum + by_reset
+            grad_decay_mem[i] += by_mem * last_mem - by_drive * drive
+            by_drive *= one - decay
+            pull_mem[i] = decay * by_mem
             if how.fires_on_previous:
                 pull_mem[i] += kick
             by_syn = pull_syn[i]
@@ -113,13 +137,14 @@ def pull_hidden(
             slope[i] = units.decay_syn[i] * by_syn  # scratch: by the current before the step
             if how.current_is_previous:
                 slope[i] += by_drive
-        if t:
-            _add_rows(below[t - 1], pull_syn, grad_in)
-            if recurrent:
-                _add_rows(spk[t - 1], pull_syn, grad_rec)
-                _add_product(pull_syn, w_rec, grad_spk[t - 1])
+        if t and recurrent:
+            _add_rows(spk[t - 1], pull_syn, grad_rec)
+            _add_product(pull_syn, w_rec, grad_spk[t - 1])
+        sent = t - how.delay_steps
+        if sent >= 0:
+            _add_rows(below[sent], pull_syn, grad_in)
             if len(grad_below):
-                _add_product(pull_syn, w_in, grad_below[t - 1])
+                _add_product(pull_syn, w_in, grad_below[sent])
         for i in range(len(grad_bias)):
             grad_bias[i] += pull_syn[i]
         for i in range(n):
@@ -163,9 +188,10 @@ def pull_readout(how, units, start, below, syn, out, w_out, grad_out, grad_below
             scratch[i] = units.decay_syn[i] * by_syn
             if how.current_is_previous:
                 scratch[i] += by_drive
-        if t:
-            _add_rows(below[t - 1], pull_syn, grad_w)
-            _add_product(pull_syn, w_out, grad_below[t - 1])
+        sent = t - how.delay_steps
+        if sent >= 0:
+            _add_rows(below[sent], pull_syn, grad_w)
+            _add_product(pull_syn, w_out, grad_below[sent])
         for i in range(len(grad_bias)):
             grad_bias[i] += pull_syn[i]
         for i in range(n):
