@@ -207,46 +207,31 @@ def advance(
     n_words = np.uint64(raster.shape[1])
     n_arriving = arriving[arriving.size - 1]
 
+    own_counts = uncounted if at_once else sent_counts
+    first_update = readout_block if at_once else _ZERO
+
     for t in range(np.uint64(raster.shape[0])):
         if at_once:
             n_arriving = _find_inputs(raster_words, are_bytes, t, n_words, arriving, input_counts)
-            _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
-            for layer in range(n_hidden):
-                first_block = table[layer, FIRST_BLOCK]
-                first = first_block * LANES
-                n_blocks = table[layer, N_BLOCKS]
-                word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
-                if table[layer, IS_RECURRENT] != _ZERO:
-                    n = _find_bytes(spk_words, word, words, events, uncounted, first)
-                    base = table[layer, FIRST_REC]
-                    _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
-                end = first_block + n_blocks
-                _call(  # type: ignore[call-arg]
-                    update_address, sums_in, sums_rec, arena, spk, limits, first_block, end, end
-                )
+        _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
+        for layer in range(n_hidden):
+            block, n_blocks = table[layer, FIRST_BLOCK], table[layer, N_BLOCKS]
+            first = block * LANES
+            word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
+            n = _find_bytes(spk_words, word, words, events, own_counts, first)
+            if table[layer, IS_RECURRENT] != _ZERO:
+                base = table[layer, FIRST_REC]
+                _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
+            if at_once:
+                end = block + n_blocks
+                _call(update_address, sums_in, sums_rec, arena, spk, limits, block, end, end)  # type: ignore[call-arg]
                 n = _find_bytes(spk_words, word, words, events, sent_counts, first)
-                above = layer + _ONE
-                first = table[above, FIRST_BLOCK] * LANES
-                base = table[above, FIRST_IN]
-                _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
-            first_block = readout_block
-        else:
-            _add_rows(sums_in, _ZERO, w_in, _ZERO, arriving, n_arriving, table[_ZERO, N_BLOCKS])
-            for layer in range(n_hidden):
-                first = table[layer, FIRST_BLOCK] * LANES
-                n_blocks = table[layer, N_BLOCKS]
-                word, words = first // _WORD_BYTES, n_blocks * LANES // _WORD_BYTES
-                n = _find_bytes(spk_words, word, words, events, sent_counts, first)
-                if table[layer, IS_RECURRENT] != _ZERO:
-                    base = table[layer, FIRST_REC]
-                    _add_rows(sums_rec, first, w_rec, base, events, n, n_blocks)
-                above = layer + _ONE
-                first = table[above, FIRST_BLOCK] * LANES
-                base = table[above, FIRST_IN]
-                _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
+            above = layer + _ONE
+            first = table[above, FIRST_BLOCK] * LANES
+            base = table[above, FIRST_IN]
+            _add_rows(sums_in, first, w_in, base, events, n, table[above, N_BLOCKS])
+        if not at_once:
             n_arriving = _find_inputs(raster_words, are_bytes, t, n_words, arriving, input_counts)
-            first_block = _ZERO
-
         _call(  # type: ignore[call-arg]
             update_address,
             sums_in,
@@ -254,7 +239,7 @@ def advance(
             arena,
             spk,
             limits,
-            first_block,
+            first_update,
             readout_block,
             end_block,
         )

@@ -145,14 +145,13 @@ def operands_of(
     index = network.layer_names.index(difference.layer)
     layer = network.layers[index]
 
-    def before(variable: str, layer_name: str = difference.layer) -> NDArray:
-        states = trace.variables[f"{layer_name}.{variable}"]
+    def before(variable: str) -> NDArray:
+        states = trace.variables[f"{difference.layer}.{variable}"]
         return states[t - 1].astype(np.int64) if t else np.zeros(states.shape[1], np.int64)
 
-    if index:
-        source = before("spk", network.layer_names[index - 1])
-    else:
-        source = raster[t - 1].astype(np.int64) if t else np.zeros(network.n_inputs, np.int64)
+    below = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
+    sent = t - network.contract.delay_steps
+    source = below[max(sent, 0)].astype(np.int64) * (sent >= 0)
     operands = {"step": t, "arriving": int(source.sum())}
     if isinstance(layer, CubaLIF):
         acc = int(layer.w_in[i].astype(np.int64) @ source) << int(layer.e_in[i])

@@ -86,12 +86,15 @@ def test_streams_are_cut_from_the_whole_and_too_little_is_refused():
         data.from_raster(raster[:249], "short", 0.004)
 
 
-def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them():
+@pytest.mark.parametrize("delay_steps", [0, 1])
+@pytest.mark.parametrize("current", ["previous", "new"])
+def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them(current, delay_steps):
     spikes = random_raster(50, 4, dt=0.004, rate=60.0)[None]
     syn, mem, rows = np.zeros(4), np.zeros(4), []
     for t in range(50):
-        arrived = spikes[0, t - 1] if t else np.zeros(4)
-        mem = 0.9 * mem + 0.1 * syn
-        syn = 0.7 * syn + arrived
+        arrived = spikes[0, t - delay_steps] if t >= delay_steps else np.zeros(4)
+        old, syn = syn, 0.7 * syn + arrived
+        mem = 0.9 * mem + 0.1 * (old if current == "previous" else syn)
         rows.append(mem)
-    assert np.allclose(data.filtered(spikes, 0.7, 0.9)[0], np.array(rows))
+    late = data.lag(current, delay_steps)
+    assert np.allclose(data.filtered(spikes, 0.9, 0.7, late)[0], np.array(rows))

@@ -1,6 +1,7 @@
 """`verify` catches planted faults and says where, with the operands of the update."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,8 +72,10 @@ def test_a_planted_fault_is_found_at_its_step_neuron_and_variable(case, variable
     json.dumps(report.as_dict())
 
 
-def test_the_operands_are_enough_to_compute_the_word_again(case):
+@pytest.mark.parametrize("delay_steps", [0, 1])
+def test_the_operands_are_enough_to_compute_the_word_again(case, delay_steps):
     network, rasters = case
+    network = replace(network, contract=replace(network.contract, delay_steps=delay_steps))
     raster = rasters[0]
     trace = reference.run(network, raster)
     c = network.contract

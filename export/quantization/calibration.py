@@ -89,11 +89,17 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     """
     found = {}
     below: NDArray = calibration.raster
+    dynamics = model.architecture.dynamics
+    late = lag(dynamics.current, dynamics.delay_steps)
     for i, (layer, spk) in enumerate(zip(model.hidden, response.spk, strict=True)):
-        inputs = below if layer.w_rec is None else np.concatenate([below, spk], 2)
-        found[f"hidden{i}"] = _moment(inputs, *_median_decays([layer]))
+        decays = _median_decays([layer])
+        delivered = [filtered(below, *decays, late)]
+        if layer.w_rec is not None:
+            delivered.append(filtered(spk, *decays, lag(dynamics.current, 1)))
+        found[f"hidden{i}"] = _moment(np.concatenate(delivered, 2))
         below = spk
-    found["readout"] = _moment(below, *_median_decays(list(model.heads)))
+    delivered = [filtered(below, *_median_decays(list(model.heads)), late)]
+    found["readout"] = _moment(delivered[0])
     return found
 
 
@@ -113,18 +119,23 @@ def response_to(model: RSNN, calibration: Calibration, dtype: str = "float32") -
     return respond(model, calibration.raster, dtype)
 
 
-def filtered(spikes: NDArray, decay_syn: float, decay_mem: float) -> NDArray[np.float64]:
-    """Spikes (n_streams, n_steps, n) through delay, synapse and membrane of gain 1 - decay_mem.
+def lag(current: str, delay_steps: int) -> int:
+    """Steps from a spike to the membrane, under a contract's `current` and a connection's delay."""
+    return delay_steps + (current == "previous")
 
-    One step of delay from spike to current, one from current to membrane.
+
+def filtered(spikes: NDArray, decay_mem: float, decay_syn: float, late: int) -> NDArray[np.float64]:
+    """Spikes (n_streams, n_steps, n) through synapse and membrane of gain 1 - decay_mem.
+
+    They come `late` steps late.
     """
-    numerator = [0.0, 0.0, 1.0 - decay_mem]
+    numerator = [0.0] * late + [1.0 - decay_mem]
     denominator = [1.0, -(decay_syn + decay_mem), decay_syn * decay_mem]
     return lfilter(numerator, denominator, spikes.astype(np.float64), axis=1)
 
 
-def _moment(spikes: NDArray, decay_mem: float, decay_syn: float) -> NDArray[np.float64]:
-    z = filtered(spikes, decay_syn, decay_mem).reshape(-1, spikes.shape[2])
+def _moment(delivered: NDArray) -> NDArray[np.float64]:
+    z = delivered.reshape(-1, delivered.shape[2])
     return z.T @ z / len(z)
 
 

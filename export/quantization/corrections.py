@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantization.calibration import Calibration, filtered
+from export.quantization.calibration import Calibration, filtered, lag
 from export.quantization.precision import Precision
 from export.quantization.rounding import round_weights
 from rsnn.neurons import INITIAL_OUT
@@ -111,7 +111,8 @@ def refit_readout(
     fitted, moments = readout.w_out * unit[:, None], []
     missing = wanted.out - np.stack([readout.decode(run.out) for run in runs])
     for row in range(readout.n_neurons):
-        z = filtered(spk, readout.decay_syn[row] / unity, readout.decay_mem[row] / unity)
+        decays = readout.decay_mem[row] / unity, readout.decay_syn[row] / unity
+        z = filtered(spk, *decays, lag(c.current, c.delay_steps))
         z = z.reshape(-1, z.shape[2])
         moment = z.T @ z / len(z)
         moments.append(moment)

@@ -23,7 +23,6 @@ from export import nir as nir_format
 from export.interchange.container import read_graph
 from export.interchange.foreign.import_graph import dynamics_of, import_graph
 from export.interchange.foreign.layers import TimeStep
-from export.interchange.snntorch.import_state import import_snntorch as _import_snntorch
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
@@ -37,6 +36,7 @@ from rsnn.data.synthetic import synthesize as _synthesize
 from rsnn.evaluate import evaluate as _evaluate_model
 from rsnn.initialize import initialize, input_rates
 from rsnn.model import RSNN
+from rsnn.snntorch.import_state import import_snntorch as _import_snntorch
 from rsnnctl.errors import RangeError
 from rsnnctl.metrics import Metrics
 from rsnnctl.provenance import provenance

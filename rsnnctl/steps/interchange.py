@@ -107,9 +107,9 @@ def import_snntorch_file(
         FileError: a file cannot be read or written.
         DataError, RangeError: what no float model can represent.
     """
-    from export.interchange.snntorch.description import read_description
-    from export.interchange.snntorch.import_state import import_state
     from rsnn.checkpoint import read_state_dict, save_model
+    from rsnn.snntorch.description import read_description
+    from rsnn.snntorch.import_state import import_state
 
     described = read_description(description)
     model = import_state(read_state_dict(source, str(source)), described)

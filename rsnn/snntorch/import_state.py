@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.interchange.snntorch.description import MECHANISMS, Description, Layer, describe
 from rsnn.dynamics import Dynamics
 from rsnn.from_arrays import LayerArrays, check_size, model_of
 from rsnn.model import RSNN
+from rsnn.snntorch.description import MECHANISMS, Description, Layer, describe
 from rsnnctl.errors import DataError
 
 Array = NDArray[np.float64]

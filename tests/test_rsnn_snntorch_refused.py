@@ -1,0 +1,156 @@
+"""What no float model can represent of a snnTorch network is refused by name, in one line."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import snntorch
+import torch
+from snntorch_networks import COMMAND, DESCRIPTION, saved
+from torch import nn
+
+from rsnn.snntorch.description import Description, Layer, describe
+from rsnn.snntorch.import_state import import_state
+from rsnnctl.errors import DataError
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return saved(tmp_path), tmp_path
+
+
+FIRST = Layer("fc1", "lif1", "RSynaptic")
+SECOND = Layer("fc2", "lif2", "Synaptic")
+LAST = Layer("fc3", "out", "Leaky")
+
+
+def changed(state, **values):
+    return state | {
+        key.replace("__", "."): torch.as_tensor(np.asarray(v)) for key, v in values.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("layers", "output", "values", "text"),
+    [
+        ((FIRST, SECOND), "mem", {}, "`lif2` resets, so its `mem` is no output here; use output"),
+        ((FIRST, SECOND, LAST), "spk", {}, "`out` never resets; its `mem` is the output"),
+        ((LAST,), None, {}, "no layer of it spikes"),
+        ((FIRST, LAST), None, {}, "`fc3` takes 10 inputs, but `lif1` has 12 neurons"),
+        ((Layer("fc1"), SECOND), None, {}, "`fc1` has no neurons behind it, but `fc2`; multiply"),
+        ((FIRST, Layer("fc9")), None, {}, "the state dict has no `fc9.weight`; compare"),
+        ((replace(FIRST, reset_mechanism="none"), SECOND), None, {}, "`lif1` never resets; only"),
+        (
+            (replace(FIRST, reset_mechanism="subtract"), SECOND, LAST),
+            None,
+            {},
+            "`lif1` and `lif2` reset in different ways (`reset` is subtract and zero)",
+        ),
+        (
+            (replace(SECOND, linear="fc1", name="lif1"), replace(SECOND, reset_delay=False), LAST),
+            None,
+            {},
+            "(`reset_delay` is True and False); a network has one",
+        ),
+        ((FIRST, SECOND, LAST), None, {"lif1__beta": 1.5}, "`lif1.beta` is 1 for neuron 0; a"),
+        ((FIRST, SECOND, LAST), None, {"lif1__alpha": [0.5, 0.5]}, "`lif1.alpha` has shape (2,);"),
+        ((FIRST, SECOND, LAST), None, {"lif2__threshold": 0.0}, "`lif2.threshold` is 0; it is"),
+        ((FIRST, SECOND, LAST), None, {"fc1__bias": float("nan")}, "`fc1.bias` holds NaN or"),
+        ((FIRST, SECOND, LAST), None, {"fc1__bias": 1j}, "`fc1.bias` holds complex numbers"),
+        ((FIRST, SECOND, LAST), None, {"fc1__weight": 1.0}, "`fc1.weight` has shape (); a Lin"),
+        (
+            (FIRST, SECOND, LAST),
+            None,
+            {"lif1__recurrent__weight": [[1.0]]},
+            "`lif1.recurrent.weight` has shape (1, 1); (12, 12) is needed",
+        ),
+        (
+            (FIRST, SECOND, LAST),
+            None,
+            {"lif1__graded_spikes_factor": 2.0},
+            "`lif1.graded_spikes_factor` is 2; spikes are 1 here, multiply the weights behind",
+        ),
+        (
+            (FIRST, SECOND, LAST),
+            None,
+            {"lif1__reset_mechanism_val": 7},
+            "`lif1.reset_mechanism_val` is 7.0; 0 to 2 is known",
+        ),
+        (
+            (FIRST, SECOND, LAST),
+            None,
+            {"lif1__threshold": 1e-320},
+            "weights of `fc1` over the threshold and 1 - beta are too large",
+        ),
+    ],
+)
+def test_what_no_float_model_can_represent_is_refused_by_name(
+    checkpoint, layers, output, values, text
+):
+    state = changed(checkpoint[0].state_dict(), **values)
+    with pytest.raises(DataError) as caught:
+        import_state(state, Description(0.004, layers, output))
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_threshold_that_a_readout_has_does_not_matter(checkpoint):
+    state = changed(checkpoint[0].state_dict(), out__threshold=0.0)
+    import_state(state, Description(0.004, (FIRST, SECOND, LAST)))
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 1, 3)), "`0` is a Conv2d; only Linear and Leaky, RLeaky"),
+        (nn.Sequential(snntorch.Leaky(0.5)), "`0` has no Linear in front; put one there"),
+        (nn.Sequential(nn.Linear(2, 2), snntorch.Alpha(0.9, 0.5)), "`1` is a Alpha; only"),
+        (
+            nn.Sequential(nn.Linear(2, 2), snntorch.Leaky(0.5, state_quant=lambda x: x)),
+            "`1` has state_quant, which a float model has not; turn it off",
+        ),
+    ],
+)
+def test_modules_of_other_layers_are_refused(module, text):
+    with pytest.raises(DataError) as caught:
+        describe(module, 0.004)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("toml", "text"),
+    [
+        ("dt = 0.004", "there are 0 layers; describe at least one"),
+        ("dt = ", "theirs.toml: not TOML: "),
+        ("dt = true", "`dt` of the description is True"),
+        ("layers = 3", "`layers` is no list of tables; write [[layers]]"),
+        ('dt = -1.0\n[[layers]]\nlinear = "a"', "dt is -1.0; a step is longer"),
+        ('[[layers]]\nlinear = "a"', "the description lacks `dt`"),
+        ("dt = 1\n[[layers]]\n", "a layer lacks `linear`; see docs/snntorch.md"),
+        ('dt = 1\n[[layers]]\nlinear = "a"\nbeta = 1', "a layer has no `beta`; known"),
+        ('dt = 1\n[[layers]]\nlinear = "a"\nname = "b"', "`name` and `neuron` come"),
+        (
+            'dt = 1\n[[layers]]\nlinear = "a"\nname = "b"\nneuron = "Lapicque"',
+            "layer `a`: `neuron` is Lapicque; known: Leaky, RLeaky, Synaptic, RSynaptic",
+        ),
+        ('dt = 1\noutput = "v"\n[[layers]]\nlinear = "a"', "`output` is v; known"),
+    ],
+)
+def test_descriptions_that_say_too_little_or_too_much_are_refused(run, checkpoint, toml, text):
+    _, folder = checkpoint
+    (folder / "theirs.toml").write_text(toml)
+    before = sorted(folder.iterdir())
+    done = run(*COMMAND)
+    assert done.code == 1
+    assert text in done.err
+    assert done.err.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_missing_description_or_checkpoint_is_one_line(run, checkpoint):
+    _, folder = checkpoint
+    (folder / "theirs.toml").unlink()
+    assert "theirs.toml: cannot be read: No such file" in run(*COMMAND).err
+    (folder / "theirs.toml").write_text(DESCRIPTION)
+    (folder / "theirs.pt").write_bytes(b"no torch file")
+    assert "not a torch file of weights" in run(*COMMAND).err
