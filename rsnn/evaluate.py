@@ -98,7 +98,7 @@ def evaluate(
 def _as_defined(
     model: RSNN, raster: NDArray[np.uint8], dtype: torch.dtype
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.uint8], ...]]:
-    decoded = model(torch.from_numpy(raster)[None].to(dtype))
+    decoded = model(torch.from_numpy(raster.copy())[None].to(dtype))  # it may be read-only
     kept = torch.float64 if dtype == torch.float64 else torch.float32
     spikes = tuple(spk[0].to(torch.uint8).numpy() for spk in decoded.spk)
     return decoded.out[0].to(kept).numpy(), spikes

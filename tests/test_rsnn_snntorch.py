@@ -175,6 +175,7 @@ def test_an_imported_network_is_quantized_and_every_backend_computes_its_bits(ch
     report = api.verify(network, spikes(6))
     assert report.differences == 0
     raster = spikes(7, 2000)
+    raster.flags.writeable = False  # as a session's
     exact, _ = decode(model, raster)
     found = network.readout.decode(kernels.run(network, raster).out)
     assert np.corrcoef(found[:, 0], exact[:, 0])[0, 1] > 0.9

@@ -179,7 +179,8 @@ def _unit(layer: Any, c: Any) -> NDArray[np.float64]:
 
 def _set_decay(name: str, tau: Any, kind: str, decay: NDArray) -> tuple[float, str]:
     """Give `tau` the time constants of decays (n,); return the worst change and its words."""
-    before = getattr(tau, f"tau_{kind}")().detach().double().numpy()
+    shortest = -tau.dt / np.log(SMALLEST_DECAY)
+    before = np.maximum(getattr(tau, f"tau_{kind}")().detach().double().numpy(), shortest)
     after = -tau.dt / np.log(np.maximum(decay, SMALLEST_DECAY))
     tau0 = getattr(tau, f"tau_{kind}0")
     values = [inverse_softplus(value / tau0) for value in after]
