@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,16 @@ from networks import random_network, random_raster
 
 from rsnnctl.errors import DataError, MismatchError
 from sim import kernels
+from sim.contract import PAPER
 from sim.decoder import Decoder
 from sim.network import IntegerNetwork
 
 
-@pytest.fixture
-def network() -> IntegerNetwork:
-    return random_network(np.random.default_rng(1), n_inputs=21, hidden=(18, 7), n_heads=2)
+@pytest.fixture(params=[1, 0], ids=["delay", "no delay"])
+def network(request) -> IntegerNetwork:
+    contract = replace(PAPER, delay_steps=request.param)
+    rng = np.random.default_rng(1)
+    return random_network(rng, contract, n_inputs=21, hidden=(18, 7), n_heads=2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64, bool, list])

@@ -161,15 +161,22 @@ def test_without_a_trace_the_output_is_the_same():
     assert without.hidden_spikes == with_trace.hidden_spikes > 0
 
 
-def test_counts_are_those_of_the_trace():
+@pytest.mark.parametrize("delay_steps", [1, 0])
+def test_counts_are_those_of_the_trace(delay_steps):
     rng = np.random.default_rng(6)
-    network = random_network(rng, hidden=(9, 6))
+    network = random_network(rng, replace(PAPER, delay_steps=delay_steps), hidden=(9, 6))
     raster = random_raster(rng, 300, network.n_inputs)
     run = kernels.run(network, raster, record=True)
     spikes = [run.trace.variables[f"hidden{i}.spk"] for i in range(2)]
-    assert np.array_equal(run.input_counts, raster[:-1].sum(0, dtype=int))
+    n = len(raster) - delay_steps
+    assert raster[-1].any()
+    assert spikes[0][-1].any()
+    assert np.array_equal(run.input_counts, raster[:n].sum(0, dtype=int))
     assert np.array_equal(
-        run.sent_counts, np.concatenate([s[:-1].sum(0, dtype=int) for s in spikes])
+        run.sent_counts, np.concatenate([s[:n].sum(0, dtype=int) for s in spikes])
+    )
+    assert np.array_equal(
+        run.returned_counts, np.concatenate([s[:-1].sum(0, dtype=int) for s in spikes])
     )
     assert run.hidden_spikes == sum(int(s.sum()) for s in spikes)
 

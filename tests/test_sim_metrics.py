@@ -10,22 +10,25 @@ from sim.contract import PAPER
 from sim.metrics import RunningR2, evaluate_run, storage
 
 
-def test_the_figures_are_those_counted_step_by_step():
+@pytest.mark.parametrize("delay_steps", [1, 0])
+def test_the_figures_are_those_counted_step_by_step(delay_steps):
     rng = np.random.default_rng(2)
-    network = random_network(rng, hidden=(7, 5), n_heads=2)
+    contract = replace(PAPER, delay_steps=delay_steps)
+    network = random_network(rng, contract, hidden=(7, 5), n_heads=2)
     raster = random_raster(rng, 200, network.n_inputs)
     run = kernels.run(network, raster, record=True)
     spikes = [run.trace.variables[f"hidden{i}.spk"] for i in range(2)]
     operations = 0
-    for t in range(1, 200):
-        for weights, source in (
-            (network.hidden[0].w_in, raster),
-            (network.hidden[0].w_rec, spikes[0]),
-            (network.hidden[1].w_in, spikes[0]),
-            (network.hidden[1].w_rec, spikes[1]),
-            (network.readout.w_out, spikes[1]),
+    for t in range(200):
+        for weights, source, delay in (
+            (network.hidden[0].w_in, raster, delay_steps),
+            (network.hidden[0].w_rec, spikes[0], 1),
+            (network.hidden[1].w_in, spikes[0], delay_steps),
+            (network.hidden[1].w_rec, spikes[1], 1),
+            (network.readout.w_out, spikes[1], delay_steps),
         ):
-            operations += np.count_nonzero(weights[:, source[t - 1] == 1])
+            if t >= delay:
+                operations += np.count_nonzero(weights[:, source[t - delay] == 1])
     velocity = rng.normal(size=(200, 2))
     found = evaluate_run(network, run, velocity)
     weights = list(network.connections().values())

@@ -8,14 +8,17 @@ from networks import random_network, random_raster
 
 from rsnnctl.errors import DataError, MismatchError, RangeError
 from sim import kernels
+from sim.contract import PAPER
 from sim.network import IntegerNetwork
 from sim.packed import PackedRaster, pack_raster
 from sim.simulator import Simulator
 
 
-@pytest.fixture
-def network() -> IntegerNetwork:
-    return random_network(np.random.default_rng(2), n_inputs=21, hidden=(18, 7), n_heads=2)
+@pytest.fixture(params=[1, 0], ids=["delay", "no delay"])
+def network(request) -> IntegerNetwork:
+    contract = replace(PAPER, delay_steps=request.param)
+    rng = np.random.default_rng(2)
+    return random_network(rng, contract, n_inputs=21, hidden=(18, 7), n_heads=2)
 
 
 @pytest.mark.parametrize("length", [1, 7, 100])
@@ -31,6 +34,7 @@ def test_blocks_of_any_length_leave_the_words_of_one_run(network, length):
     assert np.array_equal(np.concatenate([b.out for b in blocks]), whole.out)
     assert np.array_equal(simulator.input_counts, whole.input_counts)
     assert np.array_equal(simulator.sent_counts, whole.sent_counts)
+    assert np.array_equal(simulator.returned_counts, whole.returned_counts)
     assert simulator.hidden_spikes == whole.hidden_spikes > 0
     assert simulator.n_steps == 230
 
