@@ -1,17 +1,20 @@
 """What no float model can represent of a snnTorch network is refused by name, in one line."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import snntorch
 import torch
-from snntorch_networks import COMMAND, DESCRIPTION, saved
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from snntorch_networks import COMMAND, DESCRIPTION, Network, saved
 from torch import nn
 
-from rsnn.snntorch.description import Description, Layer, describe
+from rsnn.snntorch.description import NEURONS, Description, Layer, describe, read_description
 from rsnn.snntorch.import_state import import_state
-from rsnnctl.errors import DataError
+from rsnnctl.errors import DataError, RsnnError
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def changed(state, **values):
             (FIRST, SECOND, LAST),
             None,
             {"lif1__reset_mechanism_val": 7},
-            "`lif1.reset_mechanism_val` is 7.0; 0 to 2 is known",
+            "`lif1.reset_mechanism_val` is 7; 0 to 2 is known",
         ),
         (
             (FIRST, SECOND, LAST),
@@ -154,3 +157,70 @@ def test_a_missing_description_or_checkpoint_is_one_line(run, checkpoint):
     (folder / "theirs.toml").write_text(DESCRIPTION)
     (folder / "theirs.pt").write_bytes(b"no torch file")
     assert "not a torch file of weights" in run(*COMMAND).err
+
+
+FUZZ = settings(
+    max_examples=200,
+    deadline=3000,  # ms; a hang fails
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@contextmanager
+def one_line():
+    """Nothing but an error of one line may come of it, if anything."""
+    text = "an error of one line"
+    try:
+        yield
+    except RsnnError as error:
+        text = str(error)
+    assert "\n" not in text
+    assert 10 < len(text) < 400
+
+
+KEYS = sorted(Network(("RSynaptic", "Synaptic", "Leaky"), {}).state_dict())
+tensors = st.builds(
+    lambda shape, value, kind: torch.full(shape, value).to(kind),
+    st.lists(st.sampled_from([0, 1, 2, 9, 10, 12]), max_size=3),
+    st.sampled_from([0.0, -1.0, 0.5, 1.0, 1e-30, 1e30, float("nan"), float("inf")]),
+    st.sampled_from([torch.float64, torch.float16, torch.int64, torch.bool, torch.complex64]),
+)
+words = st.sampled_from(["fc1", "lif1", "fc2", "lif2", "fc3", "out", "x", "", *NEURONS])
+values = st.one_of(words, st.integers(-2, 3), st.booleans(), st.floats(), st.lists(words))
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(KEYS), tensors, max_size=4), st.sets(st.sampled_from(KEYS)))
+def test_odd_tensors_are_taken_or_refused_in_one_line(checkpoint, odd, missing):
+    state = {k: v for k, v in (checkpoint[0].state_dict() | odd).items() if k not in missing}
+    with one_line():
+        import_state(state, Description(0.004, (FIRST, SECOND, LAST)))
+
+
+def toml_of(value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_of, value))}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+fields = st.sampled_from(["linear", "name", "neuron", "reset_mechanism", "reset_delay", "more"])
+
+
+@FUZZ
+@given(
+    st.dictionaries(st.sampled_from(["dt", "output", "layers", "more"]), values, max_size=3),
+    st.lists(st.dictionaries(fields, values, max_size=5), max_size=4),
+    st.text(max_size=3),
+)
+def test_odd_descriptions_are_refused_in_one_line(checkpoint, top, layers, tail):
+    theirs, folder = checkpoint
+    lines = [f"{key} = {toml_of(value)}" for key, value in top.items()]
+    for layer in layers:
+        lines += ["[[layers]]", *(f"{key} = {toml_of(value)}" for key, value in layer.items())]
+    path = folder / "odd.toml"
+    path.write_text("\n".join([*lines, tail]), encoding="utf-8", newline="")
+    with one_line():
+        import_state(theirs.state_dict(), read_description(path))

@@ -221,8 +221,9 @@ def _recurrence(state: Mapping[str, Tensor], name: str, n: int) -> tuple[Array, 
 def _mechanism(state: Mapping[str, Tensor], name: str) -> str:
     value = _array(state, f"{name}.reset_mechanism_val")
     if value.size != 1 or value.item() not in range(len(MECHANISMS)):
+        given = f"{value.item():g}" if value.size == 1 else f"of shape {value.shape}"
         raise DataError(
-            f"`{name}.reset_mechanism_val` is {value.tolist()}; 0 to {len(MECHANISMS) - 1} is known"
+            f"`{name}.reset_mechanism_val` is {given}; 0 to {len(MECHANISMS) - 1} is known"
         )
     return MECHANISMS[int(value.item())]
 
