@@ -16,10 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsnnctl.errors import RangeError
-from sim.contract import NumericContract
+from sim.network import IntegerNetwork
 
 Floats = NDArray[np.floating]
 _NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
+
+
+_CLEARED_AT_ONCE = {
+    "fires_on": "new_membrane",
+    "reset": "zero",
+    "reset_drops_input": True,
+    "reset_delay": False,
+}
+_CLEARED = (
+    _CLEARED_AT_ONCE | {"fires_on": "reset_membrane"},
+    _CLEARED_AT_ONCE
+    | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Reader:
 
     Attributes:
         name: as in `export-nir --for`.
-        euler: discretizes by forward Euler, and with input of the same step.
+        euler: discretizes by forward Euler, one layer after the other in the same step.
         dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
         nested: recurrence as a graph in the graph, with names that sort in the order of signals.
         one_threshold: all neurons of a layer share one, so their rows carry the difference.
@@ -58,19 +71,19 @@ class Reader:
             return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
         return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
 
-    def differs(self, contract: NumericContract) -> dict[str, Any]:
-        """Contract fields in which this reader does something else, with what it does."""
+    def differs(self, network: IntegerNetwork) -> dict[str, Any]:
+        """Fields of a network's contract in which this reader spikes otherwise: what it does."""
         if not self.euler:
             return {}
-        does: dict[str, Any] = {
-            "current": "new",
-            "fires_on": "new_membrane",
-            "reset": "zero",
-            "reset_drops_input": True,
-        }
-        if self.subtracts and contract.reset == "subtract":
+        contract = network.contract.as_dict()
+        does: dict[str, Any] = {"current": "new", "delay_steps": 0, **_CLEARED_AT_ONCE}
+        if self.subtracts and contract["reset"] == "subtract":
             does |= {"reset": "subtract", "reset_drops_input": False}
-        return {key: value for key, value in does.items() if getattr(contract, key) != value}
+        elif all((layer.threshold > 0).all() for layer in network.hidden):
+            # above 0, a cleared membrane is not over threshold, and one cleared late is before
+            # the next input comes, so these spike alike
+            does |= next((same for same in _CLEARED if same.items() <= contract.items()), {})
+        return {key: value for key, value in does.items() if contract[key] != value}
 
 
 READERS = {
