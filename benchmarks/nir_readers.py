@@ -1,8 +1,8 @@
 """How close NIR's readers come to the integers: `python benchmarks/nir_readers.py [--json]`.
 
 A network with tinyRSNN's shape, initial weights and time constants, seed 1, in int8, runs over
-2,000 steps of independent spikes, and so does what each reader makes of its exported file. Spikes
-of readers without delays come earlier by a fixed number of steps, which is taken off first.
+2,000 steps of independent spikes, and so does what each reader makes of its exported file. Where
+the contract has delays, spikes of readers come earlier by a fixed number of steps, taken off first.
 Needs snntorch and nirtorch; norse, if it is installed (`pip install --no-deps norse`).
 """
 
@@ -31,7 +31,7 @@ from sim.contract import PAPER, NumericContract
 from sim.network import IntegerNetwork
 
 STEPS = 2000
-AT_ONCE = replace(PAPER, current="new", fires_on="new_membrane")
+AT_ONCE = replace(PAPER, current="new", fires_on="new_membrane", delay_steps=0)
 CASES: dict[str, tuple[NumericContract, Precision]] = {
     "paper": (PAPER, Precision()),
     "at once": (AT_ONCE, Precision()),
@@ -104,10 +104,9 @@ def compare(case: str, reader: str, steps: int = STEPS) -> dict:
         path = Path(folder) / "network.nir"
         export_nir(network, path, reader)
         theirs, output = READERS[reader](path, raster, network.dt)
-    # ours wait a step for every connection, the paper's also between syn, mem and spike
-    to_spike, to_output = {"exact": (0, 0)}.get(
-        reader, (3, 5) if network.contract.current == "previous" else (1, 2)
-    )
+    # the paper waits a step for every connection, and between syn, mem and spike
+    late = network.contract.delay_steps and reader != "exact"
+    to_spike, to_output = (3, 5) if late else (0, 0)
     a, b = spikes[to_spike:], theirs[: steps - to_spike]
     x, y = decoded[to_output:], output[: steps - to_output]
     return {
