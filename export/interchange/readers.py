@@ -22,17 +22,21 @@ Floats = NDArray[np.floating]
 _NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
 
 
-_CLEARED_AT_ONCE = {
+_CLEARS = {
+    "current": "new",
     "fires_on": "new_membrane",
     "reset": "zero",
     "reset_drops_input": True,
+    "delay_steps": 0,
     "reset_delay": False,
 }
-_CLEARED = (
-    _CLEARED_AT_ONCE | {"fires_on": "reset_membrane"},
-    _CLEARED_AT_ONCE
-    | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
+"""What readers by Euler do, as they come: fields of a contract."""
+_SPIKES_ALIKE = (
+    _CLEARS | {"fires_on": "reset_membrane"},
+    _CLEARS | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
 )
+"""The same spikes where every threshold is above 0: a membrane that was cleared is not over it, and
+one that is cleared late is so before the next input."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,6 @@ class Reader:
         dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
         nested: recurrence as a graph in the graph, with names that sort in the order of signals.
         one_threshold: all neurons of a layer share one, so their rows carry the difference.
-        subtracts: can be told to reset by subtraction.
         how: a Python line that reads `graph`, with the network's `dt` to fill in.
     """
 
@@ -54,7 +57,6 @@ class Reader:
     dt: float | None = None
     nested: bool = False
     one_threshold: bool = False
-    subtracts: bool = False
     how: str = ""
 
     def time_constant(self, decay: Floats, dt: float) -> Floats:
@@ -72,18 +74,16 @@ class Reader:
         return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
 
     def differs(self, network: IntegerNetwork) -> dict[str, Any]:
-        """Fields of a network's contract in which this reader spikes otherwise: what it does."""
+        """Fields of a network's contract in which this reader does otherwise: what it does."""
         if not self.euler:
             return {}
+        positive = all((layer.threshold > 0).all() for layer in network.hidden)
         contract = network.contract.as_dict()
-        does: dict[str, Any] = {"current": "new", "delay_steps": 0, **_CLEARED_AT_ONCE}
-        if self.subtracts and contract["reset"] == "subtract":
-            does |= {"reset": "subtract", "reset_drops_input": False}
-        elif all((layer.threshold > 0).all() for layer in network.hidden):
-            # above 0, a cleared membrane is not over threshold, and one cleared late is before
-            # the next input comes, so these spike alike
-            does |= next((same for same in _CLEARED if same.items() <= contract.items()), {})
-        return {key: value for key, value in does.items() if contract[key] != value}
+        ways = [
+            {key: value for key, value in way.items() if contract[key] != value}
+            for way in (_CLEARS, *(_SPIKES_ALIKE if positive else ()))
+        ]
+        return min(ways, key=len)
 
 
 READERS = {
@@ -93,7 +93,6 @@ READERS = {
         Reader(
             "norse",
             euler=True,
-            subtracts=True,
             how="norse.torch.utils.import_nir.from_nir(graph, dt={dt})",
         ),
         Reader(
