@@ -221,6 +221,21 @@ def test_a_recurrent_graph_computes_what_their_own_import_of_it_computes(
         assert np.abs(decoded - output).max() < 1e-5 * np.abs(output).max()
 
 
+def test_norse_told_to_subtract_has_no_readout(tmp_path):
+    """Its reset multiplies 0 by the infinite threshold, so its files count as resetting to zero."""
+    export_nir(two_layers(np.random.default_rng(5), False), tmp_path / "net.nir", "norse")
+    with framework("norse", "nirtorch"):
+        from norse.torch.functional.reset import reset_subtract
+        from norse.torch.utils.import_nir import from_nir
+
+        module = from_nir(nir.read(tmp_path / "net.nir"), dt=0.004, reset_method=reset_subtract)
+        found = []
+        module.readout.register_forward_hook(lambda _module, _inputs, out: found.append(out))
+        module(torch.zeros(1, N_INPUTS))
+    (_, (_, membrane)) = found[0]
+    assert torch.isnan(membrane.v).all()
+
+
 def bias_recurrence(path, rng):
     """Give the recurrent connection of a file biases of its own."""
     graph = nir.read(path)
