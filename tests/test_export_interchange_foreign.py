@@ -1,6 +1,8 @@
 """Graphs without our contract become float models, or are refused by node and reason."""
 
 import json
+import re
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -122,6 +124,13 @@ def test_orders_and_resets_are_options():
         dynamics_of("late", "zero")
     with pytest.raises(RangeError, match="--reset is soft; known: zero, zero-keep-input, subtract"):
         dynamics_of("at-once", "soft")
+
+
+def test_the_page_names_every_order_and_reset():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "nir.md").read_text(encoding="utf-8")
+    for option, known in (("--order", ORDERS), ("--reset", RESETS)):
+        (values,) = re.findall(rf"^\| .+ \| `{option}` \| (.+) \|$", page, re.MULTILINE)
+        assert re.findall("`([a-z-]+)`", values) == list(known)
 
 
 def test_the_order_stays_with_the_model_and_reaches_the_integers(tmp_path):
