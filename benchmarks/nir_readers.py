@@ -1,8 +1,9 @@
 """How close NIR's readers come to the integers: `python benchmarks/nir_readers.py [--json]`.
 
-A network with tinyRSNN's shape, initial weights and time constants, seed 1, in int8, runs over
-2,000 steps of independent spikes, and so does what each reader makes of its exported file. Spikes
-of readers without delays come earlier by a fixed number of steps, which is taken off first.
+A network with tinyRSNN's shape, initial weights and time constants, seed 1 (or the published one of
+`--weights`), in int8, runs over
+2,000 steps of independent spikes, and so does what each reader makes of its exported file. Where
+the contract has delays, spikes of readers come earlier by a fixed number of steps, taken off first.
 Needs snntorch and nirtorch; norse, if it is installed (`pip install --no-deps norse`).
 """
 
@@ -23,6 +24,7 @@ import torch
 from export.nir import export_nir, import_nir
 from export.quantization.precision import Precision
 from export.quantize import quantize
+from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 from rsnn.initialize import initialize
 from rsnn.model import RSNN, tiny
@@ -31,7 +33,7 @@ from sim.contract import PAPER, NumericContract
 from sim.network import IntegerNetwork
 
 STEPS = 2000
-AT_ONCE = replace(PAPER, current="new", fires_on="new_membrane")
+AT_ONCE = replace(PAPER, current="new", fires_on="new_membrane", delay_steps=0)
 CASES: dict[str, tuple[NumericContract, Precision]] = {
     "paper": (PAPER, Precision()),
     "at once": (AT_ONCE, Precision()),
@@ -81,11 +83,11 @@ def stepped(module, raster, hidden, spikes_of: Callable, readout, output_of: Cal
 READERS = {"exact": ours, "snntorch": snntorch, "norse": norse}
 
 
-def network_for(contract: NumericContract, precision: Precision) -> IntegerNetwork:
+def untrained() -> RSNN:
     """A network like the published ones before training."""
     model = RSNN(tiny(96))
     initialize(model, rates=(20.0,), generator=torch.Generator().manual_seed(1))
-    return quantize(model, precision, contract=contract)
+    return model
 
 
 def outcome(network: IntegerNetwork, raster: np.ndarray) -> Run:
@@ -94,9 +96,10 @@ def outcome(network: IntegerNetwork, raster: np.ndarray) -> Run:
     return trace.variables["hidden0.spk"] > 0, decoded
 
 
-def compare(case: str, reader: str, steps: int = STEPS) -> dict:
+def compare(model: RSNN, case: str, reader: str, steps: int = STEPS) -> dict:
     """One row: what a reader makes of a case."""
-    network = network_for(*CASES[case])
+    contract, precision = CASES[case]
+    network = quantize(model, precision, contract=contract)
     raster = random_raster(steps, network.n_inputs, dt=network.dt)
     spikes, decoded = outcome(network, raster)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -104,10 +107,9 @@ def compare(case: str, reader: str, steps: int = STEPS) -> dict:
         path = Path(folder) / "network.nir"
         export_nir(network, path, reader)
         theirs, output = READERS[reader](path, raster, network.dt)
-    # ours wait a step for every connection, the paper's also between syn, mem and spike
-    to_spike, to_output = {"exact": (0, 0)}.get(
-        reader, (3, 5) if network.contract.current == "previous" else (1, 2)
-    )
+    # the paper waits a step for every connection, and between syn, mem and spike
+    late = network.contract.delay_steps and reader != "exact"
+    to_spike, to_output = (3, 5) if late else (0, 0)
     a, b = spikes[to_spike:], theirs[: steps - to_spike]
     x, y = decoded[to_output:], output[: steps - to_output]
     return {
@@ -125,13 +127,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--weights", type=Path, help="a published state dict (.pth)")
     asked = parser.parse_args()
+    model = untrained() if asked.weights is None else import_published(asked.weights)
     rows = []
     missing = {}
     for case in CASES:
         for reader in READERS:
             try:
-                rows.append(compare(case, reader, asked.steps))
+                rows.append(compare(model, case, reader, asked.steps))
             except ImportError as error:
                 missing[reader] = f"not run: {error}"
     if asked.json:

@@ -73,10 +73,11 @@ def graph(
     return nir.NIRGraph(nodes, edges, type_check=False)
 
 
-def textbook(graph, raster, euler, delayed=False):
+def textbook(graph, raster, euler, published=False):
     """Spikes of each spiking layer and the voltages of the last, by NIR's equations.
 
-    What a layer sends arrives at once, or with a delay of a step on every connection.
+    What a layer sends arrives at once, but in the published order each variable and connection
+    waits a step.
     """
     layers = []
     for i in range(len([name for name in graph.nodes if name.startswith("w")])):
@@ -98,18 +99,19 @@ def textbook(graph, raster, euler, delayed=False):
     for x in raster:
         signal = x.astype(float)
         for i, (w, node, w_rec, bias) in enumerate(layers):
-            if delayed:
+            if published:
                 signal, on_the_way[i] = on_the_way[i], signal
             total = w @ signal + bias + (0 if w_rec is None else w_rec @ last[i])
+            before, was = current[i], voltage[i]
+            current[i], tau = total, getattr(node, "tau", None)
             if isinstance(node, nir.CubaLIF | nir.CubaLI):
-                d = decay(node.tau_syn)
-                current[i] = d * current[i] + (1 - d) * node.w_in * total
-                total, tau = current[i], node.tau_mem
-            else:
-                tau = node.tau
-            voltage[i] = decay(tau) * voltage[i] + (1 - decay(tau)) * node.r * total
+                d, tau = decay(node.tau_syn), node.tau_mem
+                current[i] = d * before + (1 - d) * node.w_in * total
+            drive = node.r * (before if published else current[i])
+            voltage[i] = decay(tau) * was + (1 - decay(tau)) * drive
             if isinstance(node, nir.LIF | nir.CubaLIF):
-                signal = (voltage[i] > node.v_threshold).astype(float)
+                tested = was if published else voltage[i]
+                signal = (tested > node.v_threshold).astype(float)
                 voltage[i] = np.where(signal, 0.0, voltage[i])
                 last[i] = signal
                 spikes[i].append(signal)

@@ -1,6 +1,8 @@
 """Graphs without our contract become float models, or are refused by node and reason."""
 
 import json
+import re
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 from foreign_graphs import DT, graph, textbook
 
-from export.interchange.foreign.import_graph import dynamics_of, import_graph
+from export.interchange.foreign.import_graph import ORDERS, RESETS, dynamics_of, import_graph
 from export.interchange.foreign.layers import TimeStep
 from rsnn.checkpoint import load_model, save_model
 from rsnn.evaluate import decode
@@ -22,9 +24,7 @@ def raster_of(n_steps=300, n_inputs=6):
     return (np.random.default_rng(9).random((n_steps, n_inputs)) < 0.4).astype(np.uint8)
 
 
-@pytest.mark.parametrize("discretization", ["exact", "euler"])
-@pytest.mark.parametrize("scalar", [False, True])
-@pytest.mark.parametrize(
+CHAINS = pytest.mark.parametrize(
     ("hidden", "last", "recurrence"),
     [
         (("LIF",), "LI", None),
@@ -33,46 +33,44 @@ def raster_of(n_steps=300, n_inputs=6):
         (("LIF", "CubaLIF", "LIF"), "CubaLI", "flat"),
     ],
 )
+
+
+def assert_equal(spikes, out, found):
+    """What the textbook says against what a model decodes, step by step."""
+    outputs, trains = found
+    for theirs, spk in zip(spikes, trains, strict=True):
+        assert 30 < theirs.sum() < theirs.size  # it fires
+        assert np.array_equal(spk, theirs)
+    assert np.abs(outputs - out).max() < 1e-12 * max(1.0, np.abs(out).max())
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("discretization", ["exact", "euler"])
+@pytest.mark.parametrize("scalar", [False, True])
+@CHAINS
 def test_every_kind_of_node_computes_its_equations(
-    hidden, last, recurrence, scalar, discretization, tmp_path
+    hidden, last, recurrence, scalar, discretization, biased, tmp_path
 ):
-    made = graph(np.random.default_rng(5), hidden, last, recurrence, scalar)
+    made = graph(np.random.default_rng(5), hidden, last, recurrence, scalar, biased=biased)
     nir.write(tmp_path / "theirs.nir", made)
     path, _, _ = import_nir_file(tmp_path / "theirs.nir", dt=DT, discretization=discretization)
     model, _ = load_model(path)
+    assert model.architecture.bias == biased
     raster = raster_of()
-    spikes, out = textbook(made, raster, discretization == "euler")
-    found, ours = decode(model, raster, dtype=torch.float64)
-    for lag, (theirs, spk) in enumerate(zip(spikes, ours, strict=True), start=1):
-        assert 30 < theirs.sum() < theirs.size  # it fires
-        assert np.array_equal(spk[lag:], theirs[:-lag])  # each connection waits a step
-    lag = len(hidden) + 1
-    assert np.abs(found[lag:] - out[:-lag]).max() < 1e-12
+    theirs = textbook(made, raster, discretization == "euler")
+    assert_equal(*theirs, decode(model, raster, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("scalar", [False, True])
-@pytest.mark.parametrize(
-    ("hidden", "last", "recurrence"),
-    [
-        (("LIF",), "LI", None),
-        (("CubaLIF",), "CubaLI", "flat"),
-        (("CubaLIF", "LIF"), "LI", "nested"),
-        (("LIF", "CubaLIF", "LIF"), "CubaLI", "flat"),
-    ],
-)
-def test_biases_of_both_connections_are_there_from_the_first_step_in_the_layers_unit(
-    hidden, last, recurrence, scalar
+@pytest.mark.parametrize("biased", [False, True])
+@CHAINS
+def test_in_the_published_order_each_variable_and_connection_waits_a_step(
+    hidden, last, recurrence, biased
 ):
-    made = graph(np.random.default_rng(5), hidden, last, recurrence, scalar, biased=True)
-    model = import_graph(made, TimeStep(DT), AT_ONCE)
-    assert model.architecture.bias
+    made = graph(np.random.default_rng(5), hidden, last, recurrence, biased=biased)
+    model = import_graph(made, TimeStep(DT), dynamics_of("published", "zero"))
     raster = raster_of()
-    spikes, out = textbook(made, raster, euler=False, delayed=True)
-    found, ours = decode(model, raster, dtype=torch.float64)
-    for theirs, spk in zip(spikes, ours, strict=True):
-        assert 30 < theirs.sum() < theirs.size
-        assert np.array_equal(spk, theirs)
-    assert np.abs(found - out).max() < 1e-12 * np.abs(out).max()
+    theirs = textbook(made, raster, euler=False, published=True)
+    assert_equal(*theirs, decode(model, raster, dtype=torch.float64))
 
 
 def test_biases_of_zero_make_a_model_without_and_one_layers_bias_is_enough():
@@ -103,29 +101,36 @@ def test_a_chain_that_ends_in_spikes_or_in_weights_gets_a_readout_that_passes_th
     ):
         model = import_graph(theirs, TimeStep(DT), AT_ONCE)
         out, (spk,) = decode(model, raster, dtype=torch.float64)
-        assert np.abs(out[1:] - spk[:-1] @ weights.T).max() < 1e-12
+        assert np.abs(out - spk @ weights.T).max() < 1e-12
     ends_in_weights.nodes["w1"] = nir.Affine(made.nodes["w1"].weight, np.array([0.5, -2.0]))
     model = import_graph(ends_in_weights, TimeStep(DT), AT_ONCE)
     out, (spk,) = decode(model, raster, dtype=torch.float64)
-    assert np.abs(out[1:] - spk[:-1] @ weights.T - [0.5, -2.0]).max() < 1e-12
+    assert np.abs(out - spk @ weights.T - [0.5, -2.0]).max() < 1e-12
 
 
-def test_subtracting_reset_and_the_published_order_are_options():
+def test_orders_and_resets_are_options():
     made = graph(np.random.default_rng(4), ("LIF",), "LI", None)
     raster = raster_of()
     trains = {
         (order, reset): decode(import_graph(made, TimeStep(DT), dynamics_of(order, reset)), raster)
-        for order in ("at-once", "delayed-reset", "published")
-        for reset in ("zero", "subtract")
+        for order in ORDERS
+        for reset in RESETS
     }
     n_spikes = {key: int(spk[0].sum()) for key, (_, spk) in trains.items()}
     assert n_spikes["at-once", "subtract"] > n_spikes["at-once", "zero"]
     assert n_spikes["published", "zero"] < n_spikes["at-once", "zero"]
-    text = "--order is late; known: at-once, delayed-reset, published"
+    text = "--order is late; known: at-once, snntorch, delayed-reset, published"
     with pytest.raises(RangeError, match=text):
         dynamics_of("late", "zero")
-    with pytest.raises(RangeError, match="--reset is soft; known: zero, subtract"):
+    with pytest.raises(RangeError, match="--reset is soft; known: zero, zero-keep-input, subtract"):
         dynamics_of("at-once", "soft")
+
+
+def test_the_page_names_every_order_and_reset():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "nir.md").read_text(encoding="utf-8")
+    for option, known in (("--order", ORDERS), ("--reset", RESETS)):
+        (values,) = re.findall(rf"^\| .+ \| `{option}` \| (.+) \|$", page, re.MULTILINE)
+        assert re.findall("`([a-z-]+)`", values) == list(known)
 
 
 def test_the_order_stays_with_the_model_and_reaches_the_integers(tmp_path):
@@ -139,6 +144,7 @@ def test_the_order_stays_with_the_model_and_reaches_the_integers(tmp_path):
     network = quantize(back)
     assert network.contract.current == "new"
     assert network.contract.fires_on == "new_membrane"
+    assert network.contract.delay_steps == 0
     assert not network.readout.initial_out.any()
 
 

@@ -1,6 +1,7 @@
 """Graphs for one reader each: its discretization finds our decays, and the contract is there."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import nir
@@ -11,7 +12,12 @@ from networks import LOIHI_LIKE, random_network
 from export.interchange.readers import READERS, reader_named
 from export.nir import METADATA_KEY, export_nir, import_nir, to_graph
 from rsnnctl.errors import FileError, RangeError
+from sim import kernels
 from sim.artifact import save_network
+from sim.contract import PAPER, SNNTORCH
+from sim.network import IntegerNetwork
+
+AT_ONCE = replace(LOIHI_LIKE, delay_steps=0)
 
 
 @pytest.fixture
@@ -79,10 +85,49 @@ def test_names_for_snntorch_sort_in_the_order_of_signals(positive):
 
 def test_the_file_says_what_its_reader_does_otherwise(positive):
     differs = metadata(to_graph(positive, "norse"))["reader_differs"]
-    assert differs == {"current": "new", "fires_on": "new_membrane"}
-    same = random_network(np.random.default_rng(1), LOIHI_LIKE)
+    assert differs == {"current": "new", "fires_on": "new_membrane", "delay_steps": 0}
+    same = random_network(np.random.default_rng(1), AT_ONCE)
     assert metadata(to_graph(same, "norse"))["reader_differs"] == {}
     assert metadata(to_graph(positive))["reader_differs"] == {}
+
+
+LATE = {"fires_on": "reset_membrane", "reset_delay": True}
+SUBTRACT = {"reset": "subtract", "reset_drops_input": False}
+
+
+@pytest.mark.parametrize("reader", ["norse", "snntorch"])
+@pytest.mark.parametrize(
+    ("contract", "differs"),
+    [
+        (AT_ONCE, {}),
+        (replace(AT_ONCE, delay_steps=1), {"delay_steps": 0}),
+        (replace(AT_ONCE, fires_on="reset_membrane"), {}),  # of a cleared membrane the same
+        (replace(AT_ONCE, **LATE, reset_drops_input=False), {}),  # cleared before the next input
+        (replace(AT_ONCE, **LATE), {"reset_delay": False}),
+        (replace(AT_ONCE, **SUBTRACT), {"reset": "zero", "reset_drops_input": True}),
+        (SNNTORCH, {"reset": "zero"}),
+        (PAPER, {"current": "new", "fires_on": "new_membrane", "delay_steps": 0}),
+    ],
+)
+def test_a_reader_differs_in_what_makes_it_spike_otherwise(contract, differs, reader):
+    network = random_network(np.random.default_rng(1), contract)
+    for layer in network.hidden:
+        object.__setattr__(layer, "threshold", np.maximum(layer.threshold, 1))
+    assert reader_named(reader).differs(network) == differs
+    theirs = IntegerNetwork(network.layers, AT_ONCE, network.dt)  # zero, as both come
+    raster = (np.random.default_rng(2).random((300, network.n_inputs)) < 0.3).astype(np.uint8)
+    spikes, expected = (
+        kernels.run_backend(each, raster).variables["hidden0.spk"] for each in (network, theirs)
+    )
+    assert expected.any()
+    assert np.array_equal(spikes, expected) == (not differs)
+
+
+def test_a_threshold_that_a_cleared_membrane_passes_tells_the_orders_apart():
+    contract = replace(AT_ONCE, fires_on="reset_membrane")
+    network = random_network(np.random.default_rng(1), contract)
+    object.__setattr__(network.hidden[0], "threshold", network.hidden[0].threshold * 0 - 1)
+    assert reader_named("norse").differs(network) == {"fires_on": "new_membrane"}
 
 
 def test_what_a_reader_cannot_express_is_refused_with_neuron_and_way_out(positive):

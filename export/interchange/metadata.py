@@ -46,7 +46,7 @@ def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
         "provenance": dict(network.metadata),
         "for": reader.name,
         "read_with": reader.how.format(dt=network.dt),
-        "reader_differs": reader.differs(network.contract),
+        "reader_differs": reader.differs(network),
     }
     return {KEY: json.dumps(described, sort_keys=True)}
 

@@ -16,10 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsnnctl.errors import RangeError
-from sim.contract import NumericContract
+from sim.network import IntegerNetwork
 
 Floats = NDArray[np.floating]
 _NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
+
+
+_CLEARS = {
+    "current": "new",
+    "fires_on": "new_membrane",
+    "reset": "zero",
+    "reset_drops_input": True,
+    "delay_steps": 0,
+    "reset_delay": False,
+}
+"""What readers by Euler do, as they come: fields of a contract."""
+_SPIKES_ALIKE = (
+    _CLEARS | {"fires_on": "reset_membrane"},
+    _CLEARS | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
+)
+"""The same spikes where every threshold is above 0: a membrane that was cleared is not over it, and
+one that is cleared late is so before the next input."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +45,10 @@ class Reader:
 
     Attributes:
         name: as in `export-nir --for`.
-        euler: discretizes by forward Euler, and with input of the same step.
+        euler: discretizes by forward Euler, one layer after the other in the same step.
         dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
         nested: recurrence as a graph in the graph, with names that sort in the order of signals.
         one_threshold: all neurons of a layer share one, so their rows carry the difference.
-        subtracts: can be told to reset by subtraction.
         how: a Python line that reads `graph`, with the network's `dt` to fill in.
     """
 
@@ -41,7 +57,6 @@ class Reader:
     dt: float | None = None
     nested: bool = False
     one_threshold: bool = False
-    subtracts: bool = False
     how: str = ""
 
     def time_constant(self, decay: Floats, dt: float) -> Floats:
@@ -58,19 +73,17 @@ class Reader:
             return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
         return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
 
-    def differs(self, contract: NumericContract) -> dict[str, Any]:
-        """Contract fields in which this reader does something else, with what it does."""
+    def differs(self, network: IntegerNetwork) -> dict[str, Any]:
+        """Fields of a network's contract in which this reader does otherwise: what it does."""
         if not self.euler:
             return {}
-        does: dict[str, Any] = {
-            "current": "new",
-            "fires_on": "new_membrane",
-            "reset": "zero",
-            "reset_drops_input": True,
-        }
-        if self.subtracts and contract.reset == "subtract":
-            does |= {"reset": "subtract", "reset_drops_input": False}
-        return {key: value for key, value in does.items() if getattr(contract, key) != value}
+        positive = all((layer.threshold > 0).all() for layer in network.hidden)
+        contract = network.contract.as_dict()
+        ways = [
+            {key: value for key, value in way.items() if contract[key] != value}
+            for way in (_CLEARS, *(_SPIKES_ALIKE if positive else ()))
+        ]
+        return min(ways, key=len)
 
 
 READERS = {
@@ -80,7 +93,6 @@ READERS = {
         Reader(
             "norse",
             euler=True,
-            subtracts=True,
             how="norse.torch.utils.import_nir.from_nir(graph, dt={dt})",
         ),
         Reader(

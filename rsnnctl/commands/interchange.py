@@ -50,9 +50,14 @@ def export_nir(network: Path | None, reader: str, output: Path | None) -> None:
 @click.option("--dt", type=float, help="Seconds a step; where the graph has no contract.")
 @click.option("--discretization", default="exact", show_default=True, help="Or euler; likewise.")
 @click.option(
-    "--order", default="at-once", show_default=True, help="Or delayed-reset or published; likewise."
+    "--order",
+    default="at-once",
+    show_default=True,
+    help="Or snntorch, delayed-reset or published; likewise.",
 )
-@click.option("--reset", default="zero", show_default=True, help="Or subtract; likewise.")
+@click.option(
+    "--reset", default="zero", show_default=True, help="Or zero-keep-input or subtract; likewise."
+)
 @output_option("Integer network (.int.h5), or float model (.rsnn.h5) without a contract")
 def import_nir(graph: Path, **options) -> None:
     """Read a NIR graph: with our contract the same integers, without it a float model."""

@@ -35,7 +35,7 @@ def export_nir_file(
     remarks = []
     if reader != "exact":
         remarks.append(f"read it with {known.how.format(dt=network.dt)}")
-        remarks += [_remark(known.name, *item) for item in known.differs(network.contract).items()]
+        remarks += [_remark(known.name, *item) for item in known.differs(network).items()]
     return target, remarks
 
 
@@ -59,8 +59,8 @@ def import_nir_file(
             digest is that of the original; without, a float model (.rsnn.h5).
         dt: seconds a step; needed where there is no contract.
         discretization: `exact` or `euler`, likewise.
-        order: `at-once`, `delayed-reset` or `published`, likewise.
-        reset: `zero` or `subtract`, likewise.
+        order: `at-once`, `snntorch`, `delayed-reset` or `published`, likewise.
+        reset: `zero`, `zero-keep-input` or `subtract`, likewise.
         output: None is beside the graph.
 
     Raises:

@@ -12,13 +12,16 @@ from rsnn.from_arrays import model_of
 from rsnn.model import RSNN
 from rsnnctl.errors import RangeError
 
+_THROUGH = {"current": "new", "delay_steps": 0}  # a step's input goes through all layers in it
 ORDERS: dict[str, dict[str, Any]] = {
-    "at-once": {"current": "new", "fires_on": "new_membrane"},
-    "delayed-reset": {"current": "new", "fires_on": "previous_membrane"},
+    "at-once": {**_THROUGH, "fires_on": "new_membrane"},
+    "snntorch": {**_THROUGH, "fires_on": "reset_membrane"},
+    "delayed-reset": {**_THROUGH, "fires_on": "reset_membrane", "reset_delay": True},
     "published": {"current": "previous", "fires_on": "previous_membrane"},
 }
 RESETS: dict[str, dict[str, Any]] = {
     "zero": {"reset": "zero", "reset_drops_input": True},
+    "zero-keep-input": {"reset": "zero", "reset_drops_input": False},
     "subtract": {"reset": "subtract", "reset_drops_input": False},
 }
 
@@ -38,9 +41,9 @@ def dynamics_of(order: str, reset: str) -> Dynamics:
 def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> RSNN:
     """Make a float model of a graph.
 
-    Connections get the delay of one step that all of a model's have, so against readers whose
-    input arrives at once, layer k (from 0) is k + 1 steps late and the readout one more. Biases
-    wait for nothing: they are there from the first step, before any input.
+    Layers are computed one after the other, as NIR's connections have no delay, and recurrence
+    is a step late. In the order `published` each connection takes a step, but for biases, which
+    are there from the first.
 
     Args:
         graph: nodes and edges; types need not have been checked.
