@@ -37,7 +37,7 @@ from sim.reference import check_channels
 from sim.trace import Trace, empty_trace, variable_names
 
 SUFFIX = ".onnx"
-METADATA_VERSION = 1
+METADATA_VERSION = 2
 OPSET = 17
 IR_VERSION = 8
 MAX_BYTES = (1 << 31) - 1  # of a protobuf message, and so of a model

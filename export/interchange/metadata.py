@@ -17,7 +17,7 @@ from sim.contract import NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 KEY = "rsnnctl"
-VERSION = 2
+VERSION = 3
 _MEANING = (
     "The equations of this network are those of `contract`, in integers; the nodes' float"
     " parameters describe the same network to readers that discretize NIR in their own way."

@@ -18,7 +18,7 @@ typedef struct {
     int32_t mem;
 } @NAME@_words;
 
-/* `sum_*` hold what arrives in the next step; their encoding is that of the source file. */
+/* `sum_*` hold what is under way to a layer; their encoding is that of the source file. */
 typedef struct {
 @STATE@
 } @NAME@_state;
