@@ -15,7 +15,9 @@ from shutil import which
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware.arithmetic import Arithmetic
 from export.firmware.source import header, replay_source, source
+from export.firmware.storage import check_layout
 from rsnnctl.errors import RangeError, ToolError
 from rsnnctl.files import write_text
 from sim.network import IntegerNetwork
@@ -26,22 +28,32 @@ FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
 _TIME_LIMIT = 120  # s
 
 
-def export_c(network: IntegerNetwork, folder: Path, name: str = "rsnn") -> list[Path]:
+def export_c(
+    network: IntegerNetwork,
+    folder: Path,
+    name: str = "rsnn",
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+) -> list[Path]:
     """Write `<name>.h` and `<name>.c`, atomically; the same network gives the same bytes.
 
     Args:
         network: the network.
         folder: is made where it is missing.
         name: prefix of every public name; a C identifier.
+        layout: of the weights: `fast`, or `compact`, which stores few zeros.
+        arithmetic: None is the narrowest that worst cases of the network allow.
 
     Raises:
-        RangeError: `name` is no C identifier.
+        RangeError: `name` is no C identifier, or there is no such layout.
         FileError: a file cannot be written.
     """
     if not (name.isidentifier() and name.isascii()):
         raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
+    check_layout(layout)
+    texts = {"h": header(network, name, layout), "c": source(network, name, layout, arithmetic)}
     paths = []
-    for suffix, text in (("h", header(network, name)), ("c", source(network, name))):
+    for suffix, text in texts.items():
         paths.append(Path(folder) / f"{name}.{suffix}")
         write_text(paths[-1], text)
     return paths
@@ -64,9 +76,20 @@ BACKENDS = {"c": run_backend}
 
 
 def compile_replay(
-    network: IntegerNetwork, folder: Path, flags: Sequence[str] = FLAGS, compiler: str = "cc"
+    network: IntegerNetwork,
+    folder: Path,
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+    *,
+    flags: Sequence[str] = FLAGS,
+    compiler: str = "cc",
 ) -> Path:
     """Compile the exported sources with a program that replays a raster; return the program.
+
+    Args:
+        network, folder, layout, arithmetic: as `export_c`.
+        flags: of the compiler.
+        compiler: its command.
 
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
@@ -74,7 +97,8 @@ def compile_replay(
     found = which(compiler)
     if found is None:
         raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
-    sources = [str(path) for path in export_c(network, folder) if path.suffix == ".c"]
+    written = export_c(network, folder, "rsnn", layout, arithmetic)
+    sources = [str(path) for path in written if path.suffix == ".c"]
     main = folder / "replay.c"
     write_text(main, replay_source(network, "rsnn"))
     program = folder / "replay"

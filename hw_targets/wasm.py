@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.c import FLAGS, compile_replay, replay
+from export.firmware.arithmetic import Arithmetic
 from hw_targets.machines.target import Limits, Run, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
@@ -27,10 +28,15 @@ _FLAGS = (
 _TOOLS = {"clang": "clang", "wasm-ld": "lld", "node": "nodejs"}
 
 
-def _build(network: IntegerNetwork, folder: Path) -> Path:
+def _build(
+    network: IntegerNetwork,
+    folder: Path,
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+) -> Path:
     _need("clang")
     _need("wasm-ld")
-    return compile_replay(network, folder, _FLAGS, "clang")
+    return compile_replay(network, folder, layout, arithmetic, flags=_FLAGS, compiler="clang")
 
 
 def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:

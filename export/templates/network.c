@@ -7,6 +7,11 @@
 #if defined(__ARM_FEATURE_DSP)
 #include <arm_acle.h>
 #endif
+#if defined(__GNUC__) /* a function that is called from several places and too large for each */
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
 
 /* The numeric contract. */
 #define CURRENT_IS_PREVIOUS @CURRENT_IS_PREVIOUS@
@@ -36,9 +41,9 @@ typedef struct {
 #endif
     @DECAY_TYPE@ decay_syn;
     @DECAY_TYPE@ decay_mem;
-    uint8_t e_in; /* left shifts of what arrives from below and through the recurrence */
-    uint8_t e_rec;
 } neuron;
+
+/* @WEIGHTS@ */
 
 /* @TABLES@ */
 
@@ -46,11 +51,12 @@ typedef struct {
 #if defined(__ARM_ARCH_6M__) /* no product of 64 bits: those of the word's halves fit in 32 */
 static inline int32_t decayed(int32_t word, uint32_t decay)
 {
-    uint32_t low = ((uint32_t)word & 0xffffu) * decay;
+    int32_t sign = word >> 31;
+    uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
+    if (word >> (31u - DECAY_FRAC) == sign) /* and so does that of a small word */
+        return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
+    uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
-#if ROUND_TO_ZERO
-    low += word < 0 ? (1u << DECAY_FRAC) - 1u : 0u;
-#endif
     return high * (1 << (16u - DECAY_FRAC)) + (int32_t)(low >> DECAY_FRAC);
 }
 #elif @HAS_HEADROOM@ /* words have two bits to spare: the result is the upper half of a product */
@@ -87,32 +93,7 @@ static inline int32_t fitted(int64_t sum, uint32_t bits, int rule)
 #define fitted(sum, bits, rule) ((int32_t)(sum))
 #endif
 
-#if @HAS_LANES@
-/* Four sums of 16 bits lie in two words: the second has those of bytes 1 and 3, the first all bytes,
- * from which the second's are taken off when it is read. Weights are stored plus 128, so that no sum
- * is negative; 128 for each row that was added is taken off again, too. */
-static void add_lanes(uint32_t *sums, const uint32_t *row, uint32_t n_words)
-{
-    const uint32_t *end = row + n_words;
-    do {
-        uint32_t weights = *row++;
-        sums[0] += weights;
-#if defined(__ARM_FEATURE_DSP)
-        sums[1] = __uxtab16(sums[1], weights >> 8u | weights << 24u);
-#else
-        sums[1] += (weights >> 8u) & 0x00ff00ffu;
-#endif
-        sums += 2;
-    } while (row != end);
-}
-#endif
-
-/* Sums of their own words, for wide weights and many of them. */
-static inline void add_plain(int32_t *sums, const @WEIGHT_TYPE@ *row, uint32_t n)
-{
-    for (; n != 0u; n--)
-        *sums++ += *row++;
-}
+/* @ROWS@ */
 
 static inline int32_t integrated(int32_t kept, int32_t drive)
 {

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.c import FLAGS, compile_replay, export_c, replay
+from export.firmware.arithmetic import Arithmetic
 from hw_targets.machines.target import Limits, Run, Sizes, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
@@ -50,11 +51,18 @@ class Machine:
         pairs = zip(names, self.memory, strict=True)
         return [*_HOSTED, *(f"-Wl,--defsym={name}={value:#x}" for name, value in pairs)]
 
-    def build(self, network: IntegerNetwork, folder: Path) -> Path:
+    def build(
+        self,
+        network: IntegerNetwork,
+        folder: Path,
+        layout: str = "fast",
+        arithmetic: Arithmetic | None = None,
+    ) -> Path:
         """Compile the program that replays a raster on this machine."""
         self.need(f"{self.prefix}gcc")
         flags = (*FLAGS, *self.flags, *self.link())
-        return compile_replay(network, folder, flags, f"{self.prefix}gcc")
+        compiler = f"{self.prefix}gcc"
+        return compile_replay(network, folder, layout, arithmetic, flags=flags, compiler=compiler)
 
     def run(
         self, network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path
@@ -64,11 +72,11 @@ class Machine:
         trace, counts = replay(network, raster, [*self.emulator, str(program)], folder)
         return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
 
-    def measure(self, network: IntegerNetwork, folder: Path) -> Sizes:
+    def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
         """Sizes of the decoder's object file: code and constants; and of one state struct."""
         for tool in ("gcc", "size"):
             self.need(f"{self.prefix}{tool}")
-        export_c(network, folder, "decoder")
+        export_c(network, folder, "decoder", layout)
         (folder / "state.c").write_text('#include "decoder.h"\ndecoder_state state;\n')
         sizes = {}
         for name in ("decoder", "state"):
