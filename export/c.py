@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from export.firmware.source import header, replay_source, source
 from export.firmware.storage import check_layout
 from rsnnctl.errors import RangeError, ToolError
 from rsnnctl.files import write_text
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
-from sim.trace import Trace, empty_trace
+from sim.trace import Trace
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
-_TIME_LIMIT = 120  # s
 
 
 def export_c(
@@ -111,45 +111,3 @@ def compile_replay(
     if done.returncode:
         raise ToolError(f"{compiler} refuses the exported C: {done.stderr.strip().splitlines()[0]}")
     return program
-
-
-def replay(
-    network: IntegerNetwork, raster: NDArray[np.uint8], command: Sequence[str], folder: Path
-) -> tuple[Trace, NDArray[np.uint32]]:
-    """Run a replay program over a raster; files carry both ways.
-
-    Args:
-        network: whose sources the program has been compiled from.
-        raster: (n_steps, n_inputs); its first half is given as events, the rest as bitmaps.
-        command: that runs the program.
-        folder: where it runs.
-
-    Returns:
-        The trace, and what the program's counter says of each step, (n_steps,).
-
-    Raises:
-        ToolError: the program stops early or takes longer than two minutes.
-    """
-    steps = np.array([len(raster) // 2, len(raster)], "<u4")
-    (folder / "replay.out").unlink(missing_ok=True)
-    (folder / "replay.in").write_bytes(steps.tobytes() + raster.tobytes())
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, check=False, timeout=_TIME_LIMIT
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{command[0]} has not ended after {_TIME_LIMIT} s") from error
-    output = folder / "replay.out"
-    words = np.fromfile(output, "<i4") if output.exists() else np.zeros(0, "<i4")
-    trace = empty_trace(network, len(raster))
-    if done.returncode or words.size != trace.n_words:
-        raise ToolError(
-            f"{command[0]} ended with status {done.returncode} after {words.size} of"
-            f" {trace.n_words} words"
-        )
-    words = words.reshape(len(raster), -1)
-    start = 0
-    for array in trace.variables.values():
-        array[:] = words[:, start : start + array.shape[1]]
-        start += array.shape[1]
-    return trace, np.fromfile(folder / "replay.count", "<u4")

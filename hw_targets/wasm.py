@@ -7,8 +7,9 @@ from shutil import which
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay, replay
+from export.c import FLAGS, compile_replay
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from hw_targets.machines.target import Limits, Run, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork

@@ -10,8 +10,9 @@ from networks import covering_contracts, networks, random_network, random_raster
 from tools import need
 
 from export import c as module
-from export.c import FLAGS, compile_replay, export_c, replay, run_backend
+from export.c import FLAGS, compile_replay, export_c, run_backend
 from export.firmware.arithmetic import fits_in_words, has_headroom, never_overflows
+from export.firmware.replay import replay
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
@@ -47,7 +48,7 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract,
         expected = reference.run(network, raster)
         assert any(expected.variables[f"hidden{i}.spk"].any() for i in range(2))
         folder = tmp_path / str(i)
-        program = compile_replay(network, folder, SANITIZED)
+        program = compile_replay(network, folder, flags=SANITIZED)
         found, _ = replay(network, raster, [str(program)], folder)
         assert first_difference(expected, found) is None
 
@@ -69,15 +70,15 @@ def test_many_inputs_and_neurons_have_sums_of_their_own_words():
 
 
 def test_sums_of_16_bits_hold_the_most_rows_that_go_there(tmp_path):
-    """257 rows of the largest weights at once: 257 * 255 is just below 2^16."""
+    """256 rows of the lowest weight at once make just -2^15."""
     rng = np.random.default_rng(7)
-    network = random_network(rng, n_inputs=257, hidden=(6,), recurrent=False)
+    network = random_network(rng, n_inputs=256, hidden=(6,), recurrent=False)
     layer, readout = network.layers
     for weight in (127, -128):
-        full = replace(layer, w_in=np.full((6, 257), weight), threshold=layer.threshold * 0 + 9999)
+        full = replace(layer, w_in=np.full((6, 256), weight), threshold=layer.threshold * 0 + 9999)
         network = replace(network, layers=(full, readout))
         assert "uint32_t sum_in0" in export_c(network, tmp_path)[0].read_text()
-        raster = np.ones((20, 257), np.uint8)
+        raster = np.ones((20, 256), np.uint8)
         assert (
             first_difference(reference.run(network, raster), run_backend(network, raster)) is None
         )
@@ -201,6 +202,6 @@ def test_what_cannot_be_written_or_compiled_is_said_in_one_line(network, tmp_pat
     with pytest.raises(ToolError, match=r"there is no C compiler `nocc`: install Debian's gcc"):
         compile_replay(network, tmp_path, compiler="nocc")
     with pytest.raises(ToolError, match="cc refuses the exported C: "):
-        compile_replay(network, tmp_path, ("-Wnonsense", "-Werror", "-fnonsense"))
+        compile_replay(network, tmp_path, flags=("-Wnonsense", "-Werror", "-fnonsense"))
     with pytest.raises(ToolError, match="false ended with status 1 after 0 of "):
         replay(network, np.zeros((3, 12), np.uint8), ["false"], tmp_path)

@@ -84,7 +84,7 @@ def source(
         "TABLES": "\n".join(_tables(network, stored)),
         "INIT": "\n".join(_init(network)),
         "ADVANCE": "\n".join(advance(network, stored, name)),
-        "DELIVER": "\n".join(deliver(stored, name)),
+        "DELIVER": "\n".join(deliver(stored, name, layout)),
         "NAME": name,
         "DIGEST": network.digest(),
         "CURRENT_IS_PREVIOUS": str(int(c.current == "previous")),

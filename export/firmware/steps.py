@@ -6,9 +6,10 @@ from export.firmware.storage import Storage
 from sim.network import IntegerNetwork
 
 
-def deliver(stored: dict[str, Storage], name: str) -> Iterator[str]:
+def deliver(stored: dict[str, Storage], name: str, layout: str) -> Iterator[str]:
     """Lines of the function that adds the row of an input's spike."""
-    yield f"static inline void deliver_input({name}_state *state, uint32_t channel)"
+    kind = "static inline" if layout == "fast" else "APART static"
+    yield f"{kind} void deliver_input({name}_state *state, uint32_t channel)"
     yield "{"
     yield from (f"    {line}" for line in _adding(stored["w_in0"], "sum_in0", "channel"))
     yield "}"

@@ -124,7 +124,9 @@ def _nonzero(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
 
 def _gaps(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
     """The nonzero weights, and for each how far it is from the one before."""
-    weights, gaps, counts = [], [], []
+    weights: list[int] = []
+    gaps: list[int] = []
+    counts = []
     for row in rows:
         before, start = 0, len(gaps)
         for i in np.flatnonzero(row).tolist():

@@ -51,7 +51,7 @@ typedef struct {
 #if defined(__ARM_ARCH_6M__) /* no product of 64 bits: those of the word's halves fit in 32 */
 static inline int32_t decayed(int32_t word, uint32_t decay)
 {
-    int32_t sign = word >> 31;
+    int32_t sign = word < 0 ? -1 : 0;
     uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
     if (word >> (31u - DECAY_FRAC) == sign) /* and so does that of a small word */
         return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;

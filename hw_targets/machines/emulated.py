@@ -1,7 +1,8 @@
 """Microcontrollers in QEMU: cross-compile, replay through semihosting, count instructions.
 
 Under `-icount shift=7` an instruction takes 128 ns of the machine's time, so SysTick, which runs at
-`clock_hz` of the machine and counts 24 bits, tells instructions exactly up to 4 million.
+`clock_hz` of the machine, tells instructions exactly; every 4 million or so, where its 24 bits
+wrap around, a handler of a few instructions counts that.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from subprocess import run as call
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay, export_c, replay
+from export.c import FLAGS, compile_replay, export_c
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from hw_targets.machines.target import Limits, Run, Sizes, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork

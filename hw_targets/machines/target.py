@@ -57,7 +57,7 @@ class Target:
         build: (network, folder, layout="fast", arithmetic=None) -> program that replays a raster.
         run: (network, raster, program, folder) -> what every state word was, and what it cost.
         flags: that a project's compiler is given for the processor.
-        measure: (network, folder, layout="fast") -> sizes of the decoder compiled for it; None if nobody asks.
+        measure: (network, folder, layout="fast") -> sizes of the decoder; None where nobody asks.
     """
 
     name: str
