@@ -11,8 +11,12 @@ from hw_targets.machines.target import Limits, Run, Target
 from sim.network import IntegerNetwork
 
 
+def _command(program: Path) -> list[str]:
+    return [str(program)]
+
+
 def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
-    return Run(replay(network, raster, [str(program)], folder)[0], None)
+    return Run(replay(network, raster, _command(program), folder)[0], None)
 
 
 TARGET = Target(
@@ -24,5 +28,6 @@ TARGET = Target(
     tools={"cc": "gcc"},
     energy="none",
     build=compile_replay,
+    command=_command,
     run=_run,
 )

@@ -40,10 +40,13 @@ def _build(
     return compile_replay(network, folder, layout, arithmetic, flags=_FLAGS, compiler="clang")
 
 
-def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
+def _command(program: Path) -> list[str]:
     _need("node")
-    command = ["node", str(_HOST / "run.mjs"), str(program)]
-    return Run(replay(network, raster, command, folder)[0], None)
+    return ["node", str(_HOST / "run.mjs"), str(program)]
+
+
+def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
+    return Run(replay(network, raster, _command(program), folder)[0], None)
 
 
 def _need(program: str) -> None:
@@ -60,5 +63,6 @@ TARGET = Target(
     tools=_TOOLS,
     energy="none",
     build=_build,
+    command=_command,
     run=_run,
 )

@@ -32,7 +32,7 @@ def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
         "STATE": "\n".join(f"    {line}" for line in _state(network, name, layout)),
         "SCALES": "\n".join(f" * {line}" for line in scales),
     }
-    return _filled("network.h", parts)
+    return filled("network.h", parts)
 
 
 def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def source(
     stored = store(network, layout)
     parts = {
         "ROWS": "\n".join(_rows(stored)).rstrip(),
-        "WEIGHTS": _template(
+        "WEIGHTS": template(
             f"weights_{'packed' if weight_bits(network, layout) == 4 else 'whole'}.c"
         ).rstrip(),
         "TABLES": "\n".join(_tables(network, stored)),
@@ -105,13 +105,13 @@ def source(
         "STORED_BITS": str(weight_bits(network, layout)),
         "HAS_HEADROOM": str(int(chosen.headroom)),
     }
-    return _filled("network.c", parts)
+    return filled("network.c", parts)
 
 
 def _rows(stored: dict[str, Storage]) -> Iterator[str]:
     """The functions that add rows, as far as they are needed."""
     for form in sorted({storage.form for storage in stored.values()}):
-        yield _template(f"add_{form}.c")
+        yield template(f"add_{form}.c")
 
 
 def _tables(network: IntegerNetwork, stored: dict[str, Storage]) -> Iterator[str]:
@@ -135,20 +135,25 @@ def _has_bias(network: IntegerNetwork) -> bool:
 
 
 def _table(name: str, table: NDArray[np.integer]) -> Iterator[str]:
-    """A table of one axis, or of two, a row in braces then."""
     sizes = "".join(f"[{n}]" for n in table.shape)
     yield f"static const {table.dtype.name}_t {name}{sizes} = {{"
-    words = [
-        f"0x{word:08x}u" if table.dtype == np.uint32 else str(word)
-        for word in table.ravel().tolist()
-    ]
     if table.ndim == 1:
-        yield from _wrapped("    ", words, "")
+        yield from _wrapped("    ", _words(table), "")
     else:
-        n = table.shape[1]
-        for start in range(0, len(words), n):
-            yield from _wrapped("    {", words[start : start + n], "},")
+        yield from table_rows(table)
     yield "};"
+
+
+def table_rows(table: NDArray[np.integer]) -> Iterator[str]:
+    """Lines of a C table of two axes."""
+    for row in table:
+        yield from _wrapped("    {", _words(row), "},")
+
+
+def _words(row: NDArray[np.integer]) -> list[str]:
+    if row.dtype == np.uint32:
+        return [f"0x{word:08x}u" for word in row.tolist()]
+    return [_literal(word) for word in row.tolist()]
 
 
 def _neurons(name: str, columns: Sequence[NDArray[np.integer]]) -> Iterator[str]:
@@ -168,7 +173,7 @@ def _wrapped(start: str, words: Sequence[str], end: str) -> Iterator[str]:
         piece = word + (", " if i + 1 < len(words) else end)
         if len(line) + len(piece) > 100:
             yield line.rstrip()
-            line = "     "
+            line = " " * len(start)
         line += piece
     yield line
 
@@ -193,15 +198,17 @@ def replay_source(network: IntegerNetwork, name: str) -> str:
     lines.append(f"    give_layer(state.readout, {network.readout.n_neurons}u);")
     largest = max(layer.n_neurons for layer in network.layers)
     parts = {"NAME": name, "LARGEST": str(largest), "GIVE": "\n".join(lines)}
-    return _filled("replay.c", parts)
+    return filled("replay.c", parts)
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a file in `templates/`."""
     return (files("export") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _filled(template: str, parts: dict[str, str]) -> str:
-    text = _template(template)
+def filled(name: str, parts: dict[str, str]) -> str:
+    """A template with its @PARTS@ filled in."""
+    text = template(name)
     for key, value in parts.items():
         text = text.replace(f"/* @{key}@ */", value).replace(f"@{key}@", value)
     return text

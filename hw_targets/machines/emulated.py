@@ -66,12 +66,16 @@ class Machine:
         compiler = f"{self.prefix}gcc"
         return compile_replay(network, folder, layout, arithmetic, flags=flags, compiler=compiler)
 
+    def command(self, program: Path) -> list[str]:
+        """The emulator with a program."""
+        self.need(self.emulator[0])
+        return [*self.emulator, str(program)]
+
     def run(
         self, network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path
     ) -> Run:
         """Replay a raster under QEMU."""
-        self.need(self.emulator[0])
-        trace, counts = replay(network, raster, [*self.emulator, str(program)], folder)
+        trace, counts = replay(network, raster, self.command(program), folder)
         return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
 
     def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
@@ -140,6 +144,7 @@ def emulated_target(name: str, description: str, limits: Limits, machine: Machin
         tools=machine.packages,
         energy="Horowitz, ISSCC 2014 (45 nm)",
         build=machine.build,
+        command=machine.command,
         run=machine.run,
         flags=(*machine.flags, *_HOSTED[:1]),
         measure=machine.measure,

@@ -55,6 +55,7 @@ class Target:
         tools: programs that `build` and `run` need, each with its Debian package.
         energy: where the estimate of energy comes from; see `machines/cost.py`.
         build: (network, folder, layout="fast", arithmetic=None) -> program that replays a raster.
+        command: (program) -> the command that runs it.
         run: (network, raster, program, folder) -> what every state word was, and what it cost.
         flags: that a project's compiler is given for the processor.
         measure: (network, folder, layout="fast") -> sizes of the decoder; None where nobody asks.
@@ -68,6 +69,7 @@ class Target:
     tools: dict[str, str]
     energy: str
     build: Callable[..., Path]
+    command: Callable[[Path], list[str]]
     run: Callable[[IntegerNetwork, NDArray, Path, Path], Run]
     flags: tuple[str, ...] = ()
     measure: Callable[..., Sizes] | None = None
