@@ -153,10 +153,10 @@ def _starts(counts: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
 
 
 def _packed(weights: NDArray[np.integer], bits: int) -> NDArray[np.integer]:
-    """Weights one after another; of 4 bits plus 8 two in a byte, the first in its lower half."""
+    """Weights one after another; of 4 bits two in a byte, the first in its upper half."""
     flat = weights.ravel() if weights.size else np.zeros(1, weights.dtype)
     if bits != 4:
         return flat
     halves = np.zeros(-(-flat.size // 2) * 2, np.uint8)
-    halves[: flat.size] = flat + 8
-    return halves[::2] | halves[1::2] << 4
+    halves[: flat.size] = flat.astype(np.uint8) & 15
+    return halves[::2] << 4 | halves[1::2]
