@@ -59,7 +59,7 @@ def export_c(
     return paths
 
 
-def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str = "fast") -> Trace:
     """Export, compile for this machine, run, and return every state word.
 
     Raises:
@@ -68,7 +68,7 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     """
     check_channels(network, raster.shape)
     with tempfile.TemporaryDirectory() as folder:
-        program = compile_replay(network, Path(folder))
+        program = compile_replay(network, Path(folder), layout)
         return replay(network, raster, [str(program)], Path(folder))[0]
 
 

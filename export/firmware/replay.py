@@ -4,9 +4,8 @@ import os
 import select
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Queue
 from threading import Thread
 from typing import IO
 
@@ -51,7 +50,8 @@ def replay_blocks(
 ) -> Iterator[tuple[NDArray[np.uint8], Trace]]:
     """Run a replay program over input that comes in blocks; yield each block with its trace.
 
-    A few of them are in memory at a time. `n_steps` is that of all; otherwise as `replay`.
+    A few of them are in memory at a time, since pipes hold little: who takes the blocks slowly
+    holds up the program, and that its input. `n_steps` is that of all; otherwise as `replay`.
     """
     for name, stream in (("replay.in", "/dev/stdin"), ("replay.out", "/dev/stdout")):
         (folder / name).unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def replay_blocks(
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        given: Queue[NDArray[np.uint8] | BaseException | None] = Queue(2)
+        given: Queue[NDArray[np.uint8] | BaseException | None] = Queue()
         feeder = Thread(target=_feed, args=(blocks, n_steps, process.stdin, given), daemon=True)
         feeder.start()
         done, total = 0, n_steps * empty_trace(network, 1).n_words
@@ -89,9 +89,7 @@ def replay_blocks(
             raise ToolError(f"{command[0]} has said nothing for {_SILENCE} s") from None
         finally:
             process.kill()
-            while feeder.is_alive():  # it may wait for room
-                with suppress(Empty):
-                    given.get(timeout=0.1)
+            feeder.join()
 
 
 def _feed(
