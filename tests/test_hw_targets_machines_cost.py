@@ -82,6 +82,18 @@ def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
     ]
 
 
+def test_a_check_says_what_the_compact_layout_would_take():
+    small = replace(TARGETS["cortex_m4"], limits=Limits(1000))
+    cost = Cost(Sizes(2000, 400), Instructions(1, 1.0, 1, 9000))
+    for compact, way_out in (
+        (900, "--layout compact takes 900 B"),
+        (1500, "--layout compact takes 1500 B; with it keep 66 % of the neurons"),
+    ):
+        assert violations(NETWORK, small, cost, Sizes(compact, 400)) == [
+            f"flash: 2000 B; cortex_m4 has 1000 B. {way_out}, or name a part with more"
+        ]
+
+
 def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
     target = tools_of("cortex_m0plus")
     network = random_network(np.random.default_rng(4), hidden=(512,), sparsity=0.0)

@@ -78,9 +78,7 @@ def source(
     stored = store(network, layout)
     parts = {
         "ROWS": "\n".join(_rows(stored)).rstrip(),
-        "WEIGHTS": template(
-            f"weights_{'packed' if weight_bits(network, layout) == 4 else 'whole'}.c"
-        ).rstrip(),
+        "STORED": "\n".join(_stored(weight_bits(network, layout), layout)).rstrip(),
         "TABLES": "\n".join(_tables(network, stored)),
         "INIT": "\n".join(_init(network)),
         "ADVANCE": "\n".join(advance(network, stored, name)),
@@ -106,6 +104,13 @@ def source(
         "HAS_HEADROOM": str(int(chosen.headroom)),
     }
     return filled("network.c", parts)
+
+
+def _stored(bits: int, layout: str) -> Iterator[str]:
+    """What a weight in flash is."""
+    if layout == "compact":
+        yield template("apart.c")
+    yield template("weights_packed.c" if bits == 4 else "weights_whole.c")
 
 
 def _rows(stored: dict[str, Storage]) -> Iterator[str]:

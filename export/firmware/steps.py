@@ -52,14 +52,14 @@ def _update(
     shifts = {"in": layer.e_in, "rec": layer.e_rec}
     kinds = [kind for kind in shifts if f"w_{kind}{i}" in stored]
     lanes = [kind for kind in kinds if stored[f"w_{kind}{i}"].form == "lanes"]
-    turn = 4 if lanes else 1
+    turn, turns = (4, "i += 4u") if lanes else (1, "i++")
     yield "{"
     yield f"    {name}_words *words = state->hidden{i};"
     yield f"    {index} *fired = state->fired{i};"
     for kind in lanes:
         yield f"    uint32_t *{kind}_sums = state->sum_{kind}{i};"
         yield f"    uint32_t {kind}_excess = EXCESS * state->n_{kind}{i};"
-    yield f"    for (uint32_t i = 0; i < {n}u; i += {turn}u) {{"
+    yield f"    for (uint32_t i = 0; i < {n}u; {turns}) {{"
     for kind in lanes:
         yield f"        uint32_t {kind}_odd = {kind}_sums[1];"
         yield f"        uint32_t {kind}_even = {kind}_sums[0] - ({kind}_odd << 8u) - {kind}_excess;"
@@ -80,12 +80,12 @@ def _update(
                 value = f"{half}({kind}_{'odd' if k >= 2 else 'even'})"
             shifted = f" * (sum_t)(1 << e_{kind}{i}[{at}])" if shifts[kind].any() else ""
             terms.append(f"(sum_t){value}{shifted}")
-        yield f"        {'acc' if k else 'sum_t acc'} = {(chr(10) + ' ' * 14 + '+ ').join(terms)};"
+        yield f"        {'acc' if k else 'sum_t acc'} = {(chr(10) + ' ' * 16 + '+ ').join(terms)};"
         for kind in kinds:
             if kind not in lanes:
                 yield f"        state->sum_{kind}{i}[{at}] = 0;"
         yield f"        if (step_neuron(&words[{at}], &neurons{i}[{at}], acc))"
-        yield f"            *fired++ = ({index})({at});"
+        yield f"            *fired++ = ({index}){f'({at})' if k else at};"
     yield "    }"
     yield f"    state->n_fired{i} = (uint16_t)(fired - state->fired{i});"
     for kind in lanes:

@@ -1,14 +1,15 @@
+/* Adds the next weight to sum i if the next bit of `nonzero`, from the top, is set. */
 #define ADD_IF_SET(i) \
-    if ((int32_t)set < 0) \
-        sums[i] = (@NAME@_sum)(sums[i] + weight_at(weights, k++)); \
-    set <<= 1u
+    left <<= 1u; \
+    if ((int32_t)left < 0) \
+        sums[i] = (@NAME@_sum)(sums[i] + weight_at(weights, k++))
 
-/* The nonzero weights of a row, whose bits are set; the first is number k. */
+/* The nonzero weights of a row, number k and those that follow; their bits are set in `nonzero`. */
 APART static void add_nonzero(@NAME@_sum *sums, const uint8_t *nonzero, uint32_t n_bytes,
                               const stored *weights, uint32_t k)
 {
     for (; n_bytes != 0u; n_bytes--, sums += 8) {
-        uint32_t set = (uint32_t)*nonzero++ << 24u;
+        uint32_t left = (uint32_t)*nonzero++ << 23u;
         ADD_IF_SET(0);
         ADD_IF_SET(1);
         ADD_IF_SET(2);

@@ -7,11 +7,6 @@
 #if defined(__ARM_FEATURE_DSP)
 #include <arm_acle.h>
 #endif
-#if defined(__GNUC__) /* a function that is called from several places and too large for each */
-#define APART __attribute__((noinline))
-#else
-#define APART
-#endif
 
 /* The numeric contract. */
 #define CURRENT_IS_PREVIOUS @CURRENT_IS_PREVIOUS@
@@ -43,7 +38,7 @@ typedef struct {
     @DECAY_TYPE@ decay_mem;
 } neuron;
 
-/* @WEIGHTS@ */
+/* @STORED@ */
 
 /* @TABLES@ */
 

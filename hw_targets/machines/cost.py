@@ -105,14 +105,24 @@ def milliseconds(instructions: int, target: Target) -> float:
     return 1e3 * instructions * limits.cycles_per_instruction / limits.clock_hz
 
 
-def violations(network: IntegerNetwork, target: Target, cost: Cost) -> list[str]:
-    """Every limit of a target that a network breaks, each with the smallest change that fits."""
+def violations(
+    network: IntegerNetwork, target: Target, cost: Cost, compact: Sizes | None = None
+) -> list[str]:
+    """Every limit of a target that a network breaks, each with the smallest change that fits.
+
+    `compact` is what the layout `compact` takes, where `cost` is that of another.
+    """
     limits, found = target.limits, []
     if limits.flash is not None and cost.sizes.flash > limits.flash:
-        kept = 100 * limits.flash // cost.sizes.flash
+        smaller = cost.sizes if compact is None else compact
+        way_out = f"Keep {100 * limits.flash // smaller.flash} % of the neurons"
+        if compact is not None:
+            way_out = f"--layout compact takes {compact.flash} B" + (
+                f"; with it k{way_out[1:]}" if compact.flash > limits.flash else ""
+            )
         found.append(
-            f"flash: {cost.sizes.flash} B; {target.name} has {limits.flash} B. Keep {kept} % of"
-            " the neurons, or name a part with more"
+            f"flash: {cost.sizes.flash} B; {target.name} has {limits.flash} B. {way_out}, or name a"
+            " part with more"
         )
     if limits.ram is not None and cost.sizes.ram > limits.ram:
         kept = 100 * limits.ram // cost.sizes.ram

@@ -98,7 +98,11 @@ def _check(network: IntegerNetwork, target: Target, layout: str) -> dict[str, An
             "energy_nj": counted.nanojoules,
             "energy_table": target.energy,
         }
-    return found | {"violations": violations(network, target, cost)}
+    compact = None
+    if layout == "fast" and target.limits.flash and cost.sizes.flash > target.limits.flash:
+        with tempfile.TemporaryDirectory() as folder:
+            compact = target.measure(network, Path(folder), "compact")
+    return found | {"violations": violations(network, target, cost, compact)}
 
 
 def build_file(path: Path, name: str, folder: Path, layout: str = "fast") -> list[Path]:
