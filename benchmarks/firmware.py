@@ -47,7 +47,7 @@ def main() -> None:
         print(json.dumps(result, indent=2))
         return
     print(
-        "| layout | target | mean | max | worst case | flash | RAM |\n|---|---|---|---|---|---|---|"
+        "| layout | target | mean | of bitmaps | max | worst case | flash | RAM |\n|---|---|---|---|---|---|---|---|"
     )
     for layout, found in costs.items():
         for name, cost in found.items():
@@ -64,6 +64,7 @@ def _instructions(costs: dict[str, Cost]) -> dict[str, dict[str, float]]:
             raise SystemExit(f"{name}: the emulated machine cannot hold the network")
         found[name] = {
             "mean": round(counted.mean, 1),
+            "mean_bitmap": round(counted.mean_bitmap, 1),
             "max": counted.maximum,
             "worst_case": counted.worst_case,
         }

@@ -72,7 +72,7 @@ def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
 
 def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
     small = replace(TARGETS["cortex_m4"], limits=Limits(1000, 100, 1e6, 1.5))
-    found = violations(NETWORK, small, Cost(Sizes(2000, 400), Instructions(1, 1.0, 1, 9000)))
+    found = violations(NETWORK, small, Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000)))
     assert found == [
         "flash: 2000 B; cortex_m4 has 1000 B. Keep 50 % of the neurons, or name a part with more",
         "RAM: 400 B of state; cortex_m4 has 100 B. Keep 25 % of the neurons, or name a part with"
@@ -84,7 +84,7 @@ def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
 
 def test_a_check_says_what_the_compact_layout_would_take():
     small = replace(TARGETS["cortex_m4"], limits=Limits(1000))
-    cost = Cost(Sizes(2000, 400), Instructions(1, 1.0, 1, 9000))
+    cost = Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000))
     for compact, way_out in (
         (900, "--layout compact takes 900 B"),
         (1500, "--layout compact takes 1500 B; with it keep 66 % of the neurons"),

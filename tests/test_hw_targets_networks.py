@@ -1,6 +1,8 @@
 """Every kind of network on every target, in both layouts: the words are those of the reference."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hw_targets import targets
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
 from sim import reference
+from sim.artifact import save_network
 from sim.conformance import cases
 from sim.contract import PAPER
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
@@ -118,3 +121,24 @@ def test_a_network_of_1024_neurons_runs_where_its_weights_find_room(big, name, t
     expected = check_words(TARGETS[name], network, raster, "fast", tmp_path)
     activity = expected.variables["hidden0.spk"][8:].mean()
     assert 0.01 < activity < 0.06
+
+
+@pytest.mark.slow
+def test_a_check_says_for_which_parts_1024_neurons_fit(big, run, monkeypatch):
+    """One part whose machine cannot even hold them, and one that lacks flash and time."""
+    parts = {name: TARGETS[name] for name in ("cortex_m0plus", "cortex_m33")}
+    for target in parts.values():
+        for program, package in target.tools.items():
+            need(program, package)
+    monkeypatch.setattr("rsnnctl.steps.hardware.targets", lambda: parts)
+    save_network(big[0], Path("big.int.h5"))
+    done = run("check", "big.int.h5", "--json")
+    assert done.code == 1
+    small, large = json.loads(done.out)
+    assert not small["fits"]
+    assert small["flash"] > 1024 * (1024 + 192)
+    assert [line.split(":")[0] for line in small["violations"]] == ["flash", "RAM", "time"]
+    assert small["instructions_mean"] is None
+    assert "1048576 B. --layout compact takes" in large["violations"][0]
+    assert large["violations"][1].startswith(f"time: {large['instructions_worst_case']} instr")
+    assert large["instructions_worst_case"] > 1024 * (1024 + 192) * 4

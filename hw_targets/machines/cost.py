@@ -18,10 +18,14 @@ _PJ_PER_INSTRUCTION = 10.1  # a 32-bit fetch from 32 kB of SRAM and an addition
 
 @dataclass(frozen=True)
 class Instructions:
-    """Instructions of a step over some input, and a bound that no step exceeds."""
+    """Instructions of a step over some input, and a bound that no step exceeds.
+
+    All but `mean_bitmap` and the bound are of steps that are given events.
+    """
 
     minimum: int
     mean: float
+    mean_bitmap: float
     maximum: int
     worst_case: int
 
@@ -44,8 +48,8 @@ def count_cost(
 ) -> Cost:
     """Build and run a network on a target that counts, over a raster and at its worst.
 
-    Only the first half of a replay is given as events; the raster is thus run twice and counted
-    once, so that the figures are those of `_step`.
+    The raster is run twice, because the first half of a replay is given as events and the second
+    as bitmaps.
 
     Raises:
         RangeError: the target counts nothing, or there is no such layout.
@@ -62,10 +66,11 @@ def count_cost(
             return Cost(sizes, None)
         counted = target.run(network, np.vstack([raster, raster]), program, folder).instructions
         assert counted is not None
-        counted = counted[: len(raster)]
+        counted, bitmaps = counted[: len(raster)], counted[len(raster) :]
         worst = worst_case(network, target, folder, layout)
     least, most = int(counted.min()), int(counted.max())
-    return Cost(sizes, Instructions(least, float(counted.mean()), most, worst))
+    means = float(counted.mean()), float(bitmaps.mean())
+    return Cost(sizes, Instructions(least, *means, most, worst))
 
 
 def worst_case(network: IntegerNetwork, target: Target, folder: Path, layout: str = "fast") -> int:

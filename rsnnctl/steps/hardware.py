@@ -92,6 +92,7 @@ def _check(network: IntegerNetwork, target: Target, layout: str) -> dict[str, An
         found |= {
             "instructions_min": counted.minimum,
             "instructions_mean": counted.mean,
+            "instructions_mean_bitmap": counted.mean_bitmap,
             "instructions_max": counted.maximum,
             "instructions_worst_case": counted.worst_case,
             "worst_case_ms": milliseconds(counted.worst_case, target),
