@@ -46,9 +46,8 @@ def main() -> None:
         }
         print(json.dumps(result, indent=2))
         return
-    print(
-        "| layout | target | mean | of bitmaps | max | worst case | flash | RAM |\n|---|---|---|---|---|---|---|---|"
-    )
+    columns = ("layout", "target", "mean", "of bitmaps", "max", "worst case", "flash", "RAM")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for layout, found in costs.items():
         for name, cost in found.items():
             words = (layout, name, *counts[layout][name].values())
