@@ -7,7 +7,7 @@ import pytest
 from networks import random_network, random_raster
 from tools import need
 
-from export.c import FLAGS, compile_replay, export_c
+from export.c import FLAGS, compile_replay, export_c, run_backend
 from export.firmware.replay import replay
 from export.firmware.storage import LAYOUTS, store, sum_bits, weight_bits
 from rsnnctl.errors import RangeError
@@ -59,6 +59,27 @@ def test_a_matrix_is_never_larger_than_in_the_fast_layout():
             assert storage.size <= fast[name].size, (name, zeros)
     half = store(network_of(4, 0.0), "compact")["w_rec0"]
     assert half.size == 70 * 70 / 2
+
+
+@pytest.mark.parametrize(("zeros", "table"), [(0.0, ""), (0.5, "_nonzero"), (0.97, "_gap")])
+def test_a_fault_in_a_table_shows_where_the_reference_would_differ(zeros, table, monkeypatch):
+    """One bit of the recurrent weights, of the bits that say which are there, or of the gaps."""
+    network = network_of(8, zeros, hidden=(70,))
+    raster = random_raster(np.random.default_rng(0), 60, network.n_inputs)
+    expected = reference.run(network, raster)
+    sender = int(np.flatnonzero(expected.variables["hidden0.spk"].any(0))[0])
+    stored = store(network, "compact")
+    wrong = stored["w_rec0"].tables[table].copy()
+    ends = stored["w_rec0"].tables.get("_start", np.arange(71) * 70)
+    wrong[(sender, 0) if table == "_nonzero" else int(ends[sender])] ^= 1
+    tables = {**stored["w_rec0"].tables, table: wrong}
+    stored["w_rec0"] = replace(stored["w_rec0"], tables=tables)
+    monkeypatch.setattr("export.firmware.source.store", lambda network, layout: stored)
+    need("cc", "gcc")
+    found = first_difference(expected, run_backend(network, raster, "compact"))
+    assert found is not None
+    assert (found.layer, found.variable) == ("hidden0", "syn")
+    assert expected.variables["hidden0.spk"][found.step - 1, sender]
 
 
 def test_gaps_longer_than_a_byte_are_halved_by_a_zero(tmp_path):
