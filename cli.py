@@ -8,7 +8,13 @@ import click
 
 from rsnnctl import __version__
 from rsnnctl.commands import hardware, interchange, recordings
-from rsnnctl.commands.options import FILE, json_option, output_option, session_option
+from rsnnctl.commands.options import (
+    FILE,
+    json_option,
+    layout_option,
+    output_option,
+    session_option,
+)
 from rsnnctl.errors import RsnnError
 
 
@@ -236,6 +242,10 @@ def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool,
     "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
 )
 @click.option("--target", help="A target, instead of the backends of this machine.")
+@layout_option
+@click.option(
+    "--session", type=FILE, help="On a target: all of a session or raster, block by block."
+)
 @json_option
 def verify(
     network: Path | None,
@@ -243,6 +253,8 @@ def verify(
     steps: int,
     kit: Path | None,
     target: str | None,
+    layout: str,
+    session: Path | None,
     as_json: bool,
 ) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
@@ -260,12 +272,18 @@ def verify(
 
     path = network or runs.default_file(runs.NETWORK)
     stream = source or runs.session_of(path)
-    if target is None:
+    if session is not None:
+        from rsnnctl.steps.replay import verify_session
+
+        if target is None or source is not None:
+            raise click.UsageError("--session is for a --target, and takes the place of --input")
+        report = verify_session(path, target, session, layout)
+    elif target is None:
         report = verify_file(path, stream, steps)
     else:
         from rsnnctl.steps.hardware import verify_target
 
-        report = verify_target(path, target, stream, steps)
+        report = verify_target(path, target, stream, steps, layout)
     if as_json:
         show.print_json(report.as_dict())
     else:

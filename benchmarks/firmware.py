@@ -1,4 +1,4 @@
-"""Instructions a step, flash and RAM of a network on microcontrollers, counted in QEMU.
+"""Instructions a step, flash and RAM of a network on microcontrollers, in both layouts, in QEMU.
 
 Run `python benchmarks/firmware.py --weights indy01-tinyRSNN-1.pth --json`.
 """
@@ -7,10 +7,11 @@ import argparse
 import json
 from pathlib import Path
 
+from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.machines.cost import count_cost
+from hw_targets.machines.cost import Cost, count_cost
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 
@@ -26,27 +27,47 @@ def main() -> None:
     options = parser.parse_args()
     network = quantize(import_published(options.weights), Precision(bits=options.bits))
     raster = random_raster(_STEPS, network.n_inputs, dt=network.dt)
-    instructions, flash, ram = {}, {}, {}
-    for name, target in targets().items():
-        if target.measure is None:
-            continue
-        cost = count_cost(network, target, raster)
-        instructions[name] = {
-            "mean": round(cost.mean, 1),
-            "max": cost.maximum,
-            "worst_case": cost.worst_case,
+    costs = {
+        layout: {
+            name: count_cost(network, target, raster, layout)
+            for name, target in targets().items()
+            if target.measure is not None
         }
-        flash[name], ram[name] = cost.sizes.flash, cost.sizes.ram
-    result = {
-        "instructions": instructions,
-        "flash": {"fast": max(flash.values()), "compact": None},  # no compact layout yet
-        "ram": max(ram.values()),
+        for layout in LAYOUTS
     }
+    counts = {layout: _instructions(found) for layout, found in costs.items()}
     if options.json:
+        sizes = {layout: [cost.sizes for cost in found.values()] for layout, found in costs.items()}
+        result = {
+            "instructions": counts["fast"],
+            "instructions_compact": counts["compact"],
+            "flash": {layout: max(size.flash for size in found) for layout, found in sizes.items()},
+            "ram": max(size.ram for found in sizes.values() for size in found),
+        }
         print(json.dumps(result, indent=2))
         return
-    for name, counts in instructions.items():
-        print(f"{name}: {counts}, flash {flash[name]} B, RAM {ram[name]} B")
+    columns = ("layout", "target", "mean", "of bitmaps", "max", "worst case", "flash", "RAM")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for layout, found in costs.items():
+        for name, cost in found.items():
+            words = (layout, name, *counts[layout][name].values())
+            sizes_of = (f"{cost.sizes.flash} B", f"{cost.sizes.ram} B")
+            print(f"| {' | '.join(map(str, (*words, *sizes_of)))} |")
+
+
+def _instructions(costs: dict[str, Cost]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for name, cost in costs.items():
+        counted = cost.instructions
+        if counted is None:
+            raise SystemExit(f"{name}: the emulated machine cannot hold the network")
+        found[name] = {
+            "mean": round(counted.mean, 1),
+            "mean_bitmap": round(counted.mean_bitmap, 1),
+            "max": counted.maximum,
+            "worst_case": counted.worst_case,
+        }
+    return found
 
 
 if __name__ == "__main__":

@@ -15,39 +15,51 @@ from shutil import which
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from export.firmware.source import header, replay_source, source
+from export.firmware.storage import check_layout
 from rsnnctl.errors import RangeError, ToolError
 from rsnnctl.files import write_text
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
-from sim.trace import Trace, empty_trace
+from sim.trace import Trace
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
-_TIME_LIMIT = 120  # s
 
 
-def export_c(network: IntegerNetwork, folder: Path, name: str = "rsnn") -> list[Path]:
+def export_c(
+    network: IntegerNetwork,
+    folder: Path,
+    name: str = "rsnn",
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+) -> list[Path]:
     """Write `<name>.h` and `<name>.c`, atomically; the same network gives the same bytes.
 
     Args:
         network: the network.
         folder: is made where it is missing.
         name: prefix of every public name; a C identifier.
+        layout: of the weights: `fast`, or `compact`, which stores few zeros.
+        arithmetic: None is the narrowest that worst cases of the network allow.
 
     Raises:
-        RangeError: `name` is no C identifier.
+        RangeError: `name` is no C identifier, or there is no such layout.
         FileError: a file cannot be written.
     """
     if not (name.isidentifier() and name.isascii()):
         raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
+    check_layout(layout)
+    texts = {"h": header(network, name, layout), "c": source(network, name, layout, arithmetic)}
     paths = []
-    for suffix, text in (("h", header(network, name)), ("c", source(network, name))):
+    for suffix, text in texts.items():
         paths.append(Path(folder) / f"{name}.{suffix}")
         write_text(paths[-1], text)
     return paths
 
 
-def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str = "fast") -> Trace:
     """Export, compile for this machine, run, and return every state word.
 
     Raises:
@@ -56,7 +68,7 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     """
     check_channels(network, raster.shape)
     with tempfile.TemporaryDirectory() as folder:
-        program = compile_replay(network, Path(folder))
+        program = compile_replay(network, Path(folder), layout)
         return replay(network, raster, [str(program)], Path(folder))[0]
 
 
@@ -64,9 +76,20 @@ BACKENDS = {"c": run_backend}
 
 
 def compile_replay(
-    network: IntegerNetwork, folder: Path, flags: Sequence[str] = FLAGS, compiler: str = "cc"
+    network: IntegerNetwork,
+    folder: Path,
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+    *,
+    flags: Sequence[str] = FLAGS,
+    compiler: str = "cc",
 ) -> Path:
     """Compile the exported sources with a program that replays a raster; return the program.
+
+    Args:
+        network, folder, layout, arithmetic: as `export_c`.
+        flags: of the compiler.
+        compiler: its command.
 
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
@@ -74,7 +97,8 @@ def compile_replay(
     found = which(compiler)
     if found is None:
         raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
-    sources = [str(path) for path in export_c(network, folder) if path.suffix == ".c"]
+    written = export_c(network, folder, "rsnn", layout, arithmetic)
+    sources = [str(path) for path in written if path.suffix == ".c"]
     main = folder / "replay.c"
     write_text(main, replay_source(network, "rsnn"))
     program = folder / "replay"
@@ -87,45 +111,3 @@ def compile_replay(
     if done.returncode:
         raise ToolError(f"{compiler} refuses the exported C: {done.stderr.strip().splitlines()[0]}")
     return program
-
-
-def replay(
-    network: IntegerNetwork, raster: NDArray[np.uint8], command: Sequence[str], folder: Path
-) -> tuple[Trace, NDArray[np.uint32]]:
-    """Run a replay program over a raster; files carry both ways.
-
-    Args:
-        network: whose sources the program has been compiled from.
-        raster: (n_steps, n_inputs); its first half is given as events, the rest as bitmaps.
-        command: that runs the program.
-        folder: where it runs.
-
-    Returns:
-        The trace, and what the program's counter says of each step, (n_steps,).
-
-    Raises:
-        ToolError: the program stops early or takes longer than two minutes.
-    """
-    steps = np.array([len(raster) // 2, len(raster)], "<u4")
-    (folder / "replay.out").unlink(missing_ok=True)
-    (folder / "replay.in").write_bytes(steps.tobytes() + raster.tobytes())
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, check=False, timeout=_TIME_LIMIT
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{command[0]} has not ended after {_TIME_LIMIT} s") from error
-    output = folder / "replay.out"
-    words = np.fromfile(output, "<i4") if output.exists() else np.zeros(0, "<i4")
-    trace = empty_trace(network, len(raster))
-    if done.returncode or words.size != trace.n_words:
-        raise ToolError(
-            f"{command[0]} ended with status {done.returncode} after {words.size} of"
-            f" {trace.n_words} words"
-        )
-    words = words.reshape(len(raster), -1)
-    start = 0
-    for array in trace.variables.values():
-        array[:] = words[:, start : start + array.shape[1]]
-        start += array.shape[1]
-    return trace, np.fromfile(folder / "replay.count", "<u4")

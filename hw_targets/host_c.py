@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import compile_replay, replay
+from export.c import compile_replay
+from export.firmware.replay import replay
 from hw_targets.machines.target import Limits, Run, Target
 from sim.network import IntegerNetwork
 
 
+def _command(program: Path) -> list[str]:
+    return [str(program)]
+
+
 def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
-    return Run(replay(network, raster, [str(program)], folder)[0], None)
+    return Run(replay(network, raster, _command(program), folder)[0], None)
 
 
 TARGET = Target(
@@ -23,5 +28,6 @@ TARGET = Target(
     tools={"cc": "gcc"},
     energy="none",
     build=compile_replay,
+    command=_command,
     run=_run,
 )

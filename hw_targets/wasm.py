@@ -7,7 +7,9 @@ from shutil import which
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay, replay
+from export.c import FLAGS, compile_replay
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from hw_targets.machines.target import Limits, Run, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
@@ -27,16 +29,24 @@ _FLAGS = (
 _TOOLS = {"clang": "clang", "wasm-ld": "lld", "node": "nodejs"}
 
 
-def _build(network: IntegerNetwork, folder: Path) -> Path:
+def _build(
+    network: IntegerNetwork,
+    folder: Path,
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+) -> Path:
     _need("clang")
     _need("wasm-ld")
-    return compile_replay(network, folder, _FLAGS, "clang")
+    return compile_replay(network, folder, layout, arithmetic, flags=_FLAGS, compiler="clang")
+
+
+def _command(program: Path) -> list[str]:
+    _need("node")
+    return ["node", str(_HOST / "run.mjs"), str(program)]
 
 
 def _run(network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path) -> Run:
-    _need("node")
-    command = ["node", str(_HOST / "run.mjs"), str(program)]
-    return Run(replay(network, raster, command, folder)[0], None)
+    return Run(replay(network, raster, _command(program), folder)[0], None)
 
 
 def _need(program: str) -> None:
@@ -53,5 +63,6 @@ TARGET = Target(
     tools=_TOOLS,
     energy="none",
     build=_build,
+    command=_command,
     run=_run,
 )

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network, random_raster
 from tools import need
 
 from export import c as module
-from export.c import FLAGS, compile_replay, export_c, replay, run_backend
+from export.c import FLAGS, compile_replay, export_c, run_backend
 from export.firmware.arithmetic import fits_in_words, has_headroom, never_overflows
+from export.firmware.replay import replay
+from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
@@ -37,8 +40,9 @@ def network():
     return random_network(np.random.default_rng(1), hidden=(5, 4), n_heads=2)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("contract", covering_contracts(), ids=lambda c: f"{c.reset}-{c.rounding}")
-def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract, tmp_path):
+def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract, layout, tmp_path):
     """Under both sanitizers, with words that overflow and with the widest there are."""
     rng = np.random.default_rng(3)
     raster = random_raster(rng, 80, 12)
@@ -47,16 +51,17 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract,
         expected = reference.run(network, raster)
         assert any(expected.variables[f"hidden{i}.spk"].any() for i in range(2))
         folder = tmp_path / str(i)
-        program = compile_replay(network, folder, SANITIZED)
+        program = compile_replay(network, folder, layout, flags=SANITIZED)
         found, _ = replay(network, raster, [str(program)], folder)
         assert first_difference(expected, found) is None
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(networks(covering_contracts()))
-def test_networks_of_all_shapes_and_widths_agree(network):
+@given(networks(covering_contracts()), st.sampled_from(LAYOUTS))
+def test_networks_of_all_shapes_and_widths_agree(network, layout):
     raster = random_raster(np.random.default_rng(0), 40, network.n_inputs)
-    assert first_difference(reference.run(network, raster), run_backend(network, raster)) is None
+    found = run_backend(network, raster, layout)
+    assert first_difference(reference.run(network, raster), found) is None
 
 
 def test_many_inputs_and_neurons_have_sums_of_their_own_words():
@@ -69,15 +74,15 @@ def test_many_inputs_and_neurons_have_sums_of_their_own_words():
 
 
 def test_sums_of_16_bits_hold_the_most_rows_that_go_there(tmp_path):
-    """257 rows of the largest weights at once: 257 * 255 is just below 2^16."""
+    """256 rows of the lowest weight at once make just -2^15."""
     rng = np.random.default_rng(7)
-    network = random_network(rng, n_inputs=257, hidden=(6,), recurrent=False)
+    network = random_network(rng, n_inputs=256, hidden=(6,), recurrent=False)
     layer, readout = network.layers
     for weight in (127, -128):
-        full = replace(layer, w_in=np.full((6, 257), weight), threshold=layer.threshold * 0 + 9999)
+        full = replace(layer, w_in=np.full((6, 256), weight), threshold=layer.threshold * 0 + 9999)
         network = replace(network, layers=(full, readout))
         assert "uint32_t sum_in0" in export_c(network, tmp_path)[0].read_text()
-        raster = np.ones((20, 257), np.uint8)
+        raster = np.ones((20, 256), np.uint8)
         assert (
             first_difference(reference.run(network, raster), run_backend(network, raster)) is None
         )
@@ -89,8 +94,10 @@ def test_published_networks_agree(published, bits):
     for path in published:
         network = quantize(import_published(path), Precision(bits=bits))
         raster = independent_spikes(2000, network.n_inputs, dt=network.dt)
-        found = run_backend(network, raster)
-        assert first_difference(reference.run(network, raster), found) is None, path
+        expected = reference.run(network, raster)
+        for layout in LAYOUTS:
+            found = run_backend(network, raster, layout)
+            assert first_difference(expected, found) is None, path
 
 
 def test_arithmetic_is_as_narrow_as_worst_cases_allow():
@@ -112,9 +119,10 @@ def test_arithmetic_is_as_narrow_as_worst_cases_allow():
     assert not fits_in_words(large)
 
 
-def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, tmp_path):
-    first = [path.read_bytes() for path in export_c(network, tmp_path / "a", "decoder")]
-    again = [path.read_bytes() for path in export_c(network, tmp_path / "b", "decoder")]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, layout, tmp_path):
+    first = [path.read_bytes() for path in export_c(network, tmp_path / "a", "decoder", layout)]
+    again = [path.read_bytes() for path in export_c(network, tmp_path / "b", "decoder", layout)]
     assert first == again
     for text in first:
         assert network.digest().encode() in text
@@ -142,9 +150,16 @@ def test_several_decoders_run_side_by_side(network, tmp_path):
     assert subprocess.run([str(program)], check=False).returncode == 0
 
 
-def test_a_static_analyser_finds_nothing(network, tmp_path):
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.95])
+def test_a_static_analyser_finds_nothing(layout, bits, sparsity, tmp_path):
     need("cppcheck", "cppcheck")
-    path = export_c(network, tmp_path)[1]
+    contract = replace(PAPER, weight_bits=bits)
+    network = random_network(
+        np.random.default_rng(1), contract, hidden=(40, 9), n_heads=2, sparsity=sparsity
+    )
+    path = export_c(network, tmp_path, layout=layout)[1]
     checks = "--enable=warning,style,performance,portability"
     done = subprocess.run(
         ["cppcheck", checks, "--std=c99", "--error-exitcode=1", "--quiet", str(path)],
@@ -156,8 +171,8 @@ def test_a_static_analyser_finds_nothing(network, tmp_path):
 
 
 def changed(old: str, new: str):
-    def fault(network, name, right=module.source):
-        text = right(network, name)
+    def fault(*arguments, right=module.source):
+        text = right(*arguments)
         assert old in text
         return text.replace(old, new)
 
@@ -201,6 +216,6 @@ def test_what_cannot_be_written_or_compiled_is_said_in_one_line(network, tmp_pat
     with pytest.raises(ToolError, match=r"there is no C compiler `nocc`: install Debian's gcc"):
         compile_replay(network, tmp_path, compiler="nocc")
     with pytest.raises(ToolError, match="cc refuses the exported C: "):
-        compile_replay(network, tmp_path, ("-Wnonsense", "-Werror", "-fnonsense"))
+        compile_replay(network, tmp_path, flags=("-Wnonsense", "-Werror", "-fnonsense"))
     with pytest.raises(ToolError, match="false ended with status 1 after 0 of "):
         replay(network, np.zeros((3, 12), np.uint8), ["false"], tmp_path)

@@ -1,5 +1,7 @@
 """Which arithmetic C may use for a network, decided by worst cases of its weights."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sim.bounds import state_bounds
@@ -7,6 +9,27 @@ from sim.network import CubaLIF, IntegerNetwork
 from sim.reference import bias_of
 
 _WORD = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What the C may leave out.
+
+    Attributes:
+        syn_fits, mem_fits: no synaptic current, or membrane, overflows.
+        headroom: see `has_headroom`.
+        words: see `fits_in_words`.
+    """
+
+    syn_fits: bool
+    mem_fits: bool
+    headroom: bool
+    words: bool
+
+
+def arithmetic_of(network: IntegerNetwork) -> Arithmetic:
+    """The narrowest arithmetic that worst cases of a network allow."""
+    return Arithmetic(*never_overflows(network), has_headroom(network), fits_in_words(network))
 
 
 def never_overflows(network: IntegerNetwork) -> tuple[bool, bool]:

@@ -1,16 +1,18 @@
-/* Runs the golden vectors; returns 0 if the decoder ends with the words it was verified for. */
+/* Runs the golden vectors; returns 0 if the decoder gives the words it was verified for, in every
+ * step. */
 #include "rsnn.h"
 #include "selftest.h"
 
 int main(void)
 {
     static rsnn_state state;
-    int32_t out[rsnn_N_ROWS] = {0};
+    int32_t out[rsnn_N_ROWS];
     rsnn_init(&state);
-    for (uint32_t t = 0; t < SELFTEST_STEPS; t++)
+    for (uint32_t t = 0; t < SELFTEST_STEPS; t++) {
         rsnn_step_bitmap(&state, selftest_input[t], out);
-    for (uint32_t k = 0; k < rsnn_N_ROWS; k++)
-        if (out[k] != selftest_last[k])
-            return 1;
+        for (uint32_t k = 0; k < rsnn_N_ROWS; k++)
+            if (out[k] != selftest_output[t][k])
+                return 1;
+    }
     return 0;
 }

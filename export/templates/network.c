@@ -18,6 +18,7 @@
 #define RESET_TO_ZERO @RESET_TO_ZERO@
 #define RESET_DROPS_INPUT @RESET_DROPS_INPUT@
 #define RESET_DELAY @RESET_DELAY@ /* a spike resets in the step after its own */
+#define RESETS_ARE_SPIKES (FIRES_ON == PREVIOUS_MEMBRANE || !RESET_DELAY)
 #define DELAY_STEPS @DELAY_STEPS@ /* from a spike to the layer above */
 #define ROUND_TO_ZERO @ROUND_TO_ZERO@
 #define HAS_BIAS @HAS_BIAS@ /* what a neuron adds to its current in each step */
@@ -41,9 +42,9 @@ typedef struct {
 #endif
     @DECAY_TYPE@ decay_syn;
     @DECAY_TYPE@ decay_mem;
-    uint8_t e_in; /* left shifts of what arrives from below and through the recurrence */
-    uint8_t e_rec;
 } neuron;
+
+/* @STORED@ */
 
 /* @TABLES@ */
 
@@ -51,11 +52,12 @@ typedef struct {
 #if defined(__ARM_ARCH_6M__) /* no product of 64 bits: those of the word's halves fit in 32 */
 static inline int32_t decayed(int32_t word, uint32_t decay)
 {
-    uint32_t low = ((uint32_t)word & 0xffffu) * decay;
+    int32_t sign = word < 0 ? -1 : 0;
+    uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
+    if (word >> (31u - DECAY_FRAC) == sign) /* and so does that of a small word */
+        return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
+    uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
-#if ROUND_TO_ZERO
-    low += word < 0 ? (1u << DECAY_FRAC) - 1u : 0u;
-#endif
     return high * (1 << (16u - DECAY_FRAC)) + (int32_t)(low >> DECAY_FRAC);
 }
 #elif @HAS_HEADROOM@ /* words have two bits to spare: the result is the upper half of a product */
@@ -92,32 +94,7 @@ static inline int32_t fitted(int64_t sum, uint32_t bits, int rule)
 #define fitted(sum, bits, rule) ((int32_t)(sum))
 #endif
 
-#if @HAS_LANES@
-/* Four sums of 16 bits lie in two words: the second has those of bytes 1 and 3, the first all bytes,
- * from which the second's are taken off when it is read. Weights are stored plus 128, so that no sum
- * is negative; 128 for each row that was added is taken off again, too. */
-static void add_lanes(uint32_t *sums, const uint32_t *row, uint32_t n_words)
-{
-    const uint32_t *end = row + n_words;
-    do {
-        uint32_t weights = *row++;
-        sums[0] += weights;
-#if defined(__ARM_FEATURE_DSP)
-        sums[1] = __uxtab16(sums[1], weights >> 8u | weights << 24u);
-#else
-        sums[1] += (weights >> 8u) & 0x00ff00ffu;
-#endif
-        sums += 2;
-    } while (row != end);
-}
-#endif
-
-/* Sums of their own words, for wide weights and many of them. */
-static inline void add_plain(int32_t *sums, const @WEIGHT_TYPE@ *row, uint32_t n)
-{
-    for (; n != 0u; n--)
-        *sums++ += *row++;
-}
+/* @ROWS@ */
 
 static inline int32_t integrated(int32_t kept, int32_t drive)
 {
@@ -166,8 +143,12 @@ static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, 
     int32_t tested = was_over ? cleared(kept, drive, threshold) : integrated(kept, drive);
     uint32_t fires = is_over(tested, threshold), resets = RESET_DELAY ? was_over : fires;
 #endif
-    words->mem = resets ? cleared(kept, drive, threshold) : integrated(kept, drive);
-    return fires;
+    if (resets) {
+        words->mem = cleared(kept, drive, threshold);
+        return RESETS_ARE_SPIKES ? 1u : fires;
+    }
+    words->mem = integrated(kept, drive);
+    return RESETS_ARE_SPIKES ? 0u : fires;
 }
 
 /* A readout row's step. */
@@ -194,39 +175,29 @@ static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 /* @ADVANCE@ */
 }
 
-static inline void deliver_events(@NAME@_state *state, const uint16_t *events, uint16_t n_events)
-{
-    for (uint32_t k = 0; k < n_events; k++)
-        deliver_input(state, events[k]);
-}
-
-static inline void deliver_bitmap(@NAME@_state *state, const uint8_t *bitmap)
-{
-    for (uint32_t byte = 0; byte < (@NAME@_N_INPUTS + 7u) / 8u; byte++)
-        for (uint32_t left = bitmap[byte], bit = 0; left != 0u; left >>= 1u, bit++)
-            if (left & 1u)
-                deliver_input(state, 8u * byte + bit);
-}
-
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS])
 {
+#if DELAY_STEPS != 0
+    advance(state, out);
+#endif
+    for (uint32_t k = 0; k < n_events; k++)
+        deliver_input(state, events[k]);
 #if DELAY_STEPS == 0
-    deliver_events(state, events, n_events);
     advance(state, out);
-#else
-    advance(state, out);
-    deliver_events(state, events, n_events);
 #endif
 }
 
 void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS])
 {
+#if DELAY_STEPS != 0
+    advance(state, out);
+#endif
+    for (uint32_t byte = 0; byte < (@NAME@_N_INPUTS + 7u) / 8u; byte++)
+        for (uint32_t left = bitmap[byte], bit = 0; left != 0u; left >>= 1u, bit++)
+            if (left & 1u)
+                deliver_input(state, 8u * byte + bit);
 #if DELAY_STEPS == 0
-    deliver_bitmap(state, bitmap);
     advance(state, out);
-#else
-    advance(state, out);
-    deliver_bitmap(state, bitmap);
 #endif
 }

@@ -18,6 +18,9 @@ typedef struct {
     int32_t mem;
 } @NAME@_words;
 
+/* What the weights of a step's spikes add up to. */
+typedef int@SUM_BITS@_t @NAME@_sum;
+
 /* `sum_*` hold what is under way to a layer; their encoding is that of the source file. */
 typedef struct {
 @STATE@

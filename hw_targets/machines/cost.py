@@ -7,24 +7,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware.arithmetic import arithmetic_of
 from hw_targets.machines.target import Sizes, Target
-from rsnnctl.errors import RangeError
-from sim import reference
-from sim.network import CubaLIF, IntegerNetwork
+from rsnnctl.errors import RangeError, ToolError
+from sim.network import IntegerNetwork
 
 _BURST_STEPS = 12
 _PJ_PER_INSTRUCTION = 10.1  # a 32-bit fetch from 32 kB of SRAM and an addition
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Instructions a step over some steps, in the worst step found, and bytes of the decoder."""
+class Instructions:
+    """Instructions of a step over some input, and a bound that no step exceeds.
+
+    All but `mean_bitmap` and the bound are of steps that are given events.
+    """
 
     minimum: int
     mean: float
+    mean_bitmap: float
     maximum: int
     worst_case: int
-    sizes: Sizes
 
     @property
     def nanojoules(self) -> float:
@@ -32,62 +35,99 @@ class Cost:
         return self.mean * _PJ_PER_INSTRUCTION * 1e-3
 
 
-def count_cost(network: IntegerNetwork, target: Target, raster: NDArray[np.uint8]) -> Cost:
-    """Build and run a network on a target that counts, over a raster and in a burst.
+@dataclass(frozen=True)
+class Cost:
+    """Bytes of the decoder, and its instructions; None where no machine here can hold it."""
 
-    Only the first half of a replay is given as events; the raster is thus run twice and counted
-    once, so that the figures are those of `_step`.
+    sizes: Sizes
+    instructions: Instructions | None
+
+
+def count_cost(
+    network: IntegerNetwork, target: Target, raster: NDArray[np.uint8], layout: str = "fast"
+) -> Cost:
+    """Build and run a network on a target that counts, over a raster and at its worst.
+
+    The raster is run twice, because the first half of a replay is given as events and the second
+    as bitmaps.
 
     Raises:
-        RangeError: the target counts nothing.
+        RangeError: the target counts nothing, or there is no such layout.
         ToolError: a program is missing.
     """
     if target.measure is None:
         raise RangeError(f"target {target.name} counts no instructions; name a microcontroller")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        program = target.build(network, folder)
+        sizes = target.measure(network, folder, layout)
+        try:
+            program = target.build(network, folder, layout)
+        except ToolError:  # what has just been compiled cannot be linked: it is too large
+            return Cost(sizes, None)
         counted = target.run(network, np.vstack([raster, raster]), program, folder).instructions
         assert counted is not None
-        counted = counted[: len(raster)]
-        worst = worst_case(network, target, folder / "burst")
-        sizes = target.measure(network, folder)
+        counted, bitmaps = counted[: len(raster)], counted[len(raster) :]
+        worst = worst_case(network, target, folder, layout)
     least, most = int(counted.min()), int(counted.max())
-    return Cost(least, float(counted.mean()), most, max(most, worst), sizes)
+    means = float(counted.mean()), float(bitmaps.mean())
+    return Cost(sizes, Instructions(least, *means, most, worst))
 
 
-def worst_case(network: IntegerNetwork, target: Target, folder: Path) -> int:
-    """Most instructions of a step in which every input and every neuron fires.
+def worst_case(network: IntegerNetwork, target: Target, folder: Path, layout: str = "fast") -> int:
+    """A bound on the instructions of a step, whatever comes in and whatever fires.
 
-    Weights and widths stay; thresholds go to the least value, so that all neurons fire as often as
-    the contract lets them. Raises AssertionError if not all of them fired together.
+    A step adds a row of weights for each spike and updates each neuron on one of two paths, that of
+    a neuron that fires or that of one that does not. The bound is the cost of a step in which every
+    input and every neuron fires, plus that of one in which none does: every row, and both paths of
+    every neuron. The few instructions by which a path may vary, where a word saturates or a product
+    is wide, are far below what the other path costs. Thresholds alone are changed for the two, so
+    the code is that of the network.
     """
-    lowest = -(1 << (network.contract.mem_bits - 1))
-    hidden = [replace(x, threshold=np.full_like(x.threshold, lowest)) for x in network.hidden]
-    firing = replace(network, layers=(*hidden, network.readout))
-    burst = np.ones((_BURST_STEPS, network.n_inputs), np.uint8)
-    trace = reference.run(firing, burst)
-    spikes = [
-        trace.variables[f"{name}.spk"]
-        for name, layer in zip(network.layer_names, network.layers, strict=True)
-        if isinstance(layer, CubaLIF)
-    ]
-    together = np.hstack(spikes).mean(1)
-    assert together.max() > 0.9, "not all neurons fire in the burst"
-    folder.mkdir()
-    run = target.run(firing, burst, target.build(firing, folder), folder)
-    assert run.instructions is not None
-    return int(run.instructions.max())
+    top = 1 << (network.contract.mem_bits - 1)
+    counted = []
+    for name, threshold, spikes in (("burst", -top, 1), ("silence", top - 1, 0)):
+        hidden = [
+            replace(x, threshold=np.full_like(x.threshold, threshold)) for x in network.hidden
+        ]
+        changed = replace(network, layers=(*hidden, network.readout))
+        raster = np.full((_BURST_STEPS, network.n_inputs), spikes, np.uint8)
+        place = folder / name
+        place.mkdir()
+        program = target.build(changed, place, layout, arithmetic_of(network))
+        run = target.run(changed, raster, program, place)
+        fired = [words for key, words in run.trace.variables.items() if key.endswith(".spk")]
+        all_alike = (np.hstack(fired) == spikes).all(1)
+        assert all_alike.any(), f"neurons do not fire alike in the {name}"
+        assert run.instructions is not None
+        counted.append(int(run.instructions[all_alike].max()))
+    return sum(counted)
 
 
-def violations(network: IntegerNetwork, target: Target, cost: Cost) -> list[str]:
-    """Every limit of a target that a network breaks, each with the smallest change that fits."""
+def milliseconds(instructions: int, target: Target) -> float:
+    """How long so many instructions take on a part, as far as its limits tell."""
+    limits = target.limits
+    assert limits.clock_hz is not None, "a target that counts has a clock"
+    return 1e3 * instructions * limits.cycles_per_instruction / limits.clock_hz
+
+
+def violations(
+    network: IntegerNetwork, target: Target, cost: Cost, compact: Sizes | None = None
+) -> list[str]:
+    """Every limit of a target that a network breaks, each with the smallest change that fits.
+
+    `compact` is what the layout `compact` takes, where `cost` is that of another.
+    """
     limits, found = target.limits, []
     if limits.flash is not None and cost.sizes.flash > limits.flash:
-        kept = 100 * limits.flash // cost.sizes.flash
+        smaller = cost.sizes if compact is None else compact
+        way_out = f"Keep {100 * limits.flash // smaller.flash} % of the neurons"
+        if compact is not None:
+            way_out = f"--layout compact takes {compact.flash} B" + (
+                f"; with it k{way_out[1:]}" if compact.flash > limits.flash else ""
+            )
         found.append(
-            f"flash: {cost.sizes.flash} B; {target.name} has {limits.flash} B. Keep {kept} % of"
-            " the neurons, or name a part with more"
+            f"flash: {cost.sizes.flash} B; {target.name} has {limits.flash} B. {way_out}, or name a"
+            " part with more"
         )
     if limits.ram is not None and cost.sizes.ram > limits.ram:
         kept = 100 * limits.ram // cost.sizes.ram
@@ -95,13 +135,19 @@ def violations(network: IntegerNetwork, target: Target, cost: Cost) -> list[str]
             f"RAM: {cost.sizes.ram} B of state; {target.name} has {limits.ram} B. Keep {kept} % of"
             " the neurons, or name a part with more"
         )
-    if limits.clock_hz is not None:
-        time = cost.worst_case * limits.cycles_per_instruction / limits.clock_hz
-        if time > network.dt:
-            needed = cost.worst_case * limits.cycles_per_instruction / network.dt / 1e6
+    if cost.instructions is None:
+        found.append(
+            f"time: not counted, because the machine that stands for {target.name} here cannot hold"
+            " the program. Try a part with more, or fewer neurons"
+        )
+    elif limits.clock_hz is not None:
+        worst = cost.instructions.worst_case
+        time, step = milliseconds(worst, target), network.dt * 1e3
+        if time > step:
             found.append(
-                f"time: {cost.worst_case} instructions in the worst step take {time * 1e3:.3g} ms"
-                f" at {limits.clock_hz / 1e6:g} MHz; a step lasts {network.dt * 1e3:g} ms."
-                f" Clock it at {needed:.0f} MHz, or use fewer neurons or a longer step"
+                f"time: {worst} instructions in the worst step take {time:.3g} ms"
+                f" at {limits.clock_hz / 1e6:g} MHz; a step lasts {step:g} ms. Clock it at"
+                f" {limits.clock_hz / 1e6 * time / step:.0f} MHz, or use fewer neurons or a longer"
+                " step"
             )
     return found

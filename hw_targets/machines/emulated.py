@@ -1,7 +1,8 @@
 """Microcontrollers in QEMU: cross-compile, replay through semihosting, count instructions.
 
 Under `-icount shift=7` an instruction takes 128 ns of the machine's time, so SysTick, which runs at
-`clock_hz` of the machine and counts 24 bits, tells instructions exactly up to 4 million.
+`clock_hz` of the machine, tells instructions exactly; every 4 million or so, where its 24 bits
+wrap around, a handler of a few instructions counts that.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from subprocess import run as call
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay, export_c, replay
+from export.c import FLAGS, compile_replay, export_c
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
 from hw_targets.machines.target import Limits, Run, Sizes, Target
 from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
@@ -50,25 +53,36 @@ class Machine:
         pairs = zip(names, self.memory, strict=True)
         return [*_HOSTED, *(f"-Wl,--defsym={name}={value:#x}" for name, value in pairs)]
 
-    def build(self, network: IntegerNetwork, folder: Path) -> Path:
+    def build(
+        self,
+        network: IntegerNetwork,
+        folder: Path,
+        layout: str = "fast",
+        arithmetic: Arithmetic | None = None,
+    ) -> Path:
         """Compile the program that replays a raster on this machine."""
         self.need(f"{self.prefix}gcc")
         flags = (*FLAGS, *self.flags, *self.link())
-        return compile_replay(network, folder, flags, f"{self.prefix}gcc")
+        compiler = f"{self.prefix}gcc"
+        return compile_replay(network, folder, layout, arithmetic, flags=flags, compiler=compiler)
+
+    def command(self, program: Path) -> list[str]:
+        """The emulator with a program."""
+        self.need(self.emulator[0])
+        return [*self.emulator, str(program)]
 
     def run(
         self, network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path
     ) -> Run:
         """Replay a raster under QEMU."""
-        self.need(self.emulator[0])
-        trace, counts = replay(network, raster, [*self.emulator, str(program)], folder)
+        trace, counts = replay(network, raster, self.command(program), folder)
         return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
 
-    def measure(self, network: IntegerNetwork, folder: Path) -> Sizes:
+    def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
         """Sizes of the decoder's object file: code and constants; and of one state struct."""
         for tool in ("gcc", "size"):
             self.need(f"{self.prefix}{tool}")
-        export_c(network, folder, "decoder")
+        export_c(network, folder, "decoder", layout)
         (folder / "state.c").write_text('#include "decoder.h"\ndecoder_state state;\n')
         sizes = {}
         for name in ("decoder", "state"):
@@ -130,6 +144,7 @@ def emulated_target(name: str, description: str, limits: Limits, machine: Machin
         tools=machine.packages,
         energy="Horowitz, ISSCC 2014 (45 nm)",
         build=machine.build,
+        command=machine.command,
         run=machine.run,
         flags=(*machine.flags, *_HOSTED[:1]),
         measure=machine.measure,

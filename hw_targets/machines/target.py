@@ -54,10 +54,11 @@ class Target:
         format: name of the file in `export/` that writes for it.
         tools: programs that `build` and `run` need, each with its Debian package.
         energy: where the estimate of energy comes from; see `machines/cost.py`.
-        build: (network, folder) -> program that replays a raster.
+        build: (network, folder, layout="fast", arithmetic=None) -> program that replays a raster.
+        command: (program) -> the command that runs it.
         run: (network, raster, program, folder) -> what every state word was, and what it cost.
         flags: that a project's compiler is given for the processor.
-        measure: (network, folder) -> sizes of the decoder compiled for it; None if nobody asks.
+        measure: (network, folder, layout="fast") -> sizes of the decoder; None where nobody asks.
     """
 
     name: str
@@ -67,7 +68,8 @@ class Target:
     format: str
     tools: dict[str, str]
     energy: str
-    build: Callable[[IntegerNetwork, Path], Path]
+    build: Callable[..., Path]
+    command: Callable[[Path], list[str]]
     run: Callable[[IntegerNetwork, NDArray, Path, Path], Run]
     flags: tuple[str, ...] = ()
-    measure: Callable[[IntegerNetwork, Path], Sizes] | None = None
+    measure: Callable[..., Sizes] | None = None

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.commands.options import FILE, json_option
+from rsnnctl.commands.options import FILE, json_option, layout_option
 
 commands = click.Group()
-target_option = click.option("--target", required=True, help="A name that `targets` lists.")
 
 
 @commands.command()
@@ -24,14 +23,28 @@ def targets(as_json: bool) -> None:
 
 @commands.command()
 @click.argument("network", type=FILE, required=False)
-@target_option
+@click.option("--target", help="A name that `targets` lists. Default: every part, a line each.")
+@layout_option
 @json_option
-def check(network: Path | None, target: str, as_json: bool) -> None:
+def check(network: Path | None, target: str | None, layout: str, as_json: bool) -> None:
     """Tell what a network costs on a target and every limit that it breaks; exit 1 if any."""
     from rsnnctl import runs, show
-    from rsnnctl.steps.hardware import check_file
+    from rsnnctl.steps.hardware import check_everywhere, check_file
 
-    found = check_file(network or runs.default_file(runs.NETWORK), target)
+    path = network or runs.default_file(runs.NETWORK)
+    if target is None:
+        rows = check_everywhere(path, layout)
+        if as_json:
+            show.print_json(rows)
+        else:
+            show.print_table([{k: row[k] for k in row if k != "violations"} for row in rows])
+            for row in rows:
+                for line in row["violations"]:
+                    click.echo(f"{row['target']}: {line}")
+        if not any(row["fits"] for row in rows):
+            sys.exit(1)
+        return
+    found = check_file(path, target, layout)
     if as_json:
         show.print_json(found)
     else:
@@ -44,13 +57,14 @@ def check(network: Path | None, target: str, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("network", type=FILE, required=False)
-@target_option
+@click.option("--target", required=True, help="A name that `targets` lists.")
+@layout_option
 @click.option("-o", "--output", type=FILE, help="Folder; default: `firmware` beside the network.")
-def build(network: Path | None, target: str, output: Path | None) -> None:
-    """Write a firmware project: C sources, Makefile, example with the golden run as self-test."""
+def build(network: Path | None, target: str, layout: str, output: Path | None) -> None:
+    """Write a firmware project: C, build files, example with the golden run as self-test."""
     from rsnnctl import runs
     from rsnnctl.steps.hardware import build_file
 
     source = network or runs.default_file(runs.NETWORK)
-    for path in build_file(source, target, output or source.parent / "firmware"):
+    for path in build_file(source, target, output or source.parent / "firmware", layout):
         click.echo(path)

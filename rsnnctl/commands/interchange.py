@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.commands.options import FILE, output_option
+from rsnnctl.commands.options import FILE, layout_option, output_option
 
 commands = click.Group()
 
@@ -103,12 +103,13 @@ def export_onnx(network: Path | None, output: Path | None) -> None:
 @click.argument("network", type=FILE, required=False)
 @click.option("-o", "--output", type=FILE, help="Folder; default: `c` beside the network.")
 @click.option("--name", default="rsnn", show_default=True, help="Of the files and functions.")
-def export_c(network: Path | None, output: Path | None, name: str) -> None:
+@layout_option
+def export_c(network: Path | None, output: Path | None, name: str, layout: str) -> None:
     """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
     from export.c import export_c
     from rsnnctl import runs
     from sim.artifact import load_network
 
     source = network or runs.default_file(runs.NETWORK)
-    for path in export_c(load_network(source), output or source.parent / "c", name):
+    for path in export_c(load_network(source), output or source.parent / "c", name, layout):
         click.echo(path)

@@ -9,6 +9,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 session_option = click.option(
     "--session", type=FILE, help="Recording (.mat); default: the one of the run."
 )
+layout_option = click.option(
+    "--layout", default="fast", show_default=True, help="Of weights in flash: fast or compact."
+)
 seed_option = click.option("--seed", default=1, show_default=True, help="Of everything random.")
 
 

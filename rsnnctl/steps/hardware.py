@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -11,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.c import export_c
-from export.firmware.source import replay_source
+from export.firmware.project import write_project
+from export.firmware.storage import check_layout
 from hw_targets import find_target, targets
-from hw_targets.machines.cost import count_cost, violations
+from hw_targets.machines.cost import count_cost, milliseconds, violations
 from hw_targets.machines.target import Target
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
-from rsnnctl.errors import RangeError
-from rsnnctl.files import write_text
-from sim import reference
+from rsnnctl.errors import RangeError, ToolError
 from sim.artifact import load_network, load_vectors
 from sim.network import IntegerNetwork
 from sim.trace import Trace
@@ -48,54 +46,92 @@ def list_targets() -> list[dict[str, Any]]:
     return rows
 
 
-def check_file(path: Path, name: str) -> dict[str, Any]:
+def check_file(path: Path, name: str, layout: str = "fast") -> dict[str, Any]:
     """What a network costs on a target and every limit that it breaks, in `violations`."""
-    target = find_target(name)
+    return _check(load_network(path), find_target(name), layout)
+
+
+def check_everywhere(path: Path, layout: str = "fast") -> list[dict[str, Any]]:
+    """What a network costs on every part that has limits, a row each, and whether it `fits`."""
     network = load_network(path)
+    rows = []
+    for target in targets().values():
+        if target.measure is None:
+            continue
+        try:
+            found = _check(network, target, layout)
+        except ToolError as error:
+            found = {"violations": [f"not checked: {error}"]}
+        columns = ("flash", "ram", "instructions_mean", "instructions_worst_case", "worst_case_ms")
+        rows.append(
+            {
+                "target": target.name,
+                "part": target.description,
+                **{column: found.get(column) for column in columns},
+                "fits": not found["violations"],
+                "violations": found["violations"],
+            }
+        )
+    return rows
+
+
+def _check(network: IntegerNetwork, target: Target, layout: str) -> dict[str, Any]:
+    check_layout(layout)
     if target.measure is None:
-        return {"target": name, "violations": []}
+        return {"target": target.name, "violations": []}
     raster = random_raster(_COUNTED_STEPS, network.n_inputs, dt=network.dt)
-    cost = count_cost(network, target, raster)
-    return {
-        "target": name,
+    cost = count_cost(network, target, raster, layout)
+    found: dict[str, Any] = {
+        "target": target.name,
+        "layout": layout,
         "flash": cost.sizes.flash,
         "ram": cost.sizes.ram,
-        "instructions_min": cost.minimum,
-        "instructions_mean": cost.mean,
-        "instructions_max": cost.maximum,
-        "instructions_worst_case": cost.worst_case,
-        "energy_nj": cost.nanojoules,
-        "energy_table": target.energy,
-        "violations": violations(network, target, cost),
     }
+    counted = cost.instructions
+    if counted is not None:
+        found |= {
+            "instructions_min": counted.minimum,
+            "instructions_mean": counted.mean,
+            "instructions_mean_bitmap": counted.mean_bitmap,
+            "instructions_max": counted.maximum,
+            "instructions_worst_case": counted.worst_case,
+            "worst_case_ms": milliseconds(counted.worst_case, target),
+            "energy_nj": counted.nanojoules,
+            "energy_table": target.energy,
+        }
+    compact = None
+    if layout == "fast" and target.limits.flash and cost.sizes.flash > target.limits.flash:
+        with tempfile.TemporaryDirectory() as folder:
+            compact = target.measure(network, Path(folder), "compact")
+    return found | {"violations": violations(network, target, cost, compact)}
 
 
-def build_file(path: Path, name: str, folder: Path) -> list[Path]:
-    """Write a firmware project for a target: sources, a self-test and its vectors, a Makefile.
+def build_file(path: Path, name: str, folder: Path, layout: str = "fast") -> list[Path]:
+    """Write a firmware project for a target: sources, a self-test and its vectors, build files.
 
-    Returns the files. The self-test is the program that `verify` runs: it replays `replay.in`.
+    Returns the files. `replay.c` is the program that `verify` runs.
     """
     target = find_target(name)
     network = load_network(path)
-    raster, _ = load_vectors(path)
-    written = export_c(network, folder, "rsnn")
-    for file, text in (
-        ("replay.c", replay_source(network, "rsnn")),
-        ("example_main.c", _example()),
-        ("Makefile", _makefile(target)),
-    ):
-        write_text(folder / file, text)
-        written.append(folder / file)
-    written.append(folder / "selftest.h")
-    write_text(written[-1], _vectors(network, raster))
-    return written
+    golden, _ = load_vectors(path)
+    written = export_c(network, folder, "rsnn", layout)
+    return written + write_project(
+        network,
+        golden,
+        folder,
+        description=target.description,
+        compiler=next(iter(target.tools)),
+        flags=" ".join(target.flags),
+    )
 
 
-def verify_target(path: Path, name: str, source: Path | None, steps: int) -> Report:
+def verify_target(
+    path: Path, name: str, source: Path | None, steps: int, layout: str = "fast"
+) -> Report:
     """Compare every state word on a target with the reference, over the golden run and a stream.
 
     Raises:
-        RangeError: no such target, or `steps` is below 1.
+        RangeError: no such target or layout, or `steps` is below 1.
         ToolError: a program is missing.
     """
     if steps < 1:
@@ -108,7 +144,7 @@ def verify_target(path: Path, name: str, source: Path | None, steps: int) -> Rep
     else:
         stream = load_stream(source).raster[:steps]
     with tempfile.TemporaryDirectory() as folder:
-        program = target.build(network, Path(folder))
+        program = target.build(network, Path(folder), layout)
         return verify(network, [golden, stream], {name: _backend(target, program, Path(folder))})
 
 
@@ -116,39 +152,3 @@ def _backend(
     target: Target, program: Path, folder: Path
 ) -> Callable[[IntegerNetwork, NDArray[np.uint8]], Trace]:
     return lambda network, raster: target.run(network, raster, program, folder).trace
-
-
-def _vectors(network: IntegerNetwork, raster: NDArray[np.uint8]) -> str:
-    """The golden run as C: bitmaps of its steps, and the readout's words after the last."""
-    out = reference.run(network, raster).variables["readout.out"]
-    bitmaps = np.packbits(raster, axis=1, bitorder="little")
-    rows = [f"    {{{', '.join(map(str, row))}}}," for row in bitmaps.tolist()]
-    last = ", ".join(f"INT32_C({value})" for value in out[-1].tolist())
-    return "\n".join(
-        [
-            f"/* Golden vectors of integer network {network.digest()} */",
-            "#include <stdint.h>",
-            "",
-            f"#define SELFTEST_STEPS {len(raster)}u",
-            f"static const uint8_t selftest_input[{len(raster)}][{bitmaps.shape[1]}] = {{",
-            *rows,
-            "};",
-            f"static const int32_t selftest_last[] = {{{last}}};",
-            "",
-        ]
-    )
-
-
-def _example() -> str:
-    return (files("export") / "templates" / "example_main.c").read_text(encoding="utf-8")
-
-
-def _makefile(target: Target) -> str:
-    compiler = next(iter(target.tools))
-    return (
-        f"# Decoder and self-test for {target.description}; add your board's flags.\n"
-        f"CC = {compiler}\nTARGET_FLAGS = {' '.join(target.flags)}\n"
-        "CFLAGS = $(TARGET_FLAGS) -std=c99 -O2 -Wall -Wextra -Werror -Wconversion\n\n"
-        "example: example_main.o rsnn.o\n\t$(CC) $(CFLAGS) $^ -o $@\n\n"
-        "%.o: %.c rsnn.h\n\t$(CC) $(CFLAGS) -c $< -o $@\n"
-    )

@@ -10,28 +10,52 @@ function text(at) {
 }
 
 // Reads and writes go through buffers, since a call to the system for each word is slow.
+const ROOM = 1 << 16;
 const files = [null];
+
+// At least n bytes in the file's buffer, or all that are left of it.
+function fill(file, n) {
+  while (file.held.length < n) {
+    const more = Buffer.alloc(Math.max(ROOM, n));
+    const count = fs.readSync(file.descriptor, more);
+    if (count === 0) return;
+    file.held = Buffer.concat([file.held, more.subarray(0, count)]);
+  }
+}
+
+function flush(file) {
+  const whole = Buffer.concat(file.parts);
+  for (let at = 0; at < whole.length; ) at += fs.writeSync(file.descriptor, whole, at);
+  file.parts = [];
+  file.size = 0;
+}
+
 const host = {
   fopen(name, mode) {
     const path = text(name);
     const writes = text(mode).startsWith("w");
     if (!writes && !fs.existsSync(path)) return 0;
-    files.push({ path, at: 0, content: writes ? null : fs.readFileSync(path), parts: [] });
+    const descriptor = fs.openSync(path, writes ? "w" : "r");
+    files.push({ descriptor, writes, held: Buffer.alloc(0), parts: [], size: 0 });
     return files.length - 1;
   },
-  fread(to, size, n, file) {
-    const { content, at } = files[file];
-    const count = Math.min(n, Math.floor((content.length - at) / size));
-    bytes(to, count * size).set(content.subarray(at, at + count * size));
-    files[file].at += count * size;
+  fread(to, size, n, number) {
+    const file = files[number];
+    fill(file, n * size);
+    const count = Math.min(n, Math.floor(file.held.length / size));
+    bytes(to, count * size).set(file.held.subarray(0, count * size));
+    file.held = file.held.subarray(count * size);
     return count;
   },
-  fwrite(from, size, n, file) {
-    files[file].parts.push(Buffer.from(bytes(from, size * n)));
+  fwrite(from, size, n, number) {
+    const file = files[number];
+    file.parts.push(Buffer.from(bytes(from, size * n)));
+    file.size += size * n;
+    if (file.size >= ROOM) flush(file);
     return n;
   },
-  fclose(file) {
-    fs.writeFileSync(files[file].path, Buffer.concat(files[file].parts));
+  fclose(number) {
+    if (files[number].writes) flush(files[number]);
     return 0;
   },
   memset(to, value, n) {

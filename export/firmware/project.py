@@ -1,0 +1,57 @@
+"""A firmware project around an exported decoder: a self-test with golden vectors, build files."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.firmware.source import filled, replay_source, table_rows
+from rsnnctl.files import write_text
+from sim import reference
+from sim.network import IntegerNetwork
+
+
+def write_project(
+    network: IntegerNetwork,
+    golden: NDArray[np.uint8],
+    folder: Path,
+    *,
+    description: str,
+    compiler: str,
+    flags: str,
+) -> list[Path]:
+    """Write all of a project but the decoder, which is called `rsnn`; return the files.
+
+    Args:
+        network: the network.
+        golden: raster (n_steps, n_inputs) that the self-test runs.
+        folder: where the decoder's sources are.
+        description: of the target.
+        compiler: its command.
+        flags: that choose the processor.
+    """
+    tools = {"DESCRIPTION": description, "COMPILER": compiler, "FLAGS": flags}
+    names = {**tools, "DIGEST": network.digest()}
+    texts = {
+        "replay.c": replay_source(network, "rsnn"),
+        "example_main.c": filled("example_main.c", {}),
+        "selftest.h": filled("selftest.h", _vectors(network, golden)),
+        "Makefile": filled("Makefile", names),
+        "CMakeLists.txt": filled("CMakeLists.txt", names),
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _vectors(network: IntegerNetwork, golden: NDArray[np.uint8]) -> dict[str, str]:
+    out = reference.run(network, golden).variables["readout.out"]
+    bitmaps = np.packbits(golden, axis=1, bitorder="little")
+    return {
+        "DIGEST": network.digest(),
+        "N_STEPS": str(len(golden)),
+        "N_BYTES": str(bitmaps.shape[1]),
+        "N_ROWS": str(out.shape[1]),
+        "INPUT": "\n".join(table_rows(bitmaps)),
+        "OUTPUT": "\n".join(table_rows(out)),
+    }

@@ -1,0 +1,162 @@
+"""How the weights of one matrix lie in flash, and how a spike's row of them reaches the sums."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnnctl.errors import RangeError
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+
+LAYOUTS = ("fast", "compact")
+_LANE_ROWS = 256  # of weights that a sum of 16 bits holds, whatever their values
+_FAR = 255  # the longest gap; a weight of 0 halves a longer one
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One matrix in flash.
+
+    Attributes:
+        name: of the matrix and its tables.
+        form: of its rows; `add_<form>.c` in `templates/` says what it is.
+        tables: what is stored, by the end of its name.
+        shape: (pre, post).
+    """
+
+    name: str
+    form: str
+    tables: dict[str, NDArray[np.integer]]
+    shape: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        """Bytes in flash."""
+        return sum(table.nbytes for table in self.tables.values())
+
+    def adding(self, sums: str, row: str) -> str:
+        """The C statement that adds a row to sums."""
+        (_, n), name = self.shape, self.name
+        if self.form == "lanes":
+            return f"add_lanes({sums}, {name}[{row}], {-(-n // 4)}u);"
+        if self.form == "plain":
+            return f"add_plain({sums}, {name}, {n}u * {row}, {n}u);"
+        if self.form == "nonzero":
+            bits = f"{name}_nonzero[{row}], {-(-n // 8)}u"
+            return f"add_nonzero({sums}, {bits}, {name}, {name}_start[{row}]);"
+        ends = f"{name}_start[{row}], {name}_start[{row} + 1u]"
+        return f"add_gaps({sums}, {name}_gap, {name}, {ends});"
+
+
+def check_layout(layout: str) -> None:
+    """Raise RangeError unless there is such a layout."""
+    if layout not in LAYOUTS:
+        raise RangeError(f"--layout is {layout!r}; known: {', '.join(LAYOUTS)}")
+
+
+def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:
+    """Every matrix of a network by name, `w_in0`, `w_rec0` ... `w_out`, each in the form it gets.
+
+    In the layout `fast` that is the fastest, in `compact` the smallest; weights of at most 4 bits
+    lie two in a byte in `compact`.
+    """
+    bits = weight_bits(network, layout)
+    found = {}
+    for name, weights in _matrices(network):
+        if layout == "compact":
+            forms = [f(name, weights.T, bits) for f in (_plain, _nonzero, _gaps)]
+            found[name] = min(forms, key=lambda form: form.size)
+        elif name != "w_out" and bits == 8 and weights.shape[1] <= _LANE_ROWS:
+            found[name] = _lanes(name, weights.T)
+        else:
+            found[name] = _plain(name, weights.T, bits)
+    return found
+
+
+def weight_bits(network: IntegerNetwork, layout: str) -> int:
+    """Width of a weight in flash, the same for all that do not lie in lanes."""
+    if layout == "compact" and network.contract.weight_bits <= 4:
+        return 4
+    return 8 * network.readout.w_out.dtype.itemsize
+
+
+def sum_bits(network: IntegerNetwork, layout: str) -> int:
+    """Width of a sum of weights, the same for all that do not lie in lanes."""
+    most = max(int(np.abs(w.astype(np.int64)).sum(1).max()) for _, w in _matrices(network))
+    return 16 if layout == "compact" and most < 1 << 15 else 32
+
+
+def _matrices(network: IntegerNetwork) -> Iterator[tuple[str, NDArray[np.integer]]]:
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, CubaLIF):
+            yield f"w_in{i}", layer.w_in
+            if layer.w_rec is not None:
+                yield f"w_rec{i}", layer.w_rec
+        elif isinstance(layer, CubaLI):
+            yield "w_out", layer.w_out
+
+
+def _lanes(name: str, rows: NDArray[np.integer]) -> Storage:
+    """Four weights plus 128 in a word, the second and third exchanged."""
+    n_pre, n = rows.shape
+    padded = np.zeros((n_pre, -(-n // 4) * 4), np.int64)
+    padded[:, :n] = rows
+    quads = (padded + 128).reshape(n_pre, -1, 4)[:, :, [0, 2, 1, 3]]
+    words = (quads << np.array([0, 8, 16, 24])).sum(2).astype(np.uint32)
+    return Storage(name, "lanes", {"": words}, rows.shape)
+
+
+def _plain(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
+    """Every weight."""
+    return Storage(name, "plain", {"": _packed(rows, bits)}, rows.shape)
+
+
+def _nonzero(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
+    """The nonzero weights, and a bit for each weight that says which those are."""
+    tables = {
+        "": _packed(rows[rows != 0], bits),
+        "_nonzero": np.packbits(rows != 0, axis=1),
+        "_start": _starts(np.count_nonzero(rows, axis=1)[:-1]),
+    }
+    return Storage(name, "nonzero", tables, rows.shape)
+
+
+def _gaps(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
+    """The nonzero weights, and for each how far it is from the one before."""
+    weights: list[int] = []
+    gaps: list[int] = []
+    counts = []
+    for row in rows:
+        before, start = 0, len(gaps)
+        for i in np.flatnonzero(row).tolist():
+            while i - before > _FAR:
+                gaps.append(_FAR)
+                weights.append(0)
+                before += _FAR
+            gaps.append(i - before)
+            weights.append(int(row[i]))
+            before = i
+        counts.append(len(gaps) - start)
+    tables = {
+        "": _packed(np.array(weights, rows.dtype), bits),
+        "_gap": np.array(gaps or [0], np.uint8),
+        "_start": _starts(np.array(counts)),
+    }
+    return Storage(name, "gaps", tables, rows.shape)
+
+
+def _starts(counts: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Number of the first weight of each row."""
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return starts.astype(np.uint16 if starts[-1] < 1 << 16 else np.uint32)
+
+
+def _packed(weights: NDArray[np.integer], bits: int) -> NDArray[np.integer]:
+    """Weights one after another; of 4 bits two in a byte, the first in its upper half."""
+    flat = weights.ravel() if weights.size else np.zeros(1, weights.dtype)
+    if bits != 4:
+        return flat
+    halves = np.zeros(-(-flat.size // 2) * 2, np.uint8)
+    halves[: flat.size] = flat.astype(np.uint8) & 15
+    return halves[::2] << 4 | halves[1::2]

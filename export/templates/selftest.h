@@ -1,0 +1,14 @@
+/* Golden vectors of integer network @DIGEST@ */
+#include <stdint.h>
+
+#define SELFTEST_STEPS @N_STEPS@u
+
+/* Channels that spike in each step, channel c as bit c % 8 of byte c / 8. */
+static const uint8_t selftest_input[@N_STEPS@][@N_BYTES@] = {
+/* @INPUT@ */
+};
+
+/* The readout's words after each step. */
+static const int32_t selftest_output[@N_STEPS@][@N_ROWS@] = {
+/* @OUTPUT@ */
+};

@@ -1,0 +1,116 @@
+"""What a network costs on a target, a bound on its worst step, and which limits that breaks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import FLOOR_SUBTRACT, random_network, random_raster
+from tools import need
+
+from export.firmware.arithmetic import arithmetic_of
+from export.firmware.storage import LAYOUTS
+from hw_targets import targets
+from hw_targets.machines.cost import Cost, Instructions, count_cost, violations
+from hw_targets.machines.target import Limits, Sizes
+from rsnnctl.errors import RangeError, ToolError
+from sim.contract import PAPER
+
+TARGETS = targets()
+NETWORK = random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=5)
+
+
+def tools_of(name):
+    for program, package in TARGETS[name].tools.items():
+        need(program, package)
+    return TARGETS[name]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layout):
+    target = tools_of("cortex_m4")
+    raster = random_raster(np.random.default_rng(0), 40, 12)
+    cost, again = (count_cost(NETWORK, target, raster, layout) for _ in range(2))
+    assert cost == again
+    counted = cost.instructions
+    assert 100 < counted.minimum < counted.mean < counted.maximum < counted.worst_case
+    assert cost.sizes.ram < cost.sizes.flash < 4000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cortex_m0plus", "cortex_m4", "rv32imc"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_input_takes_more_than_the_bound(name, layout):
+    """Words that saturate, negative thresholds, all inputs at once: every branch there is."""
+    target = tools_of(name)
+    for contract in (
+        replace(PAPER, syn_bits=14, mem_bits=14),
+        replace(FLOOR_SUBTRACT, syn_bits=32, mem_bits=32, frac_bits=16),
+    ):
+        network = random_network(np.random.default_rng(2), contract, hidden=(20, 15), sparsity=0.5)
+        raster = np.vstack(
+            [random_raster(np.random.default_rng(seed), 100, 12) for seed in range(3)]
+        )
+        counted = count_cost(network, target, raster, layout).instructions
+        assert 0.4 * counted.worst_case < counted.maximum < counted.worst_case
+
+
+def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
+    """Lower thresholds would ask for wider sums; the arithmetic that is built is the network's."""
+    target = tools_of("cortex_m4")
+    built = []
+
+    def build(network, folder, layout="fast", arithmetic=None):
+        built.append(arithmetic or arithmetic_of(network))
+        return target.build(network, folder, layout, arithmetic)
+
+    network = random_network(np.random.default_rng(3), replace(PAPER, mem_bits=32), hidden=(4,))
+    count_cost(network, replace(target, build=build), np.zeros((4, 12), np.uint8))
+    assert built == [arithmetic_of(network)] * 3
+    lowest = replace(network.layers[0], threshold=np.full(4, -(1 << 31)))
+    assert arithmetic_of(replace(network, layers=(lowest, network.layers[1]))) != built[0]
+
+
+def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
+    small = replace(TARGETS["cortex_m4"], limits=Limits(1000, 100, 1e6, 1.5))
+    found = violations(NETWORK, small, Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000)))
+    assert found == [
+        "flash: 2000 B; cortex_m4 has 1000 B. Keep 50 % of the neurons, or name a part with more",
+        "RAM: 400 B of state; cortex_m4 has 100 B. Keep 25 % of the neurons, or name a part with"
+        " more",
+        "time: 9000 instructions in the worst step take 13.5 ms at 1 MHz; a step lasts 4 ms. Clock"
+        " it at 3 MHz, or use fewer neurons or a longer step",
+    ]
+
+
+def test_a_check_says_what_the_compact_layout_would_take():
+    small = replace(TARGETS["cortex_m4"], limits=Limits(1000))
+    cost = Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000))
+    for compact, way_out in (
+        (900, "--layout compact takes 900 B"),
+        (1500, "--layout compact takes 1500 B; with it keep 66 % of the neurons"),
+    ):
+        assert violations(NETWORK, small, cost, Sizes(compact, 400)) == [
+            f"flash: 2000 B; cortex_m4 has 1000 B. {way_out}, or name a part with more"
+        ]
+
+
+def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
+    target = tools_of("cortex_m0plus")
+    network = random_network(np.random.default_rng(4), hidden=(512,), sparsity=0.0)
+    cost = count_cost(network, target, np.zeros((2, 12), np.uint8))
+    assert cost.sizes.flash > 512 * 512
+    assert cost.instructions is None
+    flash, time = violations(network, target, cost)
+    assert flash.startswith("flash: ")
+    assert time == (
+        "time: not counted, because the machine that stands for cortex_m0plus here cannot hold the"
+        " program. Try a part with more, or fewer neurons"
+    )
+
+
+def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
+    monkeypatch.setattr("hw_targets.machines.emulated.which", lambda program: None)
+    with pytest.raises(ToolError, match="no `arm-none-eabi-gcc`: install Debian's gcc-arm-none"):
+        TARGETS["cortex_m4"].build(NETWORK, tmp_path)
+    with pytest.raises(RangeError, match="target host_c counts no instructions"):
+        count_cost(NETWORK, TARGETS["host_c"], np.zeros((2, 12), np.uint8))
