@@ -9,9 +9,13 @@ from tools import need
 
 from export.firmware.arithmetic import arithmetic_of
 from export.firmware.storage import LAYOUTS
+from export.quantization.precision import Precision
+from export.quantize import quantize
 from hw_targets import targets
 from hw_targets.machines.cost import Cost, Instructions, count_cost, violations
 from hw_targets.machines.target import Limits, Sizes
+from rsnn.checkpoint import import_published
+from rsnn.data.raster import random_raster as independent_spikes
 from rsnnctl.errors import RangeError, ToolError
 from sim.contract import PAPER
 
@@ -114,3 +118,22 @@ def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
         TARGETS["cortex_m4"].build(NETWORK, tmp_path)
     with pytest.raises(RangeError, match="target host_c counts no instructions"):
         count_cost(NETWORK, TARGETS["host_c"], np.zeros((2, 12), np.uint8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "most"), [("cortex_m4", 4500), ("cortex_m0plus", 6500), ("rv32imc", 5500)]
+)
+def test_a_published_network_keeps_within_its_budget(published, name, most):
+    """As `benchmarks/firmware.py` counts: flash of 13 kB, compact 9 kB, RAM of 1 kB."""
+    target = tools_of(name)
+    network = quantize(import_published(published[0]), Precision(bits=8))
+    raster = independent_spikes(250, network.n_inputs, dt=network.dt)
+    cost = count_cost(network, target, raster)
+    assert max(cost.instructions.mean, cost.instructions.mean_bitmap) <= most
+    for sizes, flash in (
+        (cost.sizes, 13_000),
+        (count_cost(network, target, raster[:2], "compact").sizes, 9_000),
+    ):
+        assert sizes.flash <= flash
+        assert sizes.ram <= 1_000
