@@ -65,4 +65,5 @@ TARGET = Target(
     build=_build,
     command=_command,
     run=_run,
+    flags=("--target=wasm32-wasi",),  # a project has a libc, Debian's wasi-libc
 )

@@ -103,6 +103,35 @@ def test_a_project_is_one_for_cmake_too(run, network, name):
         assert subprocess.run(["made/example"], check=False).returncode == 0
 
 
+def test_a_project_for_webassembly_passes_its_self_test_in_node(run, network):
+    for program, package in {**TARGETS["wasm"].tools, "make": "make"}.items():
+        need(program, package)
+    if not Path("/usr/include/wasm32-wasi/stdint.h").exists():
+        need("wasi-libc", "wasi-libc")  # which is no program, so this tells that it is missing
+    assert run("build", network, "--target", "wasm", "-o", "project").code == 0
+    done = subprocess.run(
+        ["make", "-C", "project", "example"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    Path("run.mjs").write_text(
+        """
+        import { WASI } from "node:wasi";
+        import fs from "node:fs";
+        const wasi = new WASI({ version: "preview1", returnOnExit: true });
+        const program = await WebAssembly.compile(fs.readFileSync("project/example"));
+        const imports = { wasi_snapshot_preview1: wasi.wasiImport };
+        process.exit(wasi.start(await WebAssembly.instantiate(program, imports)));
+        """
+    )
+    command = ["node", "--no-warnings", "--experimental-wasi-unstable-preview1", "run.mjs"]
+    assert subprocess.run(command, check=False).returncode == 0
+    text = Path("project/selftest.h").read_text()
+    head, values = text.rsplit("\n    {", 1)
+    Path("project/selftest.h").write_text(f"{head}\n    {{1 + {values}")
+    subprocess.run(["make", "-C", "project", "example"], check=True, capture_output=True)
+    assert subprocess.run(command, check=False).returncode == 1
+
+
 @pytest.mark.parametrize("name", ["cortex_m0plus", "rv32imc"])
 def test_a_project_for_a_microcontroller_compiles_as_it_is_and_twice_the_same(run, network, name):
     need("make", "make")
