@@ -4,8 +4,9 @@ Sound for every contract and every raster, from the actual weights, decays and t
 integers. The values bounded are those that the contract gives to `syn()` and `mem()`, before
 overflow handling: while they stay within the words, nothing overflows.
 
-- A sum is largest when just its positive (or just its negative) inputs spike. As a decay is
-  monotone, spiking in every step is worst, and the limit of x -> D(x) + sum is known exactly.
+- A sum is largest when just its positive (or just its negative) inputs spike, whatever a bias adds
+  or takes away in each step. As a decay is monotone, spiking in every step is worst, and the limit
+  of x -> D(x) + sum is known exactly.
 - Who spikes is found from below: at first no neuron can, then those whose membrane the spikes so
   far can bring beyond threshold, and so on. Nothing else can ever be the first to fire.
 - Firing cuts the upper side: only a membrane still below threshold is integrated, by `integrate`.
@@ -117,8 +118,8 @@ def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]
     found = {}
     for name, layer in zip(network.layer_names, network.hidden, strict=False):
         own, below = (np.ones(n, np.int64) for n in layer.w_in.shape)
-        sums = _sums(c, layer, below, own, 1)
-        drive = _current(c, sums, layer.decay_syn.astype(np.int64), rounds_up=False)
+        sums, against = _sums(c, layer, below, own, 1), _against(layer, 1)
+        drive = _current(c, sums, against, layer.decay_syn.astype(np.int64), rounds_up=False)
         decay = layer.decay_mem.astype(np.int64)
         highest = rise(np.zeros_like(decay), drive, decay, c.decay_frac, rounds_up=False)
         found[name] = np.where(highest < UNBOUNDED, highest, np.inf)
@@ -159,11 +160,13 @@ def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
     syn_word, mem_word = words or (None, None)
     sides = tuple(_sums(c, layer, below, own, sign) for sign in (-1, 1))
     decay = layer.decay_syn.astype(np.int64)
+    against = _against(layer, -1), _against(layer, 1)
     low, high = (
-        _current(c, sums, decay, rounds_up=sign < 0 and c.rounding == "floor")
-        for sums, sign in zip(sides, (-1, 1), strict=True)
+        _current(c, sums, part, decay, rounds_up=sign < 0 and c.rounding == "floor")
+        for sums, part, sign in zip(sides, against, (-1, 1), strict=True)
     )
-    everything = Range(-_total(sides[0]), _total(sides[1]))
+    totals = [add(_total(sums), -part) for sums, part in zip(sides, against, strict=True)]
+    everything = Range(-totals[0], totals[1])
     syn, drive, overflows = _in_word(c, Range(-low, high), everything, decay, syn_word)
 
     start = np.zeros(layer.n_neurons, np.int64)
@@ -196,7 +199,7 @@ def _sums(
         matrices = [(layer.w_in, layer.e_in, below), (layer.w_rec, layer.e_rec, own)]
     else:
         matrices = [(layer.w_out, zeros, below)]
-    # a bias of the same sign counts as an input that spikes in every step
+    # a bias of the same sign is like an input that spikes in every step
     sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * bias_of(layer), 0)}
     for weights, shift, periods in matrices:
         if weights is None:
@@ -208,6 +211,11 @@ def _sums(
     return {period: np.minimum(part, UNBOUNDED) for period, part in sums.items()}
 
 
+def _against(layer: Layer, sign: int) -> NDArray[np.int64]:
+    """What a bias of the other sign takes off the sum of each step, (post,)."""
+    return np.maximum(-sign * bias_of(layer), 0)
+
+
 def _total(sums: dict[int, NDArray[np.int64]]) -> NDArray[np.int64]:
     total = np.zeros_like(sums[1])
     for part in sums.values():
@@ -216,11 +224,17 @@ def _total(sums: dict[int, NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _current(
-    c: NumericContract, sums: dict[int, NDArray], decay: NDArray, *, rounds_up: bool
+    c: NumericContract,
+    sums: dict[int, NDArray],
+    against: NDArray[np.int64],
+    decay: NDArray,
+    *,
+    rounds_up: bool,
 ) -> NDArray[np.int64]:
     """Largest absolute synaptic current of one sign, in a word without end."""
     start = np.zeros_like(decay)
-    exact = rise(start, _total(sums), decay, c.decay_frac, rounds_up=rounds_up)
+    term = add(_total(sums), -against)
+    exact = rise(start, term, decay, c.decay_frac, rounds_up=rounds_up)
     if len(sums) == 1:
         return exact
     return np.minimum(exact, _floor(_series(c, sums, decay, float(rounds_up))))

@@ -71,6 +71,7 @@ def small_network(rng: np.random.Generator, contract: NumericContract) -> Intege
         recurrent=bool(rng.integers(2)),
         sparsity=rng.choice([0.0, 0.3, 0.8]),
         threshold=int(rng.choice([0, 3, 40, 1000, 2**20])),
+        biased=bool(rng.integers(2)),
     )
     unity = 1 << contract.decay_frac
     lowest = signed_range(contract.weight_bits)[0]

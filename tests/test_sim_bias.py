@@ -9,8 +9,9 @@ from sim import kernels, reference
 from sim.artifact import load_network, save_network
 from sim.asked import asked_in
 from sim.bounds import state_bounds
-from sim.contract import signed_range
+from sim.contract import PAPER, signed_range
 from sim.metrics import storage
+from sim.witness import drive
 
 
 def network_with(bias):
@@ -80,3 +81,19 @@ def test_a_bias_that_does_not_fit_is_refused():
         network_with(np.array([high + 1]))
     with pytest.raises(MismatchError, match=r"hidden0.bias has shape \(2,\); \(1,\) is needed"):
         network_with(np.array([0, 0]))
+
+
+def test_the_range_of_a_biased_current_is_reached_on_both_sides():
+    contract = replace(PAPER, frac_bits=2, delay_steps=0)  # so that inputs act in the first step
+    network = random_network(
+        np.random.default_rng(6), contract, hidden=(6,), recurrent=False, biased=True
+    )
+    layer = replace(network.hidden[0], bias=np.array([900, -900, 5, -5, 0, 4000]))
+    layer = replace(layer, decay_syn=np.full(6, 3000))
+    network = replace(network, layers=(layer, network.readout))
+    bounds = state_bounds(network)["hidden0"]
+    for neuron in range(6):
+        for side, end in (("low", bounds.syn_low), ("high", bounds.syn_high)):
+            witness = drive(network, "hidden0", "syn", neuron, side)
+            assert witness.value == end[neuron], (neuron, side)
+    assert bounds.syn_low[5] > 0  # a bias that no input outweighs
