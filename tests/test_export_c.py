@@ -1,5 +1,6 @@
 """The exported C: every contract, strict flags, sanitizers; faults planted in its sources."""
 
+import hashlib
 import subprocess
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
 from rsnnctl.errors import FileError, MismatchError, RangeError, ToolError
 from sim import reference
+from sim.conformance import cases
 from sim.contract import PAPER
 from sim.network import CubaLIF
 from sim.trace import first_difference
@@ -219,3 +221,13 @@ def test_what_cannot_be_written_or_compiled_is_said_in_one_line(network, tmp_pat
         compile_replay(network, tmp_path, flags=("-Wnonsense", "-Werror", "-fnonsense"))
     with pytest.raises(ToolError, match="false ended with status 1 after 0 of "):
         replay(network, np.zeros((3, 12), np.uint8), ["false"], tmp_path)
+
+
+def test_sources_are_the_same_on_every_machine(tmp_path):
+    """Whoever changes the templates writes the new digest here; another machine has to find it."""
+    everything = hashlib.sha256()
+    for case in cases():
+        for layout in LAYOUTS:
+            for path in export_c(case.network, tmp_path, "rsnn", layout):
+                everything.update(path.read_bytes())
+    assert everything.hexdigest()[:16] == "601e560eadea1afd"
