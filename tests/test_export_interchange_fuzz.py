@@ -1,42 +1,22 @@
 """Whatever a NIR file holds: one line, no traceback, no hang, no allocation beyond its size."""
 
 import tracemalloc
-from contextlib import contextmanager
 
 import h5py
 import nir
 import numpy as np
 import pytest
 from foreign_graphs import DT, graph
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from networks import random_network
+from one_line import FUZZ, one_line
 
 from export.interchange import container
 from export.interchange.container import read_graph
 from export.nir import METADATA_KEY, export_nir, import_nir
-from rsnnctl.errors import DataError, FileError, RsnnError
+from rsnnctl.errors import DataError, FileError
 from rsnnctl.steps.interchange import import_nir_file
-
-FUZZ = settings(
-    max_examples=150,
-    deadline=3000,  # ms; a hang fails
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-@contextmanager
-def one_line():
-    """Nothing but a one-line error may come of it, if anything."""
-    text = "an error of one line"
-    try:
-        yield
-    except RsnnError as error:
-        text = str(error)
-    assert "\n" not in text
-    assert 10 < len(text) < 500
-
 
 names = st.sampled_from(["input", "output", "w0", "w1", "layer0", "layer1", "layer0_back", "x"])
 sizes = st.sampled_from([0, 1, 2, 7, 8, 10**6, 10**9])

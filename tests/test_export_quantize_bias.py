@@ -19,6 +19,7 @@ from rsnn.evaluate import decode
 from rsnnctl.errors import RangeError
 from sim import kernels, reference
 from sim.contract import PAPER
+from sim.network import CubaLI
 
 BIASED = ARCHITECTURES["biased, two heads"]
 MANY = Precision(bits=16, decay_bits=16, frac_bits=6)
@@ -32,7 +33,7 @@ def streams_for(model):
 def units_of(layer, contract):
     """The unit of each neuron, (n,), as near as its threshold or output scale tell it."""
     gain = 1.0 - layer.decay_mem / 2.0**contract.decay_frac
-    if hasattr(layer, "out_scale"):
+    if isinstance(layer, CubaLI):
         return layer.out_scale * 2.0**contract.frac_bits / gain
     return 2.0**contract.frac_bits / ((layer.threshold + 0.5) * gain)
 

@@ -6,6 +6,7 @@ import torch
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
 from rsnn.checkpoint import import_published
+from rsnn.dynamics import Dynamics
 from rsnn.evaluate import blocks, decode, evaluate
 from rsnn.model import RSNN, Architecture
 from rsnnctl.errors import DataError, MismatchError
@@ -216,3 +217,29 @@ def test_a_target_with_gaps_is_refused():
     message = r"^the target has 2 values that are NaN or infinite; leave those steps out$"
     with pytest.raises(DataError, match=message):
         evaluate(random_model(ARCHITECTURES["recurrent"]), random_raster(9, 17), target)
+
+
+@pytest.mark.parametrize("delay_steps", [1, 0])
+def test_spikes_are_counted_where_and_when_they_arrive(delay_steps):
+    """What is sent in the last step arrives without delay, but through no recurrence."""
+    dynamics = Dynamics(current="new", fires_on="new_membrane", delay_steps=delay_steps)
+    model = random_model(Architecture(12, (20, 15), dynamics=dynamics))
+    raster = random_raster(60, 12)
+    raster[-1] = 1
+    _, (first, second) = decode(model, raster)
+    assert first[-1].any()
+    assert second[-1].any()
+    sources = {
+        "hidden0.w_in": (raster, delay_steps),
+        "hidden0.w_rec": (first, 1),
+        "hidden1.w_in": (first, delay_steps),
+        "hidden1.w_rec": (second, 1),
+        "head0.w_out": (second, delay_steps),
+    }
+    operations = 0
+    for name, weight in model.connections().items():
+        source, delay = sources[name]
+        for t in range(delay, 60):
+            operations += int((weight[:, source[t - delay] == 1] != 0).sum())
+    found = evaluate(model, raster, random_target(60))
+    assert found.effective_acs == operations / 60

@@ -1,20 +1,20 @@
 """What no float model can represent of a snnTorch network is refused by name, in one line."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import snntorch
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from one_line import FUZZ, one_line
 from snntorch_networks import COMMAND, DESCRIPTION, Network, saved
 from torch import nn
 
 from rsnn.snntorch.description import NEURONS, Description, Layer, describe, read_description
 from rsnn.snntorch.import_state import import_state
-from rsnnctl.errors import DataError, RsnnError
+from rsnnctl.errors import DataError
 
 
 @pytest.fixture
@@ -157,26 +157,6 @@ def test_a_missing_description_or_checkpoint_is_one_line(run, checkpoint):
     (folder / "theirs.toml").write_text(DESCRIPTION)
     (folder / "theirs.pt").write_bytes(b"no torch file")
     assert "not a torch file of weights" in run(*COMMAND).err
-
-
-FUZZ = settings(
-    max_examples=200,
-    deadline=3000,  # ms; a hang fails
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-@contextmanager
-def one_line():
-    """Nothing but an error of one line may come of it, if anything."""
-    text = "an error of one line"
-    try:
-        yield
-    except RsnnError as error:
-        text = str(error)
-    assert "\n" not in text
-    assert 10 < len(text) < 400
 
 
 KEYS = sorted(Network(("RSynaptic", "Synaptic", "Leaky"), {}).state_dict())
