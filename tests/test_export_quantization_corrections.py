@@ -9,6 +9,8 @@ from export.quantization.corrections import Correction, correct, nudge_threshold
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
 from rsnn.data.raster import random_raster
+from rsnn.dynamics import Dynamics
+from rsnn.model import Head
 from rsnnctl.errors import DataError
 from sim import kernels
 
@@ -98,3 +100,31 @@ def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them(current, del
         rows.append(mem)
     late = data.lag(current, delay_steps)
     assert np.allclose(data.filtered(spikes, 0.9, 0.7, late)[0], np.array(rows))
+
+
+AT_ONCE = Dynamics(current="new", fires_on="new_membrane", delay_steps=0, initial_out=0.0)
+
+
+def test_moments_and_a_refit_know_how_late_spikes_are_in_the_models_order():
+    quick = Head(0.004, 0.002)  # in which two steps are a long time
+    architecture = replace(ARCHITECTURES["recurrent"], dynamics=AT_ONCE, heads=(quick,))
+    model = random_model(architecture)
+    raster = random_raster(4000, architecture.n_inputs, dt=0.004, rate=30.0, seed=1)
+    streams = data.from_raster(raster, "made up", 0.004)
+    response = data.response_to(model, streams)
+    (layer,) = model.hidden
+    decays = [float(d.detach().double().median()) for d in layer.tau.decays()]
+    delivered = [
+        data.filtered(streams.raster, *decays, 0),
+        data.filtered(response.spk[0], *decays, 1),
+    ]
+    z = np.concatenate(delivered, 2).reshape(-1, 17 + 23)
+    assert np.allclose(data.moments(model, streams, response)["hidden0"], z.T @ z / len(z))
+
+    # with the right spikes a refit finds the readout that was; with late ones it cannot
+    network = quantize(model, Precision(bits=12))
+    runs = kernels.run_many(network, streams.raster)
+    own = response._replace(out=np.stack([network.readout.decode(run.out) for run in runs]))
+    spoilt = replace(network.readout, out_scale=network.readout.out_scale * 1.7)
+    broken = replace(network, layers=(*network.hidden, spoilt))
+    assert r2(refit_readout(broken, streams, own, Precision(bits=12)), streams, own) > 0.99

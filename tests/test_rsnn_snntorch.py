@@ -12,6 +12,10 @@ import torch
 from snntorch_networks import COMMAND, N_INPUTS, Network, is_recurrent, n_states, saved, spikes
 from torch import nn
 
+from export.quantization import calibration
+from export.quantization.ledger import CORRECTIONS, WIDTHS, WORDS, ledger
+from export.quantization.precision import Precision
+from export.quantize import calibrate
 from rsnn.evaluate import decode
 from rsnn.snntorch.import_state import import_snntorch
 from rsnnctl import api
@@ -191,3 +195,16 @@ def test_the_page_runs_as_it_stands(run, tmp_path):
     done = run(*COMMAND)
     assert done.code == 0, done.err
     assert done.out.split()[-1] == api.save_model(names["model"], tmp_path / "other.rsnn.h5")
+
+
+def test_the_ledger_says_nothing_of_decays_that_were_nothing_before():
+    """A Leaky readout has no synapse: its time constant is no time in floats and in integers."""
+    reset = {"reset_mechanism": "zero"}
+    model = import_snntorch(Network(("Synaptic", "Synaptic", "Leaky"), reset), dt=0.004)
+    streams = calibration.from_raster(spikes(8, 2000), "made up", 0.004)
+    found = calibrate(model, Precision(), streams)
+    made = {WORDS: found.rounded, WIDTHS: found.narrow, CORRECTIONS: found.network}
+    entries = ledger(model, made, found.corrections, Precision(), streams, found.response)
+    (remark,) = [entry.remark for entry in entries if entry.step == "decays"]
+    assert remark.startswith("tau_")
+    assert not remark.startswith("tau_syn of head0")

@@ -123,7 +123,7 @@ def test_modules_of_other_layers_are_refused(module, text):
 @pytest.mark.parametrize(
     ("toml", "text"),
     [
-        ("dt = 0.004", "there are 0 layers; describe at least one"),
+        ("dt = 0.004", "theirs.toml: there are 0 layers; describe at least one"),
         ("dt = ", "theirs.toml: not TOML: "),
         ("dt = true", "`dt` of the description is True"),
         ("layers = 3", "`layers` is no list of tables; write [[layers]]"),

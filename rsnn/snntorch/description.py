@@ -94,8 +94,11 @@ def read_description(path: Path) -> Description:
     for layer in layers:
         optional = {"name": str, "neuron": str, "reset_mechanism": str, "reset_delay": bool}
         _check_keys(path, "a layer", layer, {"linear": str}, optional)
-    found = tuple(Layer(**layer) for layer in layers)
-    return Description(float(values["dt"]), found, values.get("output"))
+    try:
+        found = tuple(Layer(**layer) for layer in layers)
+        return Description(float(values["dt"]), found, values.get("output"))
+    except RangeError as error:
+        raise RangeError(f"{path}: {error}") from error
 
 
 def _check_keys(
