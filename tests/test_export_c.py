@@ -58,6 +58,7 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract,
         assert first_difference(expected, found) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(networks(covering_contracts()), st.sampled_from(LAYOUTS))
 def test_networks_of_all_shapes_and_widths_agree(network, layout):

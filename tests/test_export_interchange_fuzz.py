@@ -60,6 +60,7 @@ def graphs(draw, depth=0):
     return nir.NIRGraph(inside, edges, type_check=False)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(graphs())
 def test_random_graphs_are_imported_or_refused_in_one_line(tmp_path, made):
@@ -70,6 +71,7 @@ def test_random_graphs_are_imported_or_refused_in_one_line(tmp_path, made):
         import_nir(tmp_path / "x.nir")
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.data())
 def test_a_good_graph_with_one_thing_wrong_is_refused_in_one_line(tmp_path, data):
@@ -118,6 +120,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.data())
 def test_metadata_with_anything_in_them_are_refused_in_one_line(tmp_path, data):

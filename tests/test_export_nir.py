@@ -28,6 +28,7 @@ def positive(layer):
     return replace(layer, threshold=np.maximum(abs(layer.threshold), 1))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     deadline=None,

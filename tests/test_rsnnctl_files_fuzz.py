@@ -176,6 +176,7 @@ def places(files, tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["network", "model"])
 @FUZZ
 @given(data=st.data())

@@ -64,6 +64,7 @@ def test_seeds_are_read_as_one_as_several_and_as_a_range():
             jobs.parse_seeds(text)
 
 
+@pytest.mark.slow
 def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, session):
     rows = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, backend="loky")
     parallel = jobs.run_all(started(session, seeds="1..2", name="par"), n_jobs=2, backend="loky")

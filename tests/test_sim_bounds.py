@@ -2,6 +2,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
@@ -35,6 +36,7 @@ def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> 
     return wrong
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None, derandomize=True)
 @given(contracts(), st.integers(0, 2**32 - 1))
 def test_no_input_drives_a_state_beyond_its_bounds(contract, seed):
