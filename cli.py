@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from base.errors import RsnnError
 from rsnnctl import __version__
 from rsnnctl.commands import hardware, interchange, recordings
 from rsnnctl.commands.options import (
@@ -15,7 +16,6 @@ from rsnnctl.commands.options import (
     output_option,
     session_option,
 )
-from rsnnctl.errors import RsnnError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,7 +75,7 @@ resume_option = click.option("--resume", is_flag=True, help="Go on with what was
 def train(resume: bool, as_json: bool, jobs: int, backend: str, **options) -> None:
     """Train a decoder on each of SESSIONS, or on a synthetic one of 5 minutes made for it."""
     from rsnnctl import show
-    from rsnnctl.steps import jobs as step
+    from rsnnctl.runs import jobs as step
 
     step.check_jobs(jobs, backend)
     folders = step.resumable() if resume else step.start_all(**options)
@@ -130,10 +130,11 @@ def prune(
 @json_option
 def quantize(model: Path | None, as_json: bool, **options) -> None:
     """Turn a float model into an integer network, and say what each step of that costs."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.quantize import quantize_with
 
-    done = quantize_with(model or runs.default_file(runs.MODEL), **options)
+    done = quantize_with(model or folders.default_file(folders.MODEL), **options)
     if as_json:
         show.print_json(done.as_dict())
     else:
@@ -157,10 +158,11 @@ def quantize(model: Path | None, as_json: bool, **options) -> None:
 @json_option
 def explore(model: Path | None, as_json: bool, **options) -> None:
     """Sweep widths and sparsity; show what each combination costs. Repeat it to go on."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.explore import explore_file
 
-    rows = explore_file(model or runs.default_file(runs.MODEL), **options)
+    rows = explore_file(model or folders.default_file(folders.MODEL), **options)
     show.print_json(rows) if as_json else show.print_table(rows)
 
 
@@ -182,10 +184,11 @@ def simulate(
     as_json: bool,
 ) -> None:
     """Run an integer network over a recording of any length, event by event."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.simulate import simulate_file
 
-    path = network or runs.default_file(runs.NETWORK)
+    path = network or folders.default_file(folders.NETWORK)
     row = simulate_file(path, source, part=part, record=trace, output=output)
     if as_json:
         show.print_json(row)
@@ -203,10 +206,11 @@ def simulate(
 @json_option
 def stream(network: Path | None, as_json: bool, **options) -> None:
     """Decode spikes as they come; report latencies and losses on stderr."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.stream import HOST, stream_file
 
-    path = network or runs.default_file(runs.NETWORK)
+    path = network or folders.default_file(folders.NETWORK)
     tally = stream_file(
         path, ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"), **options
     )
@@ -224,10 +228,11 @@ def stream(network: Path | None, as_json: bool, **options) -> None:
 @json_option
 def evaluate(files: tuple[Path, ...], sessions: tuple[Path, ...], as_json: bool, **options) -> None:
     """Print NeuroBench's table for float models and integer networks, in total and per session."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.evaluate import evaluate_files
 
-    paths = files or tuple(runs.present(runs.MODEL, runs.NETWORK))
+    paths = files or tuple(folders.present(folders.MODEL, folders.NETWORK))
     rows = evaluate_files(paths, sessions, **options)
     show.print_json(rows) if as_json else show.print_table(rows)
 
@@ -259,7 +264,7 @@ def verify(
 ) -> None:
     """Compare every backend with the reference: every state word of every step, zero tolerance."""
     if kit is not None:
-        from sim.conformance_kit import export_kit
+        from sim.conformance.kit import export_kit
 
         if network or source or target:
             raise click.UsageError(
@@ -267,11 +272,12 @@ def verify(
             )
         click.echo(export_kit(kit)[-1])
         return
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.verify import verify_file
 
-    path = network or runs.default_file(runs.NETWORK)
-    stream = source or runs.session_of(path)
+    path = network or folders.default_file(folders.NETWORK)
+    stream = source or folders.session_of(path)
     if session is not None:
         from rsnnctl.steps.replay import verify_session
 
@@ -299,10 +305,11 @@ def verify(
 @json_option
 def inspect(file: Path | None, witness: Path | None, as_json: bool) -> None:
     """Show what is in a model or network: contract, sizes, ranges, storage, worst cases."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.inspect import describe_file
 
-    description = describe_file(file or runs.default_file(runs.NETWORK), witness=witness)
+    description = describe_file(file or folders.default_file(folders.NETWORK), witness=witness)
     if as_json:
         show.print_json(description)
         return
@@ -313,8 +320,9 @@ def inspect(file: Path | None, witness: Path | None, as_json: bool) -> None:
 @click.pass_context
 def demo(ctx: click.Context) -> None:
     """The whole path on a short synthetic session: train, prune, quantize, export, verify."""
-    from rsnnctl import runs, show
-    from rsnnctl.steps.plot import plot_decoded
+    from rsnnctl import show
+    from rsnnctl.plot import plot_decoded
+    from rsnnctl.runs import folders
 
     for title, command, options in (
         ("train a float model on a synthetic session", train, {"name": "demo", "epochs": 8}),
@@ -327,8 +335,8 @@ def demo(ctx: click.Context) -> None:
     ):
         show.say(f"- {title}: rsnnctl {command.name}")
         ctx.invoke(command, **options)
-    plot_decoded(runs.latest())
-    click.echo(f"run folder: {runs.latest()}")
+    plot_decoded(folders.latest())
+    click.echo(f"run folder: {folders.latest()}")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import ToolError
 from rsnn.model import DT, RSNN
 from rsnn.neurons import INITIAL_OUT, V_THRESHOLD, TimeConstants
-from rsnnctl.errors import ToolError
 
 # A spike of Brian's step t is the one that `RSNN` fires in step t + 1, on the membrane of step t.
 _HIDDEN = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import ToolError
+from base.errors import ToolError
 from sim.contract import PAPER
 from sim.network import IntegerNetwork
 

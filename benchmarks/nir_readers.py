@@ -21,15 +21,15 @@ import nir
 import numpy as np
 import torch
 
-from export.nir import export_nir, import_nir
+from export.formats.nir import export_nir, import_nir
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
-from rsnn.initialize import initialize
 from rsnn.model import RSNN, tiny
-from sim import kernels
+from rsnn.training.initialize import initialize
 from sim.contract import PAPER, NumericContract
+from sim.fast import runs
 from sim.network import IntegerNetwork
 
 STEPS = 2000
@@ -91,7 +91,7 @@ def untrained() -> RSNN:
 
 
 def outcome(network: IntegerNetwork, raster: np.ndarray) -> Run:
-    trace = kernels.run_backend(network, raster)
+    trace = runs.run_backend(network, raster)
     decoded = network.readout.decode(trace.variables["readout.out"])
     return trace.variables["hidden0.spk"] > 0, decoded
 

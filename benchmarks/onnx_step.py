@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from base.errors import ToolError
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, V_THRESHOLD
-from rsnnctl.errors import ToolError
 
 _OPSET = 17
 _STATES = ("spk", "syn", "mem", "readout", "out")

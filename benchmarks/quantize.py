@@ -23,23 +23,23 @@ import numpy as np
 import torch
 from results import run_seed
 
+from base.files import write_text
+from base.metrics import r2_score
 from export.quantization.calibration import RATES, from_session, synthetic
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
 from rsnn.checkpoint import import_published, load_model
-from rsnn.config import Config, resolve
 from rsnn.data.raster import random_raster
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
 from rsnn.evaluate import decode
 from rsnn.model import RSNN
 from rsnn.responses import respond
-from rsnnctl import runs
-from rsnnctl.files import write_text
-from rsnnctl.metrics import r2_score
-from rsnnctl.steps.jobs import parse_seeds
+from rsnn.training.config import Config, resolve
+from rsnnctl.runs import folders
+from rsnnctl.runs.jobs import parse_seeds
 from rsnnctl.steps.quantize import quantize_file
-from sim import kernels
+from sim.fast import runs
 from sim.network import IntegerNetwork
 
 STREAMS, STEPS = 8, 20_000
@@ -71,7 +71,7 @@ def trained_row(model: RSNN, session: Session, path: Path, config: Config) -> di
     exact = r2_score(decode(model, raster)[0], velocity)
 
     def loss(network: IntegerNetwork) -> float:
-        return exact - r2_score(network.readout.decode(kernels.run(network, raster).out), velocity)
+        return exact - r2_score(network.readout.decode(runs.run(network, raster).out), velocity)
 
     row = {}
     for bits in PTQ:
@@ -88,7 +88,7 @@ def seed_row(seed: int, epochs: int) -> dict[str, float]:
     """Train, prune and quantize the network of a seed, in the working folder."""
     torch.set_num_threads(1)
     run_seed(seed, "tiny", "short", ())
-    path = runs.ROOT / f"tiny-short-seed{seed}" / runs.MODEL
+    path = folders.ROOT / f"tiny-short-seed{seed}" / folders.MODEL
     model = load_model(path)[0].float()
     session = load_session(Path(f"session{seed}.mat"))
     config = resolve("short", settings=(f"qat.epochs={epochs}",), seed=seed)
@@ -110,7 +110,7 @@ def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 
 def _decoded(network: IntegerNetwork, rasters: np.ndarray) -> np.ndarray:
-    found = kernels.run_many(network, rasters)
+    found = runs.run_many(network, rasters)
     return np.concatenate([network.readout.decode(run.out) for run in found])
 
 

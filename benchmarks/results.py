@@ -15,15 +15,15 @@ import click
 import numpy as np
 
 from rsnn.checkpoint import load_model
-from rsnn.config import resolve
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.data.synthetic import synthesize
 from rsnn.evaluate import evaluate
-from rsnnctl import runs
-from rsnnctl.steps.jobs import parse_seeds, start_all
+from rsnn.training.config import resolve
+from rsnnctl.runs import folders
+from rsnnctl.runs.jobs import parse_seeds, start_all
+from rsnnctl.runs.training import train_config, train_run
 from rsnnctl.steps.prune import UNPRUNED, prune_run
-from rsnnctl.steps.train import train_config, train_run
 
 
 def measured(path: Path, session_path: Path) -> dict[str, float]:
@@ -45,7 +45,7 @@ def run_seed(seed: int, model: str, recipe: str, settings: tuple[str, ...]) -> l
     if not session.exists():
         synthesize(session, minutes=20.0, seed=seed)
     name = f"{model}-{recipe}-seed{seed}"
-    folder = runs.ROOT / name
+    folder = folders.ROOT / name
     if not folder.exists():
         start_all(
             sessions=[session],
@@ -60,10 +60,10 @@ def run_seed(seed: int, model: str, recipe: str, settings: tuple[str, ...]) -> l
             pretrain=False,
             name=name,
         )
-    if folder in runs.unfinished():
+    if folder in folders.unfinished():
         train_run(folder, lambda record: None)
     rows = []
-    trained = folder / runs.MODEL
+    trained = folder / folders.MODEL
     if model == "tiny":
         if not (folder / "pruning.json").exists():
             config = resolve(files=[folder / "config.toml"], settings=settings)

@@ -5,7 +5,7 @@ ones pruned. Runs of all variants are interleaved, so that a busy machine slows 
 medians, one thread unless said otherwise. Times are processor time, in which other processes do
 not count; elapsed time stands beside it, and only it tells of two threads. Variants of one network:
 
-    numba           sim.simulator.Simulator, or sim.kernels.run_many over 64 streams
+    numba           sim.fast.simulator.Simulator, or sim.fast.runs.run_many over 64 streams
     C               benchmarks/step.c, gcc -O3 -march=native, checked to decode the same words
     snntorch        snnTorch's RSynaptic and Synaptic, step by step
     torch, jit      a loop of torch operations, plain and by torch.jit.script
@@ -44,7 +44,8 @@ from numpy.typing import NDArray
 from onnx_step import onnx_scan, onnx_step
 from scaling import draw_scaling
 
-from export.onnx import (
+from base.errors import ToolError
+from export.formats.onnx import (
     Engine,
     by_onnxruntime,
     by_reference,
@@ -54,13 +55,12 @@ from export.onnx import (
 )
 from export.quantize import quantize
 from rsnn.data.raster import random_raster
-from rsnn.initialize import initialize
 from rsnn.model import DT, RSNN, big, tiny
-from rsnnctl.errors import ToolError
-from sim import kernels
+from rsnn.training.initialize import initialize
+from sim.fast import runs
+from sim.fast.simulator import Simulator
 from sim.metrics import evaluate_run
 from sim.network import IntegerNetwork
-from sim.simulator import Simulator
 
 RATE = 20.0  # Hz
 N_STREAMS = 64
@@ -138,7 +138,7 @@ def variants(
         return torch.from_numpy(np.ascontiguousarray(raster[:n_steps]).astype(np.float32))
 
     def many(threads: int) -> Callable:
-        return lambda rasters: kernels.run_many(network, rasters, threads=threads)
+        return lambda rasters: runs.run_many(network, rasters, threads=threads)
 
     simulator = Simulator(network)
 
@@ -287,7 +287,7 @@ def show(
 ) -> None:
     """Print the table of one network."""
     raster = found["numba"].raster
-    acs = evaluate_run(network, kernels.run(network, raster), None).effective_acs
+    acs = evaluate_run(network, runs.run(network, raster), None).effective_acs
     print(f"\n{name}: {acs:.0f} effective ACs a step; load {os.getloadavg()[0]:.1f}")
     print("| variant | us a step and stream | x numba | us elapsed |\n|---|---|---|---|")
     for variant, timed in found.items():

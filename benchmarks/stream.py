@@ -26,11 +26,11 @@ from export.quantize import quantize
 from rsnn.data.raster import random_raster
 from rsnnctl.steps import lsl
 from rsnnctl.steps.stream import HOST
-from sim import kernels
 from sim.artifact import save_network
-from sim.decoder import Decoder
+from sim.fast import runs
+from sim.live.decoder import Decoder
+from sim.live.packets import decode_velocity, encode_spikes
 from sim.network import IntegerNetwork
-from sim.packets import decode_velocity, encode_spikes
 
 SPEED = 4  # times real time
 _LARGEST_ANSWER = 1024  # bytes
@@ -81,7 +81,7 @@ def lsl_round_trips(
     spikes = np.zeros((len(events), network.n_inputs), np.uint8)
     for row, indices in zip(spikes, events, strict=True):
         row[indices] = 1
-    expected = network.readout.decode(kernels.run(network, spikes).out)
+    expected = network.readout.decode(runs.run(network, spikes).out)
     info = pylsl.StreamInfo(_LSL, "Spikes", network.n_inputs, SPEED / network.dt, "int8", _LSL)
     outlet = pylsl.StreamOutlet(info)
     process = _started(network, folder, len(events), "--lsl", _LSL)

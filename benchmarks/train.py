@@ -5,7 +5,7 @@ One step is forward, loss, activity penalties, dropout, backward and optimizer, 
 20 Hz on 96 channels. Runs of all variants are interleaved, so that a busy machine slows all of them
 alike; medians, one thread unless said otherwise. Variants of one network:
 
-    numba       rsnn.kernels
+    numba       rsnn.fast.bptt
     torch       RSNN.forward, a plain torch loop with pre-projected input
     snntorch    snnTorch's RSynaptic and Synaptic in a loop over steps, as its users write it
 
@@ -33,12 +33,12 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
-from rsnn import kernels
-from rsnn.initialize import initialize
+from rsnn.fast import bptt
 from rsnn.model import DT, RSNN, Decoded, big, tiny
-from rsnn.optimizers import SMORMS3
-from rsnn.recipe import TrainConfig
-from rsnn.train import activity_penalty, rmse
+from rsnn.training.initialize import initialize
+from rsnn.training.optimizers import SMORMS3
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.train import activity_penalty, rmse
 
 N_CHANNELS = 96
 RATE = 20.0  # Hz
@@ -117,10 +117,10 @@ def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads:
     del drawn
     network: nn.Module = model
     if name == "numba":
-        workspace = kernels.Workspace(n_threads)
+        workspace = bptt.Workspace(n_threads)
 
         def forward() -> Decoded:
-            return kernels.forward(
+            return bptt.forward(
                 model, raster, CONFIG.dropout, generator, workspace, with_spikes=False
             )
     else:
@@ -203,8 +203,8 @@ def time_parts(case: tuple, n_threads: int, repeats: int) -> dict[str, float]:
 
     step = variant("numba", *case, n_threads=n_threads)
     step()
-    owners = [(kernels, name) for name in SWEEPS]
-    owners += [(kernels._Chunk, name) for name in ("forward", "backward")]
+    owners = [(bptt, name) for name in SWEEPS]
+    owners += [(bptt._Chunk, name) for name in ("forward", "backward")]
     originals = [getattr(owner, name) for owner, name in owners]
     for (owner, name), work in zip(owners, originals, strict=True):
         setattr(owner, name, timed(name, work))

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from base.errors import RangeError
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
 from export.quantization.straight import run_straight, units_of
@@ -29,10 +30,9 @@ from export.quantize import assemble
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN, Decoded
-from rsnn.recipe import TrainConfig
-from rsnn.train import TrainResult, train
-from rsnn.train_state import EpochRecord, TrainState
-from rsnnctl.errors import RangeError
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.state import EpochRecord, TrainState
+from rsnn.training.train import TrainResult, train
 from sim.contract import MAX_STATE_BITS, signed_range
 from sim.network import CubaLI, IntegerNetwork, Layer
 
@@ -62,11 +62,11 @@ def fine_tune(
         precision: of the network.
         session, split: the recording.
         config: the recipe, without dropout.
-        report, generator, state, keep: as for `rsnn.train.train`.
+        report, generator, state, keep: as for `rsnn.training.train.train`.
 
     Raises:
         RangeError: the recipe has dropout, or a unit has grown too small for its threshold.
-        MismatchError, DataError, RsnnError: what `rsnn.train.train` refuses.
+        MismatchError, DataError, RsnnError: what `rsnn.training.train.train` refuses.
     """
     if config.dropout:
         raise RangeError(

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from base.errors import DataError, RangeError
 from export.quantization.calibration import Calibration, response_to
 from export.quantization.calibration import moments as moments_of
 from export.quantization.corrections import Correction, correct
@@ -27,8 +28,7 @@ from rsnn.model import RSNN
 from rsnn.neurons import TimeConstants
 from rsnn.responses import Response
 from rsnn.surrogate import V_THRESHOLD
-from rsnnctl.errors import DataError, RangeError
-from sim.bounds import highest_membranes, state_bounds
+from sim.bounds.layers import highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 

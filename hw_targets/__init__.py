@@ -3,8 +3,8 @@
 import pkgutil
 from importlib import import_module
 
+from base.errors import RangeError
 from hw_targets.machines.target import Target
-from rsnnctl.errors import RangeError
 
 
 def targets() -> dict[str, Target]:

@@ -7,11 +7,11 @@ from shutil import which
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay
+from base.errors import ToolError
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.replay import replay
+from export.formats.c import FLAGS, compile_replay
 from hw_targets.machines.target import Limits, Run, Target
-from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
 
 _HOST = files("hw_targets.machines") / "wasm"

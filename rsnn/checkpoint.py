@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from base.errors import DataError, FileError, MismatchError, RangeError
+from base.files import create_container, open_container, read_provenance
 from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.model import RSNN, Architecture, Head, big, tiny
-from rsnnctl.errors import DataError, FileError, MismatchError, RangeError
-from rsnnctl.files import create_container, open_container, read_provenance
 
 FORMAT = "rsnnctl-float-model"
 _DTYPES = (torch.float16, torch.float32, torch.float64)

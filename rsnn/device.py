@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from rsnnctl.errors import ToolError
+from base.errors import ToolError
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name in `rsnn.recipe.DEVICES`.
+    """The device of a name in `rsnn.training.recipe.DEVICES`.
 
     Raises:
         ToolError: torch finds no such device here.

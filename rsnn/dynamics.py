@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
-from rsnnctl.errors import RangeError
+from base.errors import RangeError
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from base.errors import DataError, MismatchError
+from base.metrics import Connection, Metrics, measure, r2_score
 from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnn.surrogate import V_THRESHOLD
-from rsnnctl.errors import DataError, MismatchError
-from rsnnctl.metrics import Connection, Metrics, measure, r2_score
 
 _BLOCK = 256  # steps; large enough to project the input fast, small enough to stay in the cache
 

@@ -1,37 +1,17 @@
-"""A float model of plain arrays, as an importer finds them."""
+"""A float model of plain arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rsnn.dynamics import Dynamics
+from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN, Architecture, Head
-from rsnnctl.errors import RangeError
 
-MAX_WEIGHTS = 1 << 26  # half a gigabyte in float64
 _NO_MEMORY = 1e-3  # steps: exp(-1000) is 0 in every float
 _TAU_MEM0, _TAU_SYN0 = 0.020, 0.010  # s, what the trained factors multiply
-
-
-@dataclass(frozen=True)
-class LayerArrays:
-    """Weights, decay factors and biases of a layer, in the units of `rsnn.neurons`.
-
-    Attributes:
-        w_in: (post, pre).
-        w_rec: (post, post), or None.
-        decay_mem, decay_syn: (post,), from 0 to below 1.
-        bias: (post,), or None.
-    """
-
-    w_in: NDArray[np.float64]
-    w_rec: NDArray[np.float64] | None
-    decay_mem: NDArray[np.float64]
-    decay_syn: NDArray[np.float64]
-    bias: NDArray[np.float64] | None = None
 
 
 def model_of(
@@ -80,20 +60,6 @@ def model_of(
             module.tau.mem_param.copy_(_parameter(arrays.decay_mem, dt, _TAU_MEM0))
             module.tau.syn_param.copy_(_parameter(arrays.decay_syn, dt, _TAU_SYN0))
     return model.eval()
-
-
-def check_size(shapes: Sequence[tuple[int, ...]]) -> None:
-    """Refuse matrices that together would fill the memory, before they are made.
-
-    Raises:
-        RangeError: they have more than `MAX_WEIGHTS` elements.
-    """
-    total = sum(rows * columns for rows, columns in shapes)
-    if total > MAX_WEIGHTS:
-        raise RangeError(
-            f"the network would have {total} weights; at most {MAX_WEIGHTS} are taken, import a"
-            " smaller one"
-        )
 
 
 def _parameter(decay: NDArray[np.float64], dt: float, tau0: float) -> torch.Tensor:

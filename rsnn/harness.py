@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from base.errors import MismatchError, RsnnError
 from rsnn.dynamics import PUBLISHED
 from rsnn.evaluate import blocks, check_raster, check_target
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
 from rsnn.surrogate import V_THRESHOLD
-from rsnnctl.errors import MismatchError, RsnnError
 
 
 class Connection(nn.Linear):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rsnn.dropout import keep_factors
+from base.errors import MismatchError, RangeError
 from rsnn.dynamics import PUBLISHED, Dynamics
+from rsnn.fast.dropout import keep_factors
 from rsnn.neurons import CubaLI, CubaLIF
-from rsnnctl.errors import MismatchError, RangeError
 
 DT = 0.004  # seconds a step, of the recordings and of every published network
 

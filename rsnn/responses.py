@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rsnn import kernels
-from rsnn.denormals import flushed_denormals
+from rsnn.fast import bptt
+from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN
 
 
@@ -40,7 +40,7 @@ def respond(model: RSNN, rasters: NDArray[np.uint8], dtype: str = "float32") -> 
     streams = torch.from_numpy(np.ascontiguousarray(rasters))
     with torch.inference_mode(), flushed_denormals():
         if wanted == torch.float32:
-            decoded = kernels.forward(cast, streams)
+            decoded = bptt.forward(cast, streams)
         else:
             decoded = cast(streams.to(wanted))
     spk = tuple(layer.to(torch.uint8).numpy() for layer in decoded.spk)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rsnnctl.errors import RangeError
+from base.errors import RangeError
 
 SURROGATES = ("superspike", "fast_sigmoid", "sigmoid")  # their places are the kernel's codes
 V_THRESHOLD = 1.0

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from rsnnctl.metrics import Metrics
+from base.metrics import Metrics
 
 _WIDE = 200  # columns, where stdout is a file or a pipe
 

@@ -1,13 +1,13 @@
 """What a run asks of its state words: the values before overflow handling, step by step.
 
 A trace holds words after it, in which an overflow cannot be seen; but every sum follows from the
-words one step earlier. This is the arithmetic that `sim/bounds.py` bounds.
+words one step earlier. This is the arithmetic that `sim/bounds/layers.py` bounds.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.membrane_range import Range
+from sim.bounds.membrane import Range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.reference import bias_of, decayed
 from sim.trace import Trace

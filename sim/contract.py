@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args, get_type_hints
 
-from rsnnctl.errors import DataError, RangeError
+from base.errors import DataError, RangeError
 
 MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
 MAX_WEIGHT_BITS = 16

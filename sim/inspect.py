@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bounds import LayerBounds, state_bounds
+from sim.bounds.layers import LayerBounds, state_bounds
 from sim.metrics import storage
 from sim.network import CubaLI, IntegerNetwork, Layer
 
@@ -13,9 +13,9 @@ from sim.network import CubaLI, IntegerNetwork, Layer
 def describe(network: IntegerNetwork) -> dict[str, Any]:
     """Describe a network with values that JSON can hold.
 
-    `cannot_overflow` is true where the state widths hold the worst case of `sim/bounds.py`. Widths
-    needed are those in which nothing overflows; `never_fire` counts neurons that no input can
-    bring beyond their threshold.
+    `cannot_overflow` is true where the state widths hold the worst case of
+    `sim/bounds/layers.py`. Widths needed are those in which nothing overflows; `never_fire`
+    counts neurons that no input can bring beyond their threshold.
     """
     contract = network.contract
     bounds = state_bounds(network, unlimited=True)

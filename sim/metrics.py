@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.metrics import Connection, Metrics, measure, r2_score
-from sim.kernels import Run
+from base.metrics import Connection, Metrics, measure, r2_score
+from sim.fast.runs import Run
+from sim.fast.simulator import Simulator
 from sim.network import CubaLIF, IntegerNetwork
-from sim.simulator import Simulator
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def storage(network: IntegerNetwork) -> Storage:
 
 @dataclass
 class RunningR2:
-    """The coefficient of determination (`rsnnctl.metrics.r2_score`) of a stream in blocks.
+    """The coefficient of determination (`base.metrics.r2_score`) of a stream in blocks.
 
     Of a stream in one block it is the same to the last bit; of several, sums round elsewhere.
     Means and squares are merged as by Chan, Golub and LeVeque (1983).

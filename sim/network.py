@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rsnnctl.errors import MismatchError, RangeError
+from base.errors import MismatchError, RangeError
 from sim.contract import NumericContract, signed_range
 
 MAX_EXPONENT = 15

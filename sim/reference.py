@@ -1,7 +1,7 @@
 """One time step in plain integers: the living definition of every network and contract.
 
 Everything else that computes a network, compiled kernels, exports and hardware, is compared with
-this file, word for word. It is written to be read; `sim/kernels.py` is written to be fast.
+this file, word for word. It is written to be read; `sim/fast/runs.py` is written to be fast.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import MismatchError
+from base.errors import MismatchError
 from sim.contract import NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.trace import Trace, empty_trace

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import MismatchError, RangeError, RsnnError
+from base.errors import MismatchError, RangeError, RsnnError
 from sim import reference
 from sim.network import CubaLI, IntegerNetwork, Layer
 from sim.trace import first_difference

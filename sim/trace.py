@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import MismatchError
+from base.errors import MismatchError
 from sim.network import CubaLIF, IntegerNetwork
 
 

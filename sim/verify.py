@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import ToolError
+from base.errors import ToolError
 from sim import reference
 from sim.network import CubaLIF, IntegerNetwork
 from sim.trace import Difference, Trace, count_differences, first_difference

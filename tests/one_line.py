@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from hypothesis import HealthCheck, settings
 
-from rsnnctl.errors import RsnnError
+from base.errors import RsnnError
 
 FUZZ = settings(
     max_examples=150,

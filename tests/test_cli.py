@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rsnn.data.synthetic import synthesize
-from rsnnctl import runs
+from rsnnctl.runs import folders
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
     }
     assert json.loads(run("inspect", "--json").out)["digest"] == report["digest"]
     run("train", session, "--recipe", "short", "--epochs", 1)
-    assert runs.latest() == Path("runs/train-2")
+    assert folders.latest() == Path("runs/train-2")
     first, second = (Path(f"runs/{n}/model.rsnn.h5") for n in ("train", "train-2"))
     assert second.read_bytes() == first.with_name("unpruned.rsnn.h5").read_bytes()
 

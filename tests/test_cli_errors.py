@@ -15,7 +15,7 @@ import torch
 import cli
 from rsnn.data import fetch
 from rsnn.data.synthetic import synthesize
-from rsnnctl import runs
+from rsnnctl.runs import folders
 
 
 def files() -> set[str]:
@@ -43,8 +43,8 @@ def test_without_a_run_each_command_says_how_to_start(run):
 
 
 def test_a_run_without_a_network_says_what_makes_one(run, model):
-    with runs.new_run("x", {}) as folder:
-        (folder / runs.MODEL).write_bytes(model.read_bytes())
+    with folders.new_run("x", {}) as folder:
+        (folder / folders.MODEL).write_bytes(model.read_bytes())
     assert refused(run, "verify") == (
         "runs/x/model.int.h5: no such file in the latest run; `rsnnctl quantize` makes it"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import cli
-from rsnn.config import resolve
+from rsnn.training.config import resolve
 from sim.contract import NumericContract
 
 ROOT = Path(__file__).resolve().parents[1]

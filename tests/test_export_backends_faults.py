@@ -1,6 +1,7 @@
 """A fault in what each backend of Python runs is found at its step, neuron and variable.
 
-Faults in ONNX models are in test_export_onnx.py, faults in compiled C in test_export_c.py.
+Faults in ONNX models are in test_export_formats_onnx.py, those in compiled C in
+test_export_formats_c.py.
 """
 
 from dataclasses import replace
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from export import backends
-from export import nir as export
-from sim import kernels, reference
+from export.formats import backends
+from export.formats import nir as export
+from sim import reference
+from sim.fast import runs
 from sim.trace import first_difference
 from sim.verify import verify
 
@@ -62,7 +64,7 @@ FAULTS = (weight, recurrent_weight, decay, threshold, rounding)
 
 def check_found(name, network, raster, fault):
     place = first_difference(reference.run(network, raster), reference.run(fault(network), raster))
-    every = {"numba": kernels.run_backend, **backends()}
+    every = {"numba": runs.run_backend, **backends()}
     result = verify(network, [raster], {name: every[name]}).backends[name]
     assert place is not None
     assert result.first.difference == place
@@ -80,7 +82,7 @@ def test_a_fault_in_a_written_graph_is_found_where_it_shows(network, raster, fau
 def test_a_fault_in_what_the_kernels_read_is_found_where_it_shows(
     network, raster, fault, monkeypatch
 ):
-    from sim import simulator
+    from sim.fast import simulator
 
     right = simulator.lay_out
     monkeypatch.setattr(simulator, "lay_out", lambda n: right(fault(n)))

@@ -8,10 +8,10 @@ import pytest
 from networks import random_network, random_raster
 from tools import need
 
-from export.c import compile_replay
+from base.errors import DataError, ToolError
 from export.firmware import replay as module
 from export.firmware.replay import replay, replay_blocks
-from rsnnctl.errors import DataError, ToolError
+from export.formats.c import compile_replay
 from sim import reference
 from sim.trace import first_difference
 

@@ -7,12 +7,12 @@ from driven_sessions import quarters, tuned_session
 from networks import FLOOR_SUBTRACT, covering_contracts
 from random_models import ARCHITECTURES, random_model
 
+from base.errors import RangeError
 from export.qat import Latent, fine_tune
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.recipe import TrainConfig
 from rsnn.surrogate import Surrogate
-from rsnnctl.errors import RangeError
+from rsnn.training.recipe import TrainConfig
 from sim import reference
 from sim.contract import PAPER
 

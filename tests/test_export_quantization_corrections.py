@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from random_models import ARCHITECTURES, random_model
 
+from base.errors import DataError
 from export.quantization import calibration as data
 from export.quantization.corrections import Correction, correct, nudge_thresholds, refit_readout
 from export.quantization.precision import Precision
@@ -11,8 +12,7 @@ from export.quantize import calibrate, quantize
 from rsnn.data.raster import random_raster
 from rsnn.dynamics import Dynamics
 from rsnn.model import Head
-from rsnnctl.errors import DataError
-from sim import kernels
+from sim.fast import runs
 
 PRECISION = Precision(bits=8)
 SHAPES = ("recurrent", "three layers, five heads")
@@ -29,8 +29,8 @@ def case(request):
 
 
 def r2(network, streams, response):
-    runs = kernels.run_many(network, streams.raster)
-    return streams.r2(np.stack([network.readout.decode(run.out) for run in runs]), response.out)
+    done = runs.run_many(network, streams.raster)
+    return streams.r2(np.stack([network.readout.decode(run.out) for run in done]), response.out)
 
 
 def test_a_spoilt_readout_is_refitted_and_its_zeros_stay(case):
@@ -52,8 +52,8 @@ def test_thresholds_are_nudged_to_the_float_models_rates(case):
     wanted = sum(int(spk.sum()) for spk in response.spk)
 
     def missing(candidate):
-        runs = kernels.run_many(candidate, streams.raster)
-        return abs(sum(run.hidden_spikes for run in runs) - wanted)
+        done = runs.run_many(candidate, streams.raster)
+        return abs(sum(run.hidden_spikes for run in done) - wanted)
 
     assert missing(nudge_thresholds(broken, streams, response)) < 0.7 * missing(broken)
 
@@ -123,8 +123,8 @@ def test_moments_and_a_refit_know_how_late_spikes_are_in_the_models_order():
 
     # with the right spikes a refit finds the readout that was; with late ones it cannot
     network = quantize(model, Precision(bits=12))
-    runs = kernels.run_many(network, streams.raster)
-    own = response._replace(out=np.stack([network.readout.decode(run.out) for run in runs]))
+    done = runs.run_many(network, streams.raster)
+    own = response._replace(out=np.stack([network.readout.decode(run.out) for run in done]))
     spoilt = replace(network.readout, out_scale=network.readout.out_scale * 1.7)
     broken = replace(network, layers=(*network.hidden, spoilt))
     assert r2(refit_readout(broken, streams, own, Precision(bits=12)), streams, own) > 0.99

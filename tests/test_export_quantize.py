@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import FLOOR_SUBTRACT
 
+from base.errors import DataError, RangeError
+from base.metrics import r2_score
 from export.quantization.calibration import RATES, synthetic
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
@@ -15,11 +17,9 @@ from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 from rsnn.evaluate import decode
 from rsnn.model import RSNN, Architecture, Head, big
-from rsnnctl.errors import DataError, RangeError
-from rsnnctl.metrics import r2_score
-from sim import kernels
-from sim.bounds import state_bounds
+from sim.bounds.layers import state_bounds
 from sim.contract import PAPER
+from sim.fast import runs
 
 
 def random_model(seed: int, architecture: Architecture | None = None) -> RSNN:
@@ -114,7 +114,7 @@ def test_with_many_bits_the_integers_follow_the_float_model(contract):
     model = random_model(5, Architecture(11, (6,)))
     raster = random_raster(60, 11, dt=0.004, rate=40.0, seed=1)
     network = quantize(model, Precision(bits=16, decay_bits=16, frac_bits=10), contract=contract)
-    run = kernels.run(network, raster, record=True)
+    run = runs.run(network, raster, record=True)
     out, spk = decode(model, raster, dtype=torch.float64)
     same = np.array_equal(run.trace.variables["hidden0.spk"], spk[0])
     assert spk[0].sum() > 20
@@ -176,7 +176,7 @@ def test_a_fully_pruned_neuron_is_quantized_and_stays_silent():
         model.hidden[0].w_rec[3] = 0.0
     network = quantize(model)
     assert not network.hidden[0].w_in[3].any()
-    run = kernels.run(network, random_raster(200, 11, dt=0.004, rate=40.0), record=True)
+    run = runs.run(network, random_raster(200, 11, dt=0.004, rate=40.0), record=True)
     assert not run.trace.variables["hidden0.spk"][:, 3].any()
 
 
@@ -237,7 +237,7 @@ def test_eight_bits_are_as_close_to_float32_as_the_published_half_precision(publ
         row = [r2_score(half, exact)]
         for bits in (8, 6, 4):
             found = calibrate(model, Precision(bits=bits), synthetic(n_inputs, 0.004)).network
-            outs = [found.readout.decode(run.out) for run in kernels.run_many(found, rasters)]
+            outs = [found.readout.decode(run.out) for run in runs.run_many(found, rasters)]
             row.append(r2_score(np.concatenate(outs), exact))
         rows.append((path.stem, row))
     means = np.mean([row for _, row in rows], 0)

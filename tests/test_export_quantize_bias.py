@@ -7,6 +7,7 @@ import pytest
 import torch
 from random_models import ARCHITECTURES, random_model
 
+from base.errors import RangeError
 from export.qat import Latent
 from export.quantization import calibration as data
 from export.quantization.cautions import cautions
@@ -16,9 +17,9 @@ from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
 from rsnn.data.raster import random_raster
 from rsnn.evaluate import decode
-from rsnnctl.errors import RangeError
-from sim import kernels, reference
+from sim import reference
 from sim.contract import PAPER
+from sim.fast import runs
 from sim.network import CubaLI
 
 BIASED = ARCHITECTURES["biased, two heads"]
@@ -75,7 +76,7 @@ def test_with_many_bits_the_integers_follow_a_biased_model_from_the_first_step()
     model = random_model(architecture, seed=2)
     raster = random_raster(60, 12, dt=0.004, rate=40.0, seed=1)
     network = quantize(model, MANY)
-    run = kernels.run(network, raster, record=True)
+    run = runs.run(network, raster, record=True)
     out, spk = decode(model, raster, dtype=torch.float64)
     assert spk[0].sum() > 20
     assert np.array_equal(run.trace.variables["hidden0.spk"], spk[0])
@@ -167,7 +168,7 @@ def test_a_refitted_readout_keeps_its_biases_in_its_new_units():
     assert (np.abs(after - before) <= step / 2 * (1 + 1e-9)).all()
     found, exact = calibrate(model, Precision(bits=8), streams), response.out
     outs = [
-        found.network.readout.decode(r.out) for r in kernels.run_many(found.network, streams.raster)
+        found.network.readout.decode(r.out) for r in runs.run_many(found.network, streams.raster)
     ]
     assert streams.r2(np.stack(outs), exact) > 0.3
 

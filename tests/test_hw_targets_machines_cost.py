@@ -7,6 +7,7 @@ import pytest
 from networks import FLOOR_SUBTRACT, random_network, random_raster
 from tools import need
 
+from base.errors import RangeError, ToolError
 from export.firmware.arithmetic import arithmetic_of
 from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
@@ -16,7 +17,6 @@ from hw_targets.machines.cost import Cost, Instructions, count_cost, violations
 from hw_targets.machines.target import Limits, Sizes
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
-from rsnnctl.errors import RangeError, ToolError
 from sim.contract import PAPER
 
 TARGETS = targets()

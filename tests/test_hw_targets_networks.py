@@ -17,7 +17,7 @@ from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
 from sim import reference
 from sim.artifact import save_network
-from sim.conformance import cases
+from sim.conformance.cases import cases
 from sim.contract import PAPER
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.trace import first_difference

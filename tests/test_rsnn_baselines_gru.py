@@ -12,11 +12,11 @@ from driven_sessions import (
 )
 from random_models import random_raster, random_target
 
+from base.errors import DataError
 from rsnn.baselines import gru as module
 from rsnn.baselines.baseline import counts_behind
 from rsnn.baselines.gru import GruConfig, train_gru, units_like_tiny
 from rsnn.model import RSNN, tiny
-from rsnnctl.errors import DataError
 
 QUICK = GruConfig(updates=60, validations=4, batch=16, window_bins=25, learning_rate=0.02)
 

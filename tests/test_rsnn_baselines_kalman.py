@@ -9,10 +9,10 @@ from driven_sessions import (
 )
 from random_models import random_raster, random_target
 
+from base.errors import DataError
+from base.metrics import r2_score
 from rsnn.baselines import kalman as module
 from rsnn.baselines.kalman import kalman
-from rsnnctl.errors import DataError
-from rsnnctl.metrics import r2_score
 
 
 def filter_plainly(a, w, h, q, observed):

@@ -10,11 +10,11 @@ from driven_sessions import (
 from random_models import random_raster
 from sklearn.linear_model import Ridge
 
+from base.errors import DataError, RangeError
+from base.metrics import r2_score
 from rsnn.baselines import ridge as module
 from rsnn.baselines.ridge import HISTORIES, ridge
 from rsnn.data.split import Split
-from rsnnctl.errors import DataError, RangeError
-from rsnnctl.metrics import r2_score
 
 STEPS = 5  # of 4 ms in a bin
 

@@ -10,16 +10,16 @@ from driven_sessions import quarters, tuned_session
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
 from rsnn.checkpoint import save_model
-from rsnn.config import resolve
 from rsnn.dynamics import Dynamics
 from rsnn.evaluate import decode, evaluate
 from rsnn.from_arrays import LayerArrays, model_of
-from rsnn.initialize import initialize
 from rsnn.inspect import describe
 from rsnn.model import RSNN, Architecture
-from rsnn.prune import magnitude_masks, prune
-from rsnn.recipe import TrainConfig
-from rsnn.train import train
+from rsnn.training.config import resolve
+from rsnn.training.initialize import initialize
+from rsnn.training.prune import magnitude_masks, prune
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.train import train
 
 BIASED = ARCHITECTURES["biased, two heads"]
 ORDERS = [

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import ARCHITECTURES, assert_equal_models, random_model
 
+from base.errors import DataError, FileError, MismatchError, RsnnError
+from base.files import create_container
 from rsnn.checkpoint import FORMAT, load_model, save_model
 from rsnn.model import Architecture
-from rsnnctl.errors import DataError, FileError, MismatchError, RsnnError
-from rsnnctl.files import create_container
 
 PROVENANCE = {"command": "rsnnctl train", "seed": 3, "session": None, "versions": {"torch": "2"}}
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from small_recording import DT, write_recording
 
+from base.errors import FileError
 from rsnn.data import describe as module
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
-from rsnnctl.errors import FileError
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from base.errors import DataError, FileError, MismatchError, RsnnError
 from rsnn.data.fetch import BASE_URL, SESSIONS, fetch
-from rsnnctl.errors import DataError, FileError, MismatchError, RsnnError
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from small_recording import DT, write_recording
 
+from base.errors import FileError
 from rsnn.data import recording as module
 from rsnn.data import zenodo
 from rsnn.data.recording import open_recording
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.data.stream import load_stream, open_stream
-from rsnnctl.errors import FileError
 
 N_STEPS = 700
 START = 148.984

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_recording import DT, write_recording
 
+from base.errors import MismatchError
 from rsnn.data.recording import Bins, bins_of
 from rsnn.data.session import Session, load_session
 from rsnn.data.zenodo import Clock
-from rsnnctl.errors import MismatchError
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from small_recording import write_recording
 
+from base.errors import DataError, RangeError
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import neurobench_split, split_session, window_starts
-from rsnnctl.errors import DataError, RangeError
 
 
 def session_of(bounds: list[int]) -> Session:

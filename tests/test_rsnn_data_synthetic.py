@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from base.errors import FileError, RangeError
 from rsnn.baselines.ridge import ridge
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.data.synthetic import synthesize
-from rsnnctl.errors import FileError, RangeError
 
 
 @pytest.fixture(scope="module")

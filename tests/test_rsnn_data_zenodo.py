@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small_recording import DT, write_recording
 
+from base.errors import DataError, FileError, RsnnError
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
-from rsnnctl.errors import DataError, FileError, RsnnError
 
 
 def message_of(path: Path) -> str:

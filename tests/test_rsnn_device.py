@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 import torch
-from test_rsnn_train import QUICK, SPLIT, fresh_model, tuned_session
+from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
 
-from rsnn.config import choices, resolve
+from base.errors import RangeError, ToolError
 from rsnn.device import find_device
 from rsnn.model import RSNN, Architecture, Head
-from rsnn.optimizers import SMORMS3
-from rsnn.recipe import TrainConfig
-from rsnn.train import activity_penalty, choose_forward, rmse, train
-from rsnnctl.errors import RangeError, ToolError
+from rsnn.training.config import choices, resolve
+from rsnn.training.optimizers import SMORMS3
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.train import activity_penalty, choose_forward, rmse, train
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 ON_CUDA = dataclasses.replace(QUICK, epochs=3, kernel="torch", device="cuda", dropout=0.3)

@@ -5,12 +5,12 @@ import pytest
 import torch
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
+from base.errors import DataError, MismatchError
+from base.metrics import Metrics, mean_metrics
 from rsnn.checkpoint import import_published
 from rsnn.dynamics import Dynamics
 from rsnn.evaluate import blocks, decode, evaluate
 from rsnn.model import RSNN, Architecture
-from rsnnctl.errors import DataError, MismatchError
-from rsnnctl.metrics import Metrics, mean_metrics
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # the heads' mean is taken over arrays of other shapes, which may round its last bit differently

@@ -8,12 +8,12 @@ import pytest
 import torch
 from random_models import ARCHITECTURES, FEW_HEADS, random_model, random_raster, random_target
 
+from base.errors import MismatchError, RangeError
 from rsnn.checkpoint import import_published
 from rsnn.evaluate import evaluate
 from rsnn.model import RSNN, Architecture, big, tiny
 from rsnn.neurons import inverse_softplus
 from rsnn.surrogate import Spike, Surrogate
-from rsnnctl.errors import MismatchError, RangeError
 
 QUICK = (0, 7)  # an indy and a loco network; the other ten are slow tests
 ALL_PUBLISHED = [i if i in QUICK else pytest.param(i, marks=pytest.mark.slow) for i in range(12)]

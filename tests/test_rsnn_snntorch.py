@@ -19,8 +19,9 @@ from export.quantize import calibrate
 from rsnn.evaluate import decode
 from rsnn.snntorch.import_state import import_snntorch
 from rsnnctl import api
-from sim import kernels, reference
+from sim import reference
 from sim.contract import PAPER, SNNTORCH
+from sim.fast import runs
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 RESETS = [
@@ -181,7 +182,7 @@ def test_an_imported_network_is_quantized_and_every_backend_computes_its_bits(ch
     raster = spikes(7, 2000)
     raster.flags.writeable = False  # as a session's
     exact, _ = decode(model, raster)
-    found = network.readout.decode(kernels.run(network, raster).out)
+    found = network.readout.decode(runs.run(network, raster).out)
     assert np.corrcoef(found[:, 0], exact[:, 0])[0, 1] > 0.9
 
 

@@ -12,9 +12,9 @@ from one_line import FUZZ, one_line
 from snntorch_networks import COMMAND, DESCRIPTION, Network, saved
 from torch import nn
 
+from base.errors import DataError
 from rsnn.snntorch.description import NEURONS, Description, Layer, describe, read_description
 from rsnn.snntorch.import_state import import_state
-from rsnnctl.errors import DataError
 
 
 @pytest.fixture

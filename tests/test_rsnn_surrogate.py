@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from test_rsnn_train import QUICK, SPLIT, fresh_model, tuned_session
+from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
 
-from rsnn import kernels
-from rsnn.recipe import TrainConfig
+from base.errors import RangeError
+from rsnn.fast import bptt
 from rsnn.surrogate import SURROGATES, Spike, Surrogate, fill_slope
-from rsnn.train import train
-from rsnnctl.errors import RangeError
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.train import train
 
 
 @pytest.mark.parametrize("beta", [1.0, 20.0])
@@ -45,7 +45,7 @@ def test_gradients_of_the_kernel_match_the_plain_path(name):
         layer.surrogate = Surrogate(name, 5.0)
     raster = torch.from_numpy(np.array(session.raster[:60]))[None]
     gradients = []
-    for forward in (lambda: model(raster.float()), lambda: kernels.forward(model, raster)):
+    for forward in (lambda: model(raster.float()), lambda: bptt.forward(model, raster)):
         model.zero_grad()
         decoded = forward()
         assert decoded.spk[0].any()

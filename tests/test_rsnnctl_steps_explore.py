@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from rsnnctl import runs
+from rsnnctl.runs import folders
 from rsnnctl.steps import explore as step
 
 
 @pytest.fixture
 def in_run(run, session, model):
     """`rsnnctl` in a folder with one finished run, of a model and a recording."""
-    with runs.new_run("x", {"session": str(session)}) as folder:
-        (folder / runs.MODEL).write_bytes(model.read_bytes())
+    with folders.new_run("x", {"session": str(session)}) as folder:
+        (folder / folders.MODEL).write_bytes(model.read_bytes())
     return run
 
 
@@ -30,9 +30,9 @@ def test_every_combination_is_measured_and_a_second_call_measures_none_again(in_
     assert rows[1]["stored_bits"] < rows[0]["stored_bits"] < rows[2]["stored_bits"]
     assert rows[1]["effective_acs"] < rows[0]["effective_acs"]
     assert any(row["pareto"] for row in rows)
-    assert (runs.latest() / step.PICTURE).read_bytes().startswith(b"\x89PNG")
-    assert json.loads((runs.latest() / step.TABLE).read_text()) == rows
-    (runs.latest() / step.FOLDER / "bits8-decay12-sparsity0.5.json").unlink()
+    assert (folders.latest() / step.PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert json.loads((folders.latest() / step.TABLE).read_text()) == rows
+    (folders.latest() / step.FOLDER / "bits8-decay12-sparsity0.5.json").unlink()
     made = []
     measured = step._measured
 
@@ -71,4 +71,4 @@ def test_choices_without_a_meaning_are_refused_before_any_work(in_run, options, 
     assert done.code == 1
     assert text in done.err
     assert done.err.count("\n") == 1
-    assert not (runs.latest() / step.FOLDER).exists()
+    assert not (folders.latest() / step.FOLDER).exists()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rsnnctl import runs
+from rsnnctl.runs import folders
 from rsnnctl.steps import quantize as step
 from sim.artifact import load_network
 from sim.contract import PAPER
@@ -16,8 +16,8 @@ STEPS = ["w_in", "w_rec", "w_out", "decays", "thresholds", "state words", "state
 @pytest.fixture
 def in_run(run, session, model):
     """`rsnnctl` in a folder with one finished run, of a model and a recording."""
-    with runs.new_run("x", {"session": str(session)}) as folder:
-        (folder / runs.MODEL).write_bytes(model.read_bytes())
+    with folders.new_run("x", {"session": str(session)}) as folder:
+        (folder / folders.MODEL).write_bytes(model.read_bytes())
     return run
 
 
@@ -32,14 +32,14 @@ def test_the_ledger_names_every_step_beside_half_precision_and_is_stored(in_run)
         assert row["r2_task"] is not None
         assert 0.5 < row["rate_ratio"] < 2.0, row
     assert rows["decays"]["remark"].startswith("tau_")
-    network = load_network(runs.latest() / runs.NETWORK)
+    network = load_network(folders.latest() / folders.NETWORK)
     assert network.digest() == printed["digest"]
     assert [row["step"] for row in network.metadata["ledger"]] == list(rows)
     assert network.metadata["inputs"]["calibration"] == "short (train)"
     assert "quantize" in in_run("quantize", "--help").out
     table = in_run("quantize", "--bits", "6").out
     assert all(name in table for name in STEPS)
-    assert load_network(runs.latest() / runs.NETWORK).digest() == printed["digest"]
+    assert load_network(folders.latest() / folders.NETWORK).digest() == printed["digest"]
 
 
 def test_rows_before_the_integers_are_close_to_them_where_there_are_many_bits(in_run):
@@ -107,7 +107,7 @@ def test_settings_without_a_meaning_are_refused_and_nothing_is_written(in_run, o
     assert done.code == 1
     assert text in done.err
     assert done.err.count("\n") == 1
-    assert not (runs.latest() / runs.NETWORK).exists()
+    assert not (folders.latest() / folders.NETWORK).exists()
 
 
 QAT = ("quantize", "--bits", "3", "--qat-epochs", "2")
@@ -120,10 +120,10 @@ def test_training_in_integers_is_the_last_line_and_the_file_holds_what_it_made(i
     rows = json.loads(done.out)["ledger"]
     assert rows[-1]["step"] == "fine-tuning"
     assert "validation R2" in rows[-1]["remark"]
-    network = load_network(runs.latest() / runs.NETWORK)
+    network = load_network(folders.latest() / folders.NETWORK)
     assert network.metadata["qat"]["batch"] == 8
     assert (network.contract.weight_bits, network.contract.reset) == (3, PAPER.reset)
-    assert not list((runs.latest() / "stages").glob("*.h5"))
+    assert not list((folders.latest() / "stages").glob("*.h5"))
 
 
 def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):

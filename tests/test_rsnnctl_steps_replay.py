@@ -11,7 +11,7 @@ import pytest
 from networks import random_network, random_raster
 from tools import need
 
-from rsnnctl.errors import MismatchError
+from base.errors import MismatchError
 from rsnnctl.steps import replay as step
 from sim import reference
 from sim.artifact import load_network, save_network

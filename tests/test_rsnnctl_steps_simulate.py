@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
+from base.errors import FileError
 from rsnn.data.session import load_session
 from rsnn.data.stream import steps_of
 from rsnn.data.synthetic import START, synthesize
-from rsnnctl.errors import FileError
 from rsnnctl.steps import simulate
-from sim import kernels
 from sim.artifact import save_network
+from sim.fast import runs
 from sim.metrics import evaluate_run
 
 
@@ -35,7 +35,7 @@ def test_blocks_on_disk_hold_every_word_of_one_run(tmp_path, monkeypatch, suffix
     row = simulate.simulate_file(
         tmp_path / "net.int.h5", source, part="test", record=record, output=None
     )
-    run = kernels.run(network, raster, record=True)
+    run = runs.run(network, raster, record=True)
     with h5py.File(row["file"]) as file:
         assert np.array_equal(file["out"], run.out)
         assert np.array_equal(file["decoded"], network.readout.decode(run.out))
@@ -62,7 +62,7 @@ def test_a_session_in_blocks_leaves_what_it_leaves_as_a_whole(tmp_path, monkeypa
     )
     session = load_session(tmp_path / "a.mat")
     steps = steps_of(session, part)
-    run = kernels.run(network, session.raster[steps], record=True)
+    run = runs.run(network, session.raster[steps], record=True)
     with h5py.File(row["file"]) as file:
         assert np.array_equal(file["out"], run.out)
         for name, words in run.trace.variables.items():

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from rsnnctl.errors import FileError, MismatchError, RangeError, ToolError
+from base.errors import FileError, MismatchError, RangeError, ToolError
 from rsnnctl.steps import stream
 from rsnnctl.steps.lsl import stream_samples
 from rsnnctl.steps.stream import HOST, stream_file, stream_lines, stream_packets
-from sim import kernels
 from sim.artifact import save_network
+from sim.fast import runs
+from sim.live.packets import decode_velocity, encode_spikes
 from sim.network import IntegerNetwork
-from sim.packets import decode_velocity, encode_spikes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,7 +59,7 @@ class Served:
 
 def test_every_packet_is_answered_with_what_a_run_decodes(network):
     raster = random_raster(np.random.default_rng(2), 300, 21)
-    expected = network.readout.decode(kernels.run(network, raster).out)
+    expected = network.readout.decode(runs.run(network, raster).out)
     served = Served(network, idle=10.0, steps=300)
     for t, spikes in enumerate(raster):
         served.socket.send(encode_spikes(t, np.flatnonzero(spikes)))
@@ -150,7 +150,7 @@ def test_a_taken_port_is_refused(network):
 
 def test_lines_are_steps_and_bad_ones_are_counted(network):
     raster = random_raster(np.random.default_rng(5), 40, 21)
-    expected = network.readout.decode(kernels.run(network, raster).out)
+    expected = network.readout.decode(runs.run(network, raster).out)
     lines = [" ".join(map(str, np.flatnonzero(spikes))) for spikes in raster]
     lines[7:7] = ["3 x", "99"]
     written: list[str] = []
@@ -190,7 +190,7 @@ def started(network: IntegerNetwork, folder: Path) -> subprocess.Popen:
 
 def test_a_line_is_answered_before_the_next_one_comes(network, tmp_path):
     raster = random_raster(np.random.default_rng(8), 20, 21)
-    expected = network.readout.decode(kernels.run(network, raster).out)
+    expected = network.readout.decode(runs.run(network, raster).out)
     with started(network, tmp_path) as process:
         for t, spikes in enumerate(raster):
             process.stdin.write(b"%s\n" % b" ".join(b"%d" % i for i in np.flatnonzero(spikes)))
@@ -270,7 +270,7 @@ def test_lsl_samples_are_decoded_like_a_run(network, monkeypatch):
     pushed = stand_in(monkeypatch, 21, raster.tolist())
     tally = stream_samples(network, "spikes", idle=1.0)
     assert tally.steps == 30
-    assert np.array_equal(pushed, network.readout.decode(kernels.run(network, raster).out))
+    assert np.array_equal(pushed, network.readout.decode(runs.run(network, raster).out))
     stand_in(monkeypatch, 21, raster.tolist())
     assert stream_samples(network, "spikes", idle=1.0, steps=4).steps == 4
 
@@ -298,7 +298,7 @@ def test_an_lsl_sample_with_a_nan_is_malformed_and_its_step_silent(network, monk
     pushed = stand_in(monkeypatch, 21, samples)
     tally = stream_samples(network, "spikes", idle=1.0)
     assert (tally.steps, tally.lost, tally.malformed) == (29, 1, 1)
-    expected = network.readout.decode(kernels.run(network, raster).out)
+    expected = network.readout.decode(runs.run(network, raster).out)
     assert np.array_equal(pushed, np.delete(expected, 7, axis=0))
 
 

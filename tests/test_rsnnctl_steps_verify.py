@@ -12,11 +12,11 @@ from networks import random_network
 from cli import rsnnctl
 from rsnn.data.raster import load_raster
 from rsnnctl.steps import verify as step
-from sim import kernels
 from sim.artifact import load_network, save_network
+from sim.fast import runs
 
 NAMES = ["my net.int.h5", "my net.numba.reproducer.int.h5", "my net.numba.reproducer.npy"]
-RIGHT = kernels.run_backend
+RIGHT = runs.run_backend
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def files(path):
 
 
 def plant(monkeypatch, backend):
-    monkeypatch.setattr(kernels, "run_backend", backend)
+    monkeypatch.setattr(runs, "run_backend", backend)
 
 
 def test_without_a_difference_nothing_is_written(path):

@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network
 
-from rsnnctl.errors import DataError, FileError
-from rsnnctl.files import FORMAT_VERSION, create_container
-from sim import kernels
+from base.errors import DataError, FileError
+from base.files import FORMAT_VERSION, create_container
 from sim.artifact import load_network, load_vectors, save_network
+from sim.fast import runs
 from sim.trace import first_difference
 
 
@@ -48,7 +48,7 @@ def test_the_golden_run_in_the_file_is_what_the_kernel_computes(saved):
     assert raster.shape == (100, network.n_inputs)
     assert raster.any()
     assert trace.variables["hidden0.spk"].any()
-    assert first_difference(trace, kernels.run_backend(network, raster)) is None
+    assert first_difference(trace, runs.run_backend(network, raster)) is None
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -147,7 +147,7 @@ def test_nothing_is_left_behind_when_saving_fails(saved, tmp_path, monkeypatch):
     path = tmp_path / "net.int.h5"
     path.write_bytes(b"before")
     with monkeypatch.context() as patched:
-        patched.setattr("rsnnctl.files.os.fsync", fail)
+        patched.setattr("base.files.os.fsync", fail)
         with pytest.raises(FileError, match="cannot be written: no space left on device"):
             save_network(saved[0], path)
     assert path.read_bytes() == b"before"

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from networks import covering_contracts, random_network, random_raster
 
-from rsnnctl.errors import MismatchError, RangeError
-from sim import kernels, reference
+from base.errors import MismatchError, RangeError
+from sim import reference
 from sim.artifact import load_network, save_network
 from sim.asked import asked_in
-from sim.bounds import state_bounds
+from sim.bounds.layers import state_bounds
 from sim.contract import PAPER, signed_range
+from sim.fast import runs
 from sim.metrics import storage
-from sim.witness import drive
+from sim.overflow.witness import drive
 
 
 def network_with(bias):
@@ -42,7 +43,7 @@ def test_biased_networks_run_as_the_reference_within_their_bounds(contract):
     network = random_network(rng, contract, hidden=(8, 20), biased=True, n_heads=2)
     raster = random_raster(rng, 120, network.n_inputs)
     expected = reference.run(network, raster)
-    found = kernels.run_backend(network, raster)
+    found = runs.run_backend(network, raster)
     bounds = state_bounds(network)
     for name, words in expected.variables.items():
         assert np.array_equal(words, found.variables[name]), name
@@ -60,7 +61,7 @@ def test_biases_at_both_ends_of_the_word_run_as_the_reference():
     for end in (low, high):
         network = network_with(np.array([end]))
         expected = reference.run(network, raster)
-        found = kernels.run_backend(network, raster)
+        found = runs.run_backend(network, raster)
         for name, words in expected.variables.items():
             assert np.array_equal(words, found.variables[name]), name
 

@@ -9,7 +9,7 @@ from networks import random_network
 from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network, used
 
 from sim import reference
-from sim.bounds import (
+from sim.bounds.layers import (
     LONGEST,
     UNBOUNDED,
     LayerBounds,

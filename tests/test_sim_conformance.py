@@ -17,13 +17,14 @@ from click.testing import CliRunner
 from faulty_backends import late_recurrence, never_reset, other_contract, wrong_weight
 from networks import CHOICES
 
+from base.errors import FileError
 from cli import rsnnctl
-from export import backends
-from rsnnctl.errors import FileError
-from sim import kernels, reference
-from sim.conformance import cases, covering_contracts
-from sim.conformance_kit import export_kit
+from export.formats import backends
+from sim import reference
+from sim.conformance.cases import cases, covering_contracts
+from sim.conformance.kit import export_kit
 from sim.contract import PAPER, signed_range
+from sim.fast import runs
 from sim.verify import verify
 
 CASES = {case.name: case for case in cases()}
@@ -38,7 +39,7 @@ def words(name, variable):
     return TRACES[name].variables[variable].astype(int)
 
 
-BACKENDS = {"numba": kernels.run_backend, **backends()}
+BACKENDS = {"numba": runs.run_backend, **backends()}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -137,7 +138,7 @@ def check(kit, *arguments):
 
 
 def test_the_checker_finds_every_word_right(kit, tmp_path):
-    write(tmp_path / "traces", kernels.run_backend)
+    write(tmp_path / "traces", runs.run_backend)
     done = check(kit, tmp_path / "traces")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"{len(CASES)} cases, 0 wrong"
@@ -170,7 +171,7 @@ def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault)
 
 def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
     traces = tmp_path / "traces"
-    write(traces, kernels.run_backend, ["one-step", "one-neuron", "silent"])
+    write(traces, runs.run_backend, ["one-step", "one-neuron", "silent"])
     (traces / "silent.h5").write_text("not hdf5")
     with h5py.File(traces / "one-neuron.h5", "r+") as file:
         del file["hidden0/mem"]

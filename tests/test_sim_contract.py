@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from rsnnctl.errors import DataError, RangeError
+from base.errors import DataError, RangeError
 from sim.contract import PAPER, NumericContract, signed_range
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from rsnnctl.metrics import r2_score
-from sim import kernels
+from base.metrics import r2_score
 from sim.contract import PAPER
+from sim.fast import runs
 from sim.metrics import RunningR2, evaluate_run, storage
 
 
@@ -16,7 +16,7 @@ def test_the_figures_are_those_counted_step_by_step(delay_steps):
     contract = replace(PAPER, delay_steps=delay_steps)
     network = random_network(rng, contract, hidden=(7, 5), n_heads=2)
     raster = random_raster(rng, 200, network.n_inputs)
-    run = kernels.run(network, raster, record=True)
+    run = runs.run(network, raster, record=True)
     spikes = [run.trace.variables[f"hidden{i}.spk"] for i in range(2)]
     operations = 0
     for t in range(200):
@@ -44,7 +44,7 @@ def test_the_figures_are_those_counted_step_by_step(delay_steps):
 
 def test_without_a_target_there_is_no_r2():
     network = random_network(np.random.default_rng(2))
-    run = kernels.run(network, np.zeros((10, 12), np.uint8))
+    run = runs.run(network, np.zeros((10, 12), np.uint8))
     assert np.isnan(evaluate_run(network, run, None).r2)
 
 

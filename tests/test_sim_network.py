@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from rsnnctl.errors import MismatchError, RangeError
+from base.errors import MismatchError, RangeError
 from sim.contract import PAPER
 from sim.network import IntegerNetwork
 

@@ -11,13 +11,14 @@ from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
-from sim import kernels, reference
+from sim import reference
 from sim.artifact import save_network
 from sim.asked import asked_in
-from sim.bounds import bits_for, state_bounds
+from sim.bounds.layers import bits_for, state_bounds
 from sim.contract import PAPER
+from sim.fast import runs
 from sim.network import IntegerNetwork
-from sim.overflow import verdicts
+from sim.overflow.verdict import verdicts
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bounds.md"
 FRAC_BITS = range(7)
@@ -58,7 +59,7 @@ def membrane_bits_met(network: IntegerNetwork) -> int:
     """Width that membranes use in 20,000 steps of independent spikes at the published rates."""
     rate = 20.0 if network.n_inputs == 96 else 14.0
     raster = random_raster(20_000, network.n_inputs, dt=network.dt, rate=rate, seed=1)
-    trace = kernels.run_backend(network, raster)
+    trace = runs.run_backend(network, raster)
     asked = asked_in(network, raster, trace, 0, np.arange(network.hidden[0].n_neurons))["mem"]
     return int(bits_for(asked.low.min(0), asked.high.max(0)).max())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster
 
-from rsnnctl.errors import MismatchError
+from base.errors import MismatchError
 from sim import reference
 from sim.contract import PAPER, SNNTORCH, NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork

@@ -10,9 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network, random_raster
 
-from rsnnctl.errors import MismatchError, RangeError, ToolError
-from sim import kernels, reference
+from base.errors import MismatchError, RangeError, ToolError
+from sim import reference
 from sim.contract import PAPER
+from sim.fast import runs
 from sim.shrink import shrink
 from sim.trace import first_difference
 
@@ -118,7 +119,7 @@ def test_cases_that_the_backend_refuses_are_not_taken():
 
 def test_rows_of_the_readout_go_with_their_head_or_their_output():
     def one_row(network, raster):
-        trace = kernels.run_backend(network, raster)
+        trace = runs.run_backend(network, raster)
         if network.readout.n_outputs == 2:
             trace.variables["readout.out"][5:, -1] += 1
         return trace
@@ -136,7 +137,7 @@ def test_rows_of_the_readout_go_with_their_head_or_their_output():
 def test_a_backend_that_agrees_is_refused_with_a_hint():
     network, raster = make_case()
     with pytest.raises(MismatchError) as caught:
-        shrink(network, raster, kernels.run_backend)
+        shrink(network, raster, runs.run_backend)
     assert str(caught.value) == (
         "run once more, the backend does not differ from the reference; does it give the same"
         " trace every time?"

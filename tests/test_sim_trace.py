@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from rsnnctl.errors import MismatchError
+from base.errors import MismatchError
 from sim import reference
 from sim.trace import Difference, Trace, count_differences, first_difference, variable_names
 

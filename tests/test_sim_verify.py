@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from rsnnctl.errors import ToolError
-from sim import kernels, reference
+from base.errors import ToolError
+from sim import reference
+from sim.fast import runs
 from sim.trace import Trace
 from sim.verify import operands_of, verify
 
@@ -22,7 +23,7 @@ def case():
 
 def planted(variable: str, step: int, neuron: int):
     def backend(network, raster) -> Trace:
-        trace = kernels.run_backend(network, raster)
+        trace = runs.run_backend(network, raster)
         if len(raster) == 50:
             trace.variables[variable][step, neuron] ^= 1
         return trace
@@ -32,7 +33,7 @@ def planted(variable: str, step: int, neuron: int):
 
 def test_equal_backends_give_no_difference_and_count_every_word(case):
     network, rasters = case
-    report = verify(network, rasters, {"numba": kernels.run_backend})
+    report = verify(network, rasters, {"numba": runs.run_backend})
     words = 130 * (3 * 6 + 3 * 4 + 2 * 2)
     assert report.as_dict() == {
         "digest": network.digest(),
@@ -57,7 +58,7 @@ def test_equal_backends_give_no_difference_and_count_every_word(case):
 )
 def test_a_planted_fault_is_found_at_its_step_neuron_and_variable(case, variable, neuron):
     network, rasters = case
-    backends = {"good": kernels.run_backend, "bad": planted(variable, 31, neuron)}
+    backends = {"good": runs.run_backend, "bad": planted(variable, 31, neuron)}
     report = verify(network, rasters, backends)
     assert report.differences == 1
     assert report.backends["good"].first is None
@@ -102,7 +103,7 @@ def test_a_backend_whose_tool_is_missing_is_listed_with_its_reason(case):
         raise ToolError("`qemu-system-arm` is missing; install the Debian package qemu-system-arm")
 
     network, rasters = case
-    report = verify(network, rasters, {"numba": kernels.run_backend, "qemu": missing})
+    report = verify(network, rasters, {"numba": runs.run_backend, "qemu": missing})
     assert set(report.backends) == {"numba"}
     assert report.not_run["qemu"].startswith("`qemu-system-arm` is missing")
     assert any(line.startswith("qemu: not run: ") for line in report.lines())
@@ -113,7 +114,7 @@ def test_a_state_that_is_not_reset_between_runs_is_caught(case):
     memory = {}
 
     def stateful(network, raster) -> Trace:
-        trace = kernels.run_backend(network, raster)
+        trace = runs.run_backend(network, raster)
         if memory:
             trace.variables["hidden0.mem"][0] += 1
         memory["ran"] = True

@@ -1,1 +1,1 @@
-"""What `export/c.py` is made of."""
+"""What `export/formats/c.py` is made of."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.bounds import state_bounds
+from sim.bounds.layers import state_bounds
 from sim.network import CubaLIF, IntegerNetwork
 from sim.reference import bias_of
 

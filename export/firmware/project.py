@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.files import write_text
 from export.firmware.source import filled, replay_source, table_rows
-from rsnnctl.files import write_text
 from sim import reference
 from sim.network import IntegerNetwork
 

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import ToolError
+from base.errors import ToolError
 from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 

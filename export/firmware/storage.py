@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import RangeError
+from base.errors import RangeError
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 LAYOUTS = ("fast", "compact")

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from base.errors import DataError, MismatchError
+from base.metrics import r2_score
 from rsnn.data.raster import random_raster
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
 from rsnn.model import RSNN
 from rsnn.responses import Response, respond
-from rsnnctl.errors import DataError, MismatchError
-from rsnnctl.metrics import r2_score
 
 STREAM_STEPS = 1000
 MAX_STREAMS = 128  # 8 minutes at 4 ms; half of it fits the readout, where less is noisy

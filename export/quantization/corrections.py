@@ -15,8 +15,8 @@ from export.quantization.precision import Precision
 from export.quantization.rounding import round_weights
 from rsnn.neurons import INITIAL_OUT
 from rsnn.responses import Response
-from sim import kernels
 from sim.contract import signed_range
+from sim.fast import runs
 from sim.network import IntegerNetwork
 
 ROUNDS = 6  # of threshold nudging
@@ -72,7 +72,7 @@ def correct(
 
 def decode(network: IntegerNetwork, rasters: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Decoded velocity of streams, (n_streams, n_steps, n_outputs)."""
-    return np.stack([network.readout.decode(r.out) for r in kernels.run_many(network, rasters)])
+    return np.stack([network.readout.decode(r.out) for r in runs.run_many(network, rasters)])
 
 
 def nudge_thresholds(network: IntegerNetwork, fit: Calibration, wanted: Response) -> IntegerNetwork:
@@ -81,7 +81,7 @@ def nudge_thresholds(network: IntegerNetwork, fit: Calibration, wanted: Response
     n_words = fit.raster.shape[0] * fit.raster.shape[1]
     top = signed_range(network.contract.mem_bits)[1]
     for _ in range(ROUNDS):
-        counts = sum(run.sent_counts for run in kernels.run_many(network, fit.raster)) / n_words
+        counts = sum(run.sent_counts for run in runs.run_many(network, fit.raster)) / n_words
         hidden = []
         for layer, target in zip(network.hidden, targets, strict=True):
             rates, counts = counts[: layer.n_neurons], counts[layer.n_neurons :]
@@ -102,14 +102,14 @@ def refit_readout(
     sum is fitted, each row for its share of the error. Biases stay what they were, in new units.
     """
     c, readout = network.contract, network.readout
-    runs = kernels.run_many(network, fit.raster, record=True)
+    done = runs.run_many(network, fit.raster, record=True)
     name = f"{network.layer_names[-2]}.spk"
-    spk = np.stack([run.trace.variables[name] for run in runs if run.trace is not None])
+    spk = np.stack([run.trace.variables[name] for run in done if run.trace is not None])
     unity = 2.0**c.decay_frac
     gain = 1.0 - readout.decay_mem / unity
     unit = readout.out_scale * 2.0**c.frac_bits / gain
     fitted, moments = readout.w_out * unit[:, None], []
-    missing = wanted.out - np.stack([readout.decode(run.out) for run in runs])
+    missing = wanted.out - np.stack([readout.decode(run.out) for run in done])
     for row in range(readout.n_neurons):
         decays = readout.decay_mem[row] / unity, readout.decay_syn[row] / unity
         z = filtered(spk, *decays, lag(c.current, c.delay_steps))

@@ -18,7 +18,7 @@ from export.quantization.precision import Precision
 from rsnn.model import RSNN
 from rsnn.neurons import inverse_softplus
 from rsnn.responses import Response
-from sim import kernels
+from sim.fast import runs
 from sim.network import CubaLI, IntegerNetwork
 
 NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaos
@@ -195,9 +195,9 @@ def _set_decay(name: str, tau: Any, kind: str, decay: NDArray) -> tuple[float, s
 
 
 def _run(network: IntegerNetwork, data: Calibration) -> Response:
-    runs = kernels.run_many(network, data.raster, record=True)
-    out = np.stack([network.readout.decode(run.out) for run in runs])
-    traces: list[Mapping[str, NDArray]] = [r.trace.variables for r in runs if r.trace is not None]
+    done = runs.run_many(network, data.raster, record=True)
+    out = np.stack([network.readout.decode(run.out) for run in done])
+    traces: list[Mapping[str, NDArray]] = [r.trace.variables for r in done if r.trace is not None]
     names = [f"{name}.spk" for name in network.layer_names[:-1]]
     return Response(out, tuple(np.stack([t[name] for t in traces]) for name in names))
 

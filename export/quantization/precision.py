@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rsnnctl.errors import RangeError
+from base.errors import RangeError
 from sim.contract import MAX_FRAC, MAX_STATE_BITS, MAX_WEIGHT_BITS, signed_range
 
 SCALES = ("mse", "max", "percentile")

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.quantization.backward import Units, choices, pull_hidden, pull_readout
-from rsnn.denormals import flushed_denormals
+from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import Decoded
-from sim import kernels
 from sim.contract import NumericContract
+from sim.fast import runs
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 from sim.trace import Trace
 
@@ -85,9 +85,9 @@ class _Run:
     def forward(self) -> list[NDArray[np.float32]]:
         """Decoded values, and the spikes of each hidden layer, (batch, n_steps, n)."""
         n_threads = torch.get_num_threads()
-        runs = kernels.run_many(self.network, self.rasters, record=True, threads=n_threads)
-        self.traces = [run.trace for run in runs if run.trace is not None]
-        out = np.stack([self.network.readout.decode(run.out) for run in runs])
+        done = runs.run_many(self.network, self.rasters, record=True, threads=n_threads)
+        self.traces = [run.trace for run in done if run.trace is not None]
+        out = np.stack([self.network.readout.decode(run.out) for run in done])
         names = [f"{name}.spk" for name in self.network.layer_names[:-1]]
         spk = [np.stack([trace.variables[name] for trace in self.traces]) for name in names]
         return [result.astype(np.float32) for result in (out, *spk)]

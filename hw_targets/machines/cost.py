@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import RangeError, ToolError
 from export.firmware.arithmetic import arithmetic_of
 from hw_targets.machines.target import Sizes, Target
-from rsnnctl.errors import RangeError, ToolError
 from sim.network import IntegerNetwork
 
 _BURST_STEPS = 12

@@ -14,11 +14,11 @@ from subprocess import run as call
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import FLAGS, compile_replay, export_c
+from base.errors import ToolError
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.replay import replay
+from export.formats.c import FLAGS, compile_replay, export_c
 from hw_targets.machines.target import Limits, Run, Sizes, Target
-from rsnnctl.errors import ToolError
 from sim.network import IntegerNetwork
 
 _NS = 128e-9  # s an instruction, 2^7 ns

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import DataError
+from base.metrics import r2_score
 from rsnn.data.session import Session
 from rsnn.data.split import Split
-from rsnnctl.errors import DataError
-from rsnnctl.metrics import r2_score
 
 BIN = 0.020  # seconds of spikes that are counted together, where a baseline does not choose
 

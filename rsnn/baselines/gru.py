@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from base.errors import DataError
+from base.metrics import r2_score
 from rsnn.baselines.baseline import BIN, Baseline, counts_behind, refuse_stillness, score_baseline
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN, tiny
-from rsnnctl.errors import DataError
-from rsnnctl.metrics import r2_score
 
 N_OUTPUTS = 2
 

@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import DataError
+from base.metrics import r2_score
 from rsnn.baselines.baseline import (
     Baseline,
     learning_part,
@@ -33,8 +35,6 @@ from rsnn.baselines.baseline import (
 )
 from rsnn.data.session import Session
 from rsnn.data.split import Split
-from rsnnctl.errors import DataError
-from rsnnctl.metrics import r2_score
 
 BINS = (0.040, 0.060, 0.080, 0.100, 0.140, 0.200)  # seconds
 LAGS = (0.0, 0.040, 0.080, 0.120)  # seconds from the end of a bin to the movement it tells of

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from base.errors import DataError, RangeError
 from rsnn.baselines.baseline import (
     BIN,
     Baseline,
@@ -25,7 +26,6 @@ from rsnn.baselines.baseline import (
 )
 from rsnn.data.session import Session
 from rsnn.data.split import Split
-from rsnnctl.errors import DataError, RangeError
 
 PENALTIES = (1e1, 1e2, 1e3, 1e4, 1e5)
 HISTORIES = (0.1, 0.2, 0.3, 0.4, 0.6)  # seconds

@@ -7,13 +7,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import DataError
+from base.files import open_hdf5
 from rsnn.data import zenodo
 from rsnn.data.fetch import SESSIONS, md5_of
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
 from rsnn.data.synthetic import SYNTHETIC
-from rsnnctl.errors import DataError
-from rsnnctl.files import open_hdf5
 
 DRIFT_STEPS = 2500  # 10 s, over which a rate is averaged before a line is fitted
 

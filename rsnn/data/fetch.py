@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-from rsnnctl.errors import DataError, FileError, MismatchError
+from base.errors import DataError, FileError, MismatchError
 
 BASE_URL = "https://zenodo.org/record/583331/files/"
 TIMEOUT = 30.0  # s without a byte

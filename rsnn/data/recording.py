@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import DataError
+from base.files import open_hdf5
 from rsnn.data import zenodo
-from rsnnctl.errors import DataError
-from rsnnctl.files import open_hdf5
 
 FARTHEST = 1e6  # mm, beyond which a cursor position is damage and no place
 _BLOCK = 1 << 13  # steps of which the index knows where their spikes are

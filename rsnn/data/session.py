@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import MismatchError
 from rsnn.data import zenodo
 from rsnn.data.recording import open_recording
-from rsnnctl.errors import MismatchError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import DataError, RangeError
+from base.errors import DataError, RangeError
 
 FEWEST_REACHES = 4  # one for each quarter of the reach-ordered split
 VALIDATION_SHARE = 0.1 / 0.75  # of all steps of the session, see `split_session`

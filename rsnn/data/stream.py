@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import RangeError
 from rsnn.data.raster import open_raster
 from rsnn.data.recording import open_recording
 from rsnn.data.split import Reaches, split_session
-from rsnnctl.errors import RangeError
 
 PARTS = ("train", "validation", "test", "all")
 

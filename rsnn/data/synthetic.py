@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import RangeError
+from base.files import atomic_path
 from rsnn.data import reaching, tuning, zenodo
-from rsnnctl.errors import RangeError
-from rsnnctl.files import atomic_path
 
 FEWEST_MINUTES, MOST_MINUTES = 0.5, 240.0
 MOST_CHANNELS = 1024

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import DataError, FileError
+from base.errors import DataError, FileError
 
 DT = 0.004  # s, the sampling interval of every published session
 LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it another rate, or a lost or repeated sample

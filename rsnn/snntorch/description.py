@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from rsnnctl.errors import DataError, FileError, RangeError
+from base.errors import DataError, FileError, RangeError
 
 NEURONS = ("Leaky", "RLeaky", "Synaptic", "RSynaptic")
 OUTPUTS = ("mem", "spk")

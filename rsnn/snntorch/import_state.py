@@ -27,11 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from base.errors import DataError
 from rsnn.dynamics import Dynamics
-from rsnn.from_arrays import LayerArrays, check_size, model_of
+from rsnn.from_arrays import model_of
+from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN
 from rsnn.snntorch.description import MECHANISMS, Description, Layer, describe
-from rsnnctl.errors import DataError
 
 Array = NDArray[np.float64]
 

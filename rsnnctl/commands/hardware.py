@@ -28,10 +28,11 @@ def targets(as_json: bool) -> None:
 @json_option
 def check(network: Path | None, target: str | None, layout: str, as_json: bool) -> None:
     """Tell what a network costs on a target and every limit that it breaks; exit 1 if any."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.hardware import check_everywhere, check_file
 
-    path = network or runs.default_file(runs.NETWORK)
+    path = network or folders.default_file(folders.NETWORK)
     if target is None:
         rows = check_everywhere(path, layout)
         if as_json:
@@ -62,9 +63,9 @@ def check(network: Path | None, target: str | None, layout: str, as_json: bool) 
 @click.option("-o", "--output", type=FILE, help="Folder; default: `firmware` beside the network.")
 def build(network: Path | None, target: str, layout: str, output: Path | None) -> None:
     """Write a firmware project: C, build files, example with the golden run as self-test."""
-    from rsnnctl import runs
+    from rsnnctl.runs import folders
     from rsnnctl.steps.hardware import build_file
 
-    source = network or runs.default_file(runs.NETWORK)
+    source = network or folders.default_file(folders.NETWORK)
     for path in build_file(source, target, output or source.parent / "firmware", layout):
         click.echo(path)

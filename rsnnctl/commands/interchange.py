@@ -15,8 +15,8 @@ commands = click.Group()
 def import_weights(weights: Path, output: Path | None) -> None:
     """Read a published state dict (.pth) into a float model."""
     from rsnn.checkpoint import import_published, save_model
-    from rsnnctl import runs
     from rsnnctl.provenance import provenance
+    from rsnnctl.runs import folders
 
     model = import_published(weights)
     facts = provenance("import-weights", weights=weights.name)
@@ -24,9 +24,9 @@ def import_weights(weights: Path, output: Path | None) -> None:
         save_model(model, output, facts)
         click.echo(output)
         return
-    with runs.new_run(weights.stem, {"command": "import-weights"}) as folder:
-        save_model(model, folder / runs.MODEL, facts)
-    click.echo(runs.latest() / runs.MODEL)
+    with folders.new_run(weights.stem, {"command": "import-weights"}) as folder:
+        save_model(model, folder / folders.MODEL, facts)
+    click.echo(folders.latest() / folders.MODEL)
 
 
 @commands.command("export-nir")
@@ -35,10 +35,11 @@ def import_weights(weights: Path, output: Path | None) -> None:
 @output_option("NIR file (.nir)")
 def export_nir(network: Path | None, reader: str, output: Path | None) -> None:
     """Write the NIR graph for a reader, with the numeric contract as metadata."""
-    from rsnnctl import runs, show
+    from rsnnctl import show
+    from rsnnctl.runs import folders
     from rsnnctl.steps.interchange import export_nir_file
 
-    source = network or runs.default_file(runs.NETWORK)
+    source = network or folders.default_file(folders.NETWORK)
     target, remarks = export_nir_file(source, reader=reader, output=output)
     click.echo(target)
     for remark in remarks:
@@ -87,11 +88,11 @@ def import_snntorch(checkpoint: Path, description: Path, output: Path | None) ->
 @click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")
 def export_onnx(network: Path | None, output: Path | None) -> None:
     """Write ONNX in integers: one step with its state, and the loop over time."""
-    from export.onnx import SUFFIX, export_onnx
-    from rsnnctl import runs
+    from export.formats.onnx import SUFFIX, export_onnx
+    from rsnnctl.runs import folders
     from sim.artifact import load_network
 
-    source = network or runs.default_file(runs.NETWORK)
+    source = network or folders.default_file(folders.NETWORK)
     stem = source.name.removesuffix(".int.h5")
     folder = output or source.parent
     step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
@@ -106,10 +107,10 @@ def export_onnx(network: Path | None, output: Path | None) -> None:
 @layout_option
 def export_c(network: Path | None, output: Path | None, name: str, layout: str) -> None:
     """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
-    from export.c import export_c
-    from rsnnctl import runs
+    from export.formats.c import export_c
+    from rsnnctl.runs import folders
     from sim.artifact import load_network
 
-    source = network or runs.default_file(runs.NETWORK)
+    source = network or folders.default_file(folders.NETWORK)
     for path in export_c(load_network(source), output or source.parent / "c", name, layout):
         click.echo(path)

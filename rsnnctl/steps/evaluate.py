@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from base.errors import RangeError
+from base.files import read_label
+from base.metrics import Metrics, mean_metrics
 from rsnn.baselines.baseline import Baseline
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
 from rsnn.data.stream import steps_of
-from rsnnctl import runs
-from rsnnctl.errors import RangeError
-from rsnnctl.files import read_label
-from rsnnctl.metrics import Metrics, mean_metrics
+from rsnnctl.runs import folders
 from rsnnctl.show import metrics_row
-from sim import artifact, kernels
+from sim import artifact
+from sim.fast import runs
 from sim.metrics import evaluate_run
 
 PRECISIONS = ("float16", "bfloat16", "float32", "float64")
@@ -55,7 +56,7 @@ def evaluate_files(
     for path in paths:
         for name, measure in _measures(path, precision, harness).items():
             metrics = []
-            for source in sessions or [runs.needed_session(path, None)]:
+            for source in sessions or [folders.needed_session(path, None)]:
                 if source not in loaded:
                     loaded[source] = load_session(source)
                 session = loaded[source]
@@ -89,7 +90,7 @@ def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
         network = artifact.load_network(path)
 
         def measure_network(session: Session, steps: slice) -> Metrics:
-            run = kernels.run(network, session.raster[steps])
+            run = runs.run(network, session.raster[steps])
             return evaluate_run(network, run, session.velocity[steps])
 
         return {f"{path.name} (int{network.contract.weight_bits})": measure_network}

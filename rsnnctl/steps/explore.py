@@ -10,24 +10,25 @@ from typing import Any
 import joblib
 import torch
 
+from base.errors import RangeError
+from base.files import read_label, write_text
 from export.qat import fine_tune
 from export.quantization.calibration import from_session
 from export.quantization.precision import Precision
 from export.quantize import calibrate
 from rsnn.checkpoint import load_model
-from rsnn.config import Config
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
-from rsnn.prune import magnitude_masks
-from rsnnctl import runs, show
-from rsnnctl.errors import RangeError
-from rsnnctl.files import read_label, write_text
-from rsnnctl.steps.jobs import check_jobs, cluster
-from rsnnctl.steps.plot import plot_explored
+from rsnn.training.config import Config
+from rsnn.training.prune import magnitude_masks
+from rsnnctl import show
+from rsnnctl.plot import plot_explored
+from rsnnctl.runs import folders
+from rsnnctl.runs.jobs import check_jobs, cluster
+from rsnnctl.runs.training import generator_for
 from rsnnctl.steps.quantize import settings_for
-from rsnnctl.steps.train import generator_for
-from sim import kernels
 from sim.energy import energy
+from sim.fast import runs
 from sim.metrics import evaluate_run, storage
 
 FOLDER = "explore"
@@ -111,7 +112,7 @@ def explore(
     for choice in choices:
         Precision(bits=choice.bits, decay_bits=choice.decay_bits)
         magnitude_masks(load_model(source)[0], choice.sparsity)
-    path = runs.needed_session(source, session)
+    path = folders.needed_session(source, session)
     label = {
         "model": read_label(source).digest,
         "session": load_session(path).digest,
@@ -198,7 +199,7 @@ def _measured(source: Path, session_path: Path, choice: Choice, config: Config |
         network, _ = fine_tune(
             model, network, precision, session, split, config.qat, generator=generator
         )
-    run = kernels.run(network, session.raster[split.test])
+    run = runs.run(network, session.raster[split.test])
     metrics = evaluate_run(network, run, session.velocity[split.test])
     return {
         "bits": choice.bits,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c import export_c
+from base.errors import RangeError, ToolError
 from export.firmware.project import write_project
 from export.firmware.storage import check_layout
+from export.formats.c import export_c
 from hw_targets import find_target, targets
 from hw_targets.machines.cost import count_cost, milliseconds, violations
 from hw_targets.machines.target import Target
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
-from rsnnctl.errors import RangeError, ToolError
 from sim.artifact import load_network, load_vectors
 from sim.network import IntegerNetwork
 from sim.trace import Trace

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from rsnnctl.errors import FileError
-from rsnnctl.files import atomic_path, read_label
+from base.errors import FileError
+from base.files import atomic_path, read_label
 from sim import artifact
 from sim.inspect import describe
-from sim.overflow import Verdict, verdicts
+from sim.overflow.verdict import Verdict, verdicts
 
 
 def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.interchange.container import read_graph
-from export.interchange.readers import reader_named
-from export.nir import carries_contract, export_nir, import_nir
-from rsnnctl.errors import RangeError
+from base.errors import RangeError
+from export.formats.nir import carries_contract, export_nir, import_nir
+from export.nir.container import read_graph
+from export.nir.readers import reader_named
 from rsnnctl.provenance import provenance
 from sim.artifact import load_network, save_network
 
@@ -81,8 +81,8 @@ def import_nir_file(
             f"{source} carries no numeric contract, and NIR has no time step; give --dt in seconds,"
             " such as --dt 0.001"
         )
-    from export.interchange.foreign.import_graph import dynamics_of, import_graph
-    from export.interchange.foreign.layers import TimeStep
+    from export.nir.import_graph import dynamics_of, import_graph
+    from export.nir.layers import TimeStep
     from rsnn.checkpoint import save_model  # only now, because torch takes a second to import
 
     model = import_graph(graph, TimeStep(dt, discretization), dynamics_of(order, reset))

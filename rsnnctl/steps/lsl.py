@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from rsnnctl.errors import MismatchError, ToolError
+from base.errors import MismatchError, ToolError
+from sim.live.ordered import OrderedDecoder, Tally
 from sim.network import IntegerNetwork
-from sim.stream import OrderedDecoder, Tally
 
 OUTLET = "rsnnctl"
 

@@ -5,19 +5,18 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from base.files import read_label, write_text
 from rsnn.checkpoint import load_model, save_model
-from rsnn.config import Config, choices, resolve
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.model import RSNN
-from rsnn.prune import prune
-from rsnn.search import Attempt, search
-from rsnnctl import runs
-from rsnnctl.files import read_label, write_text
+from rsnn.training.config import Config, choices, resolve
+from rsnn.training.prune import prune
+from rsnn.training.prune_search import Attempt, search
+from rsnnctl.plot import plot_search
 from rsnnctl.provenance import provenance
-from rsnnctl.steps import stages
-from rsnnctl.steps.plot import plot_search
-from rsnnctl.steps.train import CONFIG, Report, generator_for
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import CONFIG, Report, generator_for
 
 UNPRUNED = "unpruned.rsnn.h5"
 LOG = "prune.log.jsonl"
@@ -29,7 +28,7 @@ def source_of(path: Path | None) -> Path:
     """The model to prune: the one named, or the unpruned one of the newest run."""
     if path is not None:
         return path
-    model = runs.default_file(runs.MODEL)
+    model = folders.default_file(folders.MODEL)
     unpruned = model.with_name(UNPRUNED)
     return unpruned if unpruned.exists() else model
 
@@ -55,7 +54,7 @@ def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Con
     """The settings of the run that a model belongs to, changed by a TOML file and settings.
 
     Raises:
-        FileError, DataError, RangeError: what `rsnn.config.resolve` refuses.
+        FileError, DataError, RangeError: what `rsnn.training.config.resolve` refuses.
     """
     kept = source.with_name(CONFIG)
     files = [path for path in (kept if kept.exists() else None, file) if path is not None]
@@ -88,7 +87,7 @@ def prune_run(
     model, history = load_model(source)
     model = model.float()
     digest = read_label(source).digest
-    session = load_session(runs.needed_session(source, None))
+    session = load_session(folders.needed_session(source, None))
     split = split_session(session)
     if not resume:
         stages.clear(folder)
@@ -121,8 +120,8 @@ def prune_run(
     else:
         best = model
         retrained(best, fraction)
-    target = output or source.with_name(runs.MODEL)
-    if source == source.with_name(runs.MODEL) == target:
+    target = output or source.with_name(folders.MODEL)
+    if source == source.with_name(folders.MODEL) == target:
         shutil.copyfile(source, source.with_name(UNPRUNED))
     facts = provenance(
         "prune",

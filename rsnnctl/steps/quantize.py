@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from base.errors import RangeError
+from base.files import read_label
+from base.metrics import r2_score
 from export.qat import fine_tune
 from export.quantization import calibration as data
 from export.quantization.calibration import Calibration
@@ -15,22 +18,19 @@ from export.quantization.ledger import CORRECTIONS, WIDTHS, WORDS, entry_of, led
 from export.quantization.precision import Precision
 from export.quantize import calibrate
 from rsnn.checkpoint import load_model
-from rsnn.config import Config
 from rsnn.data.raster import SUFFIXES, load_raster
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import Split, split_session
 from rsnn.model import RSNN
-from rsnn.train_state import EpochRecord
-from rsnnctl import runs, show
-from rsnnctl.errors import RangeError
-from rsnnctl.files import read_label
-from rsnnctl.metrics import r2_score
+from rsnn.training.config import Config
+from rsnn.training.state import EpochRecord
+from rsnnctl import show
 from rsnnctl.provenance import provenance
-from rsnnctl.steps import stages
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import generator_for
 from rsnnctl.steps.prune import config_of
-from rsnnctl.steps.train import generator_for
-from sim import kernels
 from sim.artifact import save_network
+from sim.fast import runs
 from sim.inspect import summarize
 from sim.network import IntegerNetwork
 
@@ -91,7 +91,7 @@ def settings_for(
 
     Raises:
         RangeError: settings without epochs.
-        FileError, DataError: what `rsnn.config.resolve` refuses.
+        FileError, DataError: what `rsnn.training.config.resolve` refuses.
     """
     if epochs is None:
         if file is not None or settings:
@@ -159,7 +159,7 @@ def quantize_file(
 
 
 def _calibration(source: Path, given: Path | None, model: RSNN) -> Calibration:
-    path = given or runs.session_of(source)
+    path = given or folders.session_of(source)
     dt = model.architecture.dt
     if path is None:
         return data.synthetic(model.architecture.n_inputs, dt)
@@ -179,7 +179,7 @@ def _train_on(
     report: Report | None,
 ) -> tuple[IntegerNetwork, str]:
     """The network that validates best, of the one given and all that training it makes of it."""
-    session = load_session(runs.needed_session(source, session_path))
+    session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
     name = _stage_name(precision)
     label: Mapping[str, Any] = {
@@ -213,7 +213,7 @@ def _train_on(
 
 
 def _validation_r2(network: IntegerNetwork, session: Session, split: Split) -> float:
-    run = kernels.run(network, session.raster[split.validation])
+    run = runs.run(network, session.raster[split.validation])
     return r2_score(network.readout.decode(run.out), session.velocity[split.validation])
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsnnctl.errors import RsnnError
-from rsnnctl.files import atomic_path
+from base.errors import RsnnError
+from base.files import atomic_path
 from sim.artifact import save_network, vector_raster
 from sim.network import IntegerNetwork
 from sim.shrink import shrink

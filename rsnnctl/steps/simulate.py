@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from rsnn.data.stream import open_stream
-from rsnnctl import runs
+from rsnnctl.runs import folders
 from rsnnctl.show import metrics_row
 from sim.artifact import load_network
+from sim.fast.simulator import Simulator
 from sim.metrics import RunningR2, evaluate_counts
 from sim.network import IntegerNetwork
-from sim.output import create_run
-from sim.simulator import Simulator
+from sim.run_file import create_run
 from sim.trace import empty_trace
 
 _BLOCK_BYTES = 1 << 22  # of input and trace in memory at once
@@ -39,7 +39,7 @@ def simulate_file(
     simulator = Simulator(network)
     score = RunningR2()
     with (
-        open_stream(runs.needed_session(path, source), part) as stream,
+        open_stream(folders.needed_session(path, source), part) as stream,
         create_run(target, network, record=record) as writer,
     ):
         for block in stream.blocks(_block_steps(network, record)):

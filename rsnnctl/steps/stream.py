@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from rsnnctl.errors import DataError, FileError, RangeError
+from base.errors import DataError, FileError, RangeError
 from sim.artifact import load_network
+from sim.live.ordered import OrderedDecoder, Tally
+from sim.live.packets import LARGEST, decode_spikes, encode_velocity, parse_line
 from sim.network import IntegerNetwork
-from sim.packets import LARGEST, decode_spikes, encode_velocity, parse_line
-from sim.stream import OrderedDecoder, Tally
 
 HOST = "127.0.0.1"
 _RECEIVE_BYTES = 1 << 22  # that the system keeps for us while we are not looking

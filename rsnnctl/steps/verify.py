@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from export import backends as exported
+from base.errors import MismatchError, RangeError
+from export.formats import backends as exported
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import load_stream
-from rsnnctl.errors import MismatchError, RangeError
 from rsnnctl.steps.reproduce import reproduce
-from sim import kernels, reference
+from sim import reference
 from sim.artifact import load_network, load_vectors
+from sim.fast import runs
 from sim.trace import first_difference
 from sim.verify import Report, verify
 
@@ -45,7 +46,7 @@ def verify_file(path: Path, source: Path | None, steps: int) -> Report:
         raster = random_raster(steps, network.n_inputs, dt=network.dt)
     else:
         raster = load_stream(source).raster[:steps]
-    backends = {"numba": kernels.run_backend} | exported()
+    backends = {"numba": runs.run_backend} | exported()
     rasters = [golden, raster]
     report = verify(network, rasters, backends)
     results = dict(report.backends)

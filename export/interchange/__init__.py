@@ -1,1 +1,0 @@
-"""What the interchange formats are made of; the formats themselves are the files beside it."""

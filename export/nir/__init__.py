@@ -1,0 +1,1 @@
+"""NIR graphs: written with the contract as metadata, read with it or without."""

@@ -1,0 +1,101 @@
+"""NIR files, read with care: nothing in a file decides how long reading takes or what it allocates.
+
+The library reads every dataset whole and follows every link. So links, nests, sizes and the number
+of nodes are looked at first; then `nir.read` has its say.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+from nir.ir.utils import ensure_str
+from nir.serialization import hdf2dict
+
+from base.errors import DataError, FileError, RsnnError
+from base.files import open_hdf5
+from export.nir.metadata import one_line
+
+MAX_BYTES = 1 << 30  # of all arrays together
+MAX_OBJECTS = 5000  # groups and datasets
+MAX_EDGES = 2000
+MAX_DEPTH = 24  # groups in groups; a graph in a graph takes two
+
+
+def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
+    """Read a graph that the NIR library accepts.
+
+    Args:
+        path: the file.
+        check_types: have the library compare the shapes along every edge. It knows no scalar that
+            stands for all neurons, so those who do compare for themselves.
+
+    Raises:
+        FileError: no such file, not HDF5, truncated, not NIR, or larger than any network needs.
+        DataError: the library refuses it.
+    """
+    path = Path(path)
+    with open_hdf5(path) as file:
+        if not isinstance(file.get("node"), h5py.Group):
+            raise FileError(f"{path}: HDF5, but not a NIR graph; export one with export-nir")
+        try:
+            _check(path, file)
+        except RsnnError:
+            raise
+        except Exception as error:  # and so does h5py for a damaged one
+            raise FileError(f"{path}: damaged HDF5 file: {one_line(error)}") from error
+    try:
+        if check_types:
+            graph = nir.read(path)
+        else:
+            with h5py.File(path, "r") as file:
+                graph = nir.dict2NIRNode(_unchecked(hdf2dict(file["node"])))
+    except Exception as error:  # a file that is no graph makes the library raise nearly anything
+        raise DataError(f"{path}: not a valid NIR graph: {one_line(error)}") from error
+    if not isinstance(graph, nir.NIRGraph):
+        raise DataError(
+            f"{path}: holds one {type(graph).__name__} node; a graph with input and output is"
+            " needed"
+        )
+    return graph
+
+
+def _unchecked(values: dict[str, Any]) -> dict[str, Any]:
+    """Tell graphs in graphs, too, that types are not to be checked."""
+    if ensure_str(values["type"]) == "NIRGraph":
+        values["type_check"] = False
+        for node in values["nodes"].values():
+            _unchecked(node)
+    return values
+
+
+def _check(path: Path, file: h5py.File) -> None:
+    total = objects = 0
+    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise DataError(
+                f"{path}: groups are nested more than {MAX_DEPTH} deep, or in a circle, at"
+                f" `{group.name[:60]}`; a network needs no such graph"
+            )
+        objects += len(group)
+        if objects > MAX_OBJECTS:
+            raise DataError(f"{path}: holds more than {MAX_OBJECTS} groups and arrays; use fewer")
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise DataError(f"{path}: `{name}` is a link to elsewhere; store it in its place")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                waiting.append((item, depth + 1))
+                continue
+            if not isinstance(item, h5py.Dataset):
+                raise DataError(f"{path}: `{name}` is neither a group nor an array")
+            total += item.nbytes
+            if total > MAX_BYTES:
+                raise DataError(
+                    f"{path}: array `{name}` of shape {item.shape} makes it more than"
+                    f" {MAX_BYTES >> 20} MiB; no network of this kind is as large"
+                )
+            if name == "edges" and item.size > 2 * MAX_EDGES:
+                raise DataError(f"{path}: has {item.shape[0]} edges; at most {MAX_EDGES} are read")

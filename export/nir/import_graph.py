@@ -1,0 +1,62 @@
+"""From a graph without a contract to a float model."""
+
+from typing import TYPE_CHECKING, Any
+
+import nir
+
+from base.errors import RangeError
+from export.nir.chain import chain_of
+from export.nir.flatten import flatten
+from export.nir.layers import TimeStep, layer_of
+from rsnn.dynamics import Dynamics
+
+if TYPE_CHECKING:
+    from rsnn.model import RSNN
+
+_THROUGH = {"current": "new", "delay_steps": 0}  # a step's input goes through all layers in it
+ORDERS: dict[str, dict[str, Any]] = {
+    "at-once": {**_THROUGH, "fires_on": "new_membrane"},
+    "snntorch": {**_THROUGH, "fires_on": "reset_membrane"},
+    "delayed-reset": {**_THROUGH, "fires_on": "reset_membrane", "reset_delay": True},
+    "published": {"current": "previous", "fires_on": "previous_membrane"},
+}
+RESETS: dict[str, dict[str, Any]] = {
+    "zero": {"reset": "zero", "reset_drops_input": True},
+    "zero-keep-input": {"reset": "zero", "reset_drops_input": False},
+    "subtract": {"reset": "subtract", "reset_drops_input": False},
+}
+
+
+def dynamics_of(order: str, reset: str) -> Dynamics:
+    """What NIR leaves open, by the names of `import-nir`'s options; readouts start at 0.
+
+    Raises:
+        RangeError: no such order or reset.
+    """
+    for option, value, known in (("--order", order, ORDERS), ("--reset", reset, RESETS)):
+        if value not in known:
+            raise RangeError(f"{option} is {value}; known: {', '.join(known)}")
+    return Dynamics(**ORDERS[order], **RESETS[reset], initial_out=0.0)
+
+
+def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> "RSNN":
+    """Make a float model of a graph.
+
+    Layers are computed one after the other, as NIR's connections have no delay, and recurrence
+    is a step late. In the order `published` each connection takes a step, but for biases, which
+    are there from the first.
+
+    Args:
+        graph: nodes and edges; types need not have been checked.
+        time: dt and discretization.
+        dynamics: order of a step and reset.
+
+    Raises:
+        DataError: the graph, a node or a parameter cannot be represented; the text names it.
+        RangeError: it is too large.
+    """
+    from rsnn.from_arrays import model_of  # only now, because torch takes a second to import
+
+    stages = chain_of(flatten(graph))
+    layers = [layer_of(stage, time) for stage in stages]
+    return model_of(layers[:-1], layers[-1], time.dt, dynamics)

@@ -1,0 +1,123 @@
+"""The layers of a chain in the units of a float model: decays, and gains folded into weights.
+
+With the box convention (see `export.nir.readers`) a CubaLIF node does in a step
+
+    I' = d_syn I + (1 - d_syn) w_in (W S + b)    v' = d_mem v + (1 - d_mem) r I
+
+and fires above v_threshold; a float model does
+
+    syn' = d_syn syn + W' S + b'                 mem' = d_mem mem + (1 - d_mem) syn
+
+and fires above 1. They are the same with mem = v / v_threshold and
+
+    W' = W r (1 - d_syn) w_in / v_threshold      b' = b r (1 - d_syn) w_in / v_threshold
+
+A LIF or LI has d_syn = 0 and w_in = 1; a readout has no threshold, so mem = v.
+"""
+
+from dataclasses import dataclass
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import DataError, RangeError
+from export.nir.chain import Stage, finite, spread
+from rsnn.layer_arrays import LayerArrays
+
+Array = NDArray[np.float64]
+DISCRETIZATIONS = ("exact", "euler")
+
+
+@dataclass(frozen=True)
+class TimeStep:
+    """How continuous time becomes steps.
+
+    Attributes:
+        dt: seconds a step.
+        discretization: `exact`: d = exp(-dt / tau), or `euler`: d = 1 - dt / tau.
+
+    Raises:
+        RangeError: a dt that is no time, or another discretization.
+    """
+
+    dt: float
+    discretization: str = "exact"
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.dt) or self.dt <= 0:
+            raise RangeError(f"--dt is {self.dt}; a step is longer than 0 s")
+        if self.discretization not in DISCRETIZATIONS:
+            raise RangeError(
+                f"--discretization is {self.discretization}; known: {', '.join(DISCRETIZATIONS)}"
+            )
+
+    def decay(self, stage: Stage, key: str) -> Array:
+        """Decay factors (n,) of the time constants of a stage."""
+        tau = spread(stage.name, key, getattr(stage.node, key), len(stage.w_in))
+        if np.any(tau <= 0):
+            raise DataError(f"node `{stage.name}`: `{key}` is {tau.min()}; it is longer than 0 s")
+        if self.discretization == "exact":
+            decay = np.exp(-self.dt / tau)
+        else:
+            decay = 1.0 - self.dt / tau
+            if np.any(decay < -1e-9):
+                raise DataError(
+                    f"node `{stage.name}`: `{key}` is {tau.min()} s, shorter than a step of"
+                    f" {self.dt} s, in which forward Euler goes astray; use --discretization exact"
+                )
+            decay = np.maximum(decay, 0.0)
+        if np.any(decay == 1.0):
+            raise DataError(
+                f"node `{stage.name}`: `{key}` is {tau.max()} s, which in a step of {self.dt} s"
+                " decays by nothing; a float model's input fades with its decay"
+            )
+        return decay
+
+
+def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
+    """Weights, decays and bias of a stage.
+
+    Raises:
+        DataError: a parameter that no layer can have.
+    """
+    node, n = stage.node, len(stage.w_in)
+    bias = stage.bias if stage.bias.any() else None
+    if node is None:
+        return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n), bias)
+    _check_zero(stage, "v_leak")
+    gain = spread(stage.name, "r", node.r, n)
+    if isinstance(node, nir.CubaLIF | nir.CubaLI):
+        decay_mem, decay_syn = time.decay(stage, "tau_mem"), time.decay(stage, "tau_syn")
+        gain = gain * (1.0 - decay_syn) * spread(stage.name, "w_in", node.w_in, n)
+    else:
+        decay_mem, decay_syn = time.decay(stage, "tau"), np.zeros(n)
+    if isinstance(node, nir.CubaLIF | nir.LIF):
+        _check_zero(stage, "v_reset")
+        if not np.all(np.asarray(node.v_threshold) == np.inf):
+            threshold = spread(stage.name, "v_threshold", node.v_threshold, n)
+            if np.any(threshold <= 0):
+                raise DataError(
+                    f"node `{stage.name}`: `v_threshold` is {threshold.min()}; it is above the rest"
+                    " at 0"
+                )
+            with np.errstate(over="ignore"):
+                gain = gain / threshold
+    with np.errstate(over="ignore", invalid="ignore"):
+        w_in = finite(stage.name, "weight (with its gain)", stage.w_in * gain[:, None])
+        w_rec = stage.w_rec
+        if w_rec is not None:
+            w_rec = finite(stage.name, "weight (with its gain)", w_rec * gain[:, None])
+        if bias is not None:
+            bias = finite(stage.name, "bias (with its gain)", bias * gain)
+    return LayerArrays(w_in, w_rec, decay_mem, decay_syn, bias)
+
+
+def _check_zero(stage: Stage, key: str) -> None:
+    values = spread(stage.name, key, getattr(stage.node, key), len(stage.w_in))
+    if values.any():
+        worst = values[np.argmax(np.abs(values))]
+        raise DataError(
+            f"node `{stage.name}`: `{key}` is {worst}; a float model rests and resets at 0, so"
+            " shift the node's voltages"
+        )

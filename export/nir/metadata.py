@@ -1,0 +1,113 @@
+"""The numeric contract as JSON text: what travels in a graph's metadata entry `rsnnctl`.
+
+docs/numeric-contract.md describes every field for those who implement it without this code.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+
+from base.errors import DataError, FileError
+from export.nir.graph import integer_weights
+from export.nir.readers import Reader, reader_named
+from sim.contract import NumericContract
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+
+KEY = "rsnnctl"
+VERSION = 3
+_MEANING = (
+    "The equations of this network are those of `contract`, in integers; the nodes' float"
+    " parameters describe the same network to readers that discretize NIR in their own way."
+)
+_PLAIN = {  # what travels as JSON lists, by layer class
+    CubaLIF: ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold"),
+    CubaLI: ("decay_syn", "decay_mem", "initial_out", "out_scale"),
+}
+
+
+def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
+    """The metadata of a network's graph for a reader."""
+    layers = {}
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        layers[name] = {key: getattr(layer, key).tolist() for key in _PLAIN[type(layer)]}
+        if layer.bias is not None:
+            layers[name]["bias"] = layer.bias.tolist()
+    described = {
+        "version": VERSION,
+        "meaning": _MEANING,
+        "digest": network.digest(),
+        "contract": network.contract.as_dict(),
+        "dt": network.dt,
+        "n_heads": network.readout.n_heads,
+        "layers": layers,
+        "provenance": dict(network.metadata),
+        "for": reader.name,
+        "read_with": reader.how.format(dt=network.dt),
+        "reader_differs": reader.differs(network),
+    }
+    return {KEY: json.dumps(described, sort_keys=True)}
+
+
+def restore(path: Path, graph: nir.NIRGraph) -> tuple[IntegerNetwork, str, Reader]:
+    """Build the network that metadata and weights describe; also its named digest and reader.
+
+    Raises:
+        FileError: a newer version.
+        DataError: the metadata are incomplete.
+        RangeError, MismatchError: they describe no network.
+    """
+    try:
+        text = graph.metadata[KEY]
+        metadata = json.loads(text.decode() if isinstance(text, bytes) else text)
+        version = int(metadata["version"])
+        if version > VERSION:
+            raise FileError(
+                f"{path}: numeric contract version {version} is newer than {VERSION}, the"
+                " newest that this rsnnctl reads; upgrade rsnnctl"
+            )
+        reader = reader_named(str(metadata.get("for", "exact")))
+        contract = NumericContract.from_dict(metadata["contract"])
+        layers = [
+            _layer(graph, name, plain, metadata, contract, reader)
+            for name, plain in metadata["layers"].items()
+        ]
+        network = IntegerNetwork(
+            tuple(layers), contract, float(metadata["dt"]), dict(metadata["provenance"])
+        )
+        return network, str(metadata["digest"]), reader
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise DataError(
+            f"{path}: the numeric contract in metadata `{KEY}` is incomplete:"
+            f" {one_line(error)}; export the network again"
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, or its kind if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _layer(
+    graph: nir.NIRGraph,
+    name: str,
+    plain: dict[str, Any],
+    metadata: dict[str, Any],
+    contract: NumericContract,
+    reader: Reader,
+) -> CubaLIF | CubaLI:
+    values = {key: np.array(value) for key, value in plain.items()}
+    weights: dict[str, Any] = integer_weights(graph, name, values, contract, reader)
+    if name == "readout":
+        return CubaLI(n_heads=int(metadata["n_heads"]), **weights, **values)
+    return CubaLIF(**weights, **values)

@@ -1,0 +1,118 @@
+"""Who a NIR graph is for: how each reader turns a node into decays, gains and a threshold.
+
+NIR is continuous in time, so its reader decides what one step does. With the box convention, in
+which a spike is an input of height 1 for the length of one step, all of them compute
+
+    syn' = d_syn syn + (1 - d_syn) w_in S          mem' = d_mem mem + (1 - d_mem) r syn
+
+and differ in d: `exp(-dt / tau)` is exact, `1 - dt / tau` is forward Euler. A `Reader` says which,
+with which dt, and what else a graph must look like for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import RangeError
+from sim.network import IntegerNetwork
+
+Floats = NDArray[np.floating]
+_NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
+
+
+_CLEARS = {
+    "current": "new",
+    "fires_on": "new_membrane",
+    "reset": "zero",
+    "reset_drops_input": True,
+    "delay_steps": 0,
+    "reset_delay": False,
+}
+"""What readers by Euler do, as they come: fields of a contract."""
+_SPIKES_ALIKE = (
+    _CLEARS | {"fires_on": "reset_membrane"},
+    _CLEARS | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
+)
+"""The same spikes where every threshold is above 0: a membrane that was cleared is not over it, and
+one that is cleared late is so before the next input."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a graph must look like for one reader.
+
+    Attributes:
+        name: as in `export-nir --for`.
+        euler: discretizes by forward Euler, one layer after the other in the same step.
+        dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
+        nested: recurrence as a graph in the graph, with names that sort in the order of signals.
+        one_threshold: all neurons of a layer share one, so their rows carry the difference.
+        how: a Python line that reads `graph`, with the network's `dt` to fill in.
+    """
+
+    name: str
+    euler: bool = False
+    dt: float | None = None
+    nested: bool = False
+    one_threshold: bool = False
+    how: str = ""
+
+    def time_constant(self, decay: Floats, dt: float) -> Floats:
+        """The tau, in seconds, that this reader turns into a decay factor of 0..1."""
+        if self.euler:
+            with np.errstate(divide="ignore"):
+                return (self.dt or dt) * np.minimum(1.0 / (1.0 - decay), _NEVER_DECAYS)
+        with np.errstate(divide="ignore"):
+            return -dt / np.log(decay)
+
+    def unit_gain(self, decay: Floats) -> Floats:
+        """What `w_in` or `r` must be for a gain of 1 a step; 1 where the gain is 0 anyway."""
+        if self.euler:
+            return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
+        return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
+
+    def differs(self, network: IntegerNetwork) -> dict[str, Any]:
+        """Fields of a network's contract in which this reader does otherwise: what it does."""
+        if not self.euler:
+            return {}
+        positive = all((layer.threshold > 0).all() for layer in network.hidden)
+        contract = network.contract.as_dict()
+        ways = [
+            {key: value for key, value in way.items() if contract[key] != value}
+            for way in (_CLEARS, *(_SPIKES_ALIKE if positive else ()))
+        ]
+        return min(ways, key=len)
+
+
+READERS = {
+    reader.name: reader
+    for reader in (
+        Reader("exact", how="rsnnctl import-nir"),
+        Reader(
+            "norse",
+            euler=True,
+            how="norse.torch.utils.import_nir.from_nir(graph, dt={dt})",
+        ),
+        Reader(
+            "snntorch",
+            euler=True,
+            dt=1e-4,
+            nested=True,
+            one_threshold=True,
+            how="snntorch.import_nir.import_from_nir(graph)",
+        ),
+    )
+}
+
+
+def reader_named(name: str) -> Reader:
+    """The reader of that name.
+
+    Raises:
+        RangeError: there is none.
+    """
+    if name not in READERS:
+        raise RangeError(f"--for is {name}; known: {', '.join(READERS)}")
+    return READERS[name]

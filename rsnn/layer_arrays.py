@@ -1,0 +1,43 @@
+"""The layers of a network that an importer has found, as plain arrays; torch is not needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import RangeError
+
+MAX_WEIGHTS = 1 << 26  # half a gigabyte in float64
+
+
+@dataclass(frozen=True)
+class LayerArrays:
+    """Weights, decay factors and biases of a layer, in the units of `rsnn.neurons`.
+
+    Attributes:
+        w_in: (post, pre).
+        w_rec: (post, post), or None.
+        decay_mem, decay_syn: (post,), from 0 to below 1.
+        bias: (post,), or None.
+    """
+
+    w_in: NDArray[np.float64]
+    w_rec: NDArray[np.float64] | None
+    decay_mem: NDArray[np.float64]
+    decay_syn: NDArray[np.float64]
+    bias: NDArray[np.float64] | None = None
+
+
+def check_size(shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuse matrices that together would fill the memory, before they are made.
+
+    Raises:
+        RangeError: they have more than `MAX_WEIGHTS` elements.
+    """
+    total = sum(rows * columns for rows, columns in shapes)
+    if total > MAX_WEIGHTS:
+        raise RangeError(
+            f"the network would have {total} weights; at most {MAX_WEIGHTS} are taken, import a"
+            " smaller one"
+        )

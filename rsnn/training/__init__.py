@@ -1,0 +1,1 @@
+"""Training and pruning of float models: recipes, batches, optimizers, state."""

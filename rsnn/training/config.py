@@ -1,0 +1,236 @@
+"""Every setting of a training in one place: a named recipe, changed by a TOML file and by hand."""
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from base.errors import DataError, FileError, RangeError
+from rsnn.model import PRESETS, Architecture
+from rsnn.training.recipe import (
+    BIG,
+    NO_UPPER,
+    PRETRAINING,
+    QAT,
+    RETRAINING,
+    TRAINING,
+    TrainConfig,
+    kernel_for,
+)
+
+STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that are trainings
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: a preset, and what differs from it.
+
+    Attributes:
+        preset: a name in `rsnn.model.PRESETS`.
+        hidden: neurons of each hidden layer; empty for those of the preset.
+        recurrent: whether hidden layers are recurrent.
+        bias: whether every unit, hidden or of a readout, has a bias.
+    """
+
+    preset: str = "tiny"
+    hidden: tuple[int, ...] = ()
+    recurrent: bool = True
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise RangeError(f"model.preset is {self.preset}; known: {', '.join(PRESETS)}")
+
+    def architecture(self, n_inputs: int) -> Architecture:
+        """The architecture for recordings of `n_inputs` channels."""
+        preset = PRESETS[self.preset](n_inputs)
+        return replace(
+            preset,
+            hidden=self.hidden or preset.hidden,
+            recurrent=self.recurrent,
+            bias=self.bias,
+        )
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """The published search for how much can be pruned (`rsnn.training.prune.search`).
+
+    Attributes:
+        start, step: first fraction of each weight matrix that goes, and how it grows.
+        fine_step: how it grows after the first fraction that cost too much.
+        stop: the largest fraction tried.
+        tolerance: share of the unpruned model's train R2 that may be lost.
+    """
+
+    start: float = 0.40
+    step: float = 0.10
+    fine_step: float = 0.05
+    stop: float = 0.80
+    tolerance: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("start", "stop"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise RangeError(
+                    f"pruning.{name} is {getattr(self, name):g}; it must be at least 0 and below 1"
+                )
+        for name in ("step", "fine_step", "tolerance"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise RangeError(
+                    f"pruning.{name} is {getattr(self, name):g}; it must be above 0 and below 1"
+                )
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run, by section."""
+
+    model: ModelConfig
+    pretraining: TrainConfig
+    training: TrainConfig
+    retraining: TrainConfig
+    pruning: PruneConfig
+    qat: TrainConfig
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Every setting by section and name, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def as_toml(self) -> str:
+        """The same as a TOML text that `resolve` reads again."""
+        return "\n".join(_toml_lines(self.as_dict()))
+
+
+def choices(stages: Sequence[str], device: str | None, kernel: str | None) -> tuple[str, ...]:
+    """Settings that let stages compute on a device, if one is given, with a kernel.
+
+    A device without a kernel has its fastest one.
+    """
+    chosen = {} if device is None else {"device": device, "kernel": kernel_for(device)}
+    if kernel is not None:
+        chosen["kernel"] = kernel
+    return tuple(f"{stage}.{name}={value}" for stage in stages for name, value in chosen.items())
+
+
+def resolve(
+    recipe: str = "published",
+    *,
+    preset: str = "tiny",
+    files: Sequence[Path] = (),
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+) -> Config:
+    """Start from a recipe and apply, in this order: preset, TOML files, `section.name=value`, seed.
+
+    `big` is trained without the upper activity regularizer, as published, and by the recipe `short`
+    at another learning rate.
+
+    Args:
+        recipe: a name in `rsnn.training.recipe.TRAINING`.
+        preset: of the model, unless a file or a setting names another.
+        files: TOML with the sections and names of `Config`; later ones win.
+        settings: such as `training.epochs=50`; values are written as in TOML, bare words are text.
+        seed: of all stages.
+
+    Raises:
+        RangeError: no such recipe, or a value that is not possible.
+        DataError: an unknown section or name (the nearest known one is named), a value of another
+            type, or a file that is not TOML.
+        FileError: no such file.
+    """
+    if recipe not in TRAINING:
+        raise RangeError(f"--recipe is {recipe}; known: {', '.join(TRAINING)}")
+    changes = [("model", "preset", preset)]
+    changes += [change for file in files for change in _from_file(file)]
+    changes += map(_parsed, settings)
+    if seed is not None:
+        changes += [(stage, "seed", seed) for stage in STAGES]
+    config = Config(
+        ModelConfig(),
+        PRETRAINING[recipe],
+        TRAINING[recipe],
+        RETRAINING[recipe],
+        PruneConfig(),
+        QAT[recipe],
+    )
+    known = {s: {f.name for f in dataclasses.fields(v)} for s, v in vars(config).items()}
+    values: dict[str, dict[str, Any]] = {section: {} for section in known}
+    for section, name, value in changes:
+        _check_known(section, name, known)
+        current = getattr(getattr(config, section), name)
+        values[section][name] = _as_type_of(f"{section}.{name}", current, value)
+    if values["model"]["preset"] == "big":
+        for stage in STAGES:
+            values[stage] = BIG[recipe].get(stage, NO_UPPER) | values[stage]
+    return Config(**{s: replace(v, **values[s]) for s, v in vars(config).items()})
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: cannot be read as text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path}: not TOML: {error}") from error
+    for section, table in tables.items():
+        if not isinstance(table, Mapping):
+            raise DataError(
+                f"{path}: `{section}` stands outside any section; write it below a [section]"
+            )
+        for name, value in table.items():
+            yield section, name, value
+
+
+def _parsed(setting: str) -> tuple[str, str, Any]:
+    key, equals, text = setting.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not equals or not dot:
+        raise DataError(f"--set {setting}: write section.name=value, as in training.epochs=50")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return section, name, value
+
+
+def _check_known(section: str, name: str, known: Mapping[str, set[str]]) -> None:
+    if name in known.get(section, ()):
+        return
+    every = [f"{s}.{n}" for s, names in known.items() for n in sorted(names)]
+    nearest = difflib.get_close_matches(f"{section}.{name}", every, n=1, cutoff=0.0)[0]
+    raise DataError(f"there is no setting `{section}.{name}`; the nearest is `{nearest}`")
+
+
+def _as_type_of(key: str, current: Any, value: Any) -> Any:
+    """`value` in the type of the setting's current value, or an error that names both."""
+    if isinstance(current, bool):
+        fits, kind = isinstance(value, bool), "true or false"
+    elif isinstance(current, int):
+        fits, kind = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+    elif isinstance(current, float):
+        fits, kind = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        value = float(value) if fits else value
+    elif isinstance(current, tuple):
+        fits = isinstance(value, list | tuple) and all(type(v) is int for v in value)
+        kind = "a list of whole numbers"
+        value = tuple(value) if fits else value
+    else:
+        fits, kind = isinstance(value, str), "a text"
+    if not fits:
+        raise DataError(f"{key} is {value!r}; {kind} is needed")
+    return value
+
+
+def _toml_lines(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for section, values in sections.items():
+        yield f"[{section}]"
+        for name, value in values.items():
+            yield f"{name} = {json.dumps(value)}"  # texts, numbers and lists are written alike
+        yield ""

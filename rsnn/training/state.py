@@ -1,0 +1,166 @@
+"""All that a training needs to go on where it stopped, bit for bit, in memory and on disk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from base.errors import MismatchError
+from base.files import create_container, open_container, read_provenance
+from rsnn.model import RSNN
+
+FORMAT = "rsnnctl-training-state"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch has brought.
+
+    `loss` and `train_r2` are RMSE (mm per step) and R2 over the training batches, under dropout and
+    while the parameters change; `penalty` is the sum of the activity regularizers; `validation_r2`
+    and `activation_sparsity` (share of zeros in the hidden spikes) are without dropout, over the
+    validation windows.
+    """
+
+    epoch: int
+    n_epochs: int
+    learning_rate: float
+    loss: float
+    train_r2: float
+    penalty: float
+    validation_r2: float
+    activation_sparsity: float
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """A training between two epochs. Tensors are copies on the CPU, wherever it computes.
+
+    Attributes:
+        epoch: epochs done.
+        parameters: of the model, by name.
+        best, best_epoch, best_r2: the parameters that validated best so far.
+        optimizer: its tensors, by number of the parameter and name, as `3.mean`.
+        generator: state of the random generator.
+        records: of the epochs done.
+    """
+
+    epoch: int
+    parameters: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    best_epoch: int
+    best_r2: float
+    optimizer: Mapping[str, Tensor]
+    generator: Tensor
+    records: tuple[EpochRecord, ...]
+
+    @classmethod
+    def first(cls, model: RSNN) -> Self:
+        """The state before the first epoch."""
+        parameters = _copies(model.state_dict())
+        return cls(0, parameters, parameters, 0, -np.inf, {}, torch.empty(0), ())
+
+    def after(
+        self,
+        record: EpochRecord,
+        model: RSNN,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> "TrainState":
+        """The state after one more epoch, with the result in `record`."""
+        parameters = _copies(model.state_dict())
+        is_best = record.validation_r2 > self.best_r2
+        tensors = {
+            f"{number}.{name}": torch.as_tensor(value)
+            for number, values in optimizer.state_dict()["state"].items()
+            for name, value in values.items()
+        }
+        return TrainState(
+            epoch=record.epoch,
+            parameters=parameters,
+            best=parameters if is_best else self.best,
+            best_epoch=record.epoch if is_best else self.best_epoch,
+            best_r2=record.validation_r2 if is_best else self.best_r2,
+            optimizer=_copies(tensors),
+            generator=generator.get_state(),
+            records=(*self.records, record),
+        )
+
+    def put_back(
+        self, model: RSNN, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    ) -> None:
+        """Set model, optimizer and generator to this state.
+
+        Raises:
+            MismatchError: the model has other parameters.
+        """
+        shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+        if shapes != {name: tuple(p.shape) for name, p in self.parameters.items()}:
+            raise MismatchError(
+                "the training state belongs to a model of another shape; go on with the settings"
+                " it was started with"
+            )
+        model.load_state_dict(self.parameters)
+        values: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in self.optimizer.items():
+            number, name = key.split(".", 1)
+            values.setdefault(int(number), {})[name] = tensor.clone()
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
+        generator.set_state(self.generator)
+
+
+def save_state(state: TrainState, path: Path, label: Mapping[str, Any]) -> None:
+    """Write a state, atomically; `label` says which training it belongs to."""
+    with create_container(path, format=FORMAT, digest="", provenance=label) as file:
+        for group, tensors in (
+            ("parameters", state.parameters),
+            ("best", state.best),
+            ("optimizer", state.optimizer),
+        ):
+            for name, tensor in tensors.items():
+                _write(file, f"{group}/{name}", tensor)
+        _write(file, "generator", state.generator)
+        file.attrs["epoch"] = state.epoch
+        file.attrs["best_epoch"] = state.best_epoch
+        file.attrs["best_r2"] = state.best_r2
+        file["records"] = json.dumps([asdict(record) for record in state.records])
+
+
+def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
+    """Read what `save_state` wrote: the state and its label.
+
+    Raises:
+        FileError: no such file, truncated, edited, of another format or a newer version.
+    """
+    with open_container(path, format=FORMAT) as file:
+        records = json.loads(file["records"][()])
+        state = TrainState(
+            epoch=int(file.attrs["epoch"]),
+            parameters=_read(file, "parameters"),
+            best=_read(file, "best"),
+            best_epoch=int(file.attrs["best_epoch"]),
+            best_r2=float(file.attrs["best_r2"]),
+            optimizer=_read(file, "optimizer"),
+            generator=torch.from_numpy(file["generator"][()]),
+            records=tuple(EpochRecord(**record) for record in records),
+        )
+        return state, read_provenance(file)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+
+
+def _write(file: h5py.File, name: str, tensor: Tensor) -> None:
+    file.create_dataset(name, data=tensor.numpy(), track_times=False)
+
+
+def _read(file: h5py.File, group: str) -> dict[str, Tensor]:
+    stored = file.get(group, {})
+    return {name: torch.from_numpy(np.asarray(data[()])) for name, data in stored.items()}

@@ -1,0 +1,162 @@
+"""Run folders: `runs/<name>/` holds what belongs together, `runs/latest` points to the newest.
+
+A run that failed leaves no folder; one that was interrupted between two epochs can go on.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from base.errors import FileError, RangeError
+from base.files import write_text
+
+ROOT = Path("runs")
+MODEL = "model.rsnn.h5"
+NETWORK = "model.int.h5"
+_FACTS = "run.json"
+_FINISHED = "finished"
+_LATEST = "latest"
+
+
+def start(name: str, facts: Mapping[str, Any]) -> Path:
+    """Make `runs/<name>` for a run that takes long; it becomes the latest when it is finished.
+
+    A number is appended to a name that is taken. `facts` are kept in `run.json`.
+
+    Raises:
+        RangeError: a name that is not one plain folder name.
+        FileError: the folder cannot be made.
+    """
+    if not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST:
+        raise RangeError(
+            f"--name is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
+        )
+    try:
+        ROOT.mkdir(exist_ok=True)
+        for number in count(1):
+            folder = ROOT / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+    except OSError as error:
+        raise FileError(f"{ROOT}/{name}: cannot be made: {error.strerror}") from error
+    note(folder, {**facts, _FINISHED: False})
+    return folder
+
+
+def note(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Add to what is known about a run."""
+    known = {**read_facts(folder), **facts}
+    write_text(folder / _FACTS, json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+
+def finish(folder: Path) -> None:
+    """Mark a run as finished and make it the latest."""
+    note(folder, {_FINISHED: True})
+    link = folder.parent / f".{_LATEST}.{os.getpid()}"
+    link.symlink_to(folder.name)
+    os.replace(link, folder.parent / _LATEST)
+
+
+def discard(folder: Path) -> None:
+    """Remove a run that came to nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # it stays if it holds other runs
+        folder.parent.rmdir()
+
+
+def unfinished() -> list[Path]:
+    """Runs that were started and have not finished, by name."""
+    return sorted(
+        path.parent
+        for path in ROOT.glob(f"*/{_FACTS}")
+        if not path.parent.is_symlink() and read_facts(path.parent).get(_FINISHED) is False
+    )
+
+
+@contextmanager
+def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield a run's folder to fill; it is finished when the block succeeds and discarded if not."""
+    folder = start(name, facts)
+    try:
+        yield folder
+        finish(folder)
+    except BaseException:
+        discard(folder)
+        raise
+
+
+def latest() -> Path:
+    """The newest run's folder.
+
+    Raises:
+        FileError: there is none yet, or only one that was interrupted.
+    """
+    link = ROOT / _LATEST
+    if not link.is_dir():
+        if begun := unfinished():
+            raise FileError(
+                f"{begun[0]}: its training was interrupted; `rsnnctl train --resume` goes on"
+            )
+        raise FileError(
+            f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
+            " or name a file"
+        )
+    return ROOT / os.readlink(link)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What is known about the run that `folder` holds; empty for any other folder."""
+    path = folder / _FACTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def default_file(name: str) -> Path:
+    """A file of the newest run.
+
+    Raises:
+        FileError: there is no run, or it has no such file.
+    """
+    path = latest() / name
+    if not path.exists():
+        makers = {MODEL: "train", NETWORK: "quantize"}
+        raise FileError(
+            f"{path}: no such file in the latest run; `rsnnctl {makers[name]}` makes it"
+        )
+    return path
+
+
+def present(*names: str) -> list[Path]:
+    """Those of the named files that the newest run has.
+
+    Raises:
+        FileError: there is no run, or it has none of them.
+    """
+    found = [latest() / name for name in names if (latest() / name).exists()]
+    return found or [default_file(names[0])]
+
+
+def session_of(path: Path) -> Path | None:
+    """The recording that belongs to a file's run, or None."""
+    recorded = read_facts(path.parent).get("session")
+    return None if recorded is None else path.parent / recorded
+
+
+def needed_session(path: Path, given: Path | None) -> Path:
+    """The recording that was given, or the one of the file's run.
+
+    Raises:
+        FileError: there is neither.
+    """
+    found = given or session_of(path)
+    if found is None:
+        raise FileError(
+            f"{path}: belongs to no run with a recording; name one, `rsnnctl data synth` makes one"
+        )
+    return found

@@ -1,0 +1,239 @@
+"""Several trainings at a time: every session with every seed, on this machine or a cluster."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+from base.errors import DataError, FileError, RangeError, ToolError
+from rsnn.checkpoint import load_model
+from rsnn.data.session import load_session
+from rsnn.data.split import split_session
+from rsnn.device import find_device
+from rsnn.evaluate import evaluate
+from rsnn.training.config import choices, resolve
+from rsnnctl import show
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import LOG, start_training, train_config, train_run
+
+BACKENDS = ("loky", "dask", "ray")
+Row = dict[str, Any]
+_FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
+
+
+def start_all(
+    *,
+    sessions: Sequence[Path],
+    model: str,
+    recipe: str | None,
+    config: Path | None,
+    settings: Sequence[str],
+    epochs: int | None,
+    kernel: str | None,
+    device: str | None,
+    seeds: str,
+    pretrain: bool,
+    name: str,
+) -> list[Path]:
+    """Make a run folder for every session and seed; none is left if one cannot be made.
+
+    Args:
+        sessions: recordings; none means a synthetic one for each seed.
+        model: preset.
+        recipe: None is `short` without sessions and `published` with them.
+        config: TOML file.
+        settings: `section.name=value`.
+        epochs: of training, over all others.
+        kernel, device: of every stage, names in `rsnn.training.recipe.KERNELS` and
+            `DEVICES`; settings come after them. A device without a kernel has its fastest one.
+        seeds: what `parse_seeds` reads.
+        pretrain: train on all sessions together first.
+        name: of the run; session and seed are added where there are several.
+
+    Raises:
+        RangeError, DataError, FileError: what the settings or the recordings are refused for.
+        ToolError: there is no such device here.
+    """
+    used = recipe or ("published" if sessions else "short")
+    numbers = parse_seeds(seeds)
+    if pretrain and not sessions:
+        raise DataError("--pretrain is given but no session; name the recordings to train on")
+    chosen = choices(("pretraining", "training", "retraining"), device, kernel)
+    changed = () if epochs is None else (f"training.epochs={epochs}",)
+    started: list[Path] = []
+    try:
+        sources: Sequence[Path | None] = sessions or [None]
+        for source in sources:
+            for seed in numbers:
+                parts = [name]
+                parts += [source.stem] if source is not None and len(sessions) > 1 else []
+                parts += [f"seed{seed}"] if len(numbers) > 1 else []
+                resolved = resolve(
+                    used,
+                    preset=model,
+                    files=[config] if config else [],
+                    settings=(*chosen, *settings, *changed),
+                    seed=seed,
+                )
+                find_device(resolved.training.device)
+                started.append(
+                    start_training(
+                        source,
+                        resolved,
+                        name="-".join(parts),
+                        recipe=used,
+                        pretrain_on=tuple(sessions) if pretrain else (),
+                    )
+                )
+    except BaseException:
+        for folder in started:
+            folders.discard(folder)
+        raise
+    return started
+
+
+def resumable() -> list[Path]:
+    """Runs that were interrupted.
+
+    Raises:
+        FileError: there is none.
+    """
+    found = folders.unfinished()
+    if not found:
+        raise FileError(
+            f"{folders.ROOT}: no run was interrupted, so there is none to resume; start one with"
+            " `rsnnctl train`"
+        )
+    return found
+
+
+def check_jobs(n_jobs: int, backend: str) -> None:
+    """Refuse, before anything is made, what `run_all` could not do.
+
+    Raises:
+        RangeError: no such backend, or fewer than one job.
+    """
+    if n_jobs < 1:
+        raise RangeError(f"--jobs is {n_jobs}; at least 1 is needed")
+    if backend not in BACKENDS:
+        raise RangeError(f"--backend is {backend}; known: {', '.join(BACKENDS)}")
+
+
+def run_all(started: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
+    """Carry out trainings, so many at a time, and gather their results.
+
+    One training at a time shows its epochs; several show how many are done.
+
+    Args:
+        started: what `start_all` or `resumable` returned.
+        n_jobs: processes; each computes with one thread where there are several.
+        backend: of joblib, a name in `BACKENDS`.
+
+    Returns:
+        A row for each run, and for each session with several seeds their mean and sd.
+
+    Raises:
+        ToolError: the backend is not installed.
+        RsnnError: what a training is refused for.
+    """
+    rows: list[Row] = []
+    if n_jobs == 1:
+        for folder in started:
+            n_epochs = train_config(folder).training.epochs
+            with show.epochs(n_epochs, folder.name) as report:
+                train_run(folder, report)
+            rows.append(_row(folder))
+    else:
+        work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
+        with cluster(backend, n_jobs) as parallel, show.count(len(work), "runs") as advance:
+            for row in parallel(work):
+                advance()
+                rows.append(row)
+        rows.sort(key=lambda row: (row["session"], row["seed"]))
+    return [*rows, *_summaries(rows)]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read `3`, `1,4` or `1..5`.
+
+    Raises:
+        RangeError: anything else, or a seed twice.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        if not found:
+            raise RangeError(f"--seeds is {text}; write one as 3, several as 1,4 or 1..5")
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise RangeError(f"--seeds is {text}; at least one and none twice is needed, as in 1..5")
+    return numbers
+
+
+def _train_alone(folder: Path) -> Row:
+    torch.set_num_threads(1)
+    train_run(folder, lambda record: None)
+    return _row(folder)
+
+
+def _row(folder: Path) -> Row:
+    config = train_config(folder)
+    session = load_session(folder / folders.read_facts(folder)["session"])
+    steps = split_session(session).test
+    model, _ = load_model(folder / folders.MODEL)
+    metrics = evaluate(model, session.raster[steps], session.velocity[steps])
+    best = stages.best_record(folder / LOG)
+    return {
+        "run": folder.name,
+        "session": session.name,
+        "seed": config.training.seed,
+        "epochs": best.n_epochs,
+        "best_epoch": best.epoch,
+        "validation_r2": best.validation_r2,
+        "test_r2": metrics.r2,
+        "connection_sparsity": metrics.connection_sparsity,
+        "activation_sparsity": metrics.activation_sparsity,
+    }
+
+
+def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
+    for session in dict.fromkeys(row["session"] for row in rows):
+        same = [row for row in rows if row["session"] == session]
+        if len(same) > 1:
+            for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
+                values = {key: float(figure([row[key] for row in same])) for key in _FIGURES}
+                yield {"run": name, "session": session} | values
+
+
+@contextmanager
+def cluster(backend: str, n_jobs: int) -> Iterator[joblib.Parallel]:
+    """Let joblib use a backend with so many processes; give what does delayed calls in them.
+
+    Results come as they are done, in any order; with Ray all at the end, because its backend hands
+    out none before.
+    """
+    client: Any = nullcontext()
+    if backend == "dask":
+        try:
+            from dask.distributed import Client
+        except ImportError as error:
+            raise ToolError(
+                "--backend dask needs Dask's distributed; install it with pip install"
+                " 'rsnnctl[dask]'"
+            ) from error
+        client = Client(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
+    elif backend == "ray":
+        try:
+            from ray.util.joblib import register_ray
+        except ImportError as error:
+            raise ToolError(
+                "--backend ray needs Ray; install it with pip install 'rsnnctl[ray]'"
+            ) from error
+        register_ray()
+    with client, joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+        yield joblib.Parallel(return_as="list" if backend == "ray" else "generator_unordered")

@@ -1,0 +1,119 @@
+"""Stages of a run, each of which is done, under way or to come; what is done is not done again."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from base.errors import MismatchError
+from base.files import write_text
+from rsnn.checkpoint import load_model, save_model
+from rsnn.model import RSNN
+from rsnn.training.state import EpochRecord, TrainState, load_state, save_state
+from rsnn.training.train import TrainResult
+
+FOLDER = "stages"
+Work = Callable[[TrainState | None, Callable[[TrainState], None]], TrainResult]
+
+
+def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: Work) -> None:
+    """Train a model in place, or set it to what this stage has made of it before.
+
+    Every epoch is kept in `stages/<name>.state.h5` and listed in `stages/<name>.jsonl`, the
+    finished model in `stages/<name>.rsnn.h5`.
+
+    Args:
+        folder: of the run.
+        name: of the stage.
+        model: as it is when the stage begins.
+        label: all that decides the result, as JSON values.
+        work: trains the model from a state, or from the start, and hands out every state.
+
+    Raises:
+        MismatchError: the stage was begun with another label.
+    """
+    done = folder / FOLDER / f"{name}.rsnn.h5"
+    label = json.loads(json.dumps(label))
+    if done.exists():
+        finished, provenance = load_model(done)
+        _check_label(done, label, provenance["label"])
+        model.load_state_dict(finished.state_dict())
+        return
+    state, keep = under_way(folder, name, label)
+    result = work(state, keep)
+    records = [asdict(record) for record in result.records]
+    save_model(model, done, {"label": label, "records": records})
+    forget(folder, name)
+
+
+def under_way(
+    folder: Path, name: str, label: Mapping[str, Any]
+) -> tuple[TrainState | None, Callable[[TrainState], None]]:
+    """The kept state of a stage, or None, and what keeps another.
+
+    Raises:
+        MismatchError: the stage was begun with another label.
+    """
+    path = _state_path(folder, name)
+    label = json.loads(json.dumps(label))
+    state = None
+    if path.exists():
+        state, provenance = load_state(path)
+        _check_label(path, label, provenance["label"])
+
+    def keep(state: TrainState) -> None:
+        save_state(state, path, {"label": label})
+        lines = _lines(name, [asdict(record) for record in state.records])
+        write_text(folder / FOLDER / f"{name}.jsonl", lines)
+
+    return state, keep
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove the kept state of a stage; its log stays."""
+    _state_path(folder, name).unlink(missing_ok=True)
+
+
+def _state_path(folder: Path, name: str) -> Path:
+    return folder / FOLDER / f"{name}.state.h5"
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether any epoch of any stage of the run is kept."""
+    return any((folder / FOLDER).glob("*.h5"))
+
+
+def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
+    """Write one JSON line per epoch of the named finished stages."""
+    text = ""
+    for name in names:
+        _, provenance = load_model(folder / FOLDER / f"{name}.rsnn.h5")
+        text += _lines(name, provenance["records"])
+    write_text(path, text)
+
+
+def clear(folder: Path) -> None:
+    """Forget all stages of a run."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def best_record(path: Path) -> EpochRecord:
+    """The epoch of a log whose parameters were kept: the best of its last stage."""
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    last = [r for r in records if r["stage"] == records[-1]["stage"]]
+    best = max(last, key=lambda r: r["validation_r2"])
+    return EpochRecord(**{key: value for key, value in best.items() if key != "stage"})
+
+
+def _lines(name: str, records: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps({"stage": name, **record}) + "\n" for record in records)
+
+
+def _check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    different = [key for key in wanted if wanted[key] != found.get(key)]
+    if different:
+        raise MismatchError(
+            f"{path}: was made with another `{different[0]}`; start afresh without --resume"
+        )

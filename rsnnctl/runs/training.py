@@ -1,0 +1,156 @@
+"""Train in a run folder: recording in, model, log and every setting out; can be interrupted."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from base.files import write_text
+from rsnn.checkpoint import save_model
+from rsnn.data.session import Session, load_session
+from rsnn.data.split import Split, split_session
+from rsnn.data.synthetic import synthesize
+from rsnn.model import RSNN
+from rsnn.training.config import Config, resolve
+from rsnn.training.initialize import initialize, input_rates
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.state import EpochRecord
+from rsnn.training.train import train
+from rsnnctl.provenance import provenance
+from rsnnctl.runs import folders, stages
+
+CONFIG = "config.toml"
+LOG = "log.jsonl"
+SESSION = "session.mat"
+SYNTHETIC_MINUTES = 5.0
+
+Report = Callable[[EpochRecord], None]
+
+
+def start_training(
+    source: Path | None,
+    config: Config,
+    *,
+    name: str,
+    recipe: str,
+    pretrain_on: tuple[Path, ...] = (),
+) -> Path:
+    """Make the folder of a training that `train_run` then carries out; return it.
+
+    Args:
+        source: the recording; None makes a synthetic one of 5 minutes in the folder.
+        config: every setting.
+        name: of the run.
+        recipe: the name of the recipe that `config` comes from, for `prune`.
+        pretrain_on: recordings to train on together first; the same for every run that shares them.
+
+    Raises:
+        FileError, DataError: a recording cannot be used; no folder is left then.
+    """
+    if source is not None:
+        split_session(load_session(source))  # refuse it before anything is made
+    facts = {
+        "command": "train",
+        "recipe": recipe,
+        "pretrain_on": [str(path.resolve()) for path in pretrain_on],
+    }
+    folder = folders.start(name, facts)
+    try:
+        if source is None:
+            synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)
+            folders.note(folder, {"session": SESSION})
+        else:
+            folders.note(folder, {"session": str(source.resolve())})
+        write_text(folder / CONFIG, config.as_toml())
+    except BaseException:
+        folders.discard(folder)
+        raise
+    return folder
+
+
+def train_run(folder: Path, report: Report) -> Path:
+    """Carry out a training, or go on with it; return the model's path.
+
+    What an interruption or an error leaves are the epochs done, if any; `train --resume` goes on.
+
+    Raises:
+        FileError, DataError, MismatchError, RsnnError: what loading, splitting and training refuse.
+    """
+    try:
+        path = _train(folder, report)
+    except BaseException:
+        if not stages.has_begun(folder):
+            folders.discard(folder)
+        raise
+    folders.finish(folder)
+    return path
+
+
+def train_config(folder: Path) -> Config:
+    """The settings that a run was started with.
+
+    Raises:
+        FileError: the run has none.
+    """
+    return resolve(files=[folder / CONFIG])
+
+
+def generator_for(config: TrainConfig, purpose: str) -> torch.Generator:
+    """A generator of its own for each purpose, from the config's seed."""
+    digest = hashlib.sha256(f"{purpose} {config.seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _train(folder: Path, report: Report) -> Path:
+    facts = folders.read_facts(folder)
+    config = train_config(folder)
+    session, split = _load(folder / facts["session"])
+    model = RSNN(config.model.architecture(session.n_channels))
+    rates = input_rates(session.raster[split.train], session.dt)
+    initialize(model, rates=rates, generator=generator_for(config.training, "weights"))
+    history: dict[str, Any] = {"session": session.digest, "rates": rates, **config.as_dict()}
+    names = []
+    if facts["pretrain_on"]:
+        names.append("pretraining")
+        first, *others = [_load(Path(path)) for path in facts["pretrain_on"]]
+        history["pretrained_on"] = [each.digest for each, _ in (first, *others)]
+
+        def pretrain(state, keep):
+            return train(
+                model,
+                *first,
+                config.pretraining,
+                others=others,
+                generator=generator_for(config.pretraining, "pretraining"),
+                report=report,
+                state=state,
+                keep=keep,
+            )
+
+        stages.stage(folder, "pretraining", model, history, pretrain)
+
+    def fine_tune(state, keep):
+        return train(
+            model,
+            session,
+            split,
+            config.training,
+            generator=generator_for(config.training, "training"),
+            report=report,
+            state=state,
+            keep=keep,
+        )
+
+    names.append("training")
+    stages.stage(folder, "training", model, history, fine_tune)
+    stages.write_log(folder, names, folder / LOG)
+    save_model(model, folder / folders.MODEL, provenance("train", **history))
+    stages.clear(folder)
+    return folder / folders.MODEL
+
+
+def _load(path: Path) -> tuple[Session, Split]:
+    session = load_session(path)
+    return session, split_session(session)

@@ -1,0 +1,1 @@
+"""Worst cases: how large a state can become, proved from the weights."""

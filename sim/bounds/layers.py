@@ -1,0 +1,294 @@
+"""Worst-case ranges: what a state word can be asked to hold, whatever the input does.
+
+Sound for every contract and every raster, from the actual weights, decays and thresholds, in exact
+integers. The values bounded are those that the contract gives to `syn()` and `mem()`, before
+overflow handling: while they stay within the words, nothing overflows.
+
+- A sum is largest when just its positive (or just its negative) inputs spike, whatever a bias adds
+  or takes away in each step. As a decay is monotone, spiking in every step is worst, and the limit
+  of x -> D(x) + sum is known exactly.
+- Who spikes is found from below: at first no neuron can, then those whose membrane the spikes so
+  far can bring beyond threshold, and so on. Nothing else can ever be the first to fire.
+- Firing cuts the upper side: only a membrane still below threshold is integrated, by `integrate`.
+- After a spike a membrane needs time to come back, by the paper's rules always two steps. So what
+  a neuron sends into a decay is a geometric series of every p-th power. Both filters are linear
+  (up to rounding, which `_series` adds), so their order may be exchanged; the smaller result holds.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of, integrate, rise
+from sim.contract import NumericContract, signed_range
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.reference import bias_of
+
+LONGEST = 16  # steps between spikes; who needs longer is taken to need no longer
+_ROUNDS = (
+    12  # in which the steps between spikes are told apart; then every spike may follow another
+)
+_MARGIN = 1 + 1e-9  # far above the rounding of a float64 series
+
+
+@dataclass(frozen=True)
+class LayerBounds:
+    """Ranges of what a layer's states are asked to hold, before overflow handling.
+
+    Each is (n_neurons,) int64, both ends included; `mem` of the readout is `out`. `UNBOUNDED`,
+    2^46, stands for that much and more, also for no bound at all, as under a decay of unity.
+
+    Attributes:
+        syn_low, syn_high: of the synaptic current.
+        mem_low, mem_high: of the membrane: what is integrated where it counts, and what a reset
+            leaves. A sum that the contract drops, as at `fires_on` previous a firing neuron's, is
+            not among them.
+        periods: least steps from a neuron's spike to its next, at most 16; 0 if it never fires,
+            as the readout.
+    """
+
+    syn_low: NDArray[np.int64]
+    syn_high: NDArray[np.int64]
+    mem_low: NDArray[np.int64]
+    mem_high: NDArray[np.int64]
+    periods: NDArray[np.int64]
+
+    @property
+    def syn(self) -> NDArray[np.int64]:
+        """Largest absolute synaptic current of each neuron."""
+        return np.maximum(-self.syn_low, self.syn_high)
+
+    @property
+    def mem(self) -> NDArray[np.int64]:
+        """Largest absolute membrane of each neuron."""
+        return np.maximum(-self.mem_low, self.mem_high)
+
+    @property
+    def syn_bits(self) -> int:
+        """Signed width in which no synaptic current of the layer can overflow; 64 if unbounded."""
+        return int(bits_for(self.syn_low, self.syn_high).max())
+
+    @property
+    def mem_bits(self) -> int:
+        """Signed width in which no membrane of the layer can overflow; 64 if unbounded."""
+        return int(bits_for(self.mem_low, self.mem_high).max())
+
+    def range_of(self, variable: str) -> Range:
+        """Ends of `syn`, or of `mem`, which for a readout may be called `out`."""
+        if variable == "syn":
+            return Range(self.syn_low, self.syn_high)
+        return Range(self.mem_low, self.mem_high)
+
+
+def bits_for(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Least signed width that holds both ends, for each neuron; 64 where one is unbounded."""
+    largest = np.maximum(np.maximum(high, ~low), 0)
+    bits = np.array([int(value).bit_length() + 1 for value in largest], np.int64)
+    return np.where(largest >= UNBOUNDED - 1, 64, bits)
+
+
+def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[str, LayerBounds]:
+    """Bounds of every layer, by layer name.
+
+    Args:
+        network: the network.
+        unlimited: as if state words had no width. The widths that follow are the least in which
+            this analysis excludes every overflow. Otherwise a state that overflows goes on within
+            its word, saturated or wrapped, and what it feeds is bounded by that.
+    """
+    c = network.contract
+    words = None if unlimited else (signed_range(c.syn_bits), signed_range(c.mem_bits))
+    bounds = {}
+    below = np.ones(network.n_inputs, np.int64)
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        bounds[name] = _settled(_Analysis(c, layer, below, words))
+        below = bounds[name].periods
+    return bounds
+
+
+def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]:
+    """How high each membrane (n_neurons,) could come if it never fired, by hidden layer.
+
+    Whatever the thresholds are: all others may spike in every step, and words have no end.
+    Infinite where there is no bound. For those who choose thresholds.
+    """
+    c = network.contract
+    found = {}
+    for name, layer in zip(network.layer_names, network.hidden, strict=False):
+        own, below = (np.ones(n, np.int64) for n in layer.w_in.shape)
+        sums, against = _sums(c, layer, below, own, 1), _against(layer, 1)
+        drive = _current(c, sums, against, layer.decay_syn.astype(np.int64), rounds_up=False)
+        decay = layer.decay_mem.astype(np.int64)
+        highest = rise(np.zeros_like(decay), drive, decay, c.decay_frac, rounds_up=False)
+        found[name] = np.where(highest < UNBOUNDED, highest, np.inf)
+    return found
+
+
+class _Analysis(NamedTuple):
+    """What the bounds of a layer follow from; `below` are the periods of its inputs (pre,)."""
+
+    c: NumericContract
+    layer: Layer
+    below: NDArray[np.int64]
+    words: tuple[tuple[int, int], tuple[int, int]] | None
+
+
+def _settled(analysis: _Analysis) -> LayerBounds:
+    """Let neurons fire that can, until those and their periods explain themselves.
+
+    Sound by induction over time: before the first spike that breaks the periods, all spikes kept
+    them, so the membrane was within the ranges that they give, in which there is no such spike.
+    """
+    own = np.zeros(analysis.layer.n_neurons, np.int64)
+    rounds = 0
+    while True:
+        bounds = _bounds(analysis, own)
+        found = bounds.periods
+        if ((found == 0) | ((own > 0) & (own <= found))).all():
+            return bounds
+        rounds += 1
+        if rounds > _ROUNDS:
+            found = np.minimum(found, 1)
+        own = np.where((own == 0) | (found == 0), own + found, np.minimum(own, found))
+
+
+def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
+    """Bounds of a layer whose own spikes keep the periods `own` (n_neurons,), 0 for never."""
+    c, layer, below, words = analysis
+    syn_word, mem_word = words or (None, None)
+    sides = tuple(_sums(c, layer, below, own, sign) for sign in (-1, 1))
+    decay = layer.decay_syn.astype(np.int64)
+    against = _against(layer, -1), _against(layer, 1)
+    low, high = (
+        _current(c, sums, part, decay, rounds_up=sign < 0 and c.rounding == "floor")
+        for sums, part, sign in zip(sides, against, (-1, 1), strict=True)
+    )
+    totals = [add(_total(sums), -part) for sums, part in zip(sides, against, strict=True)]
+    everything = Range(-totals[0], totals[1])
+    syn, drive, overflows = _in_word(c, Range(-low, high), everything, decay, syn_word)
+
+    start = np.zeros(layer.n_neurons, np.int64)
+    threshold = None
+    if isinstance(layer, CubaLI):
+        start = layer.initial_out.astype(np.int64)
+    else:
+        threshold = layer.threshold.astype(np.int64)
+    fence = Range(*(_fence(c, layer, sides[i], start, sign) for i, sign in ((0, -1), (1, 1))))
+    # resets by subtraction break the linear bound, a saturated or wrapped current breaks it too
+    holds = ~overflows & (threshold is None or c.reset == "zero")
+    if mem_word is not None and c.overflow_mem == "wrap":
+        holds &= (fence.low >= mem_word[0]) & (fence.high <= mem_word[1])
+    fence = Range(np.where(holds, fence.low, -UNBOUNDED), np.where(holds, fence.high, UNBOUNDED))
+    mem, periods = integrate(
+        c, layer.decay_mem.astype(np.int64), threshold, drive, start, fence, mem_word, LONGEST
+    )
+    return LayerBounds(syn.low, syn.high, mem.low, mem.high, periods)
+
+
+def _sums(
+    c: NumericContract, layer: Layer, below: NDArray, own: NDArray, sign: int
+) -> dict[int, NDArray[np.int64]]:
+    """By period: what all senders of that period together add in one step, of one sign, (post,).
+
+    Exact in 64 bits, as the network's constructor has checked; then cut at `UNBOUNDED`.
+    """
+    zeros = np.zeros(layer.n_neurons, np.int64)
+    if isinstance(layer, CubaLIF):
+        matrices = [(layer.w_in, layer.e_in, below), (layer.w_rec, layer.e_rec, own)]
+    else:
+        matrices = [(layer.w_out, zeros, below)]
+    # a bias of the same sign is like an input that spikes in every step
+    sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * bias_of(layer), 0)}
+    for weights, shift, periods in matrices:
+        if weights is None:
+            continue
+        sizes = np.maximum(sign * weights.astype(np.int64), 0)
+        for period in np.unique(periods[periods > 0]).tolist():
+            part = sizes[:, periods == period].sum(1) << (shift.astype(np.int64) + c.frac_bits)
+            sums[period] = sums.get(period, zeros) + part
+    return {period: np.minimum(part, UNBOUNDED) for period, part in sums.items()}
+
+
+def _against(layer: Layer, sign: int) -> NDArray[np.int64]:
+    """What a bias of the other sign takes off the sum of each step, (post,)."""
+    return np.maximum(-sign * bias_of(layer), 0)
+
+
+def _total(sums: dict[int, NDArray[np.int64]]) -> NDArray[np.int64]:
+    total = np.zeros_like(sums[1])
+    for part in sums.values():
+        total = add(total, part)
+    return total
+
+
+def _current(
+    c: NumericContract,
+    sums: dict[int, NDArray],
+    against: NDArray[np.int64],
+    decay: NDArray,
+    *,
+    rounds_up: bool,
+) -> NDArray[np.int64]:
+    """Largest absolute synaptic current of one sign, in a word without end."""
+    start = np.zeros_like(decay)
+    term = add(_total(sums), -against)
+    exact = rise(start, term, decay, c.decay_frac, rounds_up=rounds_up)
+    if len(sums) == 1:
+        return exact
+    return np.minimum(exact, _floor(_series(c, sums, decay, float(rounds_up))))
+
+
+def _fence(
+    c: NumericContract, layer: Layer, sums: dict[int, NDArray], start: NDArray, sign: int
+) -> NDArray[np.int64]:
+    """End of the membrane's range on one side, if no reset or overflow interferes.
+
+    The spikes go through the membrane's decay first and through the current's then.
+    """
+    rounding = float(sign < 0 and c.rounding == "floor")
+    once = _series(c, sums, layer.decay_mem, rounding)
+    twice = _series(c, {1: once}, layer.decay_syn, 0.0)
+    lost = _series(c, {1: np.zeros_like(once)}, layer.decay_mem, rounding)
+    return sign * _floor(twice + lost + np.maximum(sign * start, 0))
+
+
+def _series(
+    c: NumericContract, sums: dict[int, NDArray], decay: NDArray, rounding: float
+) -> NDArray[np.float64]:
+    """Limit of x -> x * decay + a sum that comes every p-th step, + what rounding adds at most."""
+    kept = decay / 2.0**c.decay_frac
+    limit = np.zeros(len(kept))
+    for period, part in sums.items():
+        term = part + (rounding if period == 1 else 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            limit += np.where(term == 0, 0.0, term / (1.0 - kept**period))
+    return limit
+
+
+def _floor(value: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The largest integer that a float series, which may be rounded down, can stand for."""
+    return np.minimum(np.floor(value * _MARGIN), UNBOUNDED).astype(np.int64)
+
+
+def _in_word(
+    c: NumericContract, syn: Range, sums: Range, decay: NDArray, word: tuple[int, int] | None
+) -> tuple[Range, Range, NDArray[np.bool_]]:
+    """What the current's word is asked to hold, what it then holds, and whether it overflows."""
+    if word is None:
+        return syn, syn, np.zeros(len(decay), bool)
+    overflows = (syn.low < word[0]) | (syn.high > word[1])
+    held = Range(np.maximum(syn.low, word[0]), np.minimum(syn.high, word[1]))
+    if c.overflow_syn == "wrap":
+        held = Range(np.where(overflows, word[0], syn.low), np.where(overflows, word[1], syn.high))
+    asked = Range(
+        add(decay_of(c, held.low, decay), sums.low), add(decay_of(c, held.high, decay), sums.high)
+    )
+    if c.overflow_syn == "wrap":
+        asked = Range(
+            np.where(overflows, asked.low, syn.low), np.where(overflows, asked.high, syn.high)
+        )
+    else:
+        asked = Range(np.maximum(asked.low, syn.low), np.minimum(asked.high, syn.high))
+    return asked, held, overflows

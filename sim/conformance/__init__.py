@@ -1,0 +1,1 @@
+"""The conformance kit: cases for implementations by others."""

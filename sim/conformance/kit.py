@@ -1,0 +1,113 @@
+"""The conformance kit on disk: what a team needs to test its own chip or simulator.
+
+A folder of plain HDF5 and JSON that names nothing of rsnnctl but its own format: a file for each
+case, `kit.json`, a README with the equations, and `check.py`, which needs only numpy and h5py.
+"""
+
+import inspect
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from base.files import atomic_path, write_text
+from sim import reference
+from sim.conformance.cases import VERSION, Case, cases
+from sim.contract import NumericContract
+
+FORMAT = "rsnnctl-conformance-kit"
+_CHECKER = Path(__file__).with_name("check.py")
+_README = """# Conformance kit of the numeric contract, version {version}
+
+{n_cases} small networks with their input and every state word of every step. Run each network over
+its raster, write your words as `check.py` says, and let it tell the first that differs:
+
+    python check.py TRACES [CASE ...]
+
+Run the cases one after the other without a restart: the last is the first once more.
+
+`kit.json` describes each case: what there is to get wrong, its numeric contract, its layers and
+their arrays. `CASE.h5` holds `raster` (n_steps, n_inputs), the arrays under `network/` (weights are
+(post, pre)), and the right words under `trace/`, (n_steps, n_neurons) after each step.
+
+With `delay_steps` 1, layers read only what the step before has written, and input spikes of a step
+arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
+Before the first step every state is 0, but for `out`, which starts at `initial_out`. The readout's
+rows are ordered head by head. `out_scale` turns `out` into floats and plays no part in the words.
+
+## The numeric contract
+
+```
+{contract}
+```
+"""
+
+
+def export_kit(folder: Path) -> list[Path]:
+    """Write the kit into a folder; return its files. The same version gives the same bytes.
+
+    Raises:
+        FileError: a file cannot be written.
+    """
+    folder = Path(folder)
+    every = cases()
+    paths = []
+    for case in every:
+        paths.append(folder / f"{case.name}.h5")
+        with atomic_path(paths[-1]) as temporary:
+            _write_case(case, temporary)
+    checker = folder / "check.py"
+    with atomic_path(checker) as temporary:
+        shutil.copyfile(_CHECKER, temporary)
+    contract = str(inspect.getdoc(NumericContract))
+    readme = folder / "README.md"
+    write_text(readme, _README.format(version=VERSION, n_cases=len(every), contract=contract))
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "cases": [_describe(case) for case in every],
+    }
+    index = folder / "kit.json"  # last, so that a kit with its index is whole
+    write_text(index, json.dumps(description, indent=1, sort_keys=True) + "\n")
+    return [*paths, checker, readme, index]
+
+
+def _describe(case: Case) -> dict[str, Any]:
+    network = case.network
+    arrays: dict[str, list[str]] = {name: [] for name in network.layer_names}
+    for name, _ in network.arrays():
+        layer, key = name.split(".")
+        arrays[layer].append(key)
+    return {
+        "name": case.name,
+        "what": case.what,
+        "contract": network.contract.as_dict(),
+        "dt": network.dt,
+        "n_heads": network.readout.n_heads,
+        "n_steps": len(case.raster),
+        "digest": network.digest(),
+        "layers": [
+            {"name": name, "kind": type(layer).__name__, "arrays": arrays[name]}
+            for name, layer in zip(network.layer_names, network.layers, strict=True)
+        ],
+        "variables": [
+            name.replace(".", "/") for name in reference.run(network, case.raster[:0]).variables
+        ],
+    }
+
+
+def _write_case(case: Case, path: Path) -> None:
+    trace = reference.run(case.network, case.raster)
+    with h5py.File(path, "w", libver="v110") as file:
+        _write(file, "raster", case.raster)
+        for name, array in case.network.arrays():
+            _write(file, f"network/{name.replace('.', '/')}", array)
+        for name, array in trace.variables.items():
+            _write(file, f"trace/{name.replace('.', '/')}", array)
+
+
+def _write(file: h5py.File, name: str, array: NDArray) -> None:
+    file.create_dataset(name, data=array, track_times=False)

@@ -1,0 +1,1 @@
+"""Integer networks at speed: the compiled, event-driven step and what runs it."""

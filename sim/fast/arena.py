@@ -1,0 +1,195 @@
+"""A network as the compiled step reads it: whole blocks of neurons, and the narrowest arithmetic.
+
+`sim/fast/compiled.py` says what lies where.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bounds.layers import LayerBounds, state_bounds
+from sim.contract import NumericContract
+from sim.fast import compiled
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.reference import bias_of
+
+LANES = int(compiled.LANES)
+_FIELDS = int(compiled.FIELDS)
+_NEVER = np.iinfo(np.int32).max  # threshold of a lane without a neuron
+_WORD = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Constants of a network, shared by all that simulate it, and its words before the first step.
+
+    Attributes:
+        contract: of the network.
+        n_inputs, n_rows: inputs of the network and rows of its readout.
+        table: (n_layers, 5) uint64, where each layer lies; the readout is the last.
+        w_in: weights from below, (pre, post) layer after layer, rows padded to whole blocks.
+        w_rec: recurrent weights, the same.
+        arena: (n_blocks * 8 * 16,) int32, the words of all neurons.
+        lanes: where each layer's neurons are among all lanes.
+        sum_dtype: in which the weights of arriving spikes are summed, int16 or int32.
+        is_wide: some sum might need more than 32 bits.
+    """
+
+    contract: NumericContract
+    n_inputs: int
+    n_rows: int
+    table: NDArray[np.uint64]
+    w_in: NDArray[np.integer]
+    w_rec: NDArray[np.integer]
+    arena: NDArray[np.int32]
+    lanes: tuple[slice, ...]
+    sum_dtype: np.dtype
+    is_wide: bool
+
+    @property
+    def n_lanes(self) -> int:
+        """Lanes of all layers."""
+        return len(self.arena) // _FIELDS
+
+    @property
+    def n_hidden_lanes(self) -> int:
+        return self.lanes[-1].start
+
+    @cached_property
+    def limits(self) -> NDArray[np.int64]:
+        """Largest synaptic current and membrane, and how many bits of a word they leave."""
+        c, word = self.contract, 64 if self.is_wide else 32
+        largest = [(1 << (bits - 1)) - 1 for bits in (c.syn_bits, c.mem_bits)]
+        return np.array([*largest, word - c.syn_bits, word - c.mem_bits])
+
+    @cached_property
+    def update(self) -> Any:
+        """The compiled step of the neurons, for this contract and arithmetic."""
+        c = self.contract
+        return compiled.update(
+            current_is_previous=c.current == "previous",
+            fires_on_previous=c.fires_on == "previous_membrane",
+            fires_after_reset=c.fires_on == "reset_membrane",
+            fires_at_equal=c.fires_when == ">=",
+            reset_to_zero=c.reset == "zero",
+            reset_drops_input=c.reset_drops_input,
+            reset_delay=c.reset_delay,
+            floor=c.rounding == "floor",
+            wrap_syn=c.overflow_syn == "wrap",
+            wrap_mem=c.overflow_mem == "wrap",
+            is_wide=self.is_wide,
+            sums_are_short=self.sum_dtype == np.int16,
+        )
+
+
+def lay_out(network: IntegerNetwork) -> Layout:
+    """Lay a network out for the compiled step."""
+    table, arenas, lanes = [], [], []
+    below: list[NDArray] = []
+    recurrent: list[NDArray] = []
+    block = 0
+    for layer in network.layers:
+        w_in, w_rec = _matrices(layer)
+        n_blocks = -(-layer.n_neurons // LANES)
+        starts = [sum(rows.size for rows in matrices) for matrices in (below, recurrent)]
+        table.append([n_blocks, block, *starts, w_rec is not None])
+        below.append(_padded(w_in.T, n_blocks))
+        if w_rec is not None:
+            recurrent.append(_padded(w_rec.T, n_blocks))
+        arenas.append(_arena(layer, network.contract, n_blocks))
+        lanes.append(slice(block * LANES, block * LANES + layer.n_neurons))
+        block += n_blocks
+    nothing = np.empty(0, below[0].dtype)
+    return Layout(
+        contract=network.contract,
+        n_inputs=network.n_inputs,
+        n_rows=network.readout.n_neurons,
+        table=np.array(table, np.uint64),
+        w_in=np.concatenate([rows.ravel() for rows in below]),
+        w_rec=np.concatenate([nothing, *(rows.ravel() for rows in recurrent)]),
+        arena=np.concatenate(arenas),
+        lanes=tuple(lanes),
+        sum_dtype=_sum_dtype(network),
+        is_wide=_is_wide(network),
+    )
+
+
+def _matrices(layer: Layer) -> tuple[NDArray, NDArray | None]:
+    """Weights from below and, where there are any, from the layer itself."""
+    return (layer.w_out, None) if isinstance(layer, CubaLI) else (layer.w_in, layer.w_rec)
+
+
+def _padded(rows: NDArray, n_blocks: int) -> NDArray:
+    """(n, n_neurons) with columns of zeros behind, so that they fill the blocks."""
+    padded = np.zeros((len(rows), n_blocks * LANES), rows.dtype)
+    padded[:, : rows.shape[1]] = rows
+    return padded
+
+
+def _arena(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
+    """A layer's words before the first step, block by block, fields in `compiled`'s order."""
+    unity = compiled.DECAY_BITS - contract.decay_frac
+    shift = np.full(layer.n_neurons, contract.frac_bits)
+    zero = np.zeros(layer.n_neurons, np.int32)
+    if isinstance(layer, CubaLIF):
+        first: NDArray = zero
+        last = (layer.threshold, shift + layer.e_in, shift + layer.e_rec)
+    else:
+        first, last = layer.initial_out, (zero, shift, shift)
+    decays = [decay.astype(np.int64) << unity for decay in (layer.decay_syn, layer.decay_mem)]
+    fields = _padded(np.stack([zero, first, *decays, *last, bias_of(layer)]), n_blocks)
+    fields[int(compiled.THRESHOLD), layer.n_neurons :] = _NEVER
+    blocks = fields.reshape(_FIELDS, n_blocks, LANES).transpose(1, 0, 2)
+    return blocks.astype(np.int32).ravel()
+
+
+def _sum_dtype(network: IntegerNetwork) -> np.dtype:
+    """The narrowest words that hold the sum of any of a neuron's weights."""
+    largest = max(_reach(weights).max() for weights in network.connections().values())
+    narrow = network.contract.weight_bits <= 8 and largest <= np.iinfo(np.int16).max
+    return np.dtype(np.int16 if narrow else np.int32)
+
+
+def _reach(weights: NDArray) -> NDArray[np.int64]:
+    """Largest absolute value that the sum of some weights of each neuron (post,) can have."""
+    total = weights.sum(1, dtype=np.int64)
+    sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
+    return (sizes + np.abs(total)) // 2  # its positive or its negative weights alone
+
+
+def _is_wide(network: IntegerNetwork) -> bool:
+    """Whether any sum of a step might leave 32 bits, before its result is brought to its width.
+
+    A state is bounded by its own width; only where that is too much, worst cases are worked out.
+    """
+    return _leaves_word(network, {}) and _leaves_word(network, state_bounds(network))
+
+
+def _leaves_word(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
+    """Whether any sum of a step might leave 32 bits, given bounds of the states, or no bounds."""
+    c = network.contract
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
+        mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
+        if name in bounds:
+            syn = np.minimum(bounds[name].syn, syn)
+            mem = np.minimum(bounds[name].mem, mem)
+        w_in, w_rec = _matrices(layer)
+        subtracted = np.zeros(layer.n_neurons)
+        e_in: NDArray = subtracted
+        e_rec: NDArray = subtracted
+        if isinstance(layer, CubaLIF):
+            e_in, e_rec = layer.e_in, layer.e_rec
+            if c.reset == "subtract":
+                subtracted = np.abs(layer.threshold.astype(float))
+        arriving = np.ldexp(_reach(w_in).astype(float), e_in.astype(int) + c.frac_bits)
+        arriving += np.abs(bias_of(layer))
+        if w_rec is not None:
+            arriving += np.ldexp(_reach(w_rec).astype(float), e_rec.astype(int) + c.frac_bits)
+        if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _WORD:
+            return True
+    return False

@@ -1,0 +1,128 @@
+"""Run networks fast: the step of `sim/reference.py`, event by event and compiled.
+
+`sim/fast/compiled.py` has the compiled step, `sim/fast/simulator.py` a stream that goes on,
+this file whole runs: one, or many at once over the cores of the machine.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import RangeError
+from sim.fast.arena import lay_out
+from sim.fast.packed import PackedRaster
+from sim.fast.simulator import Simulator
+from sim.network import IntegerNetwork
+from sim.trace import Trace
+
+Raster = NDArray[np.uint8] | PackedRaster
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a compiled run leaves.
+
+    Attributes:
+        out: readout words (n_steps, rows) int32.
+        input_counts: spikes of each input that arrived, (n_inputs,): with a delay, all but those
+            of the last step.
+        sent_counts: the same for each hidden neuron, layer after layer.
+        returned_counts: those that arrived through recurrent weights, never the last step's.
+        hidden_spikes: spikes of all hidden neurons over all steps.
+        trace: every state word, or None if it was not asked for.
+    """
+
+    out: NDArray[np.int32]
+    input_counts: NDArray[np.int64]
+    sent_counts: NDArray[np.int64]
+    returned_counts: NDArray[np.int64]
+    hidden_spikes: int
+    trace: Trace | None
+
+
+def run(network: IntegerNetwork, raster: Raster, *, record: bool = False) -> Run:
+    """Run a network from its initial state.
+
+    Args:
+        network: the network.
+        raster: input spikes (n_steps, n_inputs), 0 or 1, or the same packed.
+        record: keep every state word.
+
+    Raises:
+        MismatchError: the raster has another number of channels than the network.
+        DataError: it holds something else than 0 and 1.
+    """
+    return _run(Simulator(network), raster, record=record)
+
+
+def run_many(
+    network: IntegerNetwork,
+    rasters: Iterable[Raster],
+    *,
+    record: bool = False,
+    threads: int | None = None,
+) -> list[Run]:
+    """Run a network over many streams, each from the initial state, over the cores.
+
+    Args:
+        network: the network.
+        rasters: (n_streams, n_steps, n_inputs), or rasters of any lengths.
+        record: keep every state word.
+        threads: at most so many at once, by default one for each core; it decides no result.
+
+    Returns:
+        A run for each stream, in their order.
+
+    Raises:
+        RangeError: `threads` is below 1.
+        MismatchError, DataError: what `run` refuses.
+    """
+    return run_each([(network, raster) for raster in rasters], record=record, threads=threads)
+
+
+def run_each(
+    jobs: Sequence[tuple[IntegerNetwork, Raster]],
+    *,
+    record: bool = False,
+    threads: int | None = None,
+) -> list[Run]:
+    """Run pairs of network and raster, as seeds x sessions x widths, over the cores.
+
+    Arguments, result and errors as in `run_many`.
+    """
+    if threads is not None and threads < 1:
+        raise RangeError(f"threads is {threads}; at least 1 is needed")
+    layouts = {id(network): lay_out(network) for network in {id(n): n for n, _ in jobs}.values()}
+
+    def run_one(job: tuple[IntegerNetwork, Raster]) -> Run:
+        network, raster = job
+        return _run(Simulator(network, layouts[id(network)]), raster, record=record)
+
+    threads = threads or len(os.sched_getaffinity(0))
+    if threads == 1:
+        return [run_one(job) for job in jobs]
+    with ThreadPoolExecutor(threads) as pool:  # the compiled step leaves Python's lock to others
+        return list(pool.map(run_one, jobs))
+
+
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """Run and return every state word: what `verify` compares with the reference."""
+    trace = run(network, raster, record=True).trace
+    assert trace is not None  # because it was asked for
+    return trace
+
+
+def _run(simulator: Simulator, raster: Raster, *, record: bool) -> Run:
+    block = simulator.step_block(raster, record=record)
+    return Run(
+        block.out,
+        simulator.input_counts,
+        simulator.sent_counts,
+        simulator.returned_counts,
+        simulator.hidden_spikes,
+        block.trace,
+    )

@@ -1,0 +1,1 @@
+"""Closed loops: one step per call, and numbered packets of spikes."""

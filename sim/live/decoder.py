@@ -1,0 +1,97 @@
+"""Closed loops: spikes of one step in, decoded velocity of that step out, in microseconds."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from base.errors import DataError, MismatchError
+from sim.fast.simulator import NO_TRACE, WORD, Simulator
+from sim.network import IntegerNetwork
+
+
+class Decoder:
+    """A network that is stepped by whoever has the spikes.
+
+    Step t returns what `kernels.run` decodes in step t; what is given in it arrives `delay_steps`
+    later.
+
+    Attributes:
+        network: the network.
+        n_steps: steps done since the initial state.
+    """
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        """Start from the initial state; the compiled step is loaded or compiled here, not later."""
+        self.network = network
+        self._simulator = Simulator(network)
+        self._decode = network.readout.decode
+        n_words = -(-network.n_inputs // WORD)
+        self._words = np.zeros((1, n_words), np.uint64)
+        self._spikes = self._words.view(np.uint8)[0, : network.n_inputs]
+        self._out = np.zeros((1, network.readout.n_neurons), np.int32)
+        self._read_only = self._words.view()
+        self._read_only.flags.writeable = False
+        self.step(())
+        self.reset()
+
+    @property
+    def n_steps(self) -> int:
+        return self._simulator.n_steps
+
+    def reset(self) -> None:
+        """Go back to the initial state."""
+        self._simulator.reset()
+
+    def step(self, events: ArrayLike) -> NDArray[np.float64]:
+        """Do one step.
+
+        Args:
+            events: indices of the inputs that spike, in any order, or a boolean array (n_inputs,)
+                that is true where they do.
+
+        Returns:
+            Decoded values (n_outputs,) in the unit of the training target.
+
+        Raises:
+            DataError: an index that no input has, or that is no whole number; the 0 and 1 of a
+                raster's row instead of indices.
+            MismatchError: a boolean array of another shape, or indices of more than one axis.
+        """
+        events = np.asarray(events)
+        if events.dtype.kind == "b":
+            self._set_bitmap(events)
+        else:
+            self._words.fill(0)
+            if events.size:
+                self._set_events(events)
+        self._simulator.advance(self._read_only, True, self._out, NO_TRACE)
+        return self._decode(self._out)[0]
+
+    def _set_bitmap(self, bitmap: NDArray[np.bool_]) -> None:
+        if bitmap.shape != self._spikes.shape:
+            raise MismatchError(
+                f"spikes have shape {bitmap.shape}; the network has {len(self._spikes)} inputs, so"
+                f" {self._spikes.shape} is needed"
+            )
+        self._spikes[:] = bitmap
+
+    def _set_events(self, events: NDArray) -> None:
+        kind = events.dtype.kind
+        if events.ndim != 1:
+            raise MismatchError(f"events have shape {events.shape}; (n_events,) is needed")
+        if kind not in "iu":
+            raise DataError(f"events are {events.dtype}; indices of inputs are whole numbers")
+        if 2 < events.size == len(self._spikes) and events.max() <= 1:
+            raise DataError(
+                f"events are {events.size} values of 0 and 1, like a row of a raster, and not"
+                " indices of inputs; give spikes != 0 or np.flatnonzero(spikes)"
+            )
+        try:
+            if kind == "i" and events.min() < 0:
+                raise IndexError
+            self._spikes[events] = 1
+        except IndexError:
+            worst = events.min() if events.min() < 0 else events.max()
+            raise DataError(
+                f"input {worst} spikes, but the network has inputs 0..{len(self._spikes) - 1}; use"
+                " a decoder that was trained on as many channels"
+            ) from None

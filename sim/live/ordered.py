@@ -1,0 +1,112 @@
+"""Spikes that come by themselves, late, twice or not at all, and what became of them."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim.live.decoder import Decoder
+from sim.live.packets import STEPS
+from sim.network import IntegerNetwork
+
+MAX_GAP = 1000  # steps; whoever is farther away has started again, or is mistaken
+_BINS_AN_OCTAVE = 16
+_N_BINS = 26 * _BINS_AN_OCTAVE  # from 1 us to over a minute
+
+
+@dataclass
+class Latencies:
+    """A histogram in constant memory: quantiles are exact to a sixteenth of an octave, or 4 %."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * _N_BINS)
+    largest: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one latency."""
+        place = math.ceil(_BINS_AN_OCTAVE * math.log2(max(seconds * 1e6, 1.0)))
+        self.counts[min(place, _N_BINS - 1)] += 1
+        self.largest = max(self.largest, seconds)
+
+    def quantile(self, share: float) -> float:
+        """The latency in s that a share of all does not exceed; 0 where there are none."""
+        needed = share * sum(self.counts)
+        seen = 0
+        for place, count in enumerate(self.counts):
+            seen += count
+            if count and seen >= needed:
+                return min(2.0 ** (place / _BINS_AN_OCTAVE) * 1e-6, self.largest)
+        return 0.0
+
+
+@dataclass
+class Tally:
+    """What became of a stream.
+
+    Attributes:
+        dt: s that a step may take.
+        steps: decoded, with spikes that came.
+        lost: steps whose spikes did not come; they were decoded as silence.
+        late: packets for a step that was already over, or came twice.
+        malformed: packets or lines that were not understood, or whose step is far off.
+        restarts: times that the numbers of steps started anew, with the initial state.
+        missed_deadlines: steps that took longer than `dt`.
+        latencies: from the arrival of a step's spikes to the departure of its velocity.
+    """
+
+    dt: float
+    steps: int = 0
+    lost: int = 0
+    late: int = 0
+    malformed: int = 0
+    restarts: int = 0
+    missed_deadlines: int = 0
+    latencies: Latencies = field(default_factory=Latencies)
+
+    def add(self, seconds: float) -> None:
+        """Count a step that was decoded and sent in so many seconds."""
+        self.steps += 1
+        self.missed_deadlines += seconds > self.dt
+        self.latencies.add(seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts, and latencies in microseconds, as JSON values."""
+        names = ("steps", "lost", "late", "malformed", "restarts", "missed_deadlines")
+        return {name: getattr(self, name) for name in names} | {
+            "p50_us": self.latencies.quantile(0.5) * 1e6,
+            "p99_us": self.latencies.quantile(0.99) * 1e6,
+            "max_us": self.latencies.largest * 1e6,
+        }
+
+
+class OrderedDecoder:
+    """A decoder for numbered steps: it fills gaps with silence and refuses what comes too late."""
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        """Wait for a first step, whatever its number."""
+        self.tally = Tally(network.dt)
+        self._decoder = Decoder(network)
+        self._next: int | None = None
+        self._far: int | None = None  # the step that would follow one that was far off
+
+    def step(self, number: int, events: ArrayLike) -> NDArray[np.float64] | None:
+        """Decode a step (see `Decoder.step`); None if it is late or far off, which is counted."""
+        gap = 0 if self._next is None else (number - self._next + STEPS // 2) % STEPS - STEPS // 2
+        if abs(gap) > MAX_GAP:
+            if number != self._far:
+                self._far = (number + 1) % STEPS
+                self.tally.malformed += 1
+                return None
+            self.tally.restarts += 1
+            self._decoder.reset()
+            gap = 0
+        elif gap < 0:
+            self.tally.late += 1
+            return None
+        for _ in range(gap):
+            self._decoder.step(())
+        self.tally.lost += gap
+        self._next = (number + 1) % STEPS
+        self._far = None
+        return self._decoder.step(events)

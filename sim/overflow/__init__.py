@@ -1,0 +1,1 @@
+"""Whether a state can overflow, and inputs that make it."""

@@ -1,0 +1,171 @@
+"""Can a state overflow? Proved that it cannot, shown that it does, or left open and said so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.asked import variables_of
+from sim.bounds.layers import UNBOUNDED, LayerBounds, bits_for, state_bounds
+from sim.contract import signed_range
+from sim.network import IntegerNetwork
+from sim.overflow.witness import Witness, drive
+
+ROUNDS = 12  # of changes tried for a neuron where suggestions do not suffice
+TRIED = 4  # neurons of a state for which they are tried
+IN_VAIN = 64  # neurons of a state, the farthest bounds first, after which no more are searched
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one state of one layer, at the widths of the contract.
+
+    Attributes:
+        layer, variable: which; `syn`, `mem` or `out`.
+        width: of its word, in bits.
+        needed: least width in which no overflow is possible, if all words are as wide as they
+            need to be; 64 if none is known.
+        low, high: of what any of its words can be asked to hold; None if that is not bounded.
+        overflows: a witness for each neuron that was made to overflow.
+        open: neurons for which neither could be shown, or that were no longer searched after too
+            many of them.
+        farthest: of the neurons in `open`, what one was driven to, the nearest to overflow; None
+            if there are none.
+    """
+
+    layer: str
+    variable: str
+    width: int
+    needed: int
+    low: int | None
+    high: int | None
+    overflows: tuple[Witness, ...]
+    open: tuple[int, ...]
+    farthest: int | None
+
+    @property
+    def cannot_overflow(self) -> bool:
+        return not self.overflows and not self.open
+
+    def __str__(self) -> str:
+        if self.cannot_overflow:
+            return "cannot overflow"
+        if self.overflows:
+            first = self.overflows[0]
+            text = f"overflows: neuron {first.neuron} at step {first.step} reaches {first.value}"
+            more = [f"{len(self.overflows)} of the neurons found to"]
+            more += [f"{len(self.open)} not excluded"] if self.open else []
+            return f"{text} ({', '.join(more)})"
+        return (
+            f"not excluded: {len(self.open)} of the neurons, with {self.needed} bits it would be;"
+            f" largest found {self.farthest}"
+        )
+
+    def row(self) -> dict[str, Any]:
+        """The verdict as a row of a table, with values that JSON can hold."""
+        return {
+            "state": f"{self.layer}.{self.variable}",
+            "range": {"min": self.low, "max": self.high},
+            "bits_needed": self.needed,
+            "width": self.width,
+            "verdict": str(self),
+        }
+
+
+def verdicts(network: IntegerNetwork, *, rounds: int = ROUNDS, seed: int = 1) -> list[Verdict]:
+    """Judge every state of every layer.
+
+    Args:
+        network: the network.
+        rounds: of a dozen changes each, for the few neurons of a state that come nearest; only
+            where no neuron of it overflows by what the weights suggest.
+        seed: of the changes.
+    """
+    bounds, unlimited = state_bounds(network), state_bounds(network, unlimited=True)
+    found = []
+    for index, name in enumerate(network.layer_names):
+        for variable in variables_of(network, index):
+            needed = bits_for(*unlimited[name].range_of(variable)).max()
+            found.append(_judged(network, name, variable, int(needed), bounds[name], rounds, seed))
+    return found
+
+
+def _judged(
+    network: IntegerNetwork,
+    layer: str,
+    variable: str,
+    needed: int,
+    bounds: LayerBounds,
+    rounds: int,
+    seed: int,
+) -> Verdict:
+    c = network.contract
+    width = c.syn_bits if variable == "syn" else c.mem_bits
+    first, end = signed_range(width)
+    low, high = bounds.range_of(variable)
+    excess = np.maximum(first - low, high - end)
+    doubtful = [
+        neuron for neuron in np.argsort(-excess, kind="stable").tolist() if excess[neuron] > 0
+    ]
+
+    def sides(neuron: int) -> Iterator[str]:
+        if low[neuron] < first:
+            yield "low"
+        if high[neuron] > end:
+            yield "high"
+
+    def driven(neuron: int, rounds: int) -> Witness:
+        """The first side that overflows, or the one that comes nearest."""
+        best: Witness | None = None
+        for side in sides(neuron):
+            witness = drive(
+                network,
+                layer,
+                variable,
+                neuron,
+                side,
+                rounds=rounds,
+                seed=seed,
+                within_word=True,
+            )
+            if _overflows(witness, width):
+                return witness
+            if best is None or abs(witness.value) > abs(best.value):
+                best = witness
+        assert best is not None  # because some side is in doubt
+        return best
+
+    witnesses = {}
+    in_vain = 0
+    for neuron in doubtful:
+        if in_vain < IN_VAIN:
+            witnesses[neuron] = driven(neuron, 0)
+            in_vain += not _overflows(witnesses[neuron], width)
+    if rounds and not any(_overflows(w, width) for w in witnesses.values()):
+        nearest = sorted(witnesses, key=lambda neuron: -abs(witnesses[neuron].value))
+        for neuron in nearest[:TRIED]:
+            witnesses[neuron] = driven(neuron, rounds)
+            if _overflows(witnesses[neuron], width):
+                break
+    short = [w for w in witnesses.values() if not _overflows(w, width)]
+    return Verdict(
+        layer=layer,
+        variable=variable,
+        width=width,
+        needed=needed,
+        low=None if low.min() <= -UNBOUNDED else int(low.min()),
+        high=None if high.max() >= UNBOUNDED else int(high.max()),
+        overflows=tuple(
+            witnesses[neuron]
+            for neuron in sorted(witnesses)
+            if _overflows(witnesses[neuron], width)
+        ),
+        open=tuple(sorted({w.neuron for w in short} | (set(doubtful) - set(witnesses)))),
+        farthest=max((w.value for w in short), key=abs, default=None),
+    )
+
+
+def _overflows(witness: Witness, width: int) -> bool:
+    first, end = signed_range(width)
+    return not first <= witness.value <= end

@@ -1,0 +1,278 @@
+"""Inputs that drive a state as far as can be found, each checked by running it.
+
+A bound says what cannot happen; a witness shows what can. For a neuron that only hears inputs, the
+inputs of the wanted sign in every step reach the bound of its current exactly, and that of its
+membrane where it does not fire. Beyond that, whoever sends to the neuron must be driven first, and
+it is a search: weights passed down through the layers say which inputs help, then single changes
+are kept if they help.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import RangeError
+from sim.asked import asked_in, variables_of
+from sim.contract import signed_range
+from sim.fast.arena import lay_out
+from sim.fast.simulator import Simulator
+from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.reference import bias_of
+
+MAX_STEPS = 4000  # of a raster that a search may use
+MAX_ORBIT = 50_000  # where it is known how many steps reach the bound,
+_TRACE_WORDS = 1 << 22  # and as many as the traces of all neurons may fill
+_BATCH = 12
+_SHARES = (0.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.7, 0.9)  # of all inputs, in sets drawn at random
+_HEARSAY = (0.0, 0.3, 3.0)  # weights of what the neuron's own layer adds, against its inputs
+
+
+@dataclass(frozen=True)
+class Witness:
+    """An input, and how far it drives a state.
+
+    Attributes:
+        layer, variable, neuron: which state; the variable is `syn`, `mem` or `out`.
+        step: in which the value is asked for, the last of the raster.
+        value: what the word is asked to hold, before overflow handling.
+        raster: input spikes (n_steps, n_inputs) uint8.
+    """
+
+    layer: str
+    variable: str
+    neuron: int
+    step: int
+    value: int
+    raster: NDArray[np.uint8]
+
+
+def drive(
+    network: IntegerNetwork,
+    layer: str,
+    variable: str,
+    neuron: int,
+    side: str,
+    *,
+    rounds: int = 0,
+    seed: int = 1,
+    within_word: bool = False,
+) -> Witness:
+    """Find an input that drives a state as low or as high as can be found.
+
+    Args:
+        network: the network.
+        layer: name of the layer.
+        variable: `syn`, or `mem`; `out` of the readout.
+        neuron: which of the layer.
+        side: `low` or `high`.
+        rounds: of a dozen changes each, after what weights and decays suggest.
+        seed: of the changes tried.
+        within_word: end at the first step in which the word overflows on that side, if any.
+
+    Raises:
+        RangeError: no such side, layer, variable or neuron.
+    """
+    if side not in ("low", "high"):
+        raise RangeError(f"side is {side}; known: low, high")
+    index = network.layer_names.index(layer) if layer in network.layer_names else -1
+    if index < 0 or variable not in variables_of(network, index):
+        known = ", ".join(
+            f"{name}.{v}"
+            for i, name in enumerate(network.layer_names)
+            for v in variables_of(network, i)
+        )
+        raise RangeError(f"there is no state {layer}.{variable}; known: {known}")
+    if not 0 <= neuron < network.layers[index].n_neurons:
+        n = network.layers[index].n_neurons
+        raise RangeError(f"{layer} has no neuron {neuron}; it has {n}, counted from 0")
+    search = _Search(network, index, variable, neuron, 1 if side == "high" else -1, within_word)
+    rng = np.random.default_rng(seed)
+    search.try_all(_suggested(search, rng))
+    for _ in range(rounds):
+        if search.is_done:
+            break
+        search.try_all(_changed(rng, search.best) for _ in range(_BATCH))
+    return search.result()
+
+
+class _Search:
+    """One state, the best input so far, and how far it drives the state, times the sign."""
+
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        index: int,
+        variable: str,
+        neuron: int,
+        sign: int,
+        within_word: bool,
+    ) -> None:
+        self.network = network
+        self.index, self.variable, self.neuron, self.sign = index, variable, neuron, sign
+        self.best = np.zeros((1, network.n_inputs), np.uint8)
+        self.reached: int | None = None
+        c = network.contract
+        low, high = signed_range(c.syn_bits if variable == "syn" else c.mem_bits)
+        self._end = (high if sign > 0 else -low) if within_word else None
+        self._step = 0
+        self._layout = lay_out(network)
+
+    @property
+    def is_done(self) -> bool:
+        return self._end is not None and self.reached is not None and self.reached > self._end
+
+    def try_all(self, rasters: Iterable[NDArray[np.uint8]]) -> None:
+        """Run inputs and keep the one that drives the state farthest."""
+        for raster in rasters:
+            if self.is_done:
+                return
+            step, reached = self._measure(raster)
+            if self.reached is None or reached > self.reached:
+                self.best, self.reached, self._step = raster, reached, step
+
+    def _measure(self, raster: NDArray[np.uint8]) -> tuple[int, int]:
+        block = Simulator(self.network, self._layout).step_block(raster, record=True)
+        assert block.trace is not None  # because it was asked for
+        neurons = np.array([self.neuron])
+        asked = asked_in(self.network, raster, block.trace, self.index, neurons)[self.variable]
+        values = (asked.high if self.sign > 0 else -asked.low)[:, 0]
+        step = int(values.argmax())
+        if self._end is not None and values[step] > self._end:
+            step = int((values > self._end).argmax())
+        return step, int(values[step])
+
+    def result(self) -> Witness:
+        assert self.reached is not None  # because something was tried
+        return Witness(
+            layer=self.network.layer_names[self.index],
+            variable=self.variable,
+            neuron=self.neuron,
+            step=self._step,
+            value=self.sign * self.reached,
+            raster=self.best[: self._step + 1].copy(),
+        )
+
+
+def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+    """Inputs that weights and decays suggest: one way all the time, or the other way before.
+
+    Then, where others send to the neuron, silence, everything and some random sets of inputs.
+    """
+    network, index = search.network, search.index
+    n_steps = _steps_to_settle(search)
+    layer = network.layers[index]
+    alone = index == 0 and isinstance(layer, CubaLIF) and layer.w_rec is None
+    inputs = [_helpful(search, hearsay) for hearsay in _HEARSAY[: 1 if alone else None]]
+    ones = np.ones((n_steps, 1), np.uint8)
+    for helpful, _ in inputs:
+        yield ones * helpful
+    if search.variable == "mem" and search.sign > 0:
+        yield from _run_ups(inputs[0], n_steps)
+    for helpful, harmful in inputs[1:]:
+        for before in (n_steps // 8, n_steps // 2):
+            yield np.concatenate([ones[:before] * harmful, ones * helpful])
+    for share in () if alone else _SHARES:
+        yield ones * (rng.random(network.n_inputs) < share).astype(np.uint8)
+
+
+def _run_ups(inputs: tuple[NDArray, NDArray], n_steps: int) -> Iterator[NDArray[np.uint8]]:
+    """The other way first: a current at its top then meets a membrane just below threshold."""
+    helpful, harmful = inputs
+    lengths = np.unique(np.geomspace(1, n_steps, 40).astype(int))
+    for before in lengths.tolist():
+        raster = np.empty((min(3 * before + 40, 2 * n_steps), len(helpful)), np.uint8)
+        raster[:before] = harmful
+        raster[before:] = helpful
+        yield raster
+
+
+def _steps_to_settle(search: _Search) -> int:
+    """Steps after which the state and all on the way to it hardly change, `MAX_STEPS` at most.
+
+    For a neuron that hears only inputs, those after which nothing changes, `MAX_ORBIT` at most.
+    """
+    network = search.network
+    unity = 1 << network.contract.decay_frac
+    steps = 16.0
+    for layer in network.layers[: search.index + 1]:
+        for decay in (layer.decay_syn, layer.decay_mem):
+            with np.errstate(divide="ignore"):
+                memory = 1.0 / (1.0 - np.minimum(decay, unity - 1) / unity)
+            own = layer is network.layers[search.index]
+            steps += 8.0 * float(memory[search.neuron] if own else np.median(memory))
+    first = network.hidden[0]
+    if search.index == 0 and first.w_rec is None:
+        return _orbit(network, search.neuron, search.sign)
+    return int(min(steps, MAX_STEPS))
+
+
+def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
+    """Steps until current and membrane stand still under all inputs of one sign, without spikes."""
+    c, layer = network.contract, network.hidden[0]
+    acc = int(np.maximum(sign * layer.w_in[neuron].astype(np.int64), 0).sum())
+    term = acc << (int(layer.e_in[neuron]) + c.frac_bits)
+    term += sign * int(bias_of(layer)[neuron])
+    rounds_up = c.rounding == "floor" and sign < 0
+    decays = int(layer.decay_syn[neuron]), int(layer.decay_mem[neuron])
+    ends = [1 << (bits - 1) for bits in (c.syn_bits, c.mem_bits)]
+    syn = mem = 0
+    n_neurons = sum(layer.n_neurons for layer in network.layers)
+    n_steps = min(MAX_ORBIT, max(MAX_STEPS, _TRACE_WORDS // n_neurons))
+    for step in range(n_steps):
+        old = syn, mem
+        kept = [
+            -(-x * d >> c.decay_frac) if rounds_up else x * d >> c.decay_frac
+            for x, d in zip(old, decays, strict=True)
+        ]
+        syn = min(kept[0] + term, ends[0])
+        mem = min(kept[1] + syn, ends[1])
+        if (syn, mem) == old:
+            return step + 4
+    return n_steps
+
+
+def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Inputs that push the state its way, and those that push it the other way, (n_inputs,).
+
+    From the neuron downwards, each layer's wishes are passed on by its weights, those of a row
+    taken as shares; `hearsay` is how much a layer's wishes count that come through its recurrence.
+    """
+    network = search.network
+    layer = network.layers[search.index]
+    if isinstance(layer, CubaLI):
+        wish = search.sign * layer.w_out[search.neuron].astype(np.float64)
+    else:
+        wish = search.sign * np.ldexp(
+            layer.w_in[search.neuron].astype(np.float64), int(layer.e_in[search.neuron])
+        )
+        if layer.w_rec is not None:
+            asked = search.sign * np.ldexp(
+                layer.w_rec[search.neuron].astype(np.float64), int(layer.e_rec[search.neuron])
+            )
+            wish = wish + hearsay * asked @ _shares(layer.w_in)
+    for below in reversed(network.hidden[: search.index]):
+        if below.w_rec is not None:
+            wish = wish + hearsay * wish @ _shares(below.w_rec)
+        wish = wish @ _shares(below.w_in)
+    return (wish > 0).astype(np.uint8), (wish < 0).astype(np.uint8)
+
+
+def _shares(weights: NDArray[np.integer]) -> NDArray[np.float64]:
+    wide = weights.astype(np.float64)
+    return wide / np.maximum(np.abs(wide).sum(1, keepdims=True), 1.0)
+
+
+def _changed(rng: np.random.Generator, raster: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy in which some inputs differ over a stretch of steps."""
+    changed = raster.copy()
+    n_steps, n_inputs = raster.shape
+    length = int(min(n_steps, np.ceil(2.0 ** rng.uniform(0, np.log2(n_steps + 1)))))
+    start = int(rng.integers(n_steps - length + 1))
+    inputs = rng.integers(0, n_inputs, rng.integers(1, 4))
+    if rng.random() < 0.5:
+        changed[start : start + length, inputs] ^= 1
+    else:
+        changed[start : start + length, inputs] = rng.integers(2)
+    return changed

@@ -1,0 +1,80 @@
+"""A training that stops and goes on ends with the very bits of one that did not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
+
+from base.errors import FileError, MismatchError
+from rsnn.training.state import TrainState, load_state, save_state
+from rsnn.training.train import train
+
+
+@pytest.fixture(scope="module")
+def session():
+    return tuned_session()
+
+
+def kept_states(session, config, **options) -> tuple[list[TrainState], dict]:
+    states: list[TrainState] = []
+    model = fresh_model(session)
+    train(model, session, SPLIT, config, keep=states.append, **options)
+    return states, model.state_dict()
+
+
+@pytest.mark.parametrize("optimizer", ["smorms3", "adam", "adamw"])
+@pytest.mark.parametrize("kernel", ["numba", "torch"])
+def test_going_on_from_disk_ends_bit_identical(session, tmp_path, optimizer, kernel):
+    config = dataclasses.replace(QUICK, optimizer=optimizer, kernel=kernel, learning_rate=0.01)
+    states, expected = kept_states(session, config)
+    for stopped_after in (1, 4):
+        path = tmp_path / "state.h5"
+        save_state(states[stopped_after - 1], path, {"stage": "training"})
+        state, label = load_state(path)
+        assert label == {"stage": "training"}
+        model = fresh_model(session, seed=99)  # whatever it holds is replaced
+        result = train(model, session, SPLIT, config, state=state)
+        assert [r.epoch for r in result.records] == list(range(1, config.epochs + 1))
+        for name, tensor in expected.items():
+            assert torch.equal(model.state_dict()[name], tensor), name
+        assert result.records == states[-1].records
+
+
+def test_masks_hold_through_an_interruption(session):
+    model = fresh_model(session)
+    masks = {name: w.abs() > 0.3 * w.abs().max() for name, w in model.connections().items()}
+    states, expected = kept_states(session, QUICK, masks=masks)
+    resumed = fresh_model(session)
+    train(resumed, session, SPLIT, QUICK, masks=masks, state=states[2])
+    for name, weight in resumed.connections().items():
+        assert not weight[~masks[name]].any()
+    for name, tensor in expected.items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+
+
+def test_a_state_of_another_model_is_refused(session):
+    states, _ = kept_states(session, QUICK)
+    with pytest.raises(MismatchError, match="belongs to a model of another shape"):
+        train(fresh_model(session, hidden=(9,)), session, SPLIT, QUICK, state=states[0])
+
+
+def test_a_damaged_state_is_refused(session, tmp_path):
+    states, _ = kept_states(session, dataclasses.replace(QUICK, epochs=1))
+    path = tmp_path / "state.h5"
+    save_state(states[0], path, {})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"edited or|damaged"):
+        load_state(path)
+
+
+def test_two_sessions_are_trained_on_alike(session):
+    other = tuned_session(seed=2)
+    model = fresh_model(session)
+    result = train(model, session, SPLIT, QUICK, others=[(other, SPLIT)])
+    alone = train(fresh_model(session), session, SPLIT, QUICK)
+    assert result.records[0].loss != alone.records[0].loss
+    assert np.isfinite(result.best_validation_r2)
