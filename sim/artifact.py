@@ -1,6 +1,7 @@
 """Integer networks on disk: `*.int.h5`, with a golden run inside, so that a file checks itself."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from base.errors import DataError, FileError, RsnnError
 from base.files import create_container, open_container, read_provenance
 from sim import reference
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds import find_kind
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 
 FORMAT = "rsnnctl-integer-network"
@@ -42,6 +45,8 @@ def save_network(network: IntegerNetwork, path: Path) -> str:
         group.attrs["n_heads"] = network.readout.n_heads
         for name, array in network.arrays():
             _write(group, name.replace(".", "/"), array)
+        for name, kind in network.kinds().items():
+            group[name].attrs["kind"] = kind
         vectors = file.create_group("vectors")
         _write(vectors, "raster", raster)
         for name, array in trace.variables.items():
@@ -122,18 +127,23 @@ def _arrays(group: h5py.Group) -> dict[str, NDArray]:
     return arrays
 
 
+def _read_layer(group: h5py.Group, unnamed: str, plain: Mapping[str, int] | None = None) -> Layer:
+    """A layer of the kind that its group names, or of the one that files do not name."""
+    kind = find_kind(str(group.attrs.get("kind", unnamed)))
+    missing = {name: None for name, declared in kind.declared().items() if declared.optional}
+    values: dict[str, Any] = {**missing, **_arrays(group), **(plain or {})}
+    return kind(**values)
+
+
 def _read_network(path: Path, file: h5py.File) -> IntegerNetwork:
     provenance = read_provenance(file)
     try:
         group = file["network"]
         contract = NumericContract.from_dict(json.loads(group.attrs["contract"]))
         n_hidden = sum(name.startswith("hidden") for name in group)
-        layers: list[CubaLIF | CubaLI] = []
-        for i in range(n_hidden):
-            arrays: dict[str, Any] = _arrays(group[f"hidden{i}"])
-            layers.append(CubaLIF(**{"w_rec": None, **arrays}))
-        readout: dict[str, Any] = _arrays(group["readout"])
-        layers.append(CubaLI(n_heads=int(group.attrs["n_heads"]), **readout))
+        layers = [_read_layer(group[f"hidden{i}"], "cuba_lif") for i in range(n_hidden)]
+        heads = {"n_heads": int(group.attrs["n_heads"])}
+        layers.append(_read_layer(group["readout"], "cuba_li", heads))
         dt = float(group.attrs["dt"])
         return IntegerNetwork(tuple(layers), contract, dt, provenance)
     except RsnnError as error:

@@ -109,6 +109,14 @@ class NumericContract:
             name: value for name, value in self.as_dict().items() if (name, value) not in at_rest
         }
 
+    def bits_of(self, word: str) -> int:
+        """Width of the words `syn` or `mem`."""
+        return {"syn": self.syn_bits, "mem": self.mem_bits}[word]
+
+    def overflow_of(self, word: str) -> str:
+        """Overflow rule of the words `syn` or `mem`."""
+        return {"syn": self.overflow_syn, "mem": self.overflow_mem}[word]
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a contract from `as_dict`'s result.
@@ -145,3 +153,13 @@ SNNTORCH = NumericContract(
     reset_delay=True,
 )
 """The order of snnTorch 1.0's neurons as they come: `reset_mechanism="subtract"`, `reset_delay`."""
+
+
+def choices() -> dict[str, tuple[Any, ...]]:
+    hints = get_type_hints(NumericContract)
+    found: dict[str, tuple[Any, ...]] = {}
+    for f in fields(NumericContract):
+        allowed = (False, True) if hints[f.name] is bool else get_args(hints[f.name])
+        if len(allowed) > 1:
+            found[f.name] = allowed
+    return found

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bounds.layers import LayerBounds, state_bounds
+from sim.layer import Layer
 from sim.metrics import storage
-from sim.network import CubaLI, IntegerNetwork, Layer
+from sim.network import IntegerNetwork
 
 
 def describe(network: IntegerNetwork) -> dict[str, Any]:
@@ -23,11 +24,10 @@ def describe(network: IntegerNetwork) -> dict[str, Any]:
     mem_needed = max(b.mem_bits for b in bounds.values())
     stored = storage(network)
     layers = []
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        arrays = {key: value for key, value in vars(layer).items() if isinstance(value, np.ndarray)}
+    for name, layer in network.named_layers():
         layers.append(
             {"layer": name, "neurons": layer.n_neurons}
-            | {key: _range(value) for key, value in arrays.items()}
+            | {key: _range(value) for key, value in layer.arrays()}
             | _silent(layer, bounds[name])
         )
     return {
@@ -73,7 +73,7 @@ def summarize(network: IntegerNetwork) -> dict[str, Any]:
 
 
 def _silent(layer: Layer, bounds: LayerBounds) -> dict[str, int]:
-    if isinstance(layer, CubaLI):
+    if "spk" not in layer.STATES:
         return {}
     return {"never_fire": int(np.count_nonzero(bounds.periods == 0))}
 

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.metrics import Connection, Metrics, measure, r2_score
+from sim.contract import NumericContract
 from sim.fast.runs import Run
 from sim.fast.simulator import Simulator
-from sim.network import CubaLIF, IntegerNetwork
+from sim.layer import BELOW, OWN, Layer
+from sim.network import IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,12 @@ def storage(network: IntegerNetwork) -> Storage:
     float64 outside.
     """
     c = network.contract
-    other = 0
-    for layer in network.layers:
-        unity = max(int(layer.decay_syn.max()), int(layer.decay_mem.max())) >> c.decay_frac
-        other += layer.n_neurons * (2 * (c.decay_frac + unity) + c.mem_bits)
-        if layer.bias is not None:
-            other += layer.n_neurons * c.syn_bits
-        if isinstance(layer, CubaLIF):
-            shifts = int(layer.e_in.max()).bit_length() + int(layer.e_rec.max()).bit_length()
-            other += layer.n_neurons * shifts
+    other = sum(
+        array.size * _width(layer, declared.content, array, c)
+        for layer in network.layers
+        for name, array in layer.arrays()
+        if (declared := layer.declared()[name]).content != "weight"
+    )
     weights = network.connections().values()
     n_weights = sum(w.size for w in weights)
     n_present = sum(int(np.count_nonzero(w)) for w in weights)
@@ -59,6 +58,14 @@ def storage(network: IntegerNetwork) -> Storage:
         dense_bits=other + n_weights * c.weight_bits,
         sparse_bits=other + n_weights + n_present * c.weight_bits,
     )
+
+
+def _width(layer: Layer, content: str, array: NDArray, c: NumericContract) -> int:
+    """Bits of each value of an array."""
+    if content == "decay":
+        return c.decay_frac + layer.has_unity(c)
+    shift = int(array.max()).bit_length() if content == "shift" else 0
+    return {"syn": c.syn_bits, "mem": c.mem_bits, "shift": shift, "scale": 0}[content]
 
 
 @dataclass
@@ -101,7 +108,7 @@ def evaluate_run(
 
     Args:
         network: the network that ran.
-        run: what `kernels.run` returned.
+        run: what `runs.run` returned.
         velocity: target (n_steps, n_outputs), or None: then `r2` is NaN.
     """
     decoded = network.readout.decode(run.out)
@@ -116,14 +123,12 @@ def evaluate_counts(
     below = counted.input_counts
     connections = []
     start = 0
-    for layer in network.hidden:
+    for layer in network.layers:
         own = slice(start, start + layer.n_neurons)
-        start = own.stop
-        connections.append(Connection(layer.w_in != 0, below))
-        if layer.w_rec is not None:
-            connections.append(Connection(layer.w_rec != 0, counted.returned_counts[own]))
-        below = counted.sent_counts[own]
-    connections.append(Connection(network.readout.w_out != 0, below))
+        counts = {BELOW: below, OWN: counted.returned_counts[own]}
+        connections += [Connection(k.weights != 0, counts[k.source]) for k in layer.connections()]
+        if layer is not network.readout:
+            start, below = own.stop, counted.sent_counts[own]
     return measure(
         connections,
         hidden_spikes=counted.hidden_spikes,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from base.errors import MismatchError, RangeError, RsnnError
 from sim import reference
-from sim.network import CubaLI, IntegerNetwork, Layer
+from sim.layer import OWN, Layer
+from sim.network import IntegerNetwork
 from sim.trace import first_difference
 from sim.verify import Backend
 
@@ -137,9 +138,8 @@ def _kinds(network: IntegerNetwork) -> Iterator[_Kind]:
     yield partial(_readout_rows, 1)
     yield _spikes
     for index, layer in enumerate(network.layers):
-        for key in vars(layer):
-            if key.startswith("w_"):
-                yield partial(_weights, index, key)
+        for connection in layer.connections():
+            yield partial(_weights, index, connection.name)
 
 
 def _steps(case: _Case) -> _Items:
@@ -169,25 +169,27 @@ def _inputs(case: _Case) -> _Items:
 
 
 def _neurons(index: int, case: _Case) -> _Items:
-    layer, above = case.network.hidden[index], case.network.layers[index + 1]
+    layer, above = case.network.layers[index], case.network.layers[index + 1]
 
     def without(gone: slice) -> _Case:
         fewer = _without_rows(layer, gone)
-        if layer.w_rec is not None:
-            fewer["w_rec"] = np.delete(fewer["w_rec"], gone, 1)
-        changed = {index: replace(layer, **fewer), index + 1: _without_sources(above, gone)}
+        for connection in layer.connections():
+            if connection.source == OWN:
+                fewer[connection.name] = np.delete(fewer[connection.name], gone, 1)
+        changed = {index: layer.replaced(fewer), index + 1: _without_sources(above, gone)}
         return _with(case, changed)
 
     return _Items(layer.n_neurons, 1, without)
 
 
 def _recurrence(index: int, case: _Case) -> _Items:
-    layer = case.network.hidden[index]
+    layer = case.network.layers[index]
+    own = [k.name for k in layer.connections() if k.source == OWN]
 
     def without(gone: slice) -> _Case:
-        return _with(case, {index: replace(layer, w_rec=None)})
+        return _with(case, {index: layer.replaced(dict.fromkeys(own[gone]))})
 
-    return _Items(int(layer.w_rec is not None), 0, without)
+    return _Items(len(own), 0, without)
 
 
 def _readout_rows(axis: int, case: _Case) -> _Items:
@@ -212,8 +214,7 @@ def _weights(index: int, key: str, case: _Case) -> _Items:
     def without(gone: slice) -> _Case:
         fewer = weights.copy()
         fewer.flat[where[gone]] = 0
-        changed: dict[str, Any] = {key: fewer}
-        return _with(case, {index: replace(layer, **changed)})
+        return _with(case, {index: layer.replaced({key: fewer})})
 
     return _Items(len(where), 0, without)
 
@@ -225,12 +226,10 @@ def _with(case: _Case, changed: dict[int, Layer]) -> _Case:
 
 def _without_rows(layer: Layer, gone: slice | NDArray[np.intp]) -> dict[str, Any]:
     """Every array of a layer without some of its neurons."""
-    arrays = {key: value for key, value in vars(layer).items() if isinstance(value, np.ndarray)}
-    return {key: np.delete(array, gone, 0) for key, array in arrays.items()}
+    return {key: np.delete(array, gone, 0) for key, array in layer.arrays()}
 
 
 def _without_sources(layer: Layer, gone: slice) -> Layer:
     """A layer without some of the neurons, or inputs, below it."""
-    if isinstance(layer, CubaLI):
-        return replace(layer, w_out=np.delete(layer.w_out, gone, 1))
-    return replace(layer, w_in=np.delete(layer.w_in, gone, 1))
+    below = layer.connections()[0]
+    return layer.replaced({below.name: np.delete(below.weights, gone, 1)})

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import MismatchError
-from sim.network import CubaLIF, IntegerNetwork
+from sim.network import IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,25 @@ class Difference:
 
 def variable_names(network: IntegerNetwork) -> tuple[str, ...]:
     """Names of a network's state variables, in the order of computation."""
-    names = []
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        kinds = ("spk", "syn", "mem") if isinstance(layer, CubaLIF) else ("syn", "out")
-        names += [f"{name}.{kind}" for kind in kinds]
-    return tuple(names)
+    return tuple(
+        f"{name}.{state}" for name, layer in network.named_layers() for state in layer.STATES
+    )
 
 
 def empty_trace(network: IntegerNetwork, n_steps: int) -> Trace:
     """An all-zero trace of the right shapes, to be filled in."""
-    sizes = dict(zip(network.layer_names, (x.n_neurons for x in network.layers), strict=True))
-    variables = {}
-    for name in variable_names(network):
-        layer, kind = name.split(".")
-        variables[name] = np.zeros((n_steps, sizes[layer]), np.uint8 if kind == "spk" else np.int32)
-    return Trace(variables)
+    return Trace(
+        {
+            f"{name}.{state}": np.zeros((n_steps, layer.n_neurons), word_dtype(word))
+            for name, layer in network.named_layers()
+            for state, word in layer.STATES.items()
+        }
+    )
+
+
+def word_dtype(word: str) -> np.dtype:
+    """In what a trace keeps a state: uint8 for spikes (""), int32 for words."""
+    return np.dtype(np.int32 if word else np.uint8)
 
 
 def count_differences(expected: Trace, found: Trace) -> int:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from base.errors import ToolError
 from sim import reference
-from sim.network import CubaLIF, IntegerNetwork
+from sim.intermediates import arriving, intermediates, words_before
+from sim.network import IntegerNetwork
 from sim.trace import Difference, Trace, count_differences, first_difference
 
 Backend = Callable[[IntegerNetwork, NDArray[np.uint8]], Trace]
@@ -143,36 +144,20 @@ def operands_of(
     """
     t, i = difference.step, difference.neuron
     index = network.layer_names.index(difference.layer)
-    layer = network.layers[index]
-
-    def before(variable: str) -> NDArray:
-        states = trace.variables[f"{difference.layer}.{variable}"]
-        return states[t - 1].astype(np.int64) if t else np.zeros(states.shape[1], np.int64)
-
-    below = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
-    sent = t - network.contract.delay_steps
-    source = below[max(sent, 0)].astype(np.int64) * (sent >= 0)
-    operands = {"step": t, "arriving": int(source.sum())}
-    if isinstance(layer, CubaLIF):
-        acc = int(layer.w_in[i].astype(np.int64) @ source) << int(layer.e_in[i])
-        if layer.w_rec is not None:
-            acc += int(layer.w_rec[i].astype(np.int64) @ before("spk")) << int(layer.e_rec[i])
-        membrane = "mem"
-        constants = {"threshold": int(layer.threshold[i])}
-    else:
-        acc = int(layer.w_out[i].astype(np.int64) @ source)
-        membrane = "out"
-        constants = {}
-    if layer.bias is not None:
-        constants["bias"] = int(layer.bias[i])
-    old = int(before(membrane)[i])
-    if membrane == "out" and t == 0:
-        old = int(network.readout.initial_out[i])
-    return operands | {
-        "acc": acc,
-        "syn": int(before("syn")[i]),
-        membrane: old,
-        "decay_syn": int(layer.decay_syn[i]),
-        "decay_mem": int(layer.decay_mem[i]),
+    layer, only = network.layers[index], np.array([i])
+    source = arriving(network, raster, trace, index)
+    old = words_before(network, trace, index, only)
+    found = intermediates(network, raster, trace, index, only)
+    constants = {
+        name: int(array[i])
+        for name, array in layer.arrays()
+        if layer.declared()[name].content in ("decay", "syn", "mem")
+        and name not in layer.INITIAL.values()
+    }
+    return {
+        "step": t,
+        "arriving": int(source[t].sum()),
+        "acc": int(found.acc[t, 0]),
+        **{name: int(words[t, 0]) for name, words in old._asdict().items() if layer.STATES[name]},
         **constants,
     }

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim import reference
+from sim.arithmetic.exact import Exact
 from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 from sim.verify import Backend
@@ -35,19 +36,22 @@ def wrong_weight(post: int, pre: int) -> Backend:
 
 def late_recurrence(network: IntegerNetwork, raster: np.ndarray) -> Trace:
     """Recurrent spikes take two steps, all others one."""
-    older = [state.spk for state in reference.initial_state(network).hidden]
+    older = [words.spk for words in reference.initial_state(network).layers[:-1]]
 
     def step(network, state, x):
         right = reference.step(network, state, x)
-        sources = (state.arriving, *(s.spk for s in state.hidden))
-        hidden = [
-            reference.hidden_step(network.contract, layer, replace(old, spk=late), source)
-            for layer, old, late, source in zip(
-                network.hidden, state.hidden, older, sources, strict=False
+        sources = (state.arriving, *(words.spk for words in state.layers[:-1]))
+        layers = [
+            reference.layer_step(Exact(network.contract, layer), layer, words, source)
+            for layer, words, source in zip(
+                network.hidden,
+                (old._replace(spk=late) for old, late in zip(state.layers, older, strict=False)),
+                sources,
+                strict=False,
             )
         ]
-        older[:] = [s.spk for s in state.hidden]
-        return replace(right, hidden=tuple(hidden))
+        older[:] = [words.spk for words in state.layers[:-1]]
+        return replace(right, layers=(*layers, right.layers[-1]))
 
     return _traced(network, raster, step, reference.initial_state(network))[0]
 
@@ -58,7 +62,7 @@ def never_reset() -> Backend:
 
     def backend(network: IntegerNetwork, raster: np.ndarray) -> Trace:
         start = ends.get(network.digest(), reference.initial_state(network))
-        trace, ends[network.digest()] = _traced(network, raster, reference.step, start)
+        trace, ends[network.digest()] = reference.continued(network, start, raster)
         return trace
 
     return backend
@@ -68,7 +72,5 @@ def _traced(network, raster, step, state) -> tuple[Trace, reference.State]:
     trace = empty_trace(network, len(raster))
     for t, x in enumerate(raster):
         state = step(network, state, x)
-        for name, words in zip(network.layer_names, (*state.hidden, state.readout), strict=True):
-            for variable, values in vars(words).items():
-                trace.variables[f"{name}.{variable}"][t] = values
+        reference.keep(trace, network, t, state)
     return trace, state

@@ -4,60 +4,25 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 from networks import CHOICES, random_network
 
 from sim import reference
 from sim.contract import PAPER, NumericContract, signed_range
+from sim.intermediates import asked_in
 from sim.network import IntegerNetwork
 
 EVERY = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
 
 
 def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.ndarray]:
-    """What the contract gives to its overflow rules: smallest and largest, (2, n_neurons) each.
-
-    From the arguments of the reference's own `fit`, in the order of its calls. A sum that is
-    neither tested nor kept does not count, nor does a reset.
-    """
-    calls: list[np.ndarray] = []
-    right = reference.fit
-
-    def recording(x, bits, overflow):
-        calls.append(x)
-        return right(x, bits, overflow)
-
-    state = reference.initial_state(network)
-    kept: dict[str, list] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reference, "fit", recording)
-        for x in raster:
-            calls.clear()
-            old = state
-            state = reference.step(network, state, x)
-            for i in range(len(network.hidden)):
-                syn, integrated, after_reset = calls[3 * i : 3 * i + 3]
-                sums, resets = used(network, i, old.hidden[i], state.hidden[i])
-                integrated = np.where(sums, integrated, after_reset)
-                after_reset = np.where(resets, after_reset, integrated)
-                kept.setdefault(f"hidden{i}.syn", []).append(syn)
-                kept.setdefault(f"hidden{i}.mem", []).extend([integrated, after_reset])
-            for variable, words in zip(("syn", "mem"), calls[-2:], strict=True):
-                kept.setdefault(f"readout.{variable}", []).append(words)
-    return {name: np.stack([np.min(w, 0), np.max(w, 0)]) for name, w in kept.items()}
-
-
-def used(network: IntegerNetwork, i: int, old, new) -> tuple[np.ndarray, np.ndarray]:
-    """Where a step's sum, and where its reset, is tested or kept; each (n_neurons,)."""
-    c, threshold = network.contract, network.hidden[i].threshold
-    was_over = old.mem > threshold if c.fires_when == ">" else old.mem >= threshold
-    resets = was_over if c.reset_delay else new.spk == 1
-    if c.fires_on == "new_membrane":
-        return np.ones_like(resets), resets
-    if c.fires_on == "reset_membrane":
-        return ~resets | ~was_over, resets | was_over
-    return ~resets, resets
+    """What a run asks of each word: smallest and largest value, (2, n_neurons), by state name."""
+    trace = reference.run(network, raster)
+    return {
+        f"{name}.{state}": np.stack([found.low.min(0), found.high.max(0)])
+        for index, name in enumerate(network.layer_names)
+        for state, found in asked_in(network, raster, trace, index).items()
+    }
 
 
 def small_network(rng: np.random.Generator, contract: NumericContract) -> IntegerNetwork:

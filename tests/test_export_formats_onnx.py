@@ -248,7 +248,5 @@ def trace_with(network, raster, changed, steps):
     state = reference.initial_state(network)
     for t, x in enumerate(raster):
         state = reference.step(changed if t in steps else network, state, x)
-        for name, layer in zip(network.layer_names, (*state.hidden, state.readout), strict=True):
-            for variable, words in vars(layer).items():
-                trace.variables[f"{name}.{variable}"][t] = words
+        reference.keep(trace, network, t, state)
     return trace

@@ -7,10 +7,10 @@ from networks import covering_contracts, random_network, random_raster
 from base.errors import MismatchError, RangeError
 from sim import reference
 from sim.artifact import load_network, save_network
-from sim.asked import asked_in
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER, signed_range
 from sim.fast import runs
+from sim.intermediates import asked_in
 from sim.metrics import storage
 from sim.overflow.witness import drive
 

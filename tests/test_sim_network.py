@@ -116,7 +116,7 @@ def test_a_shape_that_does_not_fit_is_named(network, name, value, text):
 
 
 def test_layers_come_in_the_right_order(network):
-    with pytest.raises(MismatchError, match="followed by one CubaLI readout; got CubaLI"):
+    with pytest.raises(MismatchError, match="followed by one readout; got CubaLI"):
         replace(network, layers=(network.readout, *network.hidden))
     with pytest.raises(MismatchError, match="got CubaLI"):
         replace(network, layers=(network.readout,))

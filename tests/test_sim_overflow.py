@@ -13,10 +13,10 @@ from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 from sim import reference
 from sim.artifact import save_network
-from sim.asked import asked_in
 from sim.bounds.layers import bits_for, state_bounds
 from sim.contract import PAPER
 from sim.fast import runs
+from sim.intermediates import asked_in
 from sim.network import IntegerNetwork
 from sim.overflow.verdict import verdicts
 

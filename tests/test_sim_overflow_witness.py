@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
-from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network
+from overflow_cases import EVERY, contracts, pushing_raster, small_network
 
 from base.errors import RangeError
 from sim import reference
-from sim.asked import asked_in, variables_of
+from sim.arithmetic.exact import Exact
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER
 from sim.fast import runs
+from sim.intermediates import asked_in, intermediates
 from sim.network import IntegerNetwork
 from sim.overflow.verdict import verdicts
-from sim.overflow.witness import Witness, drive
+from sim.overflow.witness import Witness, drive, words_of
 
 SIDES = ("low", "high")
 
@@ -55,17 +56,31 @@ def check(network: IntegerNetwork, witness: Witness) -> None:
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(contracts(), st.integers(0, 2**32 - 1))
-def test_what_is_asked_follows_from_a_trace(contract, seed):
+def test_all_steps_at_once_are_each_step_alone_and_lead_to_the_words_of_the_trace(contract, seed):
     rng = np.random.default_rng(seed)
     network = small_network(rng, contract)
     raster = pushing_raster(rng, network, 28)
-    expected = asked_words(network, raster)
     trace = reference.run(network, raster)
-    for index, layer in enumerate(network.layer_names):
-        everyone = np.arange(network.layers[index].n_neurons)
-        for variable, found in asked_in(network, raster, trace, index, everyone).items():
-            name = f"{layer}.{'syn' if variable == 'syn' else 'mem'}"
-            assert np.array_equal([found.low.min(0), found.high.max(0)], expected[name]), name
+    states = [reference.initial_state(network)]
+    for x in raster:
+        states.append(reference.step(network, states[-1], x))
+    for index, (name, layer) in enumerate(network.named_layers()):
+        o = Exact(contract, layer)
+        found = intermediates(network, raster, trace, index)
+        asked = asked_in(network, raster, trace, index)
+        assert list(asked) == words_of(layer)
+        for t, state in enumerate(states[:-1]):
+            source = state.arriving if contract.delay_steps else raster[t]
+            if index:
+                sending = states[t if contract.delay_steps else t + 1]
+                source = sending.layers[index - 1].spk
+            alone = layer.step(o, layer, state.layers[index], source)
+            for field, value in alone._asdict().items():
+                assert np.array_equal(value, getattr(found, field)[t]), (field, t)
+        for variable, ends in asked.items():
+            words = trace.variables[f"{name}.{variable}"]
+            fitted = [o.fit(end, layer.STATES[variable]) for end in ends]
+            assert ((words == fitted[0]) | (words == fitted[1])).all(), variable
 
 
 def test_inputs_alone_drive_currents_and_membranes_to_their_bounds_exactly():
@@ -192,7 +207,7 @@ def test_a_state_that_is_not_there_is_refused(state, text):
 
 def test_the_readout_has_its_own_name_for_its_membrane():
     network = random_network(np.random.default_rng(0))
-    assert [variables_of(network, i) for i in range(2)] == [("syn", "mem"), ("syn", "out")]
+    assert [words_of(layer) for layer in network.layers] == [["syn", "mem"], ["syn", "out"]]
     witness = drive(network, "readout", "out", 1, "high")
     check(network, witness)
     assert witness.value > network.readout.initial_out[1]

@@ -9,6 +9,7 @@ from networks import random_network, random_raster
 
 from base.errors import ToolError
 from sim import reference
+from sim.arithmetic.exact import decayed
 from sim.fast import runs
 from sim.trace import Trace
 from sim.verify import operands_of, verify
@@ -88,12 +89,10 @@ def test_the_operands_are_enough_to_compute_the_word_again(case, delay_steps):
             right = Difference(step, layer, membrane, neuron, 0, 0)
             given = operands_of(network, raster, trace, right)
             syn = np.array([given["syn"]])
-            new = reference.decayed(c, syn, np.array([given["decay_syn"]])) + (
-                given["acc"] << c.frac_bits
-            )
+            new = decayed(c, syn, np.array([given["decay_syn"]])) + (given["acc"] << c.frac_bits)
             fires = layer != "readout" and given[membrane] > given["threshold"]
             old = np.array([given[membrane]])
-            mem = reference.decayed(c, old, np.array([given["decay_mem"]])) + given["syn"]
+            mem = decayed(c, old, np.array([given["decay_mem"]])) + given["syn"]
             assert trace.variables[f"{layer}.syn"][step, neuron] == new[0]
             assert trace.variables[f"{layer}.{membrane}"][step, neuron] == (0 if fires else mem[0])
 

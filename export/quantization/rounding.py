@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.quantization.precision import Precision
-from sim.network import MAX_EXPONENT
+from sim.layer import MAX_EXPONENT
 
 # What `mse` tries: the last step at these shares of the largest weight, and the recurrent scale
 # so many powers of two from where it would be by its own largest weight.

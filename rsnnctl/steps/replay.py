@@ -15,7 +15,7 @@ from sim import reference
 from sim.artifact import load_network
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
-from sim.trace import Trace, count_differences, empty_trace, first_difference
+from sim.trace import Trace, count_differences, first_difference
 from sim.verify import BackendResult, Finding, Report, operands_of
 
 _BLOCK_STEPS = 4096
@@ -57,7 +57,7 @@ def _compare(
     state = reference.initial_state(network)
     before: tuple[NDArray[np.uint8], Trace] | None = None  # the last step of the block before
     for raster, trace in found:
-        right, state = _continued(network, state, raster)
+        right, state = reference.continued(network, state, raster)
         words += right.n_words
         differences += count_differences(right, trace)
         difference = first_difference(right, trace)
@@ -72,19 +72,6 @@ def _compare(
         before = raster[-1:], _last(right)
         done += trace.n_steps
     return BackendResult(words, differences, first)
-
-
-def _continued(
-    network: IntegerNetwork, state: reference.State, raster: NDArray[np.uint8]
-) -> tuple[Trace, reference.State]:
-    """The reference's trace over a block, and its state at the end."""
-    trace = empty_trace(network, len(raster))
-    for t, x in enumerate(raster):
-        state = reference.step(network, state, x)
-        for name, words in zip(network.layer_names, (*state.hidden, state.readout), strict=True):
-            for variable, values in vars(words).items():
-                trace.variables[f"{name}.{variable}"][t] = values
-    return trace, state
 
 
 def _last(trace: Trace) -> Trace:

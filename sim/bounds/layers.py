@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of, integrate, rise
 from sim.contract import NumericContract, signed_range
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
-from sim.reference import bias_of
+from sim.layer import OWN, Layer
+from sim.network import IntegerNetwork
 
 LONGEST = 16  # steps between spikes; who needs longer is taken to need no longer
 _ROUNDS = (
@@ -102,7 +102,7 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
     words = None if unlimited else (signed_range(c.syn_bits), signed_range(c.mem_bits))
     bounds = {}
     below = np.ones(network.n_inputs, np.int64)
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
+    for name, layer in network.named_layers():
         bounds[name] = _settled(_Analysis(c, layer, below, words))
         below = bounds[name].periods
     return bounds
@@ -169,12 +169,9 @@ def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
     everything = Range(-totals[0], totals[1])
     syn, drive, overflows = _in_word(c, Range(-low, high), everything, decay, syn_word)
 
-    start = np.zeros(layer.n_neurons, np.int64)
-    threshold = None
-    if isinstance(layer, CubaLI):
-        start = layer.initial_out.astype(np.int64)
-    else:
-        threshold = layer.threshold.astype(np.int64)
+    *_, membrane = layer.STATES
+    start = layer.initial(membrane)
+    threshold = layer.values("threshold") if "spk" in layer.STATES else None
     fence = Range(*(_fence(c, layer, sides[i], start, sign) for i, sign in ((0, -1), (1, 1))))
     # resets by subtraction break the linear bound, a saturated or wrapped current breaks it too
     holds = ~overflows & (threshold is None or c.reset == "zero")
@@ -195,25 +192,20 @@ def _sums(
     Exact in 64 bits, as the network's constructor has checked; then cut at `UNBOUNDED`.
     """
     zeros = np.zeros(layer.n_neurons, np.int64)
-    if isinstance(layer, CubaLIF):
-        matrices = [(layer.w_in, layer.e_in, below), (layer.w_rec, layer.e_rec, own)]
-    else:
-        matrices = [(layer.w_out, zeros, below)]
     # a bias of the same sign is like an input that spikes in every step
-    sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * bias_of(layer), 0)}
-    for weights, shift, periods in matrices:
-        if weights is None:
-            continue
-        sizes = np.maximum(sign * weights.astype(np.int64), 0)
+    sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * layer.values("bias"), 0)}
+    for connection in layer.connections():
+        periods = own if connection.source == OWN else below
+        sizes = connection.values[1] * np.maximum(sign * connection.weights.astype(np.int64), 0)
         for period in np.unique(periods[periods > 0]).tolist():
-            part = sizes[:, periods == period].sum(1) << (shift.astype(np.int64) + c.frac_bits)
+            part = sizes[:, periods == period].sum(1) << (connection.shifts + c.frac_bits)
             sums[period] = sums.get(period, zeros) + part
     return {period: np.minimum(part, UNBOUNDED) for period, part in sums.items()}
 
 
 def _against(layer: Layer, sign: int) -> NDArray[np.int64]:
     """What a bias of the other sign takes off the sum of each step, (post,)."""
-    return np.maximum(-sign * bias_of(layer), 0)
+    return np.maximum(-sign * layer.values("bias"), 0)
 
 
 def _total(sums: dict[int, NDArray[np.int64]]) -> NDArray[np.int64]:

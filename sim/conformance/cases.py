@@ -272,14 +272,14 @@ def _biases() -> list[Case]:
         )
         drawn = _drawn("bias", contract)
         layers = tuple(
-            replace(layer, bias=_draw(f"bias {i}", (layer.n_neurons,), -500, 500))
+            layer.replaced({"bias": _draw(f"bias {i}", (layer.n_neurons,), -500, 500)})
             for i, layer in enumerate(drawn.layers)
         )
         network = replace(drawn, layers=layers)
         what = f"biases of both signs in all layers; currents {text} the ends of their words"
         found.append(Case(f"bias-{overflow}", what, network, _spikes("bias", 48, 8)))
     alone = _hand_made(replace(PAPER, frac_bits=0), [[1], [1], [1]], threshold=[9, 9, 9])
-    biased = replace(alone.layers[0], bias=np.array([5, -5, 0]))
+    biased = alone.layers[0].replaced({"bias": np.array([5, -5, 0])})
     network = replace(alone, layers=(biased, alone.readout))
     what = "no input: a bias from the first step on, and in one layer only"
     return [*found, Case("bias-alone", what, network, np.zeros((24, 1), np.uint8))]

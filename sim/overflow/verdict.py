@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.asked import variables_of
 from sim.bounds.layers import UNBOUNDED, LayerBounds, bits_for, state_bounds
 from sim.contract import signed_range
 from sim.network import IntegerNetwork
-from sim.overflow.witness import Witness, drive
+from sim.overflow.witness import Witness, drive, words_of
 
 ROUNDS = 12  # of changes tried for a neuron where suggestions do not suffice
 TRIED = 4  # neurons of a state for which they are tried
@@ -84,10 +83,13 @@ def verdicts(network: IntegerNetwork, *, rounds: int = ROUNDS, seed: int = 1) ->
     """
     bounds, unlimited = state_bounds(network), state_bounds(network, unlimited=True)
     found = []
-    for index, name in enumerate(network.layer_names):
-        for variable in variables_of(network, index):
+    for name, layer in network.named_layers():
+        for variable in words_of(layer):
             needed = bits_for(*unlimited[name].range_of(variable)).max()
-            found.append(_judged(network, name, variable, int(needed), bounds[name], rounds, seed))
+            width = network.contract.bits_of(layer.STATES[variable])
+            found.append(
+                _judged(network, name, variable, width, int(needed), bounds[name], rounds, seed)
+            )
     return found
 
 
@@ -95,13 +97,12 @@ def _judged(
     network: IntegerNetwork,
     layer: str,
     variable: str,
+    width: int,
     needed: int,
     bounds: LayerBounds,
     rounds: int,
     seed: int,
 ) -> Verdict:
-    c = network.contract
-    width = c.syn_bits if variable == "syn" else c.mem_bits
     first, end = signed_range(width)
     low, high = bounds.range_of(variable)
     excess = np.maximum(first - low, high - end)

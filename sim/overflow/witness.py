@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from sim.asked import asked_in, variables_of
 from sim.contract import signed_range
 from sim.fast.arena import lay_out
 from sim.fast.simulator import Simulator
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
-from sim.reference import bias_of
+from sim.intermediates import asked_in
+from sim.layer import OWN, Connection, Layer
+from sim.network import IntegerNetwork
 
 MAX_STEPS = 4000  # of a raster that a search may use
 MAX_ORBIT = 50_000  # where it is known how many steps reach the bound,
@@ -77,11 +77,11 @@ def drive(
     if side not in ("low", "high"):
         raise RangeError(f"side is {side}; known: low, high")
     index = network.layer_names.index(layer) if layer in network.layer_names else -1
-    if index < 0 or variable not in variables_of(network, index):
+    if index < 0 or variable not in words_of(network.layers[index]):
         known = ", ".join(
             f"{name}.{v}"
             for i, name in enumerate(network.layer_names)
-            for v in variables_of(network, i)
+            for v in words_of(network.layers[i])
         )
         raise RangeError(f"there is no state {layer}.{variable}; known: {known}")
     if not 0 <= neuron < network.layers[index].n_neurons:
@@ -95,6 +95,11 @@ def drive(
             break
         search.try_all(_changed(rng, search.best) for _ in range(_BATCH))
     return search.result()
+
+
+def words_of(layer: Layer) -> list[str]:
+    """The states of a layer that can overflow: all but spikes."""
+    return [state for state, word in layer.STATES.items() if word]
 
 
 class _Search:
@@ -114,7 +119,7 @@ class _Search:
         self.best = np.zeros((1, network.n_inputs), np.uint8)
         self.reached: int | None = None
         c = network.contract
-        low, high = signed_range(c.syn_bits if variable == "syn" else c.mem_bits)
+        low, high = signed_range(c.bits_of(network.layers[index].STATES[variable]))
         self._end = (high if sign > 0 else -low) if within_word else None
         self._step = 0
         self._layout = lay_out(network)
@@ -163,7 +168,7 @@ def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np
     network, index = search.network, search.index
     n_steps = _steps_to_settle(search)
     layer = network.layers[index]
-    alone = index == 0 and isinstance(layer, CubaLIF) and layer.w_rec is None
+    alone = index == 0 and not any(k.source == OWN for k in layer.connections())
     inputs = [_helpful(search, hearsay) for hearsay in _HEARSAY[: 1 if alone else None]]
     ones = np.ones((n_steps, 1), np.uint8)
     for helpful, _ in inputs:
@@ -197,13 +202,13 @@ def _steps_to_settle(search: _Search) -> int:
     unity = 1 << network.contract.decay_frac
     steps = 16.0
     for layer in network.layers[: search.index + 1]:
-        for decay in (layer.decay_syn, layer.decay_mem):
+        for decay in (layer.values("decay_syn"), layer.values("decay_mem")):
             with np.errstate(divide="ignore"):
                 memory = 1.0 / (1.0 - np.minimum(decay, unity - 1) / unity)
             own = layer is network.layers[search.index]
             steps += 8.0 * float(memory[search.neuron] if own else np.median(memory))
     first = network.hidden[0]
-    if search.index == 0 and first.w_rec is None:
+    if search.index == 0 and not any(k.source == OWN for k in first.connections()):
         return _orbit(network, search.neuron, search.sign)
     return int(min(steps, MAX_STEPS))
 
@@ -213,7 +218,7 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     c, layer = network.contract, network.hidden[0]
     acc = int(np.maximum(sign * layer.w_in[neuron].astype(np.int64), 0).sum())
     term = acc << (int(layer.e_in[neuron]) + c.frac_bits)
-    term += sign * int(bias_of(layer)[neuron])
+    term += sign * int(layer.values("bias")[neuron])
     rounds_up = c.rounding == "floor" and sign < 0
     decays = int(layer.decay_syn[neuron]), int(layer.decay_mem[neuron])
     ends = [1 << (bits - 1) for bits in (c.syn_bits, c.mem_bits)]
@@ -241,26 +246,25 @@ def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArra
     """
     network = search.network
     layer = network.layers[search.index]
-    if isinstance(layer, CubaLI):
-        wish = search.sign * layer.w_out[search.neuron].astype(np.float64)
-    else:
-        wish = search.sign * np.ldexp(
-            layer.w_in[search.neuron].astype(np.float64), int(layer.e_in[search.neuron])
-        )
-        if layer.w_rec is not None:
-            asked = search.sign * np.ldexp(
-                layer.w_rec[search.neuron].astype(np.float64), int(layer.e_rec[search.neuron])
-            )
-            wish = wish + hearsay * asked @ _shares(layer.w_in)
-    for below in reversed(network.hidden[: search.index]):
-        if below.w_rec is not None:
-            wish = wish + hearsay * wish @ _shares(below.w_rec)
-        wish = wish @ _shares(below.w_in)
+    below, *others = layer.connections()
+    wish = search.sign * _row(below, search.neuron)
+    for connection in others:
+        wish = wish + hearsay * search.sign * _row(connection, search.neuron) @ _shares(below)
+    for lower in reversed(network.hidden[: search.index]):
+        below, *others = lower.connections()
+        for connection in others:
+            wish = wish + hearsay * wish @ _shares(connection)
+        wish = wish @ _shares(below)
     return (wish > 0).astype(np.uint8), (wish < 0).astype(np.uint8)
 
 
-def _shares(weights: NDArray[np.integer]) -> NDArray[np.float64]:
-    wide = weights.astype(np.float64)
+def _row(connection: Connection, neuron: int) -> NDArray[np.float64]:
+    """What each source adds to a neuron, (pre,)."""
+    return np.ldexp(connection.weights[neuron].astype(np.float64), int(connection.shifts[neuron]))
+
+
+def _shares(connection: Connection) -> NDArray[np.float64]:
+    wide = connection.weights.astype(np.float64)
     return wide / np.maximum(np.abs(wide).sum(1, keepdims=True), 1.0)
 
 

@@ -1,0 +1,1 @@
+"""Arithmetics over which a step is computed: exact integers, symbols, intervals."""

@@ -1,0 +1,93 @@
+"""Exact integers in numpy: over these a step is the reference.
+
+States have the layer's neurons as their last axis and any axes before it: (n_neurons,) for one
+step, (n_steps, n_neurons) for all steps of a trace at once.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.contract import NumericContract, signed_range
+from sim.layer import Connection, Layer
+
+Words = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Exact:
+    """The operations of `sim/step.py` on int64, in which nothing overflows unasked."""
+
+    def __init__(
+        self, contract: NumericContract, layer: Layer, neurons: NDArray[np.intp] | None = None
+    ) -> None:
+        """Compute with a layer's integers, or with those of some of its neurons."""
+        self.order = contract
+        self._rows = slice(None) if neurons is None else neurons
+        self._constants = {
+            name: value.astype(np.int64)[self._rows] for name, value in _integers(layer)
+        }
+        self._columns: dict[str, NDArray[np.float64]] = {}
+
+    def delivered(self, connection: Connection, source: NDArray) -> Words:
+        """Weighted sums (..., post) of what `source` (..., pre) sends, each shifted by its row's.
+
+        Summed in float64, which is exact: a neuron's weights add up to less than 2^31.
+        """
+        if connection.name not in self._columns:  # once for all steps
+            rows = connection.weights[self._rows]
+            self._columns[connection.name] = np.ascontiguousarray(rows.T, np.float64)
+        sums = source.astype(np.float64) @ self._columns[connection.name]
+        return sums.astype(np.int64) << connection.shifts[self._rows]
+
+    def scaled(self, acc: Words) -> Words:
+        """In the unit of the current."""
+        return acc << self.order.frac_bits
+
+    def constant(self, name: str) -> Words:
+        """An array of the layer (n_neurons,)."""
+        return self._constants[name]
+
+    def decayed(self, x: Words, name: str) -> Words:
+        """`x * d / 2^decay_frac`, rounded as the contract says."""
+        return decayed(self.order, x, self._constants[name])
+
+    def fit(self, x: Words, word: str) -> Words:
+        """`x` in a word of `syn_bits` or `mem_bits`."""
+        return fit(x, self.order.bits_of(word), self.order.overflow_of(word))
+
+    def over(self, x: Words, threshold: Words) -> Mask:
+        """Whether a membrane is over threshold."""
+        return x > threshold if self.order.fires_when == ">" else x >= threshold
+
+    def where(self, mask: Mask, a: Words, b: Words) -> Words:
+        """`a` where the mask holds, else `b`."""
+        return np.where(mask, a, b)
+
+    def zero(self, x: Words) -> Words:
+        """Zeros like `x`."""
+        return np.zeros_like(x)
+
+
+def decayed(c: NumericContract, x: Words, decay: NDArray) -> Words:
+    """`x * decay / 2^decay_frac`, rounded as the contract says."""
+    product = x * decay
+    if c.rounding == "floor":
+        return product >> c.decay_frac
+    return np.sign(product) * (np.abs(product) >> c.decay_frac)
+
+
+def fit(x: Words, bits: int, overflow: str) -> Words:
+    """Bring `x` into a signed word of `bits`, saturating or wrapping."""
+    low, high = signed_range(bits)
+    if overflow == "saturate":
+        return np.clip(x, low, high)
+    return ((x - low) & ((1 << bits) - 1)) + low
+
+
+def _integers(layer: Layer) -> list[tuple[str, NDArray]]:
+    declared = layer.declared()
+    return [
+        (name, value)
+        for name, value in layer.arrays()
+        if declared[name].content not in ("weight", "scale")
+    ]

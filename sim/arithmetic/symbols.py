@@ -1,0 +1,132 @@
+"""Symbols: over these a step is its own equations, from which source in any language is written.
+
+A term is an operation on other terms; equal terms are one, so nothing is computed twice, and what
+no wanted value depends on is never reached. Terms that the step gives a name keep it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sim.contract import NumericContract
+from sim.layer import Connection, Layer
+
+
+@dataclass(frozen=True)
+class Term:
+    """An operation and what it is applied to: terms and names.
+
+    Operations: `state NAME`, `source`, `delivered CONNECTION source`, `scaled x`, `constant NAME`,
+    `decayed x NAME`, `fit x WORD`, `over x threshold`, `where mask a b`, `zero`, `add a b`, `sub a
+    b`.
+    """
+
+    op: str
+    operands: tuple[Any, ...] = ()
+
+    def __add__(self, other: "Term") -> "Term":
+        return Term("add", (self, other))
+
+    def __sub__(self, other: "Term") -> "Term":
+        return Term("sub", (self, other))
+
+    def terms(self) -> Iterator["Term"]:
+        """Those of the operands that are terms."""
+        return (operand for operand in self.operands if isinstance(operand, Term))
+
+
+class Symbols:
+    """The operations of `sim/step.py` on terms."""
+
+    def __init__(self, order: NumericContract) -> None:
+        self.order = order
+
+    def delivered(self, connection: Connection, source: Term) -> Term:
+        """What arrives through a connection, by its name."""
+        return Term("delivered", (connection.name, source))
+
+    def scaled(self, acc: Term) -> Term:
+        """In the unit of the current."""
+        return Term("scaled", (acc,))
+
+    def constant(self, name: str) -> Term:
+        """An array of the layer."""
+        return Term("constant", (name,))
+
+    def decayed(self, x: Term, name: str) -> Term:
+        """`D(x, name)`."""
+        return Term("decayed", (x, name))
+
+    def fit(self, x: Term, word: str) -> Term:
+        """`syn(x)` or `mem(x)`."""
+        return Term("fit", (x, word))
+
+    def over(self, x: Term, threshold: Term) -> Term:
+        """`x > threshold`, or `>=`."""
+        return Term("over", (x, threshold))
+
+    def where(self, mask: Term, a: Term, b: Term) -> Term:
+        """`a` where the mask holds, else `b`."""
+        return Term("where", (mask, a, b))
+
+    def zero(self, x: Term) -> Term:
+        """0."""
+        return Term("zero")
+
+
+def equations(layer: Layer, order: NumericContract) -> dict[str, Term]:
+    """Every intermediate of a layer's step by name, in the order of computation.
+
+    Old states are `state NAME`, what arrives from below is `source`.
+    """
+    old = layer.words()(*(Term("state", (name,)) for name in layer.STATES))
+    update = layer.step(Symbols(order), layer, old, Term("source"))
+    return {**update._asdict(), **{name: getattr(update, name) for name in layer.STATES}}
+
+
+def simplified(named: Mapping[str, Term]) -> dict[str, Term]:
+    """The same values without additions of 0 and without fitting 0 into a word."""
+
+    @cache
+    def simple(term: Term) -> Term:
+        operands = tuple(simple(x) if isinstance(x, Term) else x for x in term.operands)
+        if term.op == "add" and operands[0].op == "zero":
+            return operands[1]
+        if term.op == "fit" and operands[0].op == "zero":
+            return operands[0]
+        return Term(term.op, operands)
+
+    return {name: simple(term) for name, term in named.items()}
+
+
+def statements(
+    named: Mapping[str, Term],
+    wanted: Iterable[str],
+    write: Callable[[Term, Mapping[Term, str]], str],
+) -> Iterator[tuple[str, str]]:
+    """Assignments that compute wanted values, each name and its expression, in order.
+
+    Args:
+        named: terms by name.
+        wanted: names of those that are needed; others come only where these depend on them.
+        write: the expression of a term, from it and the names of other terms that have one.
+    """
+    names: dict[Term, str] = {}
+    for name, term in named.items():
+        if term.op not in ("state", "source", "constant", "zero"):
+            names.setdefault(term, name)
+    done: set[Term] = set()
+
+    def needed(term: Term) -> Iterator[tuple[str, str]]:
+        if term in done:
+            return
+        done.add(term)
+        for operand in term.terms():
+            yield from needed(operand)
+        if term in names:
+            others = {other: name for other, name in names.items() if other != term}
+            yield names[term], write(term, others)
+
+    for name in wanted:
+        yield from needed(named[name])

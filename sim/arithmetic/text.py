@@ -1,0 +1,212 @@
+"""A step as text: its equations for people, plain or in LaTeX, under every order at once.
+
+Each intermediate has a line, or one per choice of the contract that it depends on. A primed state
+is that after the step. `>` stands for `>=` where `fires_when` says so.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, product
+
+import numpy as np
+
+from sim.arithmetic.symbols import Term, equations
+from sim.contract import PAPER, NumericContract, choices
+from sim.layer import OWN, Layer
+
+ORDER = ("current", "fires_on", "reset", "reset_drops_input", "reset_delay")
+"""The choices that decide which operations a step consists of."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How an operation is written; `{}` are its operands."""
+
+    decayed: str = "D({}, {})"
+    fit: str = "{1}({0})"
+    over: str = "{} > {}"
+    where: str = "{1} where {0}, else {2}"
+    scaled: str = "({} << frac_bits)"
+    add: str = "{} + {}"
+    sub: str = "{} - {}"
+    shifted: str = "({} << {})"
+    sum: str = "sum_{0} {1} {2}_{0}"
+    name: str = "{}"
+    primed: str = "{}'"
+    underscore: str = "_"
+
+    def called(self, name: str, *, primed: bool = False) -> str:
+        """A name as it is written."""
+        form = self.primed if primed else self.name
+        return form.format(name.replace("_", self.underscore))
+
+
+PLAIN = Dialect()
+LATEX = Dialect(
+    fit=r"\mathrm{{{1}}}({0})",
+    where=r"{1} \text{{ where }} {0} \text{{, else }} {2}",
+    scaled=r"{} \cdot 2^{{\mathit{{frac\_bits}}}}",
+    shifted=r"{} 2^{{{}}}",
+    sum=r"\sum_{0} {1} \, \mathit{{{2}}}_{0}",
+    name=r"\mathit{{{}}}",
+    primed=r"\mathit{{{}}}'",
+    underscore=r"\_",
+)
+
+
+_PART = "\0"
+
+
+@dataclass(frozen=True)
+class _Text:
+    """An expression with a `_PART` for each part, which may be called by several names."""
+
+    form: str
+    parts: tuple[tuple[str, ...], ...] = ()
+
+
+def lines(kind: type[Layer], dialect: Dialect = PLAIN) -> list[tuple[str, str, str]]:
+    """The equations of a kind: name, expression and the condition under which it holds.
+
+    The condition is empty where there is none.
+    """
+    layer = _complete(kind)
+    known = choices()
+    orders = [dict(zip(ORDER, v, strict=True)) for v in product(*(known[f] for f in ORDER))]
+    written = [_written(layer, replace(PAPER, **order), dialect) for order in orders]
+    found = []
+    for name in written[0]:
+        texts = _settled([text[name] for text in written])
+        fields = [field for field in ORDER if _depends(orders, texts, field)]
+        cases: dict[str, list[str]] = {}
+        for order, text in zip(orders, texts, strict=True):
+            condition = ", ".join(_condition(field, order[field]) for field in fields)
+            if condition not in cases.setdefault(text, []):
+                cases[text].append(condition)
+        found += [(name, text, " or ".join(conditions)) for text, conditions in cases.items()]
+    return found
+
+
+def plain(kind: type[Layer]) -> str:
+    """The equations of a kind, a line each, names and conditions in columns."""
+    rows = lines(kind)
+    width = max(len(name) for name, _, _ in rows)
+    longest = max(len(text) for _, text, condition in rows if condition)
+    written, before = [], ""
+    for name, text, condition in rows:
+        line = f"{'' if name == before else name:<{width}} = {text}"
+        written.append(f"{line:<{width + longest + 5}}{condition}".rstrip() if condition else line)
+        before = name
+    return "\n".join(written)
+
+
+def latex(kind: type[Layer]) -> str:
+    """The equations of a kind for LaTeX's `align*`."""
+    rows = []
+    for name, text, condition in lines(kind, LATEX):
+        remark = rf" && \text{{{condition}}}".replace("_", r"\_") if condition else ""
+        rows.append(rf"{name} &= {text}{remark} \\")
+    return "\n".join(rows)
+
+
+def _complete(kind: type[Layer]) -> Layer:
+    """A layer of one neuron that has every array."""
+    values = {
+        name: np.ones((1,) * len(declared.axes), np.int64)
+        for name, declared in kind.declared().items()
+    }
+    return kind(**values)
+
+
+def _written(layer: Layer, order: NumericContract, dialect: Dialect) -> dict[str, _Text]:
+    """Each intermediate's expression in terms of those before it, by the name it is given."""
+    named = equations(layer, order)
+    states = {id(named[state]): state for state in layer.STATES}
+    new = {id(term) for term in named.values()} & set(states)
+    labels: dict[int, tuple[str, ...]] = {}
+    texts: dict[str, _Text] = {}
+    for name, term in named.items():
+        is_new = id(term) in new  # when it is met first, a state is called by its own name
+        new.discard(id(term))
+        own = dialect.called(states[id(term)] if is_new else name, primed=is_new)
+        if name not in layer.STATES or is_new:
+            before = labels.get(id(term), ())
+            if before:
+                texts[own] = _Text(_PART, (before,))
+            else:
+                texts[own] = _expression(layer, term, labels, dialect)
+            labels[id(term)] = (*before, own)
+    return texts
+
+
+def _expression(
+    layer: Layer, term: Term, labels: Mapping[int, tuple[str, ...]], d: Dialect
+) -> _Text:
+    """A term, in which terms that have labels are called by one of them."""
+    if term.op == "zero":
+        return _Text("0")
+    if term.op in ("state", "constant"):
+        return _Text(_PART, ((d.called(term.operands[0]),),))
+    if term.op == "delivered":
+        return _Text(_PART, ((_sum(layer, term.operands[0], d),),))
+    operands = []
+    for operand in term.operands:
+        if isinstance(operand, str):
+            operands.append(_Text(operand if term.op == "fit" else d.called(operand)))
+        elif id(operand) in labels:
+            own = () if operand.op != "state" else (d.called(operand.operands[0]),)
+            operands.append(_Text(_PART, ((*own, *labels[id(operand)]),)))
+        else:
+            operands.append(_expression(layer, operand, labels, d))
+    if term.op == "add" and operands[0].form == "0":
+        return operands[1]
+    form = getattr(d, term.op)
+    return _joined(form, operands)
+
+
+def _joined(form: str, operands: list[_Text]) -> _Text:
+    """One expression of several; the parts stay in the order in which they are written."""
+    order = [int(found) for found in re.findall(r"(?<!{){(\d)}", form)] or range(len(operands))
+    text = form.format(*(operand.form for operand in operands))
+    return _Text(text, tuple(part for i in order for part in operands[i].parts))
+
+
+def _settled(texts: list[_Text]) -> list[str]:
+    """Each text with names chosen so that as many as possible are the same under every order."""
+    common: dict[str, list[list[str]]] = {}
+    for text in texts:
+        known = common.setdefault(text.form, [list(part) for part in text.parts])
+        for names, part in zip(known, text.parts, strict=True):
+            names[:] = [name for name in names if name in part]
+    settled = []
+    for text in texts:
+        pieces = text.form.split(_PART)
+        names = [(n or p)[-1] for n, p in zip(common[text.form], text.parts, strict=True)]
+        settled.append("".join(chain.from_iterable(zip(pieces, [*names, ""], strict=True))))
+    return settled
+
+
+def _sum(layer: Layer, name: str, d: Dialect) -> str:
+    """What arrives through a connection."""
+    shift, source = next((s, source) for n, s, source in layer.CONNECTIONS if n == name)
+    weight = d.called(name)
+    if shift:
+        weight = d.shifted.format(weight, d.called(shift))
+    own = source == OWN
+    return d.sum.format("k" if own else "j", weight, "spk" if own else "x")
+
+
+def _depends(orders: list[dict], texts: list[str], field: str) -> bool:
+    """Whether a text changes with a field alone."""
+    by_others: dict[tuple, set[str]] = {}
+    for order, text in zip(orders, texts, strict=True):
+        others = tuple(value for name, value in order.items() if name != field)
+        by_others.setdefault(others, set()).add(text)
+    return any(len(found) > 1 for found in by_others.values())
+
+
+def _condition(field: str, value: object) -> str:
+    if isinstance(value, bool):
+        return field if value else f"not {field}"
+    return f'{field} == "{value}"'

@@ -1,0 +1,93 @@
+"""What a run computed on its way: every intermediate of every step, from the words of its trace.
+
+All that a step computes follows from the words one step earlier. So a trace, which holds words
+after overflow handling, tells also what they were asked to hold before it: the step is evaluated
+once more, over all steps at once.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.arithmetic.exact import Exact
+from sim.bounds.membrane import Range
+from sim.network import IntegerNetwork
+from sim.trace import Trace
+
+
+def intermediates(
+    network: IntegerNetwork,
+    raster: NDArray[np.uint8],
+    trace: Trace,
+    index: int,
+    neurons: NDArray[np.intp] | None = None,
+) -> Any:
+    """Every intermediate of a layer over a run.
+
+    Args:
+        network: the network.
+        raster: input spikes (n_steps, n_inputs), 0 or 1.
+        trace: of the run, from the initial state.
+        index: which layer; the readout is the last.
+        neurons: which neurons of it; None for all.
+
+    Returns:
+        What the layer's step returns, each field (n_steps, neurons).
+    """
+    layer = network.layers[index]
+    old = words_before(network, trace, index, neurons)
+    source = arriving(network, raster, trace, index)
+    return layer.step(Exact(network.contract, layer, neurons), layer, old, source)
+
+
+def asked_in(
+    network: IntegerNetwork,
+    raster: NDArray[np.uint8],
+    trace: Trace,
+    index: int,
+    neurons: NDArray[np.intp] | None = None,
+) -> dict[str, Range]:
+    """What a layer's words were asked to hold in a run, before overflow handling.
+
+    Arguments as `intermediates`'.
+
+    Returns:
+        By state, smallest and largest value in each step, both (n_steps, neurons). They differ
+        where a firing neuron's sum was tested and then replaced by a reset, or a reset by a sum.
+    """
+    layer = network.layers[index]
+    found = intermediates(network, raster, trace, index, neurons)
+    values = found.asked(Exact(network.contract, layer, neurons))
+    return {state: Range(np.min(v, axis=0), np.max(v, axis=0)) for state, v in values.items()}
+
+
+def words_before(
+    network: IntegerNetwork,
+    trace: Trace,
+    index: int,
+    neurons: NDArray[np.intp] | None = None,
+) -> Any:
+    """The state words of a layer before each step of a run, (n_steps, neurons); of `spk` all."""
+    layer, name = network.layers[index], network.layer_names[index]
+    chosen = slice(None) if neurons is None else neurons
+    found = []
+    for state, word in layer.STATES.items():
+        before = _later(trace.variables[f"{name}.{state}"], layer.initial(state))
+        found.append(before[:, chosen] if word else before)
+    return layer.words()(*found)
+
+
+def arriving(
+    network: IntegerNetwork, raster: NDArray[np.uint8], trace: Trace, index: int
+) -> NDArray[np.int64]:
+    """What arrives at a layer from below in each step of a run, (n_steps, pre)."""
+    sent = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
+    if network.contract.delay_steps:
+        return _later(sent, np.zeros(sent.shape[1], np.int64))
+    return sent.astype(np.int64)
+
+
+def _later(words: NDArray, first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each row one step later, after the row `first`."""
+    return np.concatenate([first[None], words[:-1].astype(np.int64)])[: len(words)]

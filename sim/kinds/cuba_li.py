@@ -1,0 +1,76 @@
+"""The readout: heads of current-based leaky integrators, in integers."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import MismatchError
+from sim import step
+from sim.layer import BELOW, Layer, array
+
+
+@dataclass(frozen=True)
+class CubaLI(Layer):
+    """The readout: heads of current-based leaky integrators, in integers.
+
+    Equations: `sim.step.readout`. Rows are ordered head by head: row `h * n_outputs + k` is output
+    k of head h.
+
+    Attributes:
+        w_out: (n_heads * n_outputs, pre) weights.
+        decay_syn, decay_mem: (rows,) decay factors.
+        initial_out: (rows,) value of `out` before the first step.
+        out_scale: (rows,) float64; `out * out_scale` is in the unit of the training target.
+        n_heads: heads whose outputs are averaged.
+        bias: (rows,) in units of `syn`, added in each step, or None.
+    """
+
+    w_out: NDArray[np.integer] = array("weight", "post", "pre")
+    decay_syn: NDArray[np.integer] = array("decay", "post")
+    decay_mem: NDArray[np.integer] = array("decay", "post")
+    initial_out: NDArray[np.integer] = array("mem", "post")
+    out_scale: NDArray[np.float64] = array("scale", "post")
+    n_heads: int = 1
+    bias: NDArray[np.integer] | None = array("syn", "post", omitted=True)
+
+    STATES: ClassVar = {"syn": "syn", "out": "mem"}
+    INITIAL: ClassVar = {"out": "initial_out"}
+    CONNECTIONS: ClassVar = (("w_out", "", BELOW),)
+    UNNAMED: ClassVar = True
+    TUNED: ClassVar = frozenset({"numba", "c", "bounds"})
+
+    def __post_init__(self) -> None:
+        if self.n_heads < 1 or self.n_neurons % self.n_heads:
+            raise MismatchError(
+                f"readout has {self.n_neurons} rows, which {self.n_heads} heads cannot share"
+                " equally"
+            )
+
+    @property
+    def n_outputs(self) -> int:
+        return self.w_out.shape[0] // self.n_heads
+
+    @staticmethod
+    def step(o: Any, layer: "CubaLI", old: Any, source: Any) -> step.Readout:
+        """`sim.step.readout`."""
+        return step.readout(o, layer, old, source)
+
+    def decode(self, out: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Turn `out` words (n_steps, rows) into decoded values (n_steps, n_outputs).
+
+        The mean over heads of `out * out_scale`, summed in head order: the one place where floats
+        return.
+        """
+        scaled = out * self.out_scale
+        if self.n_heads == 1:  # for closed loops, where every call of numpy counts
+            return scaled
+        scaled = scaled.reshape(len(out), self.n_heads, self.n_outputs)
+        total = scaled[:, 0]
+        for head in range(1, self.n_heads):
+            total = total + scaled[:, head]
+        return total / self.n_heads
+
+
+KIND = CubaLI

@@ -1,0 +1,274 @@
+"""What every kind of layer declares: its arrays, its state words, its connections, its step.
+
+A kind is a file of `sim/kinds/`, a frozen dataclass derived from `Layer`. Files, digests, traces,
+metrics, storage and every backend read these declarations, so that none of them knows a kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections import namedtuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from base.errors import MismatchError, RangeError
+from sim.contract import NumericContract, signed_range
+
+MAX_EXPONENT = 15
+BELOW, OWN = "below", "own"
+_SUM_LIMIT = (1 << 31) - 1
+Content = Literal["weight", "shift", "decay", "syn", "mem", "scale"]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An array of a kind.
+
+    Attributes:
+        content: what it holds, which decides its dtype and range: a `weight` (`weight_bits`), a
+            left `shift` (0..15), a `decay` factor (0..2^decay_frac), a word of `syn_bits` or
+            `mem_bits`, or a float64 `scale`.
+        axes: names of its axes; `post` counts the layer's neurons, `pre` what is below it.
+        low: smallest value, where that is not the smallest of the content's range.
+        optional: a layer may have None in its place.
+    """
+
+    content: Content
+    axes: tuple[str, ...]
+    low: int | None
+    optional: bool
+
+    def range(self, c: NumericContract) -> tuple[int, int]:
+        """Smallest and largest integer under a contract."""
+        low, high = {
+            "weight": signed_range(c.weight_bits),
+            "shift": (0, MAX_EXPONENT),
+            "decay": (0, 1 << c.decay_frac),
+            "syn": signed_range(c.syn_bits),
+            "mem": signed_range(c.mem_bits),
+        }[self.content]
+        return (low if self.low is None else self.low), high
+
+    def dtype(self, c: NumericContract) -> np.dtype:
+        """In which the array is kept."""
+        if self.content == "weight":
+            return np.dtype(np.int8 if c.weight_bits <= 8 else np.int16)
+        wide: Mapping[str, Any] = {"shift": np.uint8, "scale": np.float64}
+        return np.dtype(wide.get(self.content, np.int32))
+
+
+def array(
+    content: Content,
+    *axes: str,
+    low: int | None = None,
+    optional: bool = False,
+    omitted: bool = False,
+) -> Any:
+    """Declare an array of a kind.
+
+    Args:
+        content, axes, low, optional: of `Declared`.
+        omitted: whether constructors may leave it out, which gives None.
+    """
+    metadata = {"array": Declared(content, axes, low, optional or omitted)}
+    return field(default=None, metadata=metadata) if omitted else field(metadata=metadata)
+
+
+class Connection(NamedTuple):
+    """A weight matrix and what comes through it.
+
+    Attributes:
+        name: of the matrix.
+        weights: (post, pre).
+        shift: (post,) left shift of each row, or None for none.
+        source: `below`, or `own` for the layer's own spikes of the step before.
+        values: smallest and largest value that a source sends in a step; spikes are 0 or 1.
+    """
+
+    name: str
+    weights: NDArray[np.integer]
+    shift: NDArray[np.integer] | None
+    source: str
+    values: tuple[int, int] = (0, 1)
+
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """`shift`, with zeros (post,) for none."""
+        if self.shift is None:
+            return np.zeros(len(self.weights), np.int64)
+        return self.shift.astype(np.int64)
+
+
+class Layer(ABC):
+    """A layer of one kind: a frozen dataclass of arrays declared with `array`.
+
+    Attributes:
+        STATES: state words in the order of computation, and the contract's word of each: `syn` or
+            `mem`; "" for spikes, which are 0 or 1. A layer with `spk` is hidden, one without is a
+            readout, whose last state is what is decoded.
+        INITIAL: by state, the array with its value before the first step; 0 where it has none.
+        CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection.
+        UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
+        TUNED: backends with code written by hand for this kind; others compute what they generate
+            from `step`.
+    """
+
+    STATES: ClassVar[Mapping[str, str]]
+    INITIAL: ClassVar[Mapping[str, str]] = {}
+    CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
+    UNNAMED: ClassVar[bool] = False
+    TUNED: ClassVar[frozenset[str]] = frozenset()
+
+    if TYPE_CHECKING:  # the arrays of a kind, which code written for that kind reads by name
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @staticmethod
+    @abstractmethod
+    def step(o: Any, layer: Any, old: Any, source: Any) -> Any:
+        """Compute one step over the arithmetic `o`; see `sim/step.py`.
+
+        Args:
+            o: an arithmetic.
+            layer: of this kind.
+            old: the state words before the step, attributes named as in `STATES`.
+            source: what arrives from below.
+
+        Returns:
+            Every intermediate by name, the new state words among them.
+        """
+
+    @classmethod
+    def kind(cls) -> str:
+        """Name of the kind, which is that of its file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    @cache
+    def words(cls) -> type[Any]:
+        """A named tuple with a field for each state word."""
+        return namedtuple(f"{cls.__name__}Words", cls.STATES)
+
+    @classmethod
+    def declared(cls) -> dict[str, Declared]:
+        """Every array of the kind, in the order of files and digests."""
+        found = {item.name: item.metadata for item in fields(cls)}  # type: ignore[arg-type]
+        return {name: data["array"] for name, data in found.items() if "array" in data}
+
+    @property
+    def n_neurons(self) -> int:
+        return getattr(self, self.CONNECTIONS[0][0]).shape[0]
+
+    def arrays(self) -> Iterator[tuple[str, NDArray]]:
+        """Every array that the layer has, with its name, in a fixed order."""
+        for name in self.declared():
+            value = getattr(self, name)
+            if value is not None:
+                yield name, value
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Every connection that the layer has, what comes from below first."""
+        return tuple(
+            Connection(name, getattr(self, name), getattr(self, shift) if shift else None, source)
+            for name, shift, source in self.CONNECTIONS
+            if getattr(self, name) is not None
+        )
+
+    def values(self, name: str) -> NDArray[np.int64]:
+        """An array of one value per neuron (n_neurons,); zeros where the layer has None."""
+        value = getattr(self, name)
+        return np.zeros(self.n_neurons, np.int64) if value is None else value.astype(np.int64)
+
+    def initial(self, state: str) -> NDArray[np.int64]:
+        """A state's words before the first step, (n_neurons,)."""
+        if state in self.INITIAL:
+            return self.values(self.INITIAL[state])
+        return np.zeros(self.n_neurons, np.int64)
+
+    def has_unity(self, c: NumericContract) -> bool:
+        """Whether some state of the layer keeps all of itself, so that it never decays."""
+        decays = [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
+        return max(int(decay.max()) for decay in decays) == 1 << c.decay_frac
+
+    def checked(self, name: str, n_pre: int, contract: NumericContract) -> Self:
+        """Return the layer with its arrays in their own dtypes and read-only.
+
+        Args:
+            name: of the layer, for errors.
+            n_pre: neurons or inputs below it.
+            contract: whose widths the arrays have to fit.
+
+        Raises:
+            RangeError: a value out of range, or weights that add up to too much.
+            MismatchError: a shape that does not fit the others.
+        """
+        sizes = {"post": self.n_neurons, "pre": n_pre}
+        changed = {}
+        for key, declared in self.declared().items():
+            value = getattr(self, key)
+            if value is None and declared.optional:
+                continue
+            shape = tuple(sizes[axis] for axis in declared.axes)
+            dtype = declared.dtype(contract)
+            if declared.content == "scale":
+                changed[key] = _scales(f"{name}.{key}", value, shape)
+                continue
+            ends = declared.range(contract)
+            changed[key] = _integers(f"{name}.{key}", value, shape, dtype, ends)
+            if declared.content == "weight":
+                _check_sums(f"{name}.{key}", changed[key])
+        return self.replaced(changed)
+
+    def replaced(self, changed: Mapping[str, Any]) -> Self:
+        """A copy with other arrays; they are not checked before they are in a network."""
+        return replace(self, **changed)  # type: ignore[type-var]
+
+
+def _scales(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    scale = np.array(value, dtype=np.float64)
+    if scale.shape != shape:
+        raise MismatchError(f"{name} has shape {scale.shape}; {shape} is needed")
+    if not np.all(np.isfinite(scale)):
+        raise RangeError(f"{name} holds a value that is not finite; scales must be")
+    scale.flags.writeable = False
+    return scale
+
+
+def _integers(
+    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, ends: tuple[int, int]
+) -> NDArray:
+    array, (low, high) = np.asarray(value), ends
+    if array.dtype.kind not in "iu":
+        raise RangeError(f"{name} has dtype {array.dtype}; integers are needed")
+    if array.shape != shape:
+        raise MismatchError(f"{name} has shape {array.shape}; {shape} is needed")
+    for found, outside in ((array.min(), array.min() < low), (array.max(), array.max() > high)):
+        if outside:
+            way_out = ""
+            if ".w_" in name:
+                way_out = f"; quantize with --bits {int(_bits_for(found))} or more"
+            raise RangeError(f"{name} holds {found}; {low}..{high} is possible{way_out}")
+    array = np.array(array, dtype=dtype, order="C")
+    array.flags.writeable = False
+    return array
+
+
+def _bits_for(value: np.integer) -> int:
+    return int(value if value >= 0 else ~value).bit_length() + 1
+
+
+def _check_sums(name: str, weights: NDArray) -> None:
+    """Refuse a neuron whose weights could overflow a 32-bit accumulator.
+
+    It follows that all else is exact in 64 bits: two such sums, shifted by at most 15 + 16 bits,
+    a bias and a decayed state of 32 bits stay below 2^63.
+    """
+    worst = np.abs(weights.astype(np.int64)).sum(1).max()
+    if worst > _SUM_LIMIT:
+        raise RangeError(
+            f"{name}: the weights of a neuron add up to {worst}; a 32-bit accumulator holds"
+            f" {_SUM_LIMIT}. Use fewer inputs or quantize with fewer --bits"
+        )

@@ -1,0 +1,150 @@
+"""One time step, written once: the definition of every network under every contract.
+
+A step is a function over an arithmetic `o`, which says what the operations are. Over exact integers
+(`sim/arithmetic/exact.py`) it is the reference with which everything else is compared; over
+symbols it is the equations of docs/numeric-contract.md, ONNX, C and Numba source; over intervals,
+bounds; over torch's floats, a model that can be trained. An arithmetic has
+
+    o.order                 the contract, or of float models the order alone
+    o.delivered(k, source)  what the spikes of `source` add up to through connection `k`, in weights
+    o.scaled(acc)           the same in the unit of the current: acc << frac_bits
+    o.constant(name)        an array of the layer, one value per neuron
+    o.decayed(x, name)      D(x, d): x times the decay factor d of that name, rounded
+    o.fit(x, word)          x brought into the word `syn` or `mem`, saturated or wrapped
+    o.over(x, threshold)    whether a membrane is over threshold
+    o.where(mask, a, b)     a where the mask holds, else b
+    o.zero(x)               zeros like x
+
+and its values can be added and subtracted. Each function returns every intermediate by the name it
+has in docs/numeric-contract.md; `asked` of that says what the words are asked to hold.
+"""
+
+from typing import Any, NamedTuple
+
+Value = Any  # whatever the arithmetic computes with
+
+
+class Current(NamedTuple):
+    """The synaptic current of a step, and what the membrane integrates of it."""
+
+    acc: Value
+    asked_syn: Value
+    syn: Value
+    drive: Value
+
+
+class Membrane(NamedTuple):
+    """The membrane of a step, whether it fires, and whether it is reset."""
+
+    decayed: Value
+    asked_sum: Value
+    integrated: Value
+    asked_reset: Value
+    cleared: Value
+    was_over: Value
+    tested: Value
+    fires: Value
+    resets: Value
+    mem: Value
+
+
+class Hidden(NamedTuple):
+    """All that a step of a CuBa-LIF layer computes; `fires` is the spike."""
+
+    acc: Value
+    asked_syn: Value
+    syn: Value
+    drive: Value
+    decayed: Value
+    asked_sum: Value
+    integrated: Value
+    asked_reset: Value
+    cleared: Value
+    was_over: Value
+    tested: Value
+    fires: Value
+    resets: Value
+    mem: Value
+
+    @property
+    def spk(self) -> Value:
+        return self.fires
+
+    def asked(self, o: Any) -> dict[str, tuple[Value, ...]]:
+        """What each word is asked to hold: every value before `fit` that is tested or kept."""
+        kept = o.where(self.resets, self.asked_reset, self.asked_sum)
+        tested = {
+            "previous_membrane": kept,
+            "new_membrane": self.asked_sum,
+            "reset_membrane": o.where(self.was_over, self.asked_reset, self.asked_sum),
+        }[o.order.fires_on]
+        return {"syn": (self.asked_syn,), "mem": (kept, tested)}
+
+
+class Readout(NamedTuple):
+    """All that a step of a CuBa-LI readout computes."""
+
+    acc: Value
+    asked_syn: Value
+    syn: Value
+    drive: Value
+    decayed: Value
+    asked_sum: Value
+    out: Value
+
+    def asked(self, o: Any) -> dict[str, tuple[Value, ...]]:
+        """What each word is asked to hold."""
+        return {"syn": (self.asked_syn,), "out": (self.asked_sum,)}
+
+
+def current(o: Any, layer: Any, old: Any, source: Value) -> Current:
+    """The synaptic current: what it keeps of itself, and what arrives in this step."""
+    below, *others = layer.connections()
+    acc = o.delivered(below, source)
+    for connection in others:
+        acc = acc + o.delivered(connection, old.spk)
+    arrived = o.scaled(acc)
+    if layer.bias is not None:
+        arrived = arrived + o.constant("bias")
+    asked_syn = o.decayed(old.syn, "decay_syn") + arrived
+    syn = o.fit(asked_syn, "syn")
+    return Current(acc, asked_syn, syn, old.syn if o.order.current == "previous" else syn)
+
+
+def membrane(o: Any, mem: Value, drive: Value, threshold: Value) -> Membrane:
+    """The membrane: what it keeps of itself and the drive, or what a reset leaves of both."""
+    c = o.order
+    decayed = o.decayed(mem, "decay_mem")
+    asked_sum = decayed + drive
+    integrated = o.fit(asked_sum, "mem")
+    asked_reset = o.zero(decayed) if c.reset == "zero" else decayed - threshold
+    if not c.reset_drops_input:
+        asked_reset = asked_reset + drive
+    cleared = o.fit(asked_reset, "mem")
+    was_over = o.over(mem, threshold)
+    if c.fires_on == "previous_membrane":
+        tested = mem
+    elif c.fires_on == "new_membrane":
+        tested = integrated
+    else:
+        tested = o.where(was_over, cleared, integrated)
+    fires = o.over(tested, threshold)
+    resets = was_over if c.reset_delay else fires
+    new = o.where(resets, cleared, integrated)
+    return Membrane(
+        decayed, asked_sum, integrated, asked_reset, cleared, was_over, tested, fires, resets, new
+    )
+
+
+def hidden(o: Any, layer: Any, old: Any, source: Value) -> Hidden:
+    """One step of a CuBa-LIF layer from its words `old`: `spk`, `syn` and `mem`."""
+    syn = current(o, layer, old, source)
+    return Hidden(*syn, *membrane(o, old.mem, syn.drive, o.constant("threshold")))
+
+
+def readout(o: Any, layer: Any, old: Any, source: Value) -> Readout:
+    """One step of a CuBa-LI readout from its words `old`: `syn` and `out`."""
+    syn = current(o, layer, old, source)
+    decayed = o.decayed(old.out, "decay_mem")
+    asked_sum = decayed + syn.drive
+    return Readout(*syn, decayed, asked_sum, o.fit(asked_sum, "mem"))
