@@ -31,10 +31,12 @@ from onnx.checker import check_model
 
 from base.errors import RangeError, ToolError
 from base.files import atomic_path
+from sim.arithmetic.symbols import Term, equations, simplified
 from sim.contract import NumericContract, signed_range
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 from sim.reference import check_channels
-from sim.trace import Trace, empty_trace, variable_names
+from sim.trace import Trace, empty_trace, variable_names, word_dtype
 
 SUFFIX = ".onnx"
 METADATA_VERSION = 2
@@ -104,7 +106,9 @@ def initial_states(network: IntegerNetwork, batch: int = 1) -> dict[str, NDArray
     """What to feed as states before the first step, each (batch, n_neurons)."""
     words = _words(network).items()
     found = {name: np.zeros((batch, n), dtype) for name, (dtype, n) in words if name != "x"}
-    found["readout.out"] += network.readout.initial_out
+    for name, layer in network.named_layers():
+        for state in layer.INITIAL:
+            found[f"{name}.{state}"][:] = layer.initial(state)
     return found
 
 
@@ -229,10 +233,9 @@ def _words(network: IntegerNetwork) -> dict[str, tuple[Any, int]]:
         "x": (np.uint8, network.n_inputs),
         ARRIVING: (np.uint8, network.n_inputs),
     }
-    sizes = {n: x.n_neurons for n, x in zip(network.layer_names, network.layers, strict=True)}
-    for name in variable_names(network):
-        layer, kind = name.split(".")
-        found[name] = (np.uint8 if kind == "spk" else np.int32, sizes[layer])
+    for name, layer in network.named_layers():
+        for state, word in layer.STATES.items():
+            found[f"{name}.{state}"] = (word_dtype(word), layer.n_neurons)
     return found
 
 
@@ -260,10 +263,10 @@ def _model(network: IntegerNetwork, graph: GraphProto) -> ModelProto:
         "layers": {
             name: {
                 key: array.tolist()
-                for key, array in vars(layer).items()
-                if isinstance(array, np.ndarray) and not key.startswith("w_")
+                for key, array in layer.arrays()
+                if layer.declared()[key].content != "weight"
             }
-            for name, layer in zip(network.layer_names, network.layers, strict=True)
+            for name, layer in network.named_layers()
         },
         "provenance": dict(network.metadata),
     }
@@ -277,98 +280,94 @@ def _bytes(model: ModelProto) -> bytes:
 
 
 def _equations(network: IntegerNetwork) -> _Graph:
-    """Nodes of one step, from `x` and the states to `<state>.next`: `sim/reference.py`."""
+    """Nodes of one step, from `x` and the states to `<state>.next`: each layer's `step`."""
     graph = _Graph()
     graph.emit("Identity", "x", name=f"{ARRIVING}.next")
-    delayed = network.contract.delay_steps == 1
-    source = ARRIVING if delayed else "x"
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        if isinstance(layer, CubaLIF):
-            _hidden(graph, network.contract, name, layer, source)
-            source = f"{name}.spk" if delayed else f"{name}.spk.next"
-        else:
-            _readout(graph, network.contract, name, layer, source)
+    late = network.contract.delay_steps == 1
+    source = ARRIVING if late else "x"
+    for name, layer in network.named_layers():
+        nodes = _Nodes(graph, network.contract, name, layer, source)
+        terms = simplified(equations(layer, network.contract))
+        for state, word in layer.STATES.items():
+            kind = TensorProto.INT32 if word else TensorProto.UINT8
+            graph.cast(nodes.of(terms[state]), kind, f"{name}.{state}.next")
+        source = f"{name}.spk" if late else f"{name}.spk.next"
     return graph
 
 
-def _hidden(g: _Graph, c: NumericContract, name: str, layer: CubaLIF, source: str) -> None:
-    shifts = layer.e_in.astype(np.int64) + c.frac_bits
-    acc = _delivered(g, f"{name}.w_in", layer.w_in, source, shifts)
-    if layer.w_rec is not None:
-        shifts = layer.e_rec.astype(np.int64) + c.frac_bits
-        recurrent = _delivered(g, f"{name}.w_rec", layer.w_rec, f"{name}.spk", shifts)
-        acc = g.emit("Add", acc, recurrent)
-    syn, drive = _current(g, c, name, layer, acc)
-    mem = g.cast(f"{name}.mem", TensorProto.INT64)
-    kept = _decayed(g, c, mem, g.constant(f"{name}.decay_mem", layer.decay_mem))
-    integrated = _fit(g, g.emit("Add", kept, drive), c.mem_bits, c.overflow_mem)
-    threshold = g.constant(f"{name}.threshold", layer.threshold)
-    after = g.number(0) if c.reset == "zero" else g.emit("Sub", kept, threshold)
-    if not c.reset_drops_input:
-        after = g.emit("Add", after, drive)
-    cleared = _fit(g, after, c.mem_bits, c.overflow_mem)
-    over = "Greater" if c.fires_when == ">" else "GreaterOrEqual"
-    was_over = g.emit(over, mem, threshold)
-    if c.fires_on == "previous_membrane":
-        fires = was_over
-    elif c.fires_on == "new_membrane":
-        fires = g.emit(over, integrated, threshold)
-    else:
-        fires = g.emit(over, g.emit("Where", was_over, cleared, integrated), threshold)
-    g.cast(fires, TensorProto.UINT8, f"{name}.spk.next")
-    g.cast(syn, TensorProto.INT32, f"{name}.syn.next")
-    new = g.emit("Where", was_over if c.reset_delay else fires, cleared, integrated)
-    g.cast(new, TensorProto.INT32, f"{name}.mem.next")
+class _Nodes:
+    """The nodes of a layer's terms; each term becomes one when it is first asked for."""
 
+    def __init__(
+        self, graph: _Graph, contract: NumericContract, name: str, layer: Layer, source: str
+    ) -> None:
+        self.graph, self.contract, self.name, self.layer = graph, contract, name, layer
+        self.source = source
+        self.connections = {k.name: k for k in layer.connections()}
+        self.found: dict[Term, str] = {}
 
-def _readout(g: _Graph, c: NumericContract, name: str, layer: CubaLI, source: str) -> None:
-    shifts = np.full(layer.n_neurons, c.frac_bits, np.int64)
-    syn, drive = _current(
-        g, c, name, layer, _delivered(g, f"{name}.w_out", layer.w_out, source, shifts)
-    )
-    out = g.cast(f"{name}.out", TensorProto.INT64)
-    kept = _decayed(g, c, out, g.constant(f"{name}.decay_mem", layer.decay_mem))
-    out = _fit(g, g.emit("Add", kept, drive), c.mem_bits, c.overflow_mem)
-    g.cast(syn, TensorProto.INT32, f"{name}.syn.next")
-    g.cast(out, TensorProto.INT32, f"{name}.out.next")
+    def of(self, term: Term) -> str:
+        """The name of the result that a term is."""
+        if term not in self.found:
+            write = getattr(self, f"_{term.op}")
+            self.found[term] = write(*term.operands)
+        return self.found[term]
 
+    def _state(self, name: str) -> str:
+        return self.graph.cast(f"{self.name}.{name}", TensorProto.INT64)
 
-def _current(
-    g: _Graph, c: NumericContract, name: str, layer: CubaLIF | CubaLI, acc: str
-) -> tuple[str, str]:
-    """The synaptic current after this step, and the one that the membrane integrates."""
-    if layer.bias is not None:
-        acc = g.emit("Add", acc, g.constant(f"{name}.bias", layer.bias))
-    old = g.cast(f"{name}.syn", TensorProto.INT64)
-    kept = _decayed(g, c, old, g.constant(f"{name}.decay_syn", layer.decay_syn))
-    syn = _fit(g, g.emit("Add", kept, acc), c.syn_bits, c.overflow_syn)
-    return syn, old if c.current == "previous" else syn
+    def _constant(self, name: str) -> str:
+        return self.graph.constant(f"{self.name}.{name}", getattr(self.layer, name))
 
+    def _zero(self) -> str:
+        return self.graph.number(0)
 
-def _delivered(
-    g: _Graph, name: str, weights: NDArray[np.integer], source: str, shifts: NDArray[np.int64]
-) -> str:
-    """What arrives through a matrix (post, pre), shifted: `MatMulInteger` where it takes it."""
-    if weights.dtype == np.int8:
-        acc = g.emit("MatMulInteger", source, g.constant(name, weights.T, np.int8))
-    else:
-        spikes = g.cast(source, TensorProto.INT32)
-        acc = g.emit("MatMul", spikes, g.constant(name, weights.T, np.int32))
-    wide = g.cast(acc, TensorProto.INT64)
-    return g.emit("Mul", wide, g.constant(f"{name}.shift", 1 << shifts))
+    def _add(self, a: Term, b: Term) -> str:
+        return self.graph.emit("Add", self.of(a), self.of(b))
 
+    def _sub(self, a: Term, b: Term) -> str:
+        return self.graph.emit("Sub", self.of(a), self.of(b))
 
-def _decayed(g: _Graph, c: NumericContract, word: str, decay: str) -> str:
-    unity = g.number(1 << c.decay_frac)
-    product = g.emit("Mul", word, decay)
-    if c.rounding == "floor":
-        product = g.emit("Sub", product, g.emit("Mod", product, unity))
-    return g.emit("Div", product, unity)
+    def _where(self, mask: Term, a: Term, b: Term) -> str:
+        return self.graph.emit("Where", self.of(mask), self.of(a), self.of(b))
 
+    def _over(self, x: Term, threshold: Term) -> str:
+        operator = "Greater" if self.contract.fires_when == ">" else "GreaterOrEqual"
+        return self.graph.emit(operator, self.of(x), self.of(threshold))
 
-def _fit(g: _Graph, word: str, bits: int, overflow: str) -> str:
-    low, high = signed_range(bits)
-    if overflow == "saturate":
-        return g.emit("Min", g.emit("Max", word, g.number(low)), g.number(high))
-    lifted = g.emit("Sub", word, g.number(low))
-    return g.emit("Add", g.emit("Mod", lifted, g.number(1 << bits)), g.number(low))
+    def _delivered(self, name: str, source: Term) -> str:
+        """What arrives through a matrix, in the unit of the current already.
+
+        `MatMulInteger` where it takes the weights. Multiplied once by the shifts of the rows and
+        2^frac_bits together.
+        """
+        g, connection = self.graph, self.connections[name]
+        spikes = self.source if source.op == "source" else f"{self.name}.{source.operands[0]}"
+        if connection.weights.dtype == np.int8:
+            weights = g.constant(f"{self.name}.{name}", connection.weights.T, np.int8)
+            acc = g.emit("MatMulInteger", spikes, weights)
+        else:
+            weights = g.constant(f"{self.name}.{name}", connection.weights.T, np.int32)
+            acc = g.emit("MatMul", g.cast(spikes, TensorProto.INT32), weights)
+        factors = 1 << (connection.shifts + self.contract.frac_bits)
+        wide = g.cast(acc, TensorProto.INT64)
+        return g.emit("Mul", wide, g.constant(f"{self.name}.{name}.shift", factors))
+
+    def _scaled(self, acc: Term) -> str:
+        return self.of(acc)
+
+    def _decayed(self, x: Term, name: str) -> str:
+        g, c = self.graph, self.contract
+        unity = g.number(1 << c.decay_frac)
+        product = g.emit("Mul", self.of(x), self._constant(name))
+        if c.rounding == "floor":
+            product = g.emit("Sub", product, g.emit("Mod", product, unity))
+        return g.emit("Div", product, unity)
+
+    def _fit(self, x: Term, word: str) -> str:
+        g, c = self.graph, self.contract
+        low, high = signed_range(c.bits_of(word))
+        if c.overflow_of(word) == "saturate":
+            return g.emit("Min", g.emit("Max", self.of(x), g.number(low)), g.number(high))
+        lifted = g.emit("Sub", self.of(x), g.number(low))
+        return g.emit("Add", g.emit("Mod", lifted, g.number(high - low + 1)), g.number(low))
