@@ -24,7 +24,7 @@ _WORD = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
-class Layout:
+class Arena:
     """Constants of a network, shared by all that simulate it, and its words before the first step.
 
     Attributes:
@@ -33,7 +33,7 @@ class Layout:
         table: (n_layers, 5) uint64, where each layer lies; the readout is the last.
         w_in: weights from below, (pre, post) layer after layer, rows padded to whole blocks.
         w_rec: recurrent weights, the same.
-        arena: (n_blocks * 8 * 16,) int32, the words of all neurons.
+        words: (n_blocks * 8 * 16,) int32, the words of all neurons.
         lanes: where each layer's neurons are among all lanes.
         sum_dtype: in which the weights of arriving spikes are summed, int16 or int32.
         is_wide: some sum might need more than 32 bits.
@@ -45,7 +45,7 @@ class Layout:
     table: NDArray[np.uint64]
     w_in: NDArray[np.integer]
     w_rec: NDArray[np.integer]
-    arena: NDArray[np.int32]
+    words: NDArray[np.int32]
     lanes: tuple[slice, ...]
     sum_dtype: np.dtype
     is_wide: bool
@@ -53,7 +53,7 @@ class Layout:
     @property
     def n_lanes(self) -> int:
         """Lanes of all layers."""
-        return len(self.arena) // _FIELDS
+        return len(self.words) // _FIELDS
 
     @property
     def n_hidden_lanes(self) -> int:
@@ -86,9 +86,9 @@ class Layout:
         )
 
 
-def lay_out(network: IntegerNetwork) -> Layout:
-    """Lay a network out for the compiled step."""
-    table, arenas, lanes = [], [], []
+def arrange(network: IntegerNetwork) -> Arena:
+    """Arrange a network's words for the compiled step."""
+    table, words, lanes = [], [], []
     below: list[NDArray] = []
     recurrent: list[NDArray] = []
     block = 0
@@ -100,18 +100,18 @@ def lay_out(network: IntegerNetwork) -> Layout:
         below.append(_padded(w_in.T, n_blocks))
         if w_rec is not None:
             recurrent.append(_padded(w_rec.T, n_blocks))
-        arenas.append(_arena(layer, network.contract, n_blocks))
+        words.append(_words(layer, network.contract, n_blocks))
         lanes.append(slice(block * LANES, block * LANES + layer.n_neurons))
         block += n_blocks
     nothing = np.empty(0, below[0].dtype)
-    return Layout(
+    return Arena(
         contract=network.contract,
         n_inputs=network.n_inputs,
         n_rows=network.readout.n_neurons,
         table=np.array(table, np.uint64),
         w_in=np.concatenate([rows.ravel() for rows in below]),
         w_rec=np.concatenate([nothing, *(rows.ravel() for rows in recurrent)]),
-        arena=np.concatenate(arenas),
+        words=np.concatenate(words),
         lanes=tuple(lanes),
         sum_dtype=_sum_dtype(network),
         is_wide=_is_wide(network),
@@ -130,7 +130,7 @@ def _padded(rows: NDArray, n_blocks: int) -> NDArray:
     return padded
 
 
-def _arena(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
+def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
     """A layer's words before the first step, block by block, fields in `compiled`'s order."""
     unity = compiled.DECAY_BITS - contract.decay_frac
     shift = np.full(layer.n_neurons, contract.frac_bits)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from base.errors import RangeError
 from sim.asked import asked_in, variables_of
 from sim.contract import signed_range
-from sim.fast.arena import lay_out
+from sim.fast.arena import arrange
 from sim.fast.simulator import Simulator
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.reference import bias_of
@@ -117,7 +117,7 @@ class _Search:
         low, high = signed_range(c.syn_bits if variable == "syn" else c.mem_bits)
         self._end = (high if sign > 0 else -low) if within_word else None
         self._step = 0
-        self._layout = lay_out(network)
+        self._arena = arrange(network)
 
     @property
     def is_done(self) -> bool:
@@ -133,7 +133,7 @@ class _Search:
                 self.best, self.reached, self._step = raster, reached, step
 
     def _measure(self, raster: NDArray[np.uint8]) -> tuple[int, int]:
-        block = Simulator(self.network, self._layout).step_block(raster, record=True)
+        block = Simulator(self.network, self._arena).step_block(raster, record=True)
         assert block.trace is not None  # because it was asked for
         neurons = np.array([self.neuron])
         asked = asked_in(self.network, raster, block.trace, self.index, neurons)[self.variable]
