@@ -66,19 +66,6 @@ def test_the_widths_tested_are_all_there_are():
     assert found == set(WIDTHS)
 
 
-def test_thirty_two_bits_are_used_up_to_their_last_value():
-    contract = replace(PAPER, weight_bits=16, frac_bits=0, syn_bits=30, mem_bits=31)
-    network = random_network(np.random.default_rng(0), contract, hidden=(1,), recurrent=False)
-    unity = np.array([1 << contract.decay_frac])
-    hidden = replace(network.hidden[0], decay_syn=unity, decay_mem=unity, e_in=np.array([14]))
-    # 2^29, the largest current, and what arrives, 2^14 times the weights, reach 2^31 - 2^14 or 2^31
-    for total, is_wide in ((3 * 2**15 - 1, False), (3 * 2**15, True)):
-        weights = np.zeros(hidden.w_in.shape, int)
-        weights[0, :4] = np.array([2**15 - 1] * 3 + [total - 3 * (2**15 - 1)])
-        layers = (replace(hidden, w_in=weights), network.readout)
-        assert arrange(replace(network, layers=layers)).is_wide == is_wide
-
-
 def test_spare_lanes_have_no_weights_and_never_fire():
     network = random_network(np.random.default_rng(1), hidden=(5,), n_inputs=3)
     arena = arrange(network)

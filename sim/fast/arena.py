@@ -3,7 +3,6 @@
 `sim/fast/compiled.py` says what lies where.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bounds.layers import LayerBounds, state_bounds
+from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import NumericContract
 from sim.fast import compiled
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
@@ -20,7 +19,6 @@ from sim.reference import bias_of
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
 _NEVER = np.iinfo(np.int32).max  # threshold of a lane without a neuron
-_WORD = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def arrange(network: IntegerNetwork) -> Arena:
         words=np.concatenate(words),
         lanes=tuple(lanes),
         sum_dtype=_sum_dtype(network),
-        is_wide=_is_wide(network),
+        is_wide=not fits_in_words(network),
     )
 
 
@@ -149,47 +147,6 @@ def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np
 
 def _sum_dtype(network: IntegerNetwork) -> np.dtype:
     """The narrowest words that hold the sum of any of a neuron's weights."""
-    largest = max(_reach(weights).max() for weights in network.connections().values())
+    largest = max(largest_sum(weights).max() for weights in network.connections().values())
     narrow = network.contract.weight_bits <= 8 and largest <= np.iinfo(np.int16).max
     return np.dtype(np.int16 if narrow else np.int32)
-
-
-def _reach(weights: NDArray) -> NDArray[np.int64]:
-    """Largest absolute value that the sum of some weights of each neuron (post,) can have."""
-    total = weights.sum(1, dtype=np.int64)
-    sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
-    return (sizes + np.abs(total)) // 2  # its positive or its negative weights alone
-
-
-def _is_wide(network: IntegerNetwork) -> bool:
-    """Whether any sum of a step might leave 32 bits, before its result is brought to its width.
-
-    A state is bounded by its own width; only where that is too much, worst cases are worked out.
-    """
-    return _leaves_word(network, {}) and _leaves_word(network, state_bounds(network))
-
-
-def _leaves_word(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
-    """Whether any sum of a step might leave 32 bits, given bounds of the states, or no bounds."""
-    c = network.contract
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
-        mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
-        if name in bounds:
-            syn = np.minimum(bounds[name].syn, syn)
-            mem = np.minimum(bounds[name].mem, mem)
-        w_in, w_rec = _matrices(layer)
-        subtracted = np.zeros(layer.n_neurons)
-        e_in: NDArray = subtracted
-        e_rec: NDArray = subtracted
-        if isinstance(layer, CubaLIF):
-            e_in, e_rec = layer.e_in, layer.e_rec
-            if c.reset == "subtract":
-                subtracted = np.abs(layer.threshold.astype(float))
-        arriving = np.ldexp(_reach(w_in).astype(float), e_in.astype(int) + c.frac_bits)
-        arriving += np.abs(bias_of(layer))
-        if w_rec is not None:
-            arriving += np.ldexp(_reach(w_rec).astype(float), e_rec.astype(int) + c.frac_bits)
-        if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _WORD:
-            return True
-    return False
