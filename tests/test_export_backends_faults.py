@@ -84,8 +84,8 @@ def test_a_fault_in_what_the_kernels_read_is_found_where_it_shows(
 ):
     from sim.fast import simulator
 
-    right = simulator.lay_out
-    monkeypatch.setattr(simulator, "lay_out", lambda n: right(fault(n)))
+    right = simulator.arrange
+    monkeypatch.setattr(simulator, "arrange", lambda n: right(fault(n)))
     check_found("numba", network, raster, fault)
 
 

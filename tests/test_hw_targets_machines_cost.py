@@ -67,7 +67,8 @@ def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
         built.append(arithmetic or arithmetic_of(network))
         return target.build(network, folder, layout, arithmetic)
 
-    network = random_network(np.random.default_rng(3), replace(PAPER, mem_bits=32), hidden=(4,))
+    contract = replace(PAPER, reset="subtract", mem_bits=32)
+    network = random_network(np.random.default_rng(3), contract, hidden=(4,))
     count_cost(network, replace(target, build=build), np.zeros((4, 12), np.uint8))
     assert built == [arithmetic_of(network)] * 3
     lowest = replace(network.layers[0], threshold=np.full(4, -(1 << 31)))

@@ -1,4 +1,4 @@
-"""How a network is laid out decides no word: every width of arithmetic equals the reference."""
+"""How a network is arranged decides no word: every width of arithmetic equals the reference."""
 
 from dataclasses import replace
 from itertools import product
@@ -10,7 +10,7 @@ from networks import covering_contracts, random_network, random_raster
 from sim import reference
 from sim.contract import PAPER
 from sim.fast import runs
-from sim.fast.arena import LANES, lay_out
+from sim.fast.arena import LANES, arrange
 from sim.trace import first_difference
 
 # (bits of weights, bits of their sums) x whether sums of a step take 64 bits, and the choices of
@@ -42,10 +42,10 @@ def of_width(weight_bits: int, sum_bits: int, is_wide: bool, contract, rng):
 def test_every_width_of_arithmetic_equals_the_reference(widths, is_wide, contract):
     rng = np.random.default_rng(5)
     network = of_width(*widths, is_wide, contract, rng)
-    layout = lay_out(network)
-    assert layout.w_in.dtype.itemsize * 8 == widths[0]
-    assert layout.sum_dtype.itemsize * 8 == widths[1]
-    assert layout.is_wide == is_wide
+    arena = arrange(network)
+    assert arena.w_in.dtype.itemsize * 8 == widths[0]
+    assert arena.sum_dtype.itemsize * 8 == widths[1]
+    assert arena.is_wide == is_wide
     raster = random_raster(rng, 150, network.n_inputs)
     expected = reference.run(network, raster)
     assert first_difference(expected, runs.run_backend(network, raster)) is None
@@ -60,29 +60,16 @@ def test_the_widths_tested_are_all_there_are():
         bits = {"weight_bits": int(rng.choice([4, 8, 12])), "decay_frac": int(rng.choice([1, 12]))}
         bits |= {name: int(rng.integers(12, 33)) for name in ("syn_bits", "mem_bits")}
         shape = {"n_inputs": int(rng.choice([9, 1500])), "sparsity": 0.0}
-        layout = lay_out(random_network(rng, replace(PAPER, **bits), **shape))
-        weights, sums = layout.w_in.dtype.itemsize * 8, layout.sum_dtype.itemsize * 8
-        found.add(((weights, sums), layout.is_wide))
+        arena = arrange(random_network(rng, replace(PAPER, **bits), **shape))
+        weights, sums = arena.w_in.dtype.itemsize * 8, arena.sum_dtype.itemsize * 8
+        found.add(((weights, sums), arena.is_wide))
     assert found == set(WIDTHS)
-
-
-def test_thirty_two_bits_are_used_up_to_their_last_value():
-    contract = replace(PAPER, weight_bits=16, frac_bits=0, syn_bits=30, mem_bits=31)
-    network = random_network(np.random.default_rng(0), contract, hidden=(1,), recurrent=False)
-    unity = np.array([1 << contract.decay_frac])
-    hidden = replace(network.hidden[0], decay_syn=unity, decay_mem=unity, e_in=np.array([14]))
-    # 2^29, the largest current, and what arrives, 2^14 times the weights, reach 2^31 - 2^14 or 2^31
-    for total, is_wide in ((3 * 2**15 - 1, False), (3 * 2**15, True)):
-        weights = np.zeros(hidden.w_in.shape, int)
-        weights[0, :4] = np.array([2**15 - 1] * 3 + [total - 3 * (2**15 - 1)])
-        layers = (replace(hidden, w_in=weights), network.readout)
-        assert lay_out(replace(network, layers=layers)).is_wide == is_wide
 
 
 def test_spare_lanes_have_no_weights_and_never_fire():
     network = random_network(np.random.default_rng(1), hidden=(5,), n_inputs=3)
-    layout = lay_out(network)
-    assert layout.n_lanes == 2 * LANES
-    assert not layout.w_in[: 3 * LANES].reshape(3, LANES)[:, 5:].any()
-    fields = layout.arena.reshape(2, 8, LANES)
+    arena = arrange(network)
+    assert arena.n_lanes == 2 * LANES
+    assert not arena.w_in[: 3 * LANES].reshape(3, LANES)[:, 5:].any()
+    fields = arena.words.reshape(2, 8, LANES)
     assert (fields[0, 4, 5:] == 2**31 - 1).all()

@@ -17,7 +17,7 @@ from rsnn.data.raster import random_raster as sparse_raster
 from sim import reference
 from sim.contract import PAPER, NumericContract, signed_range
 from sim.fast import runs
-from sim.fast.arena import lay_out
+from sim.fast.arena import arrange
 from sim.network import IntegerNetwork
 from sim.trace import Trace, first_difference
 
@@ -234,7 +234,7 @@ def test_the_most_negative_word_decays_alike(rounding, decay, is_wide):
     contract = replace(PAPER, rounding=rounding, decay_frac=16, frac_bits=16, weight_bits=16)
     shift = [15] if is_wide else [0]  # -2^15 << 16 is -2^31; a further shift needs 64 bits
     network = neuron_of(contract, decay, e_in=shift)
-    assert lay_out(network).is_wide or not is_wide
+    assert arrange(network).is_wide or not is_wide
     raster = np.array([[1], [1], [1], [0], [0], [0], [0], [0]], np.uint8)
     trace = assert_equal(network, raster)
     assert trace.variables["hidden0.syn"].min() == -(2**31)
@@ -249,7 +249,7 @@ def test_small_negative_states_under_decay_end_where_the_rounding_says(rounding,
     if sum_dtype == np.int32:
         contract = replace(contract, weight_bits=9)
     network = neuron_of(contract, decay, **changes)
-    assert lay_out(network).sum_dtype == sum_dtype
+    assert arrange(network).sum_dtype == sum_dtype
     trace = assert_equal(network, np.array([[1]] * 3 + [[0]] * 9, np.uint8))
     last = int(trace.variables["hidden0.syn"][-1, 0])
     assert (last == 0) == (rounding == "toward_zero")

@@ -1,7 +1,6 @@
 """The text of the C sources: templates, filled with a network's constants and its layers' order."""
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from export.firmware.arithmetic import Arithmetic, arithmetic_of
 from export.firmware.steps import advance, deliver, index_type
 from export.firmware.storage import Storage, store, sum_bits, weight_bits
+from export.firmware.templates import filled, template
 from sim.network import IntegerNetwork
 from sim.reference import bias_of
 
@@ -29,7 +29,7 @@ def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
         "N_OUTPUTS": str(readout.n_outputs),
         "DT": repr(network.dt),
         "SUM_BITS": str(sum_bits(network, layout)),
-        "STATE": "\n".join(f"    {line}" for line in _state(network, name, layout)),
+        "STATE": "\n".join(_state(network, name, layout)),
         "SCALES": "\n".join(f" * {line}" for line in scales),
     }
     return filled("network.h", parts)
@@ -81,8 +81,8 @@ def source(
         "STORED": "\n".join(_stored(weight_bits(network, layout), layout)).rstrip(),
         "TABLES": "\n".join(_tables(network, stored)),
         "INIT": "\n".join(_init(network)),
-        "ADVANCE": "\n".join(advance(network, stored, name)),
-        "DELIVER": "\n".join(deliver(stored, name, layout)),
+        "ADVANCE": advance(network, stored, name),
+        "DELIVER": deliver(stored, name, layout),
         "NAME": name,
         "DIGEST": network.digest(),
         "CURRENT_IS_PREVIOUS": str(int(c.current == "previous")),
@@ -193,29 +193,14 @@ def _init(network: IntegerNetwork) -> Iterator[str]:
 
 def replay_source(network: IntegerNetwork, name: str) -> str:
     """`replay.c`: a program that runs a raster from a file and writes every word to another."""
-    lines = []
-    for i, layer in enumerate(network.hidden):
-        lines.append(f"    give_layer(state.hidden{i}, {layer.n_neurons}u);")
-        spikes = f"for (uint32_t k = 0; k < state.n_fired{i}; k++)"
-        lines.insert(
-            len(lines) - 1,
-            f"    memset(spk, 0, sizeof spk);\n    {spikes}\n        spk[state.fired{i}[k]] = 1;"
-            f"\n    give(spk, {layer.n_neurons}u);",
-        )
-    lines.append(f"    give_layer(state.readout, {network.readout.n_neurons}u);")
-    largest = max(layer.n_neurons for layer in network.layers)
-    parts = {"NAME": name, "LARGEST": str(largest), "GIVE": "\n".join(lines)}
+    hidden = [
+        filled("replay_hidden.c", {"I": str(i), "N": str(layer.n_neurons)})
+        for i, layer in enumerate(network.hidden)
+    ]
+    parts = {
+        "NAME": name,
+        "LARGEST": str(max(layer.n_neurons for layer in network.layers)),
+        "N_ROWS": str(network.readout.n_neurons),
+        "HIDDEN": "".join(hidden),
+    }
     return filled("replay.c", parts)
-
-
-def template(name: str) -> str:
-    """The text of a file in `templates/`."""
-    return (files("export") / "templates" / name).read_text(encoding="utf-8")
-
-
-def filled(name: str, parts: dict[str, str]) -> str:
-    """A template with its @PARTS@ filled in."""
-    text = template(name)
-    for key, value in parts.items():
-        text = text.replace(f"/* @{key}@ */", value).replace(f"@{key}@", value)
-    return text

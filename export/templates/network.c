@@ -167,12 +167,12 @@ void @NAME@_init(@NAME@_state *state)
 /* @INIT@ */
 }
 
-/* @DELIVER@ */
+@DELIVER@
 
 /* The step of every neuron, with what has arrived; their spikes set out. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
-/* @ADVANCE@ */
+    @ADVANCE@
 }
 
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,

@@ -23,7 +23,7 @@ typedef int@SUM_BITS@_t @NAME@_sum;
 
 /* `sum_*` hold what is under way to a layer; their encoding is that of the source file. */
 typedef struct {
-@STATE@
+    @STATE@
 } @NAME@_state;
 
 /* The state before the first step. */

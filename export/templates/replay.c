@@ -74,7 +74,8 @@ static void give_layer(const @NAME@_words *words, uint32_t n)
 
 static void give_all(void)
 {
-/* @GIVE@ */
+    @HIDDEN@
+    give_layer(state.readout, @N_ROWS@u);
 }
 
 int main(void)

@@ -3,7 +3,6 @@
 `sim/fast/compiled.py` says what lies where.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bounds.layers import LayerBounds, state_bounds
+from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import NumericContract
 from sim.fast import compiled
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
@@ -20,11 +19,10 @@ from sim.reference import bias_of
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
 _NEVER = np.iinfo(np.int32).max  # threshold of a lane without a neuron
-_WORD = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
-class Layout:
+class Arena:
     """Constants of a network, shared by all that simulate it, and its words before the first step.
 
     Attributes:
@@ -33,7 +31,7 @@ class Layout:
         table: (n_layers, 5) uint64, where each layer lies; the readout is the last.
         w_in: weights from below, (pre, post) layer after layer, rows padded to whole blocks.
         w_rec: recurrent weights, the same.
-        arena: (n_blocks * 8 * 16,) int32, the words of all neurons.
+        words: (n_blocks * 8 * 16,) int32, the words of all neurons.
         lanes: where each layer's neurons are among all lanes.
         sum_dtype: in which the weights of arriving spikes are summed, int16 or int32.
         is_wide: some sum might need more than 32 bits.
@@ -45,7 +43,7 @@ class Layout:
     table: NDArray[np.uint64]
     w_in: NDArray[np.integer]
     w_rec: NDArray[np.integer]
-    arena: NDArray[np.int32]
+    words: NDArray[np.int32]
     lanes: tuple[slice, ...]
     sum_dtype: np.dtype
     is_wide: bool
@@ -53,7 +51,7 @@ class Layout:
     @property
     def n_lanes(self) -> int:
         """Lanes of all layers."""
-        return len(self.arena) // _FIELDS
+        return len(self.words) // _FIELDS
 
     @property
     def n_hidden_lanes(self) -> int:
@@ -86,9 +84,9 @@ class Layout:
         )
 
 
-def lay_out(network: IntegerNetwork) -> Layout:
-    """Lay a network out for the compiled step."""
-    table, arenas, lanes = [], [], []
+def arrange(network: IntegerNetwork) -> Arena:
+    """Arrange a network's words for the compiled step."""
+    table, words, lanes = [], [], []
     below: list[NDArray] = []
     recurrent: list[NDArray] = []
     block = 0
@@ -100,21 +98,21 @@ def lay_out(network: IntegerNetwork) -> Layout:
         below.append(_padded(w_in.T, n_blocks))
         if w_rec is not None:
             recurrent.append(_padded(w_rec.T, n_blocks))
-        arenas.append(_arena(layer, network.contract, n_blocks))
+        words.append(_words(layer, network.contract, n_blocks))
         lanes.append(slice(block * LANES, block * LANES + layer.n_neurons))
         block += n_blocks
     nothing = np.empty(0, below[0].dtype)
-    return Layout(
+    return Arena(
         contract=network.contract,
         n_inputs=network.n_inputs,
         n_rows=network.readout.n_neurons,
         table=np.array(table, np.uint64),
         w_in=np.concatenate([rows.ravel() for rows in below]),
         w_rec=np.concatenate([nothing, *(rows.ravel() for rows in recurrent)]),
-        arena=np.concatenate(arenas),
+        words=np.concatenate(words),
         lanes=tuple(lanes),
         sum_dtype=_sum_dtype(network),
-        is_wide=_is_wide(network),
+        is_wide=not fits_in_words(network),
     )
 
 
@@ -130,7 +128,7 @@ def _padded(rows: NDArray, n_blocks: int) -> NDArray:
     return padded
 
 
-def _arena(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
+def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
     """A layer's words before the first step, block by block, fields in `compiled`'s order."""
     unity = compiled.DECAY_BITS - contract.decay_frac
     shift = np.full(layer.n_neurons, contract.frac_bits)
@@ -149,47 +147,6 @@ def _arena(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np
 
 def _sum_dtype(network: IntegerNetwork) -> np.dtype:
     """The narrowest words that hold the sum of any of a neuron's weights."""
-    largest = max(_reach(weights).max() for weights in network.connections().values())
+    largest = max(largest_sum(weights).max() for weights in network.connections().values())
     narrow = network.contract.weight_bits <= 8 and largest <= np.iinfo(np.int16).max
     return np.dtype(np.int16 if narrow else np.int32)
-
-
-def _reach(weights: NDArray) -> NDArray[np.int64]:
-    """Largest absolute value that the sum of some weights of each neuron (post,) can have."""
-    total = weights.sum(1, dtype=np.int64)
-    sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
-    return (sizes + np.abs(total)) // 2  # its positive or its negative weights alone
-
-
-def _is_wide(network: IntegerNetwork) -> bool:
-    """Whether any sum of a step might leave 32 bits, before its result is brought to its width.
-
-    A state is bounded by its own width; only where that is too much, worst cases are worked out.
-    """
-    return _leaves_word(network, {}) and _leaves_word(network, state_bounds(network))
-
-
-def _leaves_word(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
-    """Whether any sum of a step might leave 32 bits, given bounds of the states, or no bounds."""
-    c = network.contract
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
-        mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
-        if name in bounds:
-            syn = np.minimum(bounds[name].syn, syn)
-            mem = np.minimum(bounds[name].mem, mem)
-        w_in, w_rec = _matrices(layer)
-        subtracted = np.zeros(layer.n_neurons)
-        e_in: NDArray = subtracted
-        e_rec: NDArray = subtracted
-        if isinstance(layer, CubaLIF):
-            e_in, e_rec = layer.e_in, layer.e_rec
-            if c.reset == "subtract":
-                subtracted = np.abs(layer.threshold.astype(float))
-        arriving = np.ldexp(_reach(w_in).astype(float), e_in.astype(int) + c.frac_bits)
-        arriving += np.abs(bias_of(layer))
-        if w_rec is not None:
-            arriving += np.ldexp(_reach(w_rec).astype(float), e_rec.astype(int) + c.frac_bits)
-        if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _WORD:
-            return True
-    return False

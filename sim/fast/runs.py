@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from sim.fast.arena import lay_out
+from sim.fast.arena import arrange
 from sim.fast.packed import PackedRaster
 from sim.fast.simulator import Simulator
 from sim.network import IntegerNetwork
@@ -96,11 +96,11 @@ def run_each(
     """
     if threads is not None and threads < 1:
         raise RangeError(f"threads is {threads}; at least 1 is needed")
-    layouts = {id(network): lay_out(network) for network in {id(n): n for n, _ in jobs}.values()}
+    arenas = {id(network): arrange(network) for network in {id(n): n for n, _ in jobs}.values()}
 
     def run_one(job: tuple[IntegerNetwork, Raster]) -> Run:
         network, raster = job
-        return _run(Simulator(network, layouts[id(network)]), raster, record=record)
+        return _run(Simulator(network, arenas[id(network)]), raster, record=record)
 
     threads = threads or len(os.sched_getaffinity(0))
     if threads == 1:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from base.errors import DataError
 from sim.fast import compiled
-from sim.fast.arena import Layout, lay_out
+from sim.fast.arena import Arena, arrange
 from sim.fast.packed import PackedRaster
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -39,26 +39,26 @@ class Simulator:
         hidden_spikes: spikes of all hidden neurons in them.
     """
 
-    def __init__(self, network: IntegerNetwork, layout: Layout | None = None) -> None:
-        """Start from the initial state; `layout` is that of the network, where it is at hand."""
+    def __init__(self, network: IntegerNetwork, arena: Arena | None = None) -> None:
+        """Start from the initial state; `arena` is the network's, where it is at hand."""
         self.network = network
-        self._layout = layout or lay_out(network)
-        n_lanes, n_hidden = self._layout.n_lanes, self._layout.n_hidden_lanes
+        self._arena = arena or arrange(network)
+        n_lanes, n_hidden = self._arena.n_lanes, self._arena.n_hidden_lanes
         self._at_once = network.contract.delay_steps == 0
-        self._arena = self._layout.arena.copy()
+        self._words = self._arena.words.copy()
         self._spk = np.zeros(n_hidden, np.uint8)
         self._arriving = np.zeros(network.n_inputs + 1, np.uint64)
         self._events = np.zeros(n_hidden, np.uint64)
         self._uncounted = np.zeros(n_hidden, np.int64)
-        self._sums_in = np.zeros(n_lanes, self._layout.sum_dtype)
-        self._sums_rec = np.zeros(n_hidden, self._layout.sum_dtype)
+        self._sums_in = np.zeros(n_lanes, self._arena.sum_dtype)
+        self._sums_rec = np.zeros(n_hidden, self._arena.sum_dtype)
         self._input_counts = np.zeros(network.n_inputs, np.int64)
         self._sent_counts = np.zeros(n_hidden, np.int64)
         self.n_steps = 0
 
     def reset(self) -> None:
         """Go back to the initial state; counts start again."""
-        self._arena[:] = self._layout.arena
+        self._words[:] = self._arena.words
         for array in (self._spk, self._arriving, self._input_counts, self._sent_counts):
             array[:] = 0
         self.n_steps = 0
@@ -104,18 +104,18 @@ class Simulator:
             words, are_bytes = raster.words, False
         else:
             words, are_bytes = _byte_words(raster), True
-        out = np.empty((len(words), self._layout.n_rows), np.int32)
+        out = np.empty((len(words), self._arena.n_rows), np.int32)
         if not record:
             self.advance(words, are_bytes, out, NO_TRACE)
             return Block(out, None)
-        n_hidden, n_lanes = self._layout.n_hidden_lanes, self._layout.n_lanes
+        n_hidden, n_lanes = self._arena.n_hidden_lanes, self._arena.n_lanes
         spk = np.empty((len(words), n_hidden), np.uint8)
         syn, mem = (np.empty((len(words), n_lanes), np.int32) for _ in range(2))
         self.advance(words, are_bytes, out, (spk, syn, mem))
         arrays = []
-        for lanes in self._layout.lanes[:-1]:
+        for lanes in self._arena.lanes[:-1]:
             arrays += [words[:, lanes] for words in (spk, syn, mem)]
-        arrays += [syn[:, self._layout.lanes[-1]], out]
+        arrays += [syn[:, self._arena.lanes[-1]], out]
         names = variable_names(self.network)
         return Block(out, Trace(dict(zip(names, arrays, strict=True))))
 
@@ -127,23 +127,23 @@ class Simulator:
         kept: tuple[NDArray, ...],
     ) -> None:
         """Run on over checked words of spikes (n_steps, n_words); fill `out` and `kept`."""
-        layout = self._layout
+        arena = self._arena
         compiled.advance(
             words,
             are_bytes,
             self._at_once,
             self._arriving,
-            layout.update.address,
-            self._arena,
+            arena.update.address,
+            self._words,
             self._spk,
             self._events,
             self._uncounted,
             self._sums_in,
             self._sums_rec,
-            layout.table,
-            layout.w_in,
-            layout.w_rec,
-            layout.limits,
+            arena.table,
+            arena.w_in,
+            arena.w_rec,
+            arena.limits,
             self._input_counts,
             self._sent_counts,
             out,
@@ -152,7 +152,7 @@ class Simulator:
         self.n_steps += len(words)
 
     def _hidden(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.concatenate([lanes[place] for place in self._layout.lanes[:-1]])
+        return np.concatenate([lanes[place] for place in self._arena.lanes[:-1]])
 
 
 def _byte_words(raster: NDArray) -> NDArray[np.uint64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError
 from sim.contract import signed_range
-from sim.fast.arena import lay_out
+from sim.fast.arena import arrange
 from sim.fast.simulator import Simulator
 from sim.intermediates import asked_in
 from sim.layer import OWN, Connection, Layer
@@ -122,7 +122,7 @@ class _Search:
         low, high = signed_range(c.bits_of(network.layers[index].STATES[variable]))
         self._end = (high if sign > 0 else -low) if within_word else None
         self._step = 0
-        self._layout = lay_out(network)
+        self._arena = arrange(network)
 
     @property
     def is_done(self) -> bool:
@@ -138,7 +138,7 @@ class _Search:
                 self.best, self.reached, self._step = raster, reached, step
 
     def _measure(self, raster: NDArray[np.uint8]) -> tuple[int, int]:
-        block = Simulator(self.network, self._layout).step_block(raster, record=True)
+        block = Simulator(self.network, self._arena).step_block(raster, record=True)
         assert block.trace is not None  # because it was asked for
         neurons = np.array([self.neuron])
         asked = asked_in(self.network, raster, block.trace, self.index, neurons)[self.variable]

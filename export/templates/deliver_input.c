@@ -1,0 +1,4 @@
+@QUALIFIERS@ void deliver_input(@NAME@_state *state, uint32_t channel)
+{
+    @ADDING@
+}

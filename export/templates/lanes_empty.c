@@ -1,0 +1,1 @@
+state->n_@KIND@@I@ = 0;

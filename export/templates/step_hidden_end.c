@@ -1,0 +1,2 @@
+if (@AT@ == @N@u)
+    break;

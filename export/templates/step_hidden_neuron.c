@@ -1,0 +1,4 @@
+@ACC@ = @TERMS@;
+@CLEAR@
+if (step_neuron(&words[@AT@], &neurons@I@[@AT@], acc))
+    *fired++ = (@INDEX@)@NUMBER@;

@@ -1,0 +1,68 @@
+"""Whether 32 bits hold every sum of a step: one proof, for the compiled step and for exported C."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bounds.layers import LayerBounds, state_bounds
+from sim.network import CubaLIF, IntegerNetwork, Layer
+from sim.reference import bias_of
+
+_LARGEST = (1 << 31) - 1
+
+
+def fits_in_words(network: IntegerNetwork) -> bool:
+    """Whether 32 bits hold every sum of a step, also those that overflow the contract's widths.
+
+    A state is bounded by its own width; only where that is too much are worst cases worked out.
+    """
+    return _fits(network, {}) or _fits(network, state_bounds(network))
+
+
+def largest_sum(weights: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Largest absolute value that the sum of some of each neuron's weights can have.
+
+    Args:
+        weights: (post, pre).
+
+    Returns:
+        (post,): the sum of a neuron's positive weights alone, or of its negative ones alone.
+    """
+    total = weights.sum(1, dtype=np.int64)
+    sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
+    return (sizes + np.abs(total)) // 2
+
+
+def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
+    """The same, given bounds of the states by layer, or none.
+
+    Per neuron, three sums: what arrives and the current; the membrane and the current; and what a
+    reset by subtraction takes off the membrane before the current is added.
+    """
+    c = network.contract
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
+        mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
+        if name in bounds:
+            syn, mem = np.minimum(bounds[name].syn, syn), np.minimum(bounds[name].mem, mem)
+        subtracted = np.zeros(layer.n_neurons)
+        if isinstance(layer, CubaLIF) and c.reset == "subtract":
+            subtracted = np.abs(layer.threshold.astype(float))
+        arriving = _arriving(layer, c.frac_bits) + np.abs(bias_of(layer))
+        if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _LARGEST:
+            return False
+    return True
+
+
+def _arriving(layer: Layer, frac_bits: int) -> NDArray[np.float64]:
+    """Largest absolute sum of a step's spikes (post,); exact far beyond 32 bits, as float64 is."""
+    if isinstance(layer, CubaLIF):
+        matrices = [(layer.w_in, layer.e_in), (layer.w_rec, layer.e_rec)]
+    else:
+        matrices = [(layer.w_out, np.zeros(layer.n_neurons, np.uint8))]
+    arriving = np.zeros(layer.n_neurons)
+    for weights, shift in matrices:
+        if weights is not None:
+            arriving += np.ldexp(largest_sum(weights).astype(float), shift.astype(int) + frac_bits)
+    return arriving
