@@ -6,21 +6,10 @@ from itertools import combinations, product
 import numpy as np
 from hypothesis import strategies as st
 
-from sim.contract import PAPER, NumericContract, signed_range
+from sim.contract import PAPER, NumericContract, choices, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-CHOICES = {
-    "current": ("previous", "new"),
-    "fires_on": ("previous_membrane", "new_membrane", "reset_membrane"),
-    "fires_when": (">", ">="),
-    "reset": ("zero", "subtract"),
-    "reset_drops_input": (True, False),
-    "rounding": ("toward_zero", "floor"),
-    "overflow_syn": ("saturate", "wrap"),
-    "overflow_mem": ("saturate", "wrap"),
-    "delay_steps": (1, 0),
-    "reset_delay": (False, True),
-}
+CHOICES = choices()
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
 FLOOR_SUBTRACT = replace(
     PAPER,
