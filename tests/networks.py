@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 from hypothesis import strategies as st
 
-from sim.contract import PAPER, NumericContract, choices, signed_range
+from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 CHOICES = choices()
@@ -120,15 +120,8 @@ def random_raster(rng: np.random.Generator, n_steps: int, n_inputs: int) -> np.n
 @st.composite
 def networks(draw, contracts=None) -> IntegerNetwork:
     """Networks of all shapes and widths, under one of the given contracts' choices."""
-    contract = draw(st.sampled_from(contracts or [PAPER]))
-    contract = replace(
-        contract,
-        decay_frac=draw(st.integers(1, 16)),
-        frac_bits=draw(st.integers(0, 8)),
-        weight_bits=draw(st.integers(2, 16)),
-        syn_bits=draw(st.integers(2, 32)),
-        mem_bits=draw(st.integers(2, 32)),
-    )
+    widths = {name: draw(st.integers(min(v), max(v))) for name, v in numbers().items()}
+    contract = replace(draw(st.sampled_from(contracts or [PAPER])), **widths)
     return random_network(
         np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
         contract,
