@@ -10,7 +10,7 @@ threshold, so scales cost nothing on a chip:
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from export.quantization.calibration import moments as moments_of
 from export.quantization.corrections import Correction, correct
 from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
-from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN
 from rsnn.neurons import TimeConstants
 from rsnn.responses import Response
@@ -84,8 +83,8 @@ def assemble(
     Raises:
         RangeError: thresholds, biases or widths that do not fit.
     """
-    if model.architecture.dynamics != PUBLISHED:  # then the order is the model's to say
-        contract = replace(contract, **model.architecture.dynamics.contract_fields())
+    if not model.architecture.is_published:  # then the order is the model's to say
+        contract = replace(contract, **asdict(model.architecture.order))
     contract = wide_contract(contract, precision)
     layers: list[Layer] = []
     limits = []
@@ -290,7 +289,7 @@ def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI
     decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
     out_scale = weights.grid.unit * gain / 2.0**contract.frac_bits
     low, high = signed_range(contract.mem_bits)
-    initial = model.architecture.dynamics.initial_out
+    initial = model.architecture.initial_out
     return CubaLI(
         w_out=weights.w_in,
         decay_syn=decay_syn,

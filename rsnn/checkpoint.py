@@ -9,7 +9,6 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from torch import Tensor
 
 from base.errors import DataError, FileError, MismatchError, RangeError
 from base.files import create_container, open_container, read_provenance
-from rsnn.dynamics import PUBLISHED, Dynamics
-from rsnn.model import RSNN, Architecture, Head, big, tiny
+from rsnn.model import RSNN, Architecture, big, tiny
 
 FORMAT = "rsnnctl-float-model"
 _DTYPES = (torch.float16, torch.float32, torch.float64)
@@ -183,8 +181,8 @@ def _to_array(label: str, name: str, tensor: Tensor) -> np.ndarray:
 
 
 def _architecture_json(architecture: Architecture) -> str:
-    values = asdict(architecture)
-    if architecture.dynamics == PUBLISHED:  # so that files keep the digests of older versions
+    values = architecture.as_dict()
+    if architecture.is_published:  # so that files keep the digests of older versions
         del values["dynamics"]
     if not architecture.bias:
         del values["bias"]
@@ -193,12 +191,7 @@ def _architecture_json(architecture: Architecture) -> str:
 
 def _architecture(path: Path | str, text: str) -> Architecture:
     try:
-        fields = json.loads(text)
-        fields["hidden"] = tuple(fields["hidden"])
-        fields["heads"] = tuple(Head(**head) for head in fields["heads"])
-        if "dynamics" in fields:
-            fields["dynamics"] = Dynamics(**fields["dynamics"])
-        return Architecture(**fields)
+        return Architecture.from_dict(json.loads(text))
     except RangeError as error:
         raise FileError(f"{path}: {error}; make the file again") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from base.errors import DataError, MismatchError
 from base.metrics import Connection, Metrics, measure, r2_score
-from rsnn.dynamics import PUBLISHED
 from rsnn.model import RSNN
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnn.surrogate import V_THRESHOLD
@@ -44,7 +43,7 @@ def decode(
     check_raster(model, raster)
     with torch.inference_mode():
         model = copy.deepcopy(model).to("cpu", dtype)
-        if model.architecture.dynamics != PUBLISHED:  # the loop below knows no other order
+        if not model.architecture.is_published:  # the loop below knows no other order
             return _as_defined(model, raster, dtype)
         sizes = model.architecture.hidden
         hidden = [_Hidden(layer) for layer in model.hidden]
@@ -160,7 +159,7 @@ def _connections(
     model: RSNN, raster: NDArray[np.uint8], spk: tuple[NDArray[np.uint8], ...]
 ) -> list[Connection]:
     """Every weight matrix with the spikes that it was given; the last step's reach none late."""
-    late = model.architecture.dynamics.delay_steps
+    late = model.architecture.order.delay_steps
     counts = [source[: len(raster) - late].sum(0, dtype=np.int64) for source in (raster, *spk)]
     feeds = {}
     for i, own in enumerate(spk):

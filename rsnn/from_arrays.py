@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rsnn.dynamics import Dynamics
+from base.order import Order
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN, Architecture, Head
 
@@ -14,17 +14,17 @@ _NO_MEMORY = 1e-3  # steps: exp(-1000) is 0 in every float
 _TAU_MEM0, _TAU_SYN0 = 0.020, 0.010  # s, what the trained factors multiply
 
 
-def model_of(
-    hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, dynamics: Dynamics
-) -> RSNN:
+def model_of(hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, order: Order) -> RSNN:
     """Make a model in float64, which keeps decay factors as exact as they were given.
+
+    Its readout starts at 0.
 
     Args:
         hidden: at least one layer; where only some are recurrent, the others get zero weights, and
             where only some layers have a bias, the others get one of zeros.
         readout: one head.
         dt: seconds a step.
-        dynamics: the order of a step.
+        order: of a step.
 
     Raises:
         RangeError: more weights than any network of this kind has.
@@ -44,7 +44,8 @@ def model_of(
             tau_mem0=_TAU_MEM0,
             tau_syn0=_TAU_SYN0,
             dt=dt,
-            dynamics=dynamics,
+            order=order,
+            initial_out=0.0,
             bias=any(layer.bias is not None for layer in (*hidden, readout)),
         )
     ).double()

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from base.errors import MismatchError, RsnnError
-from rsnn.dynamics import PUBLISHED
 from rsnn.evaluate import blocks, check_raster, check_target
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
@@ -164,7 +163,7 @@ def run_neurobench(
             f"the model has {model.architecture.n_outputs} outputs; NeuroBench scores exactly 2,"
             " x and y, use rsnn.evaluate.evaluate"
         )
-    if model.architecture.dynamics != PUBLISHED:
+    if not model.architecture.is_published:
         raise MismatchError(
             "the model computes in another order than the published one, which is all that the"
             " harness runs; leave out --harness"

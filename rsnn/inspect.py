@@ -1,6 +1,5 @@
 """What is in a float model: its shape, parameters and time constants, as data."""
 
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ def describe(model: RSNN) -> dict[str, Any]:
     connections = model.connections()
     with torch.no_grad():
         return {
-            "architecture": asdict(model.architecture),
+            "architecture": model.architecture.as_dict(),
             "precision": str(next(model.parameters()).dtype).removeprefix("torch."),
             "parameters": sum(p.numel() for p in model.parameters()),
             "footprint": sum(p.numel() * p.element_size() for p in model.parameters()),

@@ -1,15 +1,15 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from base.errors import MismatchError, RangeError
-from rsnn.dynamics import PUBLISHED, Dynamics
+from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
-from rsnn.neurons import CubaLI, CubaLIF
+from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF
 
 DT = 0.004  # seconds a step, of the recordings and of every published network
 
@@ -27,8 +27,8 @@ class Architecture:
     """The shape of an RSNN: all that is needed to build one with unset parameters.
 
     `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
-    averaged), `dt` is in seconds, `dynamics` the order of a step. With `bias` every unit, hidden or
-    of a readout, has one.
+    averaged), `dt` is in seconds, `order` that of a step; `out` is `initial_out` before the first.
+    With `bias` every unit, hidden or of a readout, has one.
     """
 
     n_inputs: int
@@ -39,7 +39,8 @@ class Architecture:
     tau_mem0: float = 0.020
     tau_syn0: float = 0.010
     dt: float = DT
-    dynamics: Dynamics = PUBLISHED
+    order: Order = PUBLISHED
+    initial_out: float = INITIAL_OUT
     bias: bool = False
 
     def __post_init__(self) -> None:
@@ -50,6 +51,32 @@ class Architecture:
                 raise RangeError(f"{name} is {size}; a layer needs at least 1 unit")
         if not self.hidden or not self.heads:
             raise RangeError("a network needs at least one hidden layer and one readout head")
+
+    @property
+    def is_published(self) -> bool:
+        """Whether a run starts and proceeds as the published ones, the only way of fast loops."""
+        return (self.order, self.initial_out) == (PUBLISHED, INITIAL_OUT)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON values, as model files have them: `initial_out` beside the order's."""
+        values = asdict(self)
+        values["dynamics"] = values.pop("order") | {"initial_out": values.pop("initial_out")}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build an architecture from `as_dict`'s result; what has a default may be missing.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: the values are no architecture's.
+            RangeError: a value is not possible.
+        """
+        fields = dict(values)
+        hidden = tuple(fields.pop("hidden"))
+        heads = tuple(Head(**head) for head in fields.pop("heads"))
+        chosen = dict(fields.pop("dynamics", {}))
+        start = chosen.pop("initial_out", INITIAL_OUT)
+        return cls(hidden=hidden, heads=heads, order=Order(**chosen), initial_out=start, **fields)
 
 
 def tiny(n_inputs: int) -> Architecture:
@@ -102,7 +129,7 @@ class RSNN(nn.Module):
                 tau_mem0=a.tau_mem0,
                 tau_syn0=a.tau_syn0,
                 dt=a.dt,
-                dynamics=a.dynamics,
+                order=a.order,
                 bias=a.bias,
             )
             for n_in, n in zip(fan_in[:-1], a.hidden, strict=True)
@@ -114,7 +141,8 @@ class RSNN(nn.Module):
                 tau_mem0=h.tau_mem0,
                 tau_syn0=h.tau_syn0,
                 dt=a.dt,
-                dynamics=a.dynamics,
+                order=a.order,
+                initial_out=a.initial_out,
                 bias=a.bias,
             )
             for h in a.heads
@@ -178,7 +206,7 @@ def _run_hidden(
     """Return the spikes of a layer, and the same as its connections see them (after dropout)."""
     batch = signal.shape[1]
     # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
-    feeds = _arriving(signal @ layer.w_in.T, layer.dynamics)
+    feeds = _arriving(signal @ layer.w_in.T, layer.order)
     keep = keep_factors((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
     factors = layer.tau.factors(batch)
     state = layer.initial_state(batch)
@@ -199,15 +227,15 @@ def _run_readout(head: CubaLI, signal: Tensor) -> Tensor:
     factors = head.tau.factors(batch)
     state = head.initial_state(batch)
     outs = []
-    for feed in _arriving(signal @ head.w_out.T, head.dynamics):
+    for feed in _arriving(signal @ head.w_out.T, head.order):
         state = head.step(feed, state, factors)
         outs.append(state.out)
     return torch.stack(outs)
 
 
-def _arriving(projected: Tensor, dynamics: Dynamics) -> list[Tensor]:
+def _arriving(projected: Tensor, order: Order) -> list[Tensor]:
     """What arrives at each step: what it has sent, or with a delay what the step before it has."""
-    if dynamics.delay_steps == 0:
+    if order.delay_steps == 0:
         return [*projected.unbind(0)]
     return [torch.zeros_like(projected[0]), *projected[:-1].unbind(0)]
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rsnn.dynamics import PUBLISHED, Dynamics
+from base.order import PUBLISHED, Order
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
 
-INITIAL_OUT = PUBLISHED.initial_out  # every readout's `out` before the first step
+INITIAL_OUT = -0.01  # the published readouts' `out` before the first step
 
 
 class HiddenState(NamedTuple):
@@ -72,7 +72,7 @@ class CubaLIF(nn.Module):
         mem[t] = (decay_mem mem[t-1] + (1 - decay_mem) syn[t-1]) (1 - spk[t])
         syn[t] = decay_syn syn[t-1] + A[t]
 
-    That is the published order; `dynamics` can choose another, of the equations in
+    That is the published order; `order` can choose another, of the equations in
     docs/numeric-contract.md. No gradient flows through the reset; through a spike goes that of
     `surrogate`. `w_in` is (post, pre); `w_rec` is (post, post), or None for a layer without
     recurrence; `bias` is (post,), there from the first step on, or None.
@@ -87,11 +87,11 @@ class CubaLIF(nn.Module):
         tau_mem0: float,
         tau_syn0: float,
         dt: float,
-        dynamics: Dynamics = PUBLISHED,
+        order: Order = PUBLISHED,
         bias: bool = False,
     ) -> None:
         super().__init__()
-        self.dynamics = dynamics
+        self.order = order
         self.w_in = nn.Parameter(torch.zeros(n_neurons, n_inputs))
         self.w_rec = nn.Parameter(torch.zeros(n_neurons, n_neurons)) if recurrent else None
         self.bias = nn.Parameter(torch.zeros(n_neurons)) if bias else None
@@ -120,7 +120,7 @@ class CubaLIF(nn.Module):
         acc = feed if self.bias is None else feed + self.bias
         if self.w_rec is not None:
             acc = acc + sent @ self.w_rec.T
-        if self.dynamics != PUBLISHED:
+        if self.order != PUBLISHED:
             return self._step_otherwise(acc, state, factors)
         spk = Spike.apply(state.mem, self.surrogate)
         mem = decay_mem * state.mem + gain_mem * state.syn
@@ -128,9 +128,9 @@ class CubaLIF(nn.Module):
         return HiddenState(spk, decay_syn * state.syn + acc, mem)
 
     def _step_otherwise(self, acc: Tensor, state: HiddenState, factors) -> HiddenState:
-        """The step in the order of `self.dynamics`; `acc` is all that arrives."""
+        """The step in the order of `self.order`; `acc` is all that arrives."""
         decay_mem, gain_mem, decay_syn = factors
-        chosen = self.dynamics
+        chosen = self.order
         syn = decay_syn * state.syn + acc
         drive = gain_mem * (state.syn if chosen.current == "previous" else syn)
         kept = decay_mem * state.mem
@@ -155,8 +155,8 @@ class CubaLI(nn.Module):
         out[t] = decay_mem out[t-1] + (1 - decay_mem) syn[t-1]
         syn[t] = decay_syn syn[t-1] + w_out spk[t-1] + bias
 
-    `w_out` is (post, pre), `bias` (post,) or None; `out` starts at -0.01. `dynamics` can choose
-    syn[t] instead of syn[t-1], and another start.
+    `w_out` is (post, pre), `bias` (post,) or None; `out` starts at `initial_out`. `order` can
+    choose syn[t] instead of syn[t-1].
     """
 
     def __init__(
@@ -167,11 +167,13 @@ class CubaLI(nn.Module):
         tau_mem0: float,
         tau_syn0: float,
         dt: float,
-        dynamics: Dynamics = PUBLISHED,
+        order: Order = PUBLISHED,
+        initial_out: float = INITIAL_OUT,
         bias: bool = False,
     ) -> None:
         super().__init__()
-        self.dynamics = dynamics
+        self.order = order
+        self.initial_out = initial_out
         self.w_out = nn.Parameter(torch.zeros(n_outputs, n_inputs))
         self.bias = nn.Parameter(torch.zeros(n_outputs)) if bias else None
         self.tau = TimeConstants(n_outputs, tau_mem0, tau_syn0, dt)
@@ -179,14 +181,14 @@ class CubaLI(nn.Module):
     def initial_state(self, batch: int) -> ReadoutState:
         """`syn` zero and `out` at its initial value."""
         zero = self.w_out.new_zeros(batch, self.w_out.shape[0])
-        return ReadoutState(zero, zero + self.dynamics.initial_out)
+        return ReadoutState(zero, zero + self.initial_out)
 
     def step(self, feed: Tensor, state: ReadoutState, factors) -> ReadoutState:
         """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
         decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.bias is None else feed + self.bias
         syn = decay_syn * state.syn + acc
-        drive = state.syn if self.dynamics.current == "previous" else syn
+        drive = state.syn if self.order.current == "previous" else syn
         return ReadoutState(syn, decay_mem * state.out + gain_mem * drive)
 
 

@@ -23,7 +23,7 @@ from base.metrics import Metrics
 from export.formats import backends as exported
 from export.formats import nir as nir_format
 from export.nir.container import read_graph
-from export.nir.import_graph import dynamics_of, import_graph
+from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
 from export.quantization import calibration
 from export.quantization.precision import Precision
@@ -234,7 +234,7 @@ def import_nir(
         return nir_format.import_nir(Path(path))
     if dt is None:
         raise RangeError(f"{path} carries no numeric contract; give dt in seconds, such as 0.001")
-    return import_graph(graph, TimeStep(dt, discretization), dynamics_of(order, reset))
+    return import_graph(graph, TimeStep(dt, discretization), order_of(order, reset))
 
 
 def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:

@@ -1,19 +1,23 @@
 """The numeric contract: every choice in which two integer simulators could differ, as data."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args, get_type_hints
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any, Literal, Self
 
 from base.errors import DataError, RangeError
+from base.order import Order, check_choices, possible_values
 
 MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
 MAX_WEIGHT_BITS = 16
 MAX_FRAC = 16
-_ADDED = {"reset_delay"}
-"""Fields that networks on disk may lack: their default is what was done before there were they."""
+
+
+def _number(default: int, smallest: int, largest: int) -> Any:
+    """A field that is a whole number; `values` are those to be covered, its ends among them."""
+    return field(default=default, metadata={"values": (smallest, default, largest)})
 
 
 @dataclass(frozen=True)
-class NumericContract:
+class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
     With `D(x, d) = x * d / 2^decay_frac` rounded as `rounding` says, and `syn()` and `mem()` the
@@ -57,42 +61,23 @@ class NumericContract:
         reset_delay: a spike resets its membrane in the step after, not in its own.
     """
 
-    current: Literal["previous", "new"] = "previous"
-    fires_on: Literal["previous_membrane", "new_membrane", "reset_membrane"] = "previous_membrane"
     fires_when: Literal[">", ">="] = ">"
-    reset: Literal["zero", "subtract"] = "zero"
-    reset_drops_input: bool = True
-    decay: Literal["multiply"] = "multiply"
     rounding: Literal["toward_zero", "floor"] = "toward_zero"
-    decay_frac: int = 12
-    frac_bits: int = 6
-    weight_bits: int = 8
-    syn_bits: int = 32
-    mem_bits: int = 32
+    decay_frac: int = _number(12, 1, MAX_FRAC)
+    frac_bits: int = _number(6, 0, MAX_FRAC)
+    weight_bits: int = _number(8, 2, MAX_WEIGHT_BITS)
+    syn_bits: int = _number(32, 2, MAX_STATE_BITS)
+    mem_bits: int = _number(32, 2, MAX_STATE_BITS)
     overflow_syn: Literal["saturate", "wrap"] = "saturate"
     overflow_mem: Literal["saturate", "wrap"] = "saturate"
+    # These have one value, which nothing reads: constants of the file format.
+    decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"
-    delay_steps: Literal[0, 1] = 1
-    reset_delay: bool = False
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for field in fields(self):
-            value, hint = getattr(self, field.name), hints[field.name]
-            allowed: tuple[Any, ...] = get_args(hint)
-            if hint is bool:
-                allowed = (False, True)
-            if allowed and (value not in allowed or type(value) is not type(allowed[0])):
-                known = ", ".join(str(a) for a in allowed)
-                raise RangeError(f"contract field `{field.name}` is {value!r}; known: {known}")
-        for name, low, high in (
-            ("decay_frac", 1, MAX_FRAC),
-            ("frac_bits", 0, MAX_FRAC),
-            ("weight_bits", 2, MAX_WEIGHT_BITS),
-            ("syn_bits", 2, MAX_STATE_BITS),
-            ("mem_bits", 2, MAX_STATE_BITS),
-        ):
-            value = getattr(self, name)
+        check_choices(self, "contract field ")
+        for name, values in numbers().items():
+            value, low, high = getattr(self, name), min(values), max(values)
             if type(value) is not int or not low <= value <= high:
                 raise RangeError(
                     f"contract field `{name}` is {value!r}; it is a whole number {low}..{high}"
@@ -103,10 +88,14 @@ class NumericContract:
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """What a digest is made of: `as_dict` without the `_ADDED` fields that are at rest."""
-        at_rest = {(field.name, field.default) for field in fields(self) if field.name in _ADDED}
+        """The fields that a digest covers: all but later additions that have their default.
+
+        So networks keep the digest that they had before there was the field.
+        """
         return {
-            name: value for name, value in self.as_dict().items() if (name, value) not in at_rest
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default or not _came_later(item)
         }
 
     def bits_of(self, word: str) -> int:
@@ -119,16 +108,16 @@ class NumericContract:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build a contract from `as_dict`'s result.
+        """Build a contract from `as_dict`'s result; later additions may be missing.
 
         Raises:
             DataError: a field is missing or unknown.
             RangeError: a field has a value that is not possible.
         """
-        expected = {field.name for field in fields(cls)}
+        required = {item.name for item in fields(cls) if not _came_later(item)}
         for text, names in (
-            ("lacks", expected - set(values) - _ADDED),
-            ("knows no", set(values) - expected),
+            ("lacks", required - set(values)),
+            ("knows no", set(values) - {item.name for item in fields(cls)}),
         ):
             if names:
                 raise DataError(
@@ -136,6 +125,29 @@ class NumericContract:
                     " version of rsnnctl or edited: export it again"
                 )
         return cls(**values)
+
+
+def choices() -> dict[str, tuple[Any, ...]]:
+    """The values of each field that offers a choice, the default first."""
+    return {
+        name: (getattr(PAPER, name), *(v for v in values if v != getattr(PAPER, name)))
+        for name, values in possible_values(NumericContract).items()
+        if len(values) > 1
+    }
+
+
+def numbers() -> dict[str, tuple[int, ...]]:
+    """The values to be covered of each field that is a number: its smallest, default, largest."""
+    return {
+        item.name: item.metadata["values"]
+        for item in fields(NumericContract)
+        if "values" in item.metadata
+    }
+
+
+def _came_later(item: Field) -> bool:
+    """Whether files from before the field lack it; its default is what was done then."""
+    return item.metadata.get("since", 1) > 1
 
 
 def signed_range(bits: int) -> tuple[int, int]:

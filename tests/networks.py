@@ -6,21 +6,10 @@ from itertools import combinations, product
 import numpy as np
 from hypothesis import strategies as st
 
-from sim.contract import PAPER, NumericContract, signed_range
+from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-CHOICES = {
-    "current": ("previous", "new"),
-    "fires_on": ("previous_membrane", "new_membrane", "reset_membrane"),
-    "fires_when": (">", ">="),
-    "reset": ("zero", "subtract"),
-    "reset_drops_input": (True, False),
-    "rounding": ("toward_zero", "floor"),
-    "overflow_syn": ("saturate", "wrap"),
-    "overflow_mem": ("saturate", "wrap"),
-    "delay_steps": (1, 0),
-    "reset_delay": (False, True),
-}
+CHOICES = choices()
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
 FLOOR_SUBTRACT = replace(
     PAPER,
@@ -131,15 +120,8 @@ def random_raster(rng: np.random.Generator, n_steps: int, n_inputs: int) -> np.n
 @st.composite
 def networks(draw, contracts=None) -> IntegerNetwork:
     """Networks of all shapes and widths, under one of the given contracts' choices."""
-    contract = draw(st.sampled_from(contracts or [PAPER]))
-    contract = replace(
-        contract,
-        decay_frac=draw(st.integers(1, 16)),
-        frac_bits=draw(st.integers(0, 8)),
-        weight_bits=draw(st.integers(2, 16)),
-        syn_bits=draw(st.integers(2, 32)),
-        mem_bits=draw(st.integers(2, 32)),
-    )
+    widths = {name: draw(st.integers(min(v), max(v))) for name, v in numbers().items()}
+    contract = replace(draw(st.sampled_from(contracts or [PAPER])), **widths)
     return random_network(
         np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
         contract,

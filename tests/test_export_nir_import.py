@@ -11,13 +11,13 @@ import torch
 from foreign_graphs import DT, graph, textbook
 
 from base.errors import DataError, RangeError
-from export.nir.import_graph import ORDERS, RESETS, dynamics_of, import_graph
+from export.nir.import_graph import ORDERS, RESETS, import_graph, order_of
 from export.nir.layers import TimeStep
 from rsnn.checkpoint import load_model, save_model
 from rsnn.evaluate import decode
 from rsnnctl.steps.interchange import import_nir_file
 
-AT_ONCE = dynamics_of("at-once", "zero")
+AT_ONCE = order_of("at-once", "zero")
 
 
 def raster_of(n_steps=300, n_inputs=6):
@@ -67,7 +67,7 @@ def test_in_the_published_order_each_variable_and_connection_waits_a_step(
     hidden, last, recurrence, biased
 ):
     made = graph(np.random.default_rng(5), hidden, last, recurrence, biased=biased)
-    model = import_graph(made, TimeStep(DT), dynamics_of("published", "zero"))
+    model = import_graph(made, TimeStep(DT), order_of("published", "zero"))
     raster = raster_of()
     theirs = textbook(made, raster, euler=False, published=True)
     assert_equal(*theirs, decode(model, raster, dtype=torch.float64))
@@ -112,7 +112,7 @@ def test_orders_and_resets_are_options():
     made = graph(np.random.default_rng(4), ("LIF",), "LI", None)
     raster = raster_of()
     trains = {
-        (order, reset): decode(import_graph(made, TimeStep(DT), dynamics_of(order, reset)), raster)
+        (order, reset): decode(import_graph(made, TimeStep(DT), order_of(order, reset)), raster)
         for order in ORDERS
         for reset in RESETS
     }
@@ -121,9 +121,9 @@ def test_orders_and_resets_are_options():
     assert n_spikes["published", "zero"] < n_spikes["at-once", "zero"]
     text = "--order is late; known: at-once, snntorch, delayed-reset, published"
     with pytest.raises(RangeError, match=text):
-        dynamics_of("late", "zero")
+        order_of("late", "zero")
     with pytest.raises(RangeError, match="--reset is soft; known: zero, zero-keep-input, subtract"):
-        dynamics_of("at-once", "soft")
+        order_of("at-once", "soft")
 
 
 def test_the_page_names_every_order_and_reset():
@@ -140,7 +140,7 @@ def test_the_order_stays_with_the_model_and_reaches_the_integers(tmp_path):
     model = import_graph(made, TimeStep(DT), AT_ONCE)
     save_model(model, tmp_path / "m.rsnn.h5", {})
     back, _ = load_model(tmp_path / "m.rsnn.h5")
-    assert back.architecture.dynamics == AT_ONCE
+    assert (back.architecture.order, back.architecture.initial_out) == (AT_ONCE, 0.0)
     network = quantize(back)
     assert network.contract.current == "new"
     assert network.contract.fires_on == "new_membrane"

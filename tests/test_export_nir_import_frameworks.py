@@ -17,7 +17,7 @@ import torch
 from networks import LOIHI_LIKE, random_network
 
 from export.formats.nir import export_nir
-from export.nir.import_graph import dynamics_of, import_graph
+from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
 from rsnn.checkpoint import load_model
 from rsnn.evaluate import decode
@@ -263,7 +263,7 @@ def test_what_norse_exports_computes_the_same_here(biased):
         module = norse.SequentialState(*layers)
         # its time constants are dt / (1 / tau): right for a dt of 1 only, whatever the step is
         graph = norse.to_nir(module, torch.zeros(N_INPUTS), dt=1.0)
-        model = import_graph(graph, TimeStep(0.001, "euler"), dynamics_of("at-once", "zero"))
+        model = import_graph(graph, TimeStep(0.001, "euler"), order_of("at-once", "zero"))
         raster = raster_of()
         out, _ = decode(model, raster, dtype=torch.float64)
         state, theirs = None, []

@@ -5,12 +5,12 @@ import pytest
 from random_models import ARCHITECTURES, random_model
 
 from base.errors import DataError
+from base.order import Order
 from export.quantization import calibration as data
 from export.quantization.corrections import Correction, correct, nudge_thresholds, refit_readout
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
 from rsnn.data.raster import random_raster
-from rsnn.dynamics import Dynamics
 from rsnn.model import Head
 from sim.fast import runs
 
@@ -102,12 +102,14 @@ def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them(current, del
     assert np.allclose(data.filtered(spikes, 0.9, 0.7, late)[0], np.array(rows))
 
 
-AT_ONCE = Dynamics(current="new", fires_on="new_membrane", delay_steps=0, initial_out=0.0)
+AT_ONCE = Order(current="new", fires_on="new_membrane", delay_steps=0)
 
 
 def test_moments_and_a_refit_know_how_late_spikes_are_in_the_models_order():
     quick = Head(0.004, 0.002)  # in which two steps are a long time
-    architecture = replace(ARCHITECTURES["recurrent"], dynamics=AT_ONCE, heads=(quick,))
+    architecture = replace(
+        ARCHITECTURES["recurrent"], order=AT_ONCE, initial_out=0.0, heads=(quick,)
+    )
     model = random_model(architecture)
     raster = random_raster(4000, architecture.n_inputs, dt=0.004, rate=30.0, seed=1)
     streams = data.from_raster(raster, "made up", 0.004)

@@ -9,8 +9,8 @@ import torch
 from driven_sessions import quarters, tuned_session
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
+from base.order import PUBLISHED, Order
 from rsnn.checkpoint import save_model
-from rsnn.dynamics import Dynamics
 from rsnn.evaluate import decode, evaluate
 from rsnn.from_arrays import LayerArrays, model_of
 from rsnn.inspect import describe
@@ -23,7 +23,7 @@ from rsnn.training.train import train
 
 BIASED = ARCHITECTURES["biased, two heads"]
 ORDERS = [
-    Dynamics(current, fires_on, reset, drops)
+    Order(current, fires_on, reset, drops)
     for current, fires_on, reset, drops in product(
         ("previous", "new"),
         ("previous_membrane", "new_membrane"),
@@ -34,17 +34,20 @@ ORDERS = [
 QUICK = TrainConfig(epochs=2, batch=8, window_steps=100, stride=50, learning_rate=0.02, seed=2)
 
 
-def by_hand(model, raster, dynamics):
+def by_hand(model, raster, order):
     """Spikes of a network of one hidden layer, and the mean of its heads, in numpy and float64."""
     p = {name: value.detach().double().numpy() for name, value in model.named_parameters()}
 
     def decays(tau):
         return (d.detach().double().numpy() for d in tau.decays())
 
-    layer, previous = model.hidden[0], dynamics.current == "previous"
+    layer, previous = model.hidden[0], order.current == "previous"
     d_mem, d_syn = decays(layer.tau)
     spk, syn, mem = np.zeros((3, layer.n_neurons))
-    heads = [[np.zeros(2), np.full(2, dynamics.initial_out), *decays(h.tau)] for h in model.heads]
+    heads = [
+        [np.zeros(2), np.full(2, model.architecture.initial_out), *decays(h.tau)]
+        for h in model.heads
+    ]
     x, spikes, outs = np.zeros(raster.shape[1]), [], []
     for now in raster.astype(float):
         for i, (syn_out, out, d_out, d_syn_out) in enumerate(heads):
@@ -54,9 +57,9 @@ def by_hand(model, raster, dynamics):
         arrived = p["hidden.0.w_in"] @ x + p["hidden.0.w_rec"] @ spk + p["hidden.0.bias"]
         new = d_syn * syn + arrived
         drive = (1 - d_mem) * (syn if previous else new)
-        tested = mem if dynamics.fires_on == "previous_membrane" else d_mem * mem + drive
-        cleared = 0.0 if dynamics.reset == "zero" else d_mem * mem - 1.0
-        cleared = cleared + (0.0 if dynamics.reset_drops_input else drive)
+        tested = mem if order.fires_on == "previous_membrane" else d_mem * mem + drive
+        cleared = 0.0 if order.reset == "zero" else d_mem * mem - 1.0
+        cleared = cleared + (0.0 if order.reset_drops_input else drive)
         mem = np.where(tested > 1.0, cleared, d_mem * mem + drive)
         spk, syn, x = (tested > 1.0).astype(float), new, now
         spikes.append(spk)
@@ -64,12 +67,12 @@ def by_hand(model, raster, dynamics):
     return np.array(spikes), np.array(outs)
 
 
-@pytest.mark.parametrize("dynamics", ORDERS, ids=lambda d: "-".join(map(str, vars(d).values())))
-def test_a_bias_is_added_to_the_current_in_every_step_and_the_first_in_every_order(dynamics):
-    architecture = dataclasses.replace(BIASED, hidden=(20,), dynamics=dynamics)
+@pytest.mark.parametrize("order", ORDERS, ids=lambda d: "-".join(map(str, vars(d).values())))
+def test_a_bias_is_added_to_the_current_in_every_step_and_the_first_in_every_order(order):
+    architecture = dataclasses.replace(BIASED, hidden=(20,), order=order)
     model = random_model(architecture).double()
     raster = random_raster(200, 12)
-    spikes, outs = by_hand(model, raster, dynamics)
+    spikes, outs = by_hand(model, raster, order)
     with torch.no_grad():
         found = model(torch.from_numpy(raster)[None].double())
     assert 0.02 < spikes.mean() < 0.9
@@ -124,12 +127,12 @@ def test_where_some_layers_of_arrays_have_a_bias_the_others_get_one_of_zeros():
     def layer(n_post, n_pre, bias=None):
         return LayerArrays(np.ones((n_post, n_pre)), None, np.zeros(n_post), np.zeros(n_post), bias)
 
-    model = model_of([layer(3, 2, np.arange(3.0)), layer(4, 3)], layer(2, 4), 0.001, Dynamics())
+    model = model_of([layer(3, 2, np.arange(3.0)), layer(4, 3)], layer(2, 4), 0.001, PUBLISHED)
     assert model.architecture.bias
     assert model.hidden[0].bias.tolist() == [0.0, 1.0, 2.0]
     assert not model.hidden[1].bias.any()
     assert not model.heads[0].bias.any()
-    model = model_of([layer(3, 2)], layer(2, 3), 0.001, Dynamics())
+    model = model_of([layer(3, 2)], layer(2, 3), 0.001, PUBLISHED)
     assert model.hidden[0].bias is None
     assert not model.architecture.bias
 

@@ -11,13 +11,36 @@ from random_models import ARCHITECTURES, assert_equal_models, random_model
 
 from base.errors import DataError, FileError, MismatchError, RsnnError
 from base.files import create_container
+from base.order import Order
 from rsnn.checkpoint import FORMAT, load_model, save_model
 from rsnn.model import Architecture
 
 PROVENANCE = {"command": "rsnnctl train", "seed": 3, "session": None, "versions": {"torch": "2"}}
 
 
+LATE = Order("new", "reset_membrane", "subtract", False, 0, True)
+DIGESTS = {  # as files have had them since there were other orders than the published one
+    Architecture(5, (4, 3)): "26329e6541b81ff9a21fe89a4cdb01ce40f5469a6093032c7c9abb2b74466095",
+    Architecture(5, (4, 3), initial_out=0.0): (
+        "5b527670375208e502afb6f8c444ee6e7e157458fe4903837cd82740862f535c"
+    ),
+    Architecture(5, (4, 3), order=LATE, initial_out=0.25): (
+        "cc973539d5160c8d71fc1ed956fb61e76d9c624faed5888d068f61545135f282"
+    ),
+    Architecture(5, (4, 3), order=Order(current="new")): (
+        "339044797d8e5ab6501b79e4696ccbddc74fe98c5ca372792c6ac93cc18343ea"
+    ),
+}
+
+
 # Containers
+
+
+@pytest.mark.parametrize("architecture", DIGESTS, ids=["published", "start", "both", "order"])
+def test_the_order_of_a_step_travels_with_the_model_and_in_its_digest(tmp_path, architecture):
+    path = tmp_path / "a.rsnn.h5"
+    assert save_model(random_model(architecture), path, {}) == DIGESTS[architecture]
+    assert load_model(path)[0].architecture == architecture
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
@@ -201,13 +224,39 @@ def test_a_file_without_parameters_is_refused(tmp_path):
         load_model(crafted(tmp_path, change))
 
 
-def test_an_architecture_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
-    def change(file):
-        file.attrs["architecture"] = '{"hidden": [4]}'
+UNREADABLE = "its architecture cannot be read; make the file again with this rsnnctl"
+NEVER = "`reset` is 'never'; known: zero, subtract; make the file again"
 
-    message = r"its architecture cannot be read; make the file again with this rsnnctl$"
-    with pytest.raises(FileError, match=message):
-        load_model(sealed_with_its_digest(tmp_path, change, monkeypatch))
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"heads": None}, UNREADABLE),
+        ({"dynamics": {"wings": 2}}, UNREADABLE),
+        ({"dynamics": 3}, UNREADABLE),
+        ({"order": {}}, UNREADABLE),  # called `dynamics` in a file
+        ({"initial_out": 0.0}, UNREADABLE),  # there too
+        ({"dynamics": {"reset": "never"}}, NEVER),
+    ],
+)
+def test_an_architecture_that_cannot_be_read_is_refused(tmp_path, monkeypatch, change, text):
+    def spoil(file):
+        values = json.loads(file.attrs["architecture"]) | change
+        file.attrs["architecture"] = json.dumps(values)
+
+    path = sealed_with_its_digest(tmp_path, spoil, monkeypatch)
+    with pytest.raises(FileError) as caught:
+        load_model(path)
+    assert str(caught.value) == f"{path}: {text}"
+
+
+def test_an_order_may_lack_fields_that_came_after_the_file(tmp_path, monkeypatch):
+    def change(file):
+        values = json.loads(file.attrs["architecture"]) | {"dynamics": {"current": "new"}}
+        file.attrs["architecture"] = json.dumps(values)
+
+    model, _ = load_model(sealed_with_its_digest(tmp_path, change, monkeypatch))
+    assert model.architecture == Architecture(3, (4,), order=Order(current="new"))
 
 
 def test_a_torch_file_given_as_a_model_is_refused(tmp_path):

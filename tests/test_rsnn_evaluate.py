@@ -7,8 +7,8 @@ from random_models import ARCHITECTURES, random_model, random_raster, random_tar
 
 from base.errors import DataError, MismatchError
 from base.metrics import Metrics, mean_metrics
+from base.order import Order
 from rsnn.checkpoint import import_published
-from rsnn.dynamics import Dynamics
 from rsnn.evaluate import blocks, decode, evaluate
 from rsnn.model import RSNN, Architecture
 
@@ -222,8 +222,8 @@ def test_a_target_with_gaps_is_refused():
 @pytest.mark.parametrize("delay_steps", [1, 0])
 def test_spikes_are_counted_where_and_when_they_arrive(delay_steps):
     """What is sent in the last step arrives without delay, but through no recurrence."""
-    dynamics = Dynamics(current="new", fires_on="new_membrane", delay_steps=delay_steps)
-    model = random_model(Architecture(12, (20, 15), dynamics=dynamics))
+    order = Order(current="new", fires_on="new_membrane", delay_steps=delay_steps)
+    model = random_model(Architecture(12, (20, 15), order=order))
     raster = random_raster(60, 12)
     raster[-1] = 1
     _, (first, second) = decode(model, raster)

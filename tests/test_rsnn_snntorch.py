@@ -1,7 +1,7 @@
 """Float models of snnTorch's networks, and the integers they become, against snnTorch itself."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
@@ -78,10 +78,10 @@ def test_the_integers_of_the_snntorch_contract_are_what_snntorch_computes(kind, 
         theirs["spk"].append(result[0][0].detach().numpy())
         theirs["mem"].append(result[-1][0].detach().numpy())
 
-    model_dynamics = import_snntorch(Network((kind, kind, "Leaky"), reset), dt=0.004)
+    model = import_snntorch(Network((kind, kind, "Leaky"), reset), dt=0.004)
     contract = replace(
         SNNTORCH,
-        **model_dynamics.architecture.dynamics.contract_fields(),
+        **asdict(model.architecture.order),
         decay_frac=1,
         frac_bits=frac_bits,
     )
@@ -111,8 +111,7 @@ def test_the_integers_of_the_snntorch_contract_are_what_snntorch_computes(kind, 
 
 def test_the_named_contract_is_the_order_of_neurons_as_they_come():
     model = import_snntorch(Network(("Leaky", "RSynaptic", "Leaky"), {}), dt=0.004)
-    fields = model.architecture.dynamics.contract_fields()
-    assert replace(PAPER, **fields) == SNNTORCH
+    assert replace(PAPER, **asdict(model.architecture.order)) == SNNTORCH
 
 
 def test_a_membrane_beyond_twice_its_threshold_is_met_in_the_tests_above():

@@ -1,9 +1,10 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from base.errors import DataError, RangeError
-from sim.contract import PAPER, NumericContract, signed_range
+from sim.conformance.cases import cases
+from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 
 
 def test_a_contract_survives_the_way_through_a_dictionary():
@@ -30,6 +31,30 @@ def test_a_value_without_a_meaning_is_refused(field, value, text):
     with pytest.raises(RangeError) as caught:
         NumericContract(**{field: value})
     assert str(caught.value) == text
+
+
+def test_every_field_is_a_choice_a_number_or_a_constant_of_the_file_format():
+    constants = {"decay", "delivery"}
+    names = {field.name for field in fields(NumericContract)}
+    assert names == {*choices(), *numbers(), *constants}
+    assert all(len(values) > 1 for values in choices().values())
+    for name, (default, *_) in choices().items():
+        assert getattr(PAPER, name) == default
+    assert choices()["delay_steps"] == (1, 0)
+    assert choices()["reset_drops_input"] == (True, False)
+
+
+@pytest.mark.parametrize("name", numbers())
+def test_the_conformance_kit_covers_the_ends_and_the_default_of_every_number(name):
+    values = numbers()[name]
+    assert {min(values), getattr(PAPER, name), max(values)} == set(values)
+    assert set(values) <= {getattr(case.network.contract, name) for case in cases()}
+
+
+def test_a_digest_covers_a_later_field_only_where_it_departs_from_its_default():
+    assert set(PAPER.as_dict()) - set(PAPER.identity()) == {"reset_delay"}
+    late = replace(PAPER, reset_delay=True)
+    assert late.identity() == late.as_dict()
 
 
 def test_a_missing_and_an_unknown_field_are_named():

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import nir
 
 from base.errors import RangeError
+from base.order import Order
 from export.nir.chain import chain_of
 from export.nir.flatten import flatten
 from export.nir.layers import TimeStep, layer_of
-from rsnn.dynamics import Dynamics
 
 if TYPE_CHECKING:
     from rsnn.model import RSNN
@@ -27,8 +27,8 @@ RESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def dynamics_of(order: str, reset: str) -> Dynamics:
-    """What NIR leaves open, by the names of `import-nir`'s options; readouts start at 0.
+def order_of(order: str, reset: str) -> Order:
+    """The order of a step, which NIR leaves open, by the names of `import-nir`'s options.
 
     Raises:
         RangeError: no such order or reset.
@@ -36,10 +36,10 @@ def dynamics_of(order: str, reset: str) -> Dynamics:
     for option, value, known in (("--order", order, ORDERS), ("--reset", reset, RESETS)):
         if value not in known:
             raise RangeError(f"{option} is {value}; known: {', '.join(known)}")
-    return Dynamics(**ORDERS[order], **RESETS[reset], initial_out=0.0)
+    return Order(**ORDERS[order], **RESETS[reset])
 
 
-def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> "RSNN":
+def import_graph(graph: nir.NIRGraph, time: TimeStep, order: Order) -> "RSNN":
     """Make a float model of a graph.
 
     Layers are computed one after the other, as NIR's connections have no delay, and recurrence
@@ -49,7 +49,7 @@ def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> "RS
     Args:
         graph: nodes and edges; types need not have been checked.
         time: dt and discretization.
-        dynamics: order of a step and reset.
+        order: of a step, its reset included.
 
     Raises:
         DataError: the graph, a node or a parameter cannot be represented; the text names it.
@@ -59,4 +59,4 @@ def import_graph(graph: nir.NIRGraph, time: TimeStep, dynamics: Dynamics) -> "RS
 
     stages = chain_of(flatten(graph))
     layers = [layer_of(stage, time) for stage in stages]
-    return model_of(layers[:-1], layers[-1], time.dt, dynamics)
+    return model_of(layers[:-1], layers[-1], time.dt, order)

@@ -89,13 +89,13 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     """
     found = {}
     below: NDArray = calibration.raster
-    dynamics = model.architecture.dynamics
-    late = lag(dynamics.current, dynamics.delay_steps)
+    order = model.architecture.order
+    late = lag(order.current, order.delay_steps)
     for i, (layer, spk) in enumerate(zip(model.hidden, response.spk, strict=True)):
         decays = _median_decays([layer])
         delivered = [filtered(below, *decays, late)]
         if layer.w_rec is not None:
-            delivered.append(filtered(spk, *decays, lag(dynamics.current, 1)))
+            delivered.append(filtered(spk, *decays, lag(order.current, 1)))
         found[f"hidden{i}"] = _moment(np.concatenate(delivered, 2))
         below = spk
     delivered = [filtered(below, *_median_decays(list(model.heads)), late)]

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from base.errors import MismatchError
-from rsnn.dynamics import PUBLISHED
 from rsnn.fast.backward import pull_hidden, pull_readout
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.fast.dropout import draw_key, keep_limit
@@ -119,7 +118,7 @@ def forward(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
-    if model.architecture.dynamics != PUBLISHED:  # these sweeps know no other order
+    if not model.architecture.is_published:  # these sweeps know no other order
         return model(raster.to(torch.float32), dropout, generator)
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
     parameters = []

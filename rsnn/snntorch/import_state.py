@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from base.errors import DataError
-from rsnn.dynamics import Dynamics
+from base.order import Order
 from rsnn.from_arrays import model_of
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN
@@ -91,9 +91,7 @@ def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
         readout = LayerArrays(np.eye(n), None, np.zeros(n), np.zeros(n))  # passes the spikes on
     if not hidden:
         raise DataError("no layer of it spikes; a network has at least one that does")
-    return model_of(
-        [stage.arrays() for stage in hidden], readout, description.dt, _dynamics(hidden)
-    )
+    return model_of([stage.arrays() for stage in hidden], readout, description.dt, _order(hidden))
 
 
 # What a reset does to the membrane, by class, mechanism and `reset_delay`. Leaky clears the
@@ -105,7 +103,7 @@ def _resets(layer: Layer, mechanism: str) -> dict[str, Any]:
     return {"reset": mechanism, "reset_drops_input": not keeps, "reset_delay": late}
 
 
-def _dynamics(stages: "list[_Stage]") -> Dynamics:
+def _order(stages: "list[_Stage]") -> Order:
     """The order of a step, which all layers share."""
     first = stages[0]
     found = _resets(first.layer, str(first.mechanism))
@@ -118,9 +116,7 @@ def _dynamics(stages: "list[_Stage]") -> Dynamics:
                 f" {found[key]} and {other[key]}); a network has one: use one class,"
                 " reset_mechanism and reset_delay"
             )
-    return Dynamics(
-        current="new", fires_on="reset_membrane", delay_steps=0, initial_out=0.0, **found
-    )
+    return Order(current="new", fires_on="reset_membrane", delay_steps=0, **found)
 
 
 @dataclass(frozen=True)

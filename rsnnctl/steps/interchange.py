@@ -81,11 +81,11 @@ def import_nir_file(
             f"{source} carries no numeric contract, and NIR has no time step; give --dt in seconds,"
             " such as --dt 0.001"
         )
-    from export.nir.import_graph import dynamics_of, import_graph
+    from export.nir.import_graph import import_graph, order_of
     from export.nir.layers import TimeStep
     from rsnn.checkpoint import save_model  # only now, because torch takes a second to import
 
-    model = import_graph(graph, TimeStep(dt, discretization), dynamics_of(order, reset))
+    model = import_graph(graph, TimeStep(dt, discretization), order_of(order, reset))
     target = output or source.with_suffix(".rsnn.h5")
     chosen = {"dt": dt, "discretization": discretization, "order": order, "reset": reset}
     digest = save_model(model, target, provenance("import-nir", graph=source.name, **chosen))

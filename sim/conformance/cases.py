@@ -20,7 +20,7 @@ from sim.network import CubaLI, CubaLIF, IntegerNetwork
 VERSION = 2  # counts up when a case changes or comes in; new ones come last, before `again`
 _DRAWS = 1  # what is drawn depends on it: a new version need not change every case
 _DT = 0.004
-_ALTERNATIVES = {
+_ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
     "fires_when": ">=",

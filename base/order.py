@@ -1,0 +1,63 @@
+"""The order of a step: the choices that float models and integer networks share."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from base.errors import RangeError
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order the updates of a step are made; the equations are the numeric contract's.
+
+    The defaults are the published order, in which each variable waits a step for the other.
+    `since` is the version of the numeric contract in which a field came, if not the first.
+
+    Attributes:
+        current: the membrane integrates the current from before or after this step's input.
+        fires_on: the spike is decided on the membrane from before this step, from after it, or from
+            after it and after the reset of a membrane that was over threshold before.
+        reset: a spike clears the membrane, or takes the threshold off it.
+        reset_drops_input: the drive of the firing step is lost.
+        delay_steps: steps from a spike, or an input, to its arrival in the layer above.
+        reset_delay: a spike resets its membrane in the step after its own.
+
+    Raises:
+        RangeError: a field has a value that is not possible.
+    """
+
+    current: Literal["previous", "new"] = "previous"
+    fires_on: Literal["previous_membrane", "new_membrane", "reset_membrane"] = "previous_membrane"
+    reset: Literal["zero", "subtract"] = "zero"
+    reset_drops_input: bool = True
+    delay_steps: Literal[0, 1] = 1
+    reset_delay: bool = field(default=False, metadata={"since": 3})
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+
+def possible_values(kind: type[Order]) -> dict[str, tuple[Any, ...]]:
+    """The values of each field that is one of a few, by name, as its type lists them."""
+    hints = get_type_hints(kind)
+    found = {
+        item.name: (False, True) if hints[item.name] is bool else get_args(hints[item.name])
+        for item in fields(kind)
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def check_choices(order: Order, called: str = "") -> None:
+    """Refuse an order with a value that is not possible; errors put `called` before the field.
+
+    Raises:
+        RangeError: there is one.
+    """
+    for name, values in possible_values(type(order)).items():
+        value = getattr(order, name)
+        if value not in values or type(value) is not type(values[0]):
+            known = ", ".join(map(str, values))
+            raise RangeError(f"{called}`{name}` is {value!r}; known: {known}")
+
+
+PUBLISHED = Order()

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from random_models import random_model, random_raster
+
+from base.errors import RangeError
+from base.order import PUBLISHED, Order, possible_values
+from rsnn.model import Architecture
+from sim.contract import PAPER
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "known"),
+    [
+        ("fires_on", "never", "previous_membrane, new_membrane, reset_membrane"),
+        ("reset_drops_input", 1, "False, True"),
+        ("delay_steps", True, "0, 1"),
+        ("reset_delay", 0, "False, True"),
+    ],
+)
+def test_an_order_that_does_not_exist_is_refused_with_its_field(field, value, known):
+    with pytest.raises(RangeError) as caught:
+        Order(**{field: value})
+    assert str(caught.value) == f"`{field}` is {value!r}; known: {known}"
+
+
+def test_floats_and_integers_compute_in_the_published_order_by_default():
+    for name, value in vars(PUBLISHED).items():
+        assert getattr(PAPER, name) == value
+    assert Architecture(1).order == PUBLISHED
+    assert Architecture(1).is_published
+    assert not Architecture(1, initial_out=0.0).is_published
+    assert not Architecture(1, order=Order(reset="subtract")).is_published
+
+
+AT_ONCE = Order("new", "reset_membrane", "subtract", False, 0)
+VALUES = possible_values(Order)
+
+
+@pytest.mark.parametrize("field", VALUES)
+def test_every_value_of_every_field_changes_what_a_float_model_decodes(field):
+    raster = torch.from_numpy(random_raster(60, 12)).float()[None]
+    found = set()
+    for value in VALUES[field]:
+        orders = [replace(base, **{field: value}) for base in (PUBLISHED, AT_ONCE)]
+        models = [random_model(Architecture(12, (20, 15), order=order)) for order in orders]
+        found.add(tuple(model(raster).out.detach().numpy().tobytes() for model in models))
+    assert len(found) == len(VALUES[field])
