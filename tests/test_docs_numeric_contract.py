@@ -139,9 +139,8 @@ def run(c, layers, raster):
 def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, tmp_path):
     for i, contract in enumerate(covering_contracts()):
         rng = np.random.default_rng(i)
-        network = random_network(rng, contract, hidden=(5, 4), n_heads=2, recurrent=i % 3 > 0)
-        for layer in network.hidden:
-            object.__setattr__(layer, "threshold", np.maximum(abs(layer.threshold), 1))
+        shape = {"hidden": (5, 4), "n_heads": 2, "recurrent": i % 3 > 0}
+        network = random_network(rng, contract, **shape, min_threshold=1)
         export_nir(network, tmp_path / "a.nir", reader)
         said, c, layers = read(tmp_path / "a.nir")
         assert digest(said, c, layers) == said["digest"] == network.digest()
