@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import CHOICES, covering_contracts, networks, random_network, random_raster
-from test_sim_reference import UNIT, one_neuron
+from one_neuron import UNIT, one_neuron
 
 from base.errors import MismatchError
 from export.quantization.precision import Precision

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster
+from one_neuron import UNIT, one_neuron
 
 from base.errors import MismatchError
 from sim import reference
-from sim.contract import PAPER, SNNTORCH, NumericContract
+from sim.contract import PAPER, SNNTORCH
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 from sim.trace import first_difference
 
@@ -81,34 +82,9 @@ def test_the_paper_contract_is_the_published_step_in_plain_integers(bits):
             assert np.array_equal(found[name], expected[key]), name
 
 
-def one_neuron(contract: NumericContract, **changes) -> IntegerNetwork:
-    """One input, one hidden neuron, one readout; nothing decays unless asked for."""
-    unity = 1 << contract.decay_frac
-    values = {
-        "w_in": np.array([[1]]),
-        "w_rec": np.array([[0]]),
-        "e_in": np.array([0]),
-        "e_rec": np.array([0]),
-        "decay_syn": np.array([0]),
-        "decay_mem": np.array([unity]),
-        "threshold": np.array([2]),
-    } | {key: np.array(value) for key, value in changes.items()}
-    readout = CubaLI(
-        w_out=np.array([[1]]),
-        decay_syn=np.array([0]),
-        decay_mem=np.array([unity]),
-        initial_out=np.array([0]),
-        out_scale=np.ones(1),
-    )
-    return IntegerNetwork((CubaLIF(**values), readout), contract, 0.004)
-
-
 def states(network: IntegerNetwork, inputs: list[int]) -> dict[str, list[int]]:
     raster = np.array(inputs, np.uint8)[:, None]
     return {k: v[:, 0].tolist() for k, v in reference.run(network, raster).variables.items()}
-
-
-UNIT = replace(PAPER, frac_bits=0)
 
 
 def test_a_spike_takes_one_step_to_the_current_and_two_to_the_membrane():
