@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import CHOICES, covering_contracts, networks, random_network, random_raster
+from networks import (
+    CHOICES,
+    covering_contracts,
+    networks,
+    random_network,
+    random_raster,
+    with_arrays,
+)
 from one_neuron import UNIT, one_neuron
 
 from base.errors import MismatchError
@@ -79,11 +86,6 @@ def test_the_kernel_equals_the_reference_under_contracts_drawn_from_all():
         assert_equal(network, random_raster(rng, 200, network.n_inputs))
 
 
-def extreme(network: IntegerNetwork, **changes) -> IntegerNetwork:
-    hidden = replace(network.hidden[0], **{k: np.array(v) for k, v in changes.items()})
-    return replace(network, layers=(hidden, *network.layers[1:]))
-
-
 @pytest.fixture
 def small() -> IntegerNetwork:
     return random_network(np.random.default_rng(3), replace(PAPER, syn_bits=16, mem_bits=16))
@@ -108,12 +110,12 @@ def test_a_fully_pruned_row_and_an_empty_recurrence_agree(small):
     w_in = np.array(small.hidden[0].w_in)
     w_in[2] = 0
     raster = random_raster(np.random.default_rng(0), 200, 12)
-    assert_equal(extreme(small, w_in=w_in, w_rec=np.zeros((8, 8), int)), raster)
+    assert_equal(with_arrays(small, 0, w_in=w_in, w_rec=np.zeros((8, 8), int)), raster)
 
 
 @pytest.mark.parametrize("decay", [0, 1 << PAPER.decay_frac])
 def test_decays_of_zero_and_unity_agree(small, decay):
-    network = extreme(small, decay_syn=[decay] * 8, decay_mem=[decay] * 8)
+    network = with_arrays(small, 0, decay_syn=[decay] * 8, decay_mem=[decay] * 8)
     assert_equal(network, random_raster(np.random.default_rng(1), 300, 12))
 
 
@@ -130,8 +132,9 @@ def test_both_ends_of_every_range_agree_at_full_width(overflow, weight):
     )
     network = random_network(np.random.default_rng(2), contract, n_inputs=299)
     unity = [1 << 16] * 8
-    network = extreme(
+    network = with_arrays(
         network,
+        0,
         w_in=np.full((8, 299), weight),  # an odd number, or all that wraps would wrap to 0
         e_in=[0, 15] * 4,
         decay_syn=unity,
@@ -152,7 +155,7 @@ def assert_leaves_its_word(states, bits: int, sign: int, overflow: str) -> None:
 
 def test_thresholds_at_the_ends_of_the_membrane_agree(small):
     low, high = signed_range(16)
-    network = extreme(small, threshold=[low, high] * 4)
+    network = with_arrays(small, 0, threshold=[low, high] * 4)
     trace = assert_equal(network, random_raster(np.random.default_rng(1), 200, 12))
     assert trace.variables["hidden0.spk"][:, 1::2].sum() == 0
 
