@@ -1,8 +1,13 @@
-"""Backends for the tests that are wrong in ways in which real ones are."""
+"""Backends for the tests that are wrong in ways in which real ones are.
 
+A `Change` makes another network of one; a backend that does right by that is a fault.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from networks import with_arrays
 
 from sim import reference
 from sim.arithmetic.exact import Exact
@@ -10,28 +15,41 @@ from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 from sim.verify import Backend
 
+Change = Callable[[IntegerNetwork], IntegerNetwork]
+
+
+def choosing(**choices) -> Change:
+    """Other choices in the contract."""
+    return lambda network: replace(network, contract=replace(network.contract, **choices))
+
+
+def flipping(layer: int, name: str, *at: int) -> Change:
+    """The lowest bit of one number, or row, of an array; -1 is the readout.
+
+    A network that is too small to have the number stays as it is.
+    """
+
+    def change(network: IntegerNetwork) -> IntegerNetwork:
+        array = getattr(network.layers[layer], name).copy()
+        array[tuple(slice(i, i + 1) for i in at)] ^= 1
+        return with_arrays(network, layer, **{name: array})
+
+    return change
+
+
+def reference_of(change: Change) -> Backend:
+    """The reference of the changed network."""
+    return lambda network, raster: reference.run(change(network), raster)
+
 
 def other_contract(**choices) -> Backend:
     """The reference under another contract than the network's."""
-
-    def backend(network: IntegerNetwork, raster: np.ndarray) -> Trace:
-        return reference.run(
-            replace(network, contract=replace(network.contract, **choices)), raster
-        )
-
-    return backend
+    return reference_of(choosing(**choices))
 
 
 def wrong_weight(post: int, pre: int) -> Backend:
     """One input weight of the first layer has its lowest bit flipped."""
-
-    def backend(network: IntegerNetwork, raster: np.ndarray) -> Trace:
-        first, *others = network.layers
-        w_in = first.w_in.copy()
-        w_in[post : post + 1, pre : pre + 1] ^= 1
-        return reference.run(replace(network, layers=(replace(first, w_in=w_in), *others)), raster)
-
-    return backend
+    return reference_of(flipping(0, "w_in", post, pre))
 
 
 def late_recurrence(network: IntegerNetwork, raster: np.ndarray) -> Trace:

@@ -5,6 +5,7 @@ from itertools import combinations, product
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
@@ -61,8 +62,12 @@ def random_network(
     sparsity: float = 0.3,
     threshold: int | None = None,
     biased: bool = False,
+    min_threshold: int | None = None,
 ) -> IntegerNetwork:
-    """A network with weights and decays over the whole range that its contract allows."""
+    """A network with weights and decays over the whole range that its contract allows.
+
+    Thresholds are at most `threshold`, and at least `min_threshold`; a few are negative without it.
+    """
     low, high = signed_range(contract.weight_bits)
     current = signed_range(contract.syn_bits)
 
@@ -80,6 +85,7 @@ def random_network(
 
     reach = 1 << (contract.frac_bits + contract.weight_bits + 1)
     top = min(reach if threshold is None else threshold, signed_range(contract.mem_bits)[1])
+    least = -top // 8 if min_threshold is None else min_threshold
     layers, n_pre = [], n_inputs
     for n in hidden:
         layers.append(
@@ -90,7 +96,7 @@ def random_network(
                 e_rec=rng.integers(0, 4, n),
                 decay_syn=decays(n),
                 decay_mem=decays(n),
-                threshold=rng.integers(-top // 8, top + 1, n),
+                threshold=rng.integers(least, top + 1, n),
                 bias=biases(n),
             )
         )
@@ -109,6 +115,14 @@ def random_network(
         )
     )
     return IntegerNetwork(tuple(layers), contract, 0.004, {"seed": "test"})
+
+
+def with_arrays(network: IntegerNetwork, layer: int, **arrays: ArrayLike) -> IntegerNetwork:
+    """The network with other arrays in one of its layers, counted from below; -1 is the readout."""
+    layers = list(network.layers)
+    changes = {name: np.asarray(array) for name, array in arrays.items()}
+    layers[layer] = replace(layers[layer], **changes)
+    return replace(network, layers=tuple(layers))
 
 
 def random_raster(rng: np.random.Generator, n_steps: int, n_inputs: int) -> np.ndarray:

@@ -1,10 +1,14 @@
 """Random small networks and rasters that fire, for tests of the float world."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from rsnn.data.raster import random_raster
 from rsnn.model import RSNN, Architecture, Head, big
 
+random_raster = partial(random_raster, dt=0.004, rate=50.0)  # a fifth of the steps
 FEW_HEADS = (Head(0.05, 0.01), Head(0.02, 0.02))
 ARCHITECTURES = {
     "one neuron, one input": Architecture(1, (1,)),
@@ -16,15 +20,15 @@ ARCHITECTURES = {
 }
 
 
-def random_model(architecture: Architecture, seed: int = 0) -> RSNN:
-    """A network of which a third of the weights are zero, in float32, exact in float16."""
+def random_model(architecture: Architecture, seed: int = 0, *, sparsity: float = 1 / 3) -> RSNN:
+    """A network with zeros for that share of the weights, in float32, exact in float16."""
     generator = torch.Generator().manual_seed(seed)
     model = RSNN(architecture)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             drawn = torch.rand(parameter.shape, generator=generator)
             if parameter.dim() == 2:
-                present = drawn > 1 / 3
+                present = drawn > sparsity
                 drawn = torch.randn(parameter.shape, generator=generator) * present
                 drawn *= 4.0 / parameter.shape[1] ** 0.5
             if name.endswith("bias"):
@@ -33,11 +37,6 @@ def random_model(architecture: Architecture, seed: int = 0) -> RSNN:
                 drawn[0] = 6.0 / parameter.shape[1] ** 0.5  # one neuron that surely fires
             parameter.copy_(drawn.half())
     return model.eval()
-
-
-def random_raster(n_steps: int, n_inputs: int, seed: int = 0, rate: float = 0.2) -> np.ndarray:
-    """Spikes (n_steps, n_inputs) uint8, each with probability `rate`."""
-    return (np.random.default_rng(seed).random((n_steps, n_inputs)) < rate).astype(np.uint8)
 
 
 def random_target(n_steps: int, n_outputs: int = 2, seed: int = 0) -> np.ndarray:

@@ -101,7 +101,8 @@ def test_every_module_and_public_name_says_what_it_is_for():
 
 
 def run_python(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 @pytest.mark.parametrize("words", [["--help"], []])
@@ -114,6 +115,24 @@ def test_help_loads_neither_torch_nor_numba_nor_numpy(words):
     )
     done = run_python(code)
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+
+
+def test_no_test_imports_another():
+    """What two of them share is a file of its own, named after its idea."""
+    for path in (ROOT / "tests").glob("*.py"):
+        others = [name for name in imported(path) if name.split(".")[0].startswith("test_")]
+        assert not others, f"{path} imports {others}"
+
+
+def test_collecting_tests_of_the_integer_world_leaves_torch_out():
+    code = (
+        "import sys, pytest\n"
+        "words = '--collect-only -q -p no:cacheprovider tests/test_sim_trace.py'\n"
+        "code = pytest.main(words.split())\n"
+        "print(int(code), 'torch' in sys.modules)"
+    )
+    done = run_python(code)
+    assert done.stdout.endswith("\n0 False\n"), done.stdout + done.stderr
 
 
 def test_the_golden_files_stay_small():

@@ -4,11 +4,10 @@ Faults in ONNX models are in test_export_formats_onnx.py, those in compiled C in
 test_export_formats_c.py.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from networks import random_network, random_raster
+from faulty_backends import choosing, flipping
+from networks import random_network, random_raster, with_arrays
 
 from export.formats import backends
 from export.formats import nir as export
@@ -28,38 +27,18 @@ def raster():
     return random_raster(np.random.default_rng(5), 80, 12)
 
 
-def weight(network):
-    (layer, *others) = network.layers
-    w_in = layer.w_in.copy()
-    w_in[3, 2] ^= 1
-    return replace(network, layers=(replace(layer, w_in=w_in), *others))
-
-
-def recurrent_weight(network):
-    (layer, *others) = network.layers
-    w_rec = layer.w_rec.copy()
-    w_rec[1] ^= 1
-    return replace(network, layers=(replace(layer, w_rec=w_rec), *others))
-
-
-def decay(network):
-    *others, readout = network.layers
-    decays = readout.decay_mem.copy()
-    decays[1] ^= 1
-    return replace(network, layers=(*others, replace(readout, decay_mem=decays)))
-
-
 def threshold(network):
-    (layer, *others) = network.layers
-    moved = np.sort(layer.threshold)[::-1] - 1000
-    return replace(network, layers=(replace(layer, threshold=moved), *others))
+    moved = np.sort(network.hidden[0].threshold)[::-1] - 1000
+    return with_arrays(network, 0, threshold=moved)
 
 
-def rounding(network):
-    return replace(network, contract=replace(network.contract, rounding="floor"))
-
-
-FAULTS = (weight, recurrent_weight, decay, threshold, rounding)
+FAULTS = {
+    "weight": flipping(0, "w_in", 3, 2),
+    "recurrent weight": flipping(0, "w_rec", 1),
+    "decay": flipping(-1, "decay_mem", 1),
+    "threshold": threshold,
+    "rounding": choosing(rounding="floor"),
+}
 
 
 def check_found(name, network, raster, fault):
@@ -71,14 +50,14 @@ def check_found(name, network, raster, fault):
     assert result.first.operands["step"] == place.step
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_in_a_written_graph_is_found_where_it_shows(network, raster, fault, monkeypatch):
     right = export.to_graph
     monkeypatch.setattr(export, "to_graph", lambda n, *reader: right(fault(network), *reader))
     check_found("nir", network, raster, fault)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_in_what_the_kernels_read_is_found_where_it_shows(
     network, raster, fault, monkeypatch
 ):

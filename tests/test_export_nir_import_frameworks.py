@@ -14,7 +14,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from networks import LOIHI_LIKE, random_network
+from networks import LOIHI_LIKE, random_network, with_arrays
 
 from export.formats.nir import export_nir
 from export.nir.import_graph import import_graph, order_of
@@ -146,17 +146,16 @@ def test_a_cell_of_snntorch_that_cannot_be_run_cannot_be_exported_either():
 def two_layers(rng, biased):
     """A network in the order of the readers, with states fine enough for none of them to differ."""
     contract = replace(LOIHI_LIKE, delay_steps=0, frac_bits=16, weight_bits=5)
-    network = random_network(rng, contract, n_inputs=N_INPUTS, hidden=(12, 9), threshold=3_000_000)
-    for layer in network.layers:
-        for name in ("decay_mem", "decay_syn"):
-            object.__setattr__(layer, name, np.minimum(getattr(layer, name), 3900))
+    thresholds = {"threshold": 3_000_000, "min_threshold": 100_000}
+    network = random_network(rng, contract, n_inputs=N_INPUTS, hidden=(12, 9), **thresholds)
+    for i, layer in enumerate(network.layers):
+        changes = {
+            name: np.minimum(getattr(layer, name), 3900) for name in ("decay_mem", "decay_syn")
+        }
         if biased:
-            bias = rng.integers(-400_000, 400_001, layer.n_neurons)
-            object.__setattr__(layer, "bias", bias)
-    for layer in network.hidden:
-        object.__setattr__(layer, "threshold", np.maximum(layer.threshold, 100_000))
-    object.__setattr__(network.readout, "initial_out", 0 * network.readout.initial_out)
-    return network
+            changes["bias"] = rng.integers(-400_000, 400_001, layer.n_neurons)
+        network = with_arrays(network, i, **changes)
+    return with_arrays(network, -1, initial_out=0 * network.readout.initial_out)
 
 
 def their_run(path, reader, dt, raster):

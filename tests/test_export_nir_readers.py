@@ -7,7 +7,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from networks import LOIHI_LIKE, random_network
+from networks import LOIHI_LIKE, random_network, with_arrays
 
 from base.errors import FileError, RangeError
 from export.formats.nir import METADATA_KEY, export_nir, import_nir, to_graph
@@ -23,14 +23,17 @@ AT_ONCE = replace(LOIHI_LIKE, delay_steps=0)
 @pytest.fixture
 def positive():
     """A network of two layers and two heads, all thresholds positive, decays 0 and 1 among it."""
-    network = random_network(np.random.default_rng(2), hidden=(5, 4), n_heads=2, threshold=7)
-    for layer in network.hidden:
-        for name, values in (("threshold", 3), ("decay_mem", [0, 4096]), ("decay_syn", [4096, 0])):
-            array = getattr(layer, name).copy()
-            array[: np.size(values)] = values
-            if name == "threshold":
-                array[:] = np.maximum(array, 1)
-            object.__setattr__(layer, name, array)
+    shape = {"hidden": (5, 4), "n_heads": 2}
+    network = random_network(np.random.default_rng(2), **shape, threshold=7, min_threshold=1)
+    for i, layer in enumerate(network.hidden):
+        changes = {}
+        for name, values in (
+            ("threshold", [3]),
+            ("decay_mem", [0, 4096]),
+            ("decay_syn", [4096, 0]),
+        ):
+            changes[name] = np.concatenate([values, getattr(layer, name)[len(values) :]])
+        network = with_arrays(network, i, **changes)
     return network
 
 
@@ -110,9 +113,7 @@ SUBTRACT = {"reset": "subtract", "reset_drops_input": False}
     ],
 )
 def test_a_reader_differs_in_what_makes_it_spike_otherwise(contract, differs, reader):
-    network = random_network(np.random.default_rng(1), contract)
-    for layer in network.hidden:
-        object.__setattr__(layer, "threshold", np.maximum(layer.threshold, 1))
+    network = random_network(np.random.default_rng(1), contract, min_threshold=1)
     assert reader_named(reader).differs(network) == differs
     theirs = IntegerNetwork(network.layers, AT_ONCE, network.dt)  # zero, as both come
     raster = (np.random.default_rng(2).random((300, network.n_inputs)) < 0.3).astype(np.uint8)
@@ -125,26 +126,22 @@ def test_a_reader_differs_in_what_makes_it_spike_otherwise(contract, differs, re
 
 def test_a_threshold_that_a_cleared_membrane_passes_tells_the_orders_apart():
     contract = replace(AT_ONCE, fires_on="reset_membrane")
-    network = random_network(np.random.default_rng(1), contract)
-    object.__setattr__(network.hidden[0], "threshold", network.hidden[0].threshold * 0 - 1)
+    network = with_arrays(random_network(np.random.default_rng(1), contract), 0, threshold=[-1] * 8)
     assert reader_named("norse").differs(network) == {"fires_on": "new_membrane"}
 
 
 def test_what_a_reader_cannot_express_is_refused_with_neuron_and_way_out(positive):
-    layer = positive.hidden[1]
-    threshold = layer.threshold.copy()
+    threshold = positive.hidden[1].threshold.copy()
     threshold[2] = -5
-    object.__setattr__(layer, "threshold", threshold)
+    negative = with_arrays(positive, 1, threshold=threshold)
     text = r"hidden1: neuron 2 has threshold -5; snntorch has one positive threshold .* --for norse"
     with pytest.raises(RangeError, match=text):
-        to_graph(positive, "snntorch")
-    to_graph(positive, "norse")
-    object.__setattr__(layer, "threshold", abs(threshold))
+        to_graph(negative, "snntorch")
+    to_graph(negative, "norse")
     scale = positive.readout.out_scale.copy()
     scale[1] = 0
-    object.__setattr__(positive.readout, "out_scale", scale)
     with pytest.raises(RangeError, match=r"row 1 has out_scale 0, which snntorch can only keep in"):
-        to_graph(positive, "snntorch")
+        to_graph(with_arrays(positive, -1, out_scale=scale), "snntorch")
     with pytest.raises(RangeError, match="--for is brian; known: exact, norse, snntorch"):
         reader_named("brian")
 

@@ -22,7 +22,7 @@ QUICK = GruConfig(updates=60, validations=4, batch=16, window_bins=25, learning_
 
 
 def test_counts_are_those_of_the_last_steps_and_nothing_before_the_start():
-    raster = random_raster(50, 3, rate=0.5)
+    raster = random_raster(50, 3, rate=125.0)
     counts = counts_behind(raster, 5)
     for t in range(50):
         assert (counts[t] == raster[max(0, t - 4) : t + 1].sum(0)).all()
@@ -35,7 +35,7 @@ def test_a_linear_code_is_decoded_far_better_than_by_chance():
 
 
 def test_spikes_that_say_nothing_decode_little_but_the_mean():
-    session = session_of(random_raster(4000, 20, rate=0.1), np.diff(random_target(4001), axis=0))
+    session = session_of(random_raster(4000, 20, rate=25.0), np.diff(random_target(4001), axis=0))
     assert -0.3 < train_gru(session, quarters(4000), QUICK).r2 < 0.05
 
 

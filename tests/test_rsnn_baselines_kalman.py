@@ -70,7 +70,7 @@ def test_a_lag_is_found_where_spikes_come_long_before_the_movement():
 
 
 def test_spikes_that_say_nothing_decode_the_mean():
-    session = session_of(random_raster(6000, 20, rate=0.1), np.diff(random_target(6001), axis=0))
+    session = session_of(random_raster(6000, 20, rate=25.0), np.diff(random_target(6001), axis=0))
     assert -0.1 < kalman(session, quarters(6000)).r2 < 0.05
 
 

@@ -39,8 +39,8 @@ def fit_plainly(session, part, n_lags, penalty, first):
 
 @pytest.mark.parametrize("penalty", [10.0, 1000.0])
 def test_ridge_equals_scikit_learn_on_all_features_written_out(monkeypatch, penalty):
-    raster = random_raster(3003, 8, rate=0.1)
-    session = session_of(raster, linear_velocity(raster, noise=2.0))
+    raster = random_raster(3003, 8, rate=25.0)
+    session = session_of(raster, linear_velocity(raster, noise=1.0))
     split = Split(slice(0, 1500), slice(1500, 2004), slice(2004, 3003))
     model = fit_plainly(session, slice(0, 2004), 10, penalty, first=9)
     decoded = model.predict(features(session.raster[split.test], 10))
@@ -52,7 +52,7 @@ def test_ridge_equals_scikit_learn_on_all_features_written_out(monkeypatch, pena
 
 
 def test_the_best_history_is_the_one_that_scikit_learn_finds_on_the_validation_part(monkeypatch):
-    raster = random_raster(4000, 5, rate=0.1)
+    raster = random_raster(4000, 5, rate=25.0)
     session = session_of(raster, linear_velocity(raster, noise=5.0))
     split = quarters(4000)
     monkeypatch.setattr(module, "PENALTIES", (100.0,))
@@ -70,7 +70,7 @@ def test_the_best_history_is_the_one_that_scikit_learn_finds_on_the_validation_p
 
 
 def test_a_linear_code_is_decoded_nearly_perfectly_once_the_history_covers_it():
-    raster = random_raster(20_000, 10, rate=0.1)
+    raster = random_raster(20_000, 10, rate=25.0)
     session = session_of(raster, linear_velocity(raster, noise=0.1))
     split = quarters(20_000)
     assert ridge(session, split, histories=(0.1,)).r2 > 0.99
@@ -82,12 +82,12 @@ def test_a_linear_code_is_decoded_nearly_perfectly_once_the_history_covers_it():
 
 def test_a_heavy_penalty_is_chosen_where_the_spikes_say_nothing():
     velocity = np.random.default_rng(3).normal(size=(6000, 2))
-    session = session_of(random_raster(6000, 40, rate=0.1), velocity)
+    session = session_of(random_raster(6000, 40, rate=25.0), velocity)
     assert -0.05 < ridge(session, quarters(6000)).r2 < 0.05
 
 
 def test_silent_and_constant_channels_do_no_harm():
-    raster = random_raster(6000, 10, rate=0.1)
+    raster = random_raster(6000, 10, rate=25.0)
     session = session_of(raster, linear_velocity(raster, noise=0.1))
     wanted = ridge(session, quarters(6000)).r2
     assert ridge(with_more_channels(session), quarters(6000)).r2 == pytest.approx(wanted, abs=1e-3)
@@ -95,7 +95,7 @@ def test_silent_and_constant_channels_do_no_harm():
 
 
 def test_nothing_is_learned_from_the_test_part(monkeypatch):
-    raster = random_raster(6000, 10, rate=0.1)
+    raster = random_raster(6000, 10, rate=25.0)
     session = session_of(raster, linear_velocity(raster, noise=1.0))
     split = quarters(6000)
     predict, decoded = module._predict, []

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, tuned_session
 
 from base.errors import RangeError, ToolError
 from rsnn.device import find_device

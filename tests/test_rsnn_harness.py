@@ -53,7 +53,7 @@ def test_neurobench_agrees_where_its_float32_decides_the_last_decimal_of_sparsit
 @pytest.mark.parametrize("index", [0, 11])
 def test_neurobench_agrees_on_published_networks(published, index):
     model = import_published(published[index])
-    raster = random_raster(2000, model.architecture.n_inputs, rate=0.08)
+    raster = random_raster(2000, model.architecture.n_inputs, rate=20.0)
     assert_neurobench_agrees(model, raster)
 
 

@@ -111,7 +111,7 @@ def test_the_big_layout_follows_the_published_equations(tmp_path, n_hidden):
         stored[f"group{k}.syn_param_readout"] = normal(2, scale=1.0)
     path = tmp_path / "big.pth"
     torch.save(stored, path)
-    assert_follows_the_equations(path, random_raster(2000, 96, rate=0.08), BIG_HEADS)
+    assert_follows_the_equations(path, random_raster(2000, 96, rate=20.0), BIG_HEADS)
 
 
 @pytest.mark.parametrize("index", range(12))
@@ -269,7 +269,7 @@ def test_the_same_seed_gives_the_same_dropout_and_another_seed_another():
 
 def test_a_batch_is_decoded_like_its_streams_one_by_one():
     model = random_model(Architecture(12, (20, 15), FEW_HEADS)).double()
-    raster = torch.from_numpy(np.stack([random_raster(200, 12, seed) for seed in range(3)]))
+    raster = torch.from_numpy(np.stack([random_raster(200, 12, seed=seed) for seed in range(3)]))
     with torch.no_grad():
         together = model(raster.double())
         for i in range(3):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, tuned_session
 
 from base.errors import RangeError
 from rsnn.fast import bptt

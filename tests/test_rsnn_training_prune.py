@@ -1,10 +1,13 @@
 """Magnitude pruning: which weights go, and that they never come back."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from random_models import random_model
 
 from base.errors import RangeError
 from rsnn.data.session import Session
@@ -14,15 +17,7 @@ from rsnn.training.prune import magnitude_masks, prune
 from rsnn.training.recipe import TrainConfig
 
 QUICK = TrainConfig(epochs=2, batch=8, learning_rate=0.02, window_steps=50, stride=25)
-
-
-def random_model(architecture, seed=1):
-    model = RSNN(architecture)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in model.connections().values():
-            weight.normal_(0.0, 1.0, generator=generator)
-    return model
+dense_model = partial(random_model, sparsity=0.0)
 
 
 def random_session(n_channels):
@@ -53,7 +48,7 @@ def apply(model, masks):
     ],
 )
 def test_the_number_of_pruned_weights_is_the_published_one(n_inputs, fraction, n_zeros, published):
-    masks = magnitude_masks(random_model(tiny(n_inputs)), fraction)
+    masks = magnitude_masks(dense_model(tiny(n_inputs)), fraction)
     assert [int((~mask).sum()) for mask in masks.values()] == n_zeros
     n_weights = sum(mask.numel() for mask in masks.values())
     assert round(sum(n_zeros) / n_weights, 4) == published
@@ -74,14 +69,14 @@ def test_published_networks_have_as_many_zeros_as_pruning_them_again_would_leave
 
 
 def test_the_smallest_weights_of_each_matrix_go():
-    model = random_model(Architecture(20, hidden=(9, 7)))
+    model = dense_model(Architecture(20, hidden=(9, 7)))
     for name, mask in magnitude_masks(model, 0.3).items():
         magnitude = model.connections()[name].detach().abs()
         assert magnitude[mask].min() > magnitude[~mask].max(), name
 
 
 def test_pruning_by_nothing_keeps_every_weight_that_is_not_zero():
-    model = random_model(Architecture(5, hidden=(4,)))
+    model = dense_model(Architecture(5, hidden=(4,)))
     assert all(mask.all() for mask in magnitude_masks(model, 0.0).values())
     with torch.no_grad():
         model.hidden[0].w_rec[1] = 0.0
@@ -98,7 +93,7 @@ def test_of_equal_weights_the_first_goes():
 
 
 def test_a_fraction_that_binary_floats_miss_prunes_the_whole_number():
-    masks = magnitude_masks(random_model(Architecture(100, hidden=(1,))), 0.29)
+    masks = magnitude_masks(dense_model(Architecture(100, hidden=(1,))), 0.29)
     assert int((~masks["hidden0.w_in"]).sum()) == 29  # 0.29 * 100 is 28.999999999999996
 
 
@@ -108,7 +103,7 @@ def test_a_fraction_that_binary_floats_miss_prunes_the_whole_number():
     natural_zeros=st.floats(0.0, 1.0),
 )
 def test_pruning_twice_is_pruning_once(fraction, seed, natural_zeros):
-    model = random_model(Architecture(6, hidden=(5, 3)), seed)
+    model = dense_model(Architecture(6, hidden=(5, 3)), seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for weight in model.connections().values():
@@ -125,7 +120,7 @@ def test_pruning_twice_is_pruning_once(fraction, seed, natural_zeros):
 
 
 def test_pruned_weights_stay_zero_through_retraining_and_the_others_learn():
-    model, session = random_model(Architecture(8, hidden=(12,))), random_session(8)
+    model, session = dense_model(Architecture(8, hidden=(12,))), random_session(8)
     before = model.hidden[0].w_in.detach().clone()
     masks = magnitude_masks(model, 0.45)
     split = Split(slice(0, 300), slice(300, 450), slice(450, 600))
@@ -144,7 +139,7 @@ def test_pruned_weights_stay_zero_through_retraining_and_the_others_learn():
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_a_fraction_without_a_meaning_is_refused(fraction):
     with pytest.raises(RangeError) as refusal:
-        magnitude_masks(random_model(Architecture(3, hidden=(2,))), fraction)
+        magnitude_masks(dense_model(Architecture(3, hidden=(2,))), fraction)
     assert str(refusal.value) == (
         f"fraction is {fraction:g}; it must be at least 0 and below 1, the published networks lie"
         " between 0.4 and 0.5"

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_rsnn_training_train import SPLIT, fresh_model, tuned_session
+from quick_training import SPLIT, fresh_model, tuned_session
 
 from rsnn.training.config import PruneConfig
 from rsnn.training.prune import magnitude_masks

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from test_rsnn_training_train import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, tuned_session
 
 from base.errors import FileError, MismatchError
 from rsnn.training.state import TrainState, load_state, save_state

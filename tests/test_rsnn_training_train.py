@@ -3,39 +3,15 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 import torch
+from quick_training import QUICK, SPLIT, fresh_model, tuned_session
 
 from base.errors import DataError, MismatchError, RangeError, RsnnError
-from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.model import RSNN, Architecture
-from rsnn.training.initialize import initialize, input_rates
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.train import activity_penalty, rmse, train
-
-QUICK = TrainConfig(
-    epochs=6, batch=12, learning_rate=0.05, window_steps=50, stride=25, upper_count=1.0
-)
-SPLIT = Split(slice(0, 800), slice(800, 1000), slice(1000, 1200))
-
-
-def tuned_session(n_steps=1200, n_channels=12, seed=1):
-    """Channels whose rates follow one direction of a slow random velocity."""
-    random = np.random.default_rng(seed)
-    noise = random.normal(size=(n_steps + 120, 2))
-    window = np.hanning(101) / 20
-    velocity = np.stack([np.convolve(v, window, "valid") for v in noise.T], 1)
-    angle = np.linspace(0.0, 2.0 * np.pi, n_channels, endpoint=False)
-    drive = velocity[20:] @ np.stack([np.cos(angle), np.sin(angle)])  # spikes lead by 80 ms
-    raster = random.random((n_steps, n_channels)) < 0.1 * np.exp(2.5 * drive)
-    return Session(
-        name="tuned",
-        raster=raster.astype(np.uint8),
-        velocity=velocity[:n_steps].astype(np.float32),
-        segments=np.array([[0, n_steps]]),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +26,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
-
-
-def fresh_model(session, seed=1, hidden=(16,)):
-    model = RSNN(Architecture(session.n_channels, hidden=hidden))
-    rates = input_rates(session.raster, session.dt)
-    initialize(model, rates=rates, generator=torch.Generator().manual_seed(seed))
-    return model
 
 
 def test_training_lowers_the_loss_and_decodes_what_was_held_out():

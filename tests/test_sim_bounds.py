@@ -178,27 +178,48 @@ def test_a_bound_that_is_one_too_small_is_caught():
     assert set(caught) == {"syn_low", "syn_high", "mem_low", "mem_high"}
 
 
-def test_bounds_that_ignore_rounding_to_the_floor_or_a_kept_drive_are_violated():
-    """So the random networks do tell contracts apart: the bounds of another contract fail."""
-    rng = np.random.default_rng(1)
-    for field, value, other in (
+def of_two_contracts(rng, field, value, other):
+    """A random network under a random contract with `field` at `value`, and then at `other`."""
+    contract = replace(PAPER, **(EVERY[rng.integers(len(EVERY))] | {field: value}), mem_bits=12)
+    network = small_network(rng, replace(contract, decay_frac=4, frac_bits=2))
+    return network, replace(network, contract=replace(network.contract, **{field: other}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "other"),
+    [
         ("rounding", "floor", "toward_zero"),
         ("reset_drops_input", False, True),
         ("reset", "subtract", "zero"),
         ("overflow_mem", "wrap", "saturate"),
-        ("current", "new", "previous"),
-    ):
-        failed = 0
-        for _ in range(60):
-            contract = replace(
-                PAPER, **(EVERY[rng.integers(len(EVERY))] | {field: value}), mem_bits=12
-            )
-            network = small_network(rng, replace(contract, decay_frac=4, frac_bits=2))
-            found = asked_words(network, pushing_raster(rng, network, 28))
-            assert not violations(found, state_bounds(network))
-            wrong = replace(network, contract=replace(network.contract, **{field: other}))
-            failed += bool(violations(found, state_bounds(wrong)))
-        assert failed or field in ("current", "overflow_mem"), field
+        ("fires_on", "new_membrane", "previous_membrane"),
+        ("fires_when", ">", ">="),
+        ("reset_delay", True, False),
+    ],
+)
+def test_bounds_that_ignore_a_choice_of_the_contract_are_violated(field, value, other):
+    """So the random networks do tell contracts apart: the bounds of another contract fail."""
+    rng = np.random.default_rng(1)
+    failed = 0
+    for _ in range(40):
+        network, wrong = of_two_contracts(rng, field, value, other)
+        found = asked_words(network, pushing_raster(rng, network, 28))
+        assert not violations(found, state_bounds(network))
+        failed += bool(violations(found, state_bounds(wrong)))
+    assert failed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "other"), [("current", "new", "previous"), ("delay_steps", 0, 1)]
+)
+def test_bounds_are_the_same_however_long_a_spike_travels(field, value, other):
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        network, same = of_two_contracts(rng, field, value, other)
+        bounds, others = state_bounds(network), state_bounds(same)
+        for layer, found in bounds.items():
+            for key, array in vars(found).items():
+                assert np.array_equal(array, vars(others[layer])[key]), (layer, key)
 
 
 def test_a_decay_of_unity_has_no_bound_and_silence_has_the_bound_zero():

@@ -1,6 +1,5 @@
 """The shrunk case still differs, is small, and costs no more runs than allowed."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -65,9 +64,7 @@ def test_a_planted_fault_is_shrunk_to_what_it_needs(
     network, raster = make_case(contract, hidden=hidden)
     assert differs(network, raster, backend) is not None
     backend = counted(backend)
-    start = time.perf_counter()
     small, spikes = shrink(network, raster, backend)
-    assert time.perf_counter() - start < 5
     assert backend.runs <= 400
     found = differs(small, spikes, backend)
     assert found.step == len(spikes) - 1 < most_steps
