@@ -165,13 +165,3 @@ SNNTORCH = NumericContract(
     reset_delay=True,
 )
 """The order of snnTorch 1.0's neurons as they come: `reset_mechanism="subtract"`, `reset_delay`."""
-
-
-def choices() -> dict[str, tuple[Any, ...]]:
-    hints = get_type_hints(NumericContract)
-    found: dict[str, tuple[Any, ...]] = {}
-    for f in fields(NumericContract):
-        allowed = (False, True) if hints[f.name] is bool else get_args(hints[f.name])
-        if len(allowed) > 1:
-            found[f.name] = allowed
-    return found

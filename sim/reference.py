@@ -98,11 +98,6 @@ def keep(trace: Trace, network: IntegerNetwork, t: int, state: State) -> None:
             trace.variables[f"{name}.{variable}"][t] = values
 
 
-def bias_of(layer: Layer) -> Words:
-    """What a layer adds to each current in each step, (n_neurons,); 0 without a bias."""
-    return layer.values("bias")
-
-
 def check_channels(network: IntegerNetwork, shape: tuple[int, ...]) -> None:
     """Raise MismatchError unless a raster of this shape, (n_steps, n_inputs), fits the network."""
     if len(shape) != 2 or shape[1] != network.n_inputs:

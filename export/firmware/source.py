@@ -10,7 +10,6 @@ from export.firmware.steps import advance, deliver, index_type
 from export.firmware.storage import Storage, store, sum_bits, weight_bits
 from export.firmware.templates import filled, template
 from sim.network import IntegerNetwork
-from sim.reference import bias_of
 
 
 def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
@@ -126,14 +125,16 @@ def _tables(network: IntegerNetwork, stored: dict[str, Storage]) -> Iterator[str
         for suffix, table in storage.tables.items():
             yield from _table(storage.name + suffix, table)
     for i, layer in enumerate(network.hidden):
-        first = (layer.threshold, bias_of(layer)) if _has_bias(network) else (layer.threshold,)
+        first = (
+            (layer.threshold, layer.values("bias")) if _has_bias(network) else (layer.threshold,)
+        )
         yield from _neurons(f"neurons{i}", (*first, layer.decay_syn, layer.decay_mem))
         for kind, shifts in (("in", layer.e_in), ("rec", layer.e_rec)):
             if f"w_{kind}{i}" in stored and shifts.any():
                 yield from _table(f"e_{kind}{i}", shifts)
     readout = network.readout
     none = np.zeros(readout.n_neurons, np.int64)
-    first = (none, bias_of(readout)) if _has_bias(network) else (none,)
+    first = (none, readout.values("bias")) if _has_bias(network) else (none,)
     yield from _neurons("rows", (*first, readout.decay_syn, readout.decay_mem))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sim.contract import NumericContract
+from base.order import Order
 from sim.layer import Connection, Layer
 
 
@@ -39,7 +39,7 @@ class Term:
 class Symbols:
     """The operations of `sim/step.py` on terms."""
 
-    def __init__(self, order: NumericContract) -> None:
+    def __init__(self, order: Order) -> None:
         self.order = order
 
     def delivered(self, connection: Connection, source: Term) -> Term:
@@ -75,7 +75,7 @@ class Symbols:
         return Term("zero")
 
 
-def equations(layer: Layer, order: NumericContract) -> dict[str, Term]:
+def equations(layer: Layer, order: Order) -> dict[str, Term]:
     """Every intermediate of a layer's step by name, in the order of computation.
 
     Old states are `state NAME`, what arrives from below is `source`.

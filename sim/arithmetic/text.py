@@ -6,17 +6,14 @@ is that after the step. `>` stands for `>=` where `fires_when` says so.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, product
 
 import numpy as np
 
+from base.order import Order, possible_values
 from sim.arithmetic.symbols import Term, equations
-from sim.contract import PAPER, NumericContract, choices
 from sim.layer import OWN, Layer
-
-ORDER = ("current", "fires_on", "reset", "reset_drops_input", "reset_delay")
-"""The choices that decide which operations a step consists of."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,13 @@ def lines(kind: type[Layer], dialect: Dialect = PLAIN) -> list[tuple[str, str, s
     The condition is empty where there is none.
     """
     layer = _complete(kind)
-    known = choices()
-    orders = [dict(zip(ORDER, v, strict=True)) for v in product(*(known[f] for f in ORDER))]
-    written = [_written(layer, replace(PAPER, **order), dialect) for order in orders]
+    known = possible_values(Order)
+    orders = [dict(zip(known, values, strict=True)) for values in product(*known.values())]
+    written = [_written(layer, Order(**order), dialect) for order in orders]
     found = []
     for name in written[0]:
         texts = _settled([text[name] for text in written])
-        fields = [field for field in ORDER if _depends(orders, texts, field)]
+        fields = [field for field in known if _depends(orders, texts, field)]
         cases: dict[str, list[str]] = {}
         for order, text in zip(orders, texts, strict=True):
             condition = ", ".join(_condition(field, order[field]) for field in fields)
@@ -119,7 +116,7 @@ def _complete(kind: type[Layer]) -> Layer:
     return kind(**values)
 
 
-def _written(layer: Layer, order: NumericContract, dialect: Dialect) -> dict[str, _Text]:
+def _written(layer: Layer, order: Order, dialect: Dialect) -> dict[str, _Text]:
     """Each intermediate's expression in terms of those before it, by the name it is given."""
     named = equations(layer, order)
     states = {id(named[state]): state for state in layer.STATES}

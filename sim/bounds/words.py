@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bounds.layers import LayerBounds, state_bounds
-from sim.network import CubaLIF, IntegerNetwork, Layer
-from sim.reference import bias_of
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 
 _LARGEST = (1 << 31) - 1
 
@@ -41,15 +41,15 @@ def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
     reset by subtraction takes off the membrane before the current is added.
     """
     c = network.contract
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
+    for name, layer in network.named_layers():
         syn = np.full(layer.n_neurons, 2.0 ** (c.syn_bits - 1))
         mem = np.full(layer.n_neurons, 2.0 ** (c.mem_bits - 1))
         if name in bounds:
             syn, mem = np.minimum(bounds[name].syn, syn), np.minimum(bounds[name].mem, mem)
         subtracted = np.zeros(layer.n_neurons)
-        if isinstance(layer, CubaLIF) and c.reset == "subtract":
+        if "spk" in layer.STATES and c.reset == "subtract":
             subtracted = np.abs(layer.threshold.astype(float))
-        arriving = _arriving(layer, c.frac_bits) + np.abs(bias_of(layer))
+        arriving = _arriving(layer, c.frac_bits) + np.abs(layer.values("bias"))
         if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _LARGEST:
             return False
     return True
@@ -57,12 +57,7 @@ def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
 
 def _arriving(layer: Layer, frac_bits: int) -> NDArray[np.float64]:
     """Largest absolute sum of a step's spikes (post,); exact far beyond 32 bits, as float64 is."""
-    if isinstance(layer, CubaLIF):
-        matrices = [(layer.w_in, layer.e_in), (layer.w_rec, layer.e_rec)]
-    else:
-        matrices = [(layer.w_out, np.zeros(layer.n_neurons, np.uint8))]
-    arriving = np.zeros(layer.n_neurons)
-    for weights, shift in matrices:
-        if weights is not None:
-            arriving += np.ldexp(largest_sum(weights).astype(float), shift.astype(int) + frac_bits)
-    return arriving
+    return sum(
+        k.values[1] * np.ldexp(largest_sum(k.weights).astype(float), k.shifts + frac_bits)
+        for k in layer.connections()
+    )

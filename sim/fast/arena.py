@@ -14,7 +14,6 @@ from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import NumericContract
 from sim.fast import compiled
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
-from sim.reference import bias_of
 
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
@@ -139,7 +138,7 @@ def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np
     else:
         first, last = layer.initial_out, (zero, shift, shift)
     decays = [decay.astype(np.int64) << unity for decay in (layer.decay_syn, layer.decay_mem)]
-    fields = _padded(np.stack([zero, first, *decays, *last, bias_of(layer)]), n_blocks)
+    fields = _padded(np.stack([zero, first, *decays, *last, layer.values("bias")]), n_blocks)
     fields[int(compiled.THRESHOLD), layer.n_neurons :] = _NEVER
     blocks = fields.reshape(_FIELDS, n_blocks, LANES).transpose(1, 0, 2)
     return blocks.astype(np.int32).ravel()
