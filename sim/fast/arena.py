@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import NumericContract
 from sim.fast import compiled
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.network import IntegerNetwork, Layer
 
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
@@ -90,13 +90,12 @@ def arrange(network: IntegerNetwork) -> Arena:
     recurrent: list[NDArray] = []
     block = 0
     for layer in network.layers:
-        w_in, w_rec = _matrices(layer)
+        from_below, *from_itself = layer.connections()
         n_blocks = -(-layer.n_neurons // LANES)
         starts = [sum(rows.size for rows in matrices) for matrices in (below, recurrent)]
-        table.append([n_blocks, block, *starts, w_rec is not None])
-        below.append(_padded(w_in.T, n_blocks))
-        if w_rec is not None:
-            recurrent.append(_padded(w_rec.T, n_blocks))
+        table.append([n_blocks, block, *starts, bool(from_itself)])
+        below.append(_padded(from_below.weights.T, n_blocks))
+        recurrent += [_padded(connection.weights.T, n_blocks) for connection in from_itself]
         words.append(_words(layer, network.contract, n_blocks))
         lanes.append(slice(block * LANES, block * LANES + layer.n_neurons))
         block += n_blocks
@@ -115,11 +114,6 @@ def arrange(network: IntegerNetwork) -> Arena:
     )
 
 
-def _matrices(layer: Layer) -> tuple[NDArray, NDArray | None]:
-    """Weights from below and, where there are any, from the layer itself."""
-    return (layer.w_out, None) if isinstance(layer, CubaLI) else (layer.w_in, layer.w_rec)
-
-
 def _padded(rows: NDArray, n_blocks: int) -> NDArray:
     """(n, n_neurons) with columns of zeros behind, so that they fill the blocks."""
     padded = np.zeros((len(rows), n_blocks * LANES), rows.dtype)
@@ -129,16 +123,21 @@ def _padded(rows: NDArray, n_blocks: int) -> NDArray:
 
 def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np.int32]:
     """A layer's words before the first step, block by block, fields in `compiled`'s order."""
+    *_, membrane = layer.STATES
+    zero = np.zeros(layer.n_neurons, np.int64)
+    threshold = layer.values("threshold") if "spk" in layer.STATES else zero
+    shifts = [connection.shifts for connection in layer.connections()]
     unity = compiled.DECAY_BITS - contract.decay_frac
-    shift = np.full(layer.n_neurons, contract.frac_bits)
-    zero = np.zeros(layer.n_neurons, np.int32)
-    if isinstance(layer, CubaLIF):
-        first: NDArray = zero
-        last = (layer.threshold, shift + layer.e_in, shift + layer.e_rec)
-    else:
-        first, last = layer.initial_out, (zero, shift, shift)
-    decays = [decay.astype(np.int64) << unity for decay in (layer.decay_syn, layer.decay_mem)]
-    fields = _padded(np.stack([zero, first, *decays, *last, layer.values("bias")]), n_blocks)
+    rows = [
+        zero,
+        layer.initial(membrane),
+        layer.values("decay_syn") << unity,
+        layer.values("decay_mem") << unity,
+        threshold,
+        *(shift + contract.frac_bits for shift in (*shifts, zero)[:2]),
+        layer.values("bias"),
+    ]
+    fields = _padded(np.stack(rows), n_blocks)
     fields[int(compiled.THRESHOLD), layer.n_neurons :] = _NEVER
     blocks = fields.reshape(_FIELDS, n_blocks, LANES).transpose(1, 0, 2)
     return blocks.astype(np.int32).ravel()

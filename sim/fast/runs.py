@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from sim.fast.arena import arrange
 from sim.fast.packed import PackedRaster
-from sim.fast.simulator import Simulator
+from sim.fast.simulator import Simulator, prepared
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
@@ -96,7 +95,7 @@ def run_each(
     """
     if threads is not None and threads < 1:
         raise RangeError(f"threads is {threads}; at least 1 is needed")
-    arenas = {id(network): arrange(network) for network in {id(n): n for n, _ in jobs}.values()}
+    arenas = {id(network): prepared(network) for network in {id(n): n for n, _ in jobs}.values()}
 
     def run_one(job: tuple[IntegerNetwork, Raster]) -> Run:
         network, raster = job

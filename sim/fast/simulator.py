@@ -1,20 +1,21 @@
 """A network at work: state carried from one block of steps to the next, in constant memory."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError
-from sim.fast import compiled
 from sim.fast.arena import Arena, arrange
+from sim.fast.generated import Generated
 from sim.fast.packed import PackedRaster
+from sim.fast.tuned import Tuned
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
 WORD = 8  # inputs of a raster looked at together
-NO_TRACE = tuple(np.zeros((0, 0), dtype) for dtype in (np.uint8, np.int32, np.int32))
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,43 @@ class Block:
     trace: Trace | None
 
 
+class Engine(Protocol):
+    """What a simulator needs of the code that computes the steps: `Tuned` or `Generated`."""
+
+    @property
+    def input_counts(self) -> NDArray[np.int64]:
+        """Spikes of each input that arrived, (n_inputs,)."""
+
+    @property
+    def sent_counts(self) -> NDArray[np.int64]:
+        """Spikes of each hidden neuron that arrived above it, layer after layer."""
+
+    @property
+    def last_spikes(self) -> NDArray[np.int64]:
+        """Spikes of the last step, of each hidden neuron."""
+
+    def reset(self) -> None:
+        """Go back to the initial state; counts start again."""
+
+    def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
+        """Do the steps of checked words of spikes (n_steps, n_words); fill `out`."""
+
+    def record(
+        self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]
+    ) -> list[NDArray]:
+        """The same; return every state (n_steps, n_neurons), in the order of a trace."""
+
+
+def is_tuned(network: IntegerNetwork) -> bool:
+    """Whether the kernel written by hand computes every layer of a network."""
+    return all("numba" in layer.TUNED for layer in network.layers)
+
+
+def prepared(network: IntegerNetwork) -> Arena | None:
+    """What several simulators of a network can share, where there is something."""
+    return arrange(network) if is_tuned(network) else None
+
+
 class Simulator:
     """One stream through a network; a recording may come in blocks of any length.
 
@@ -40,51 +78,35 @@ class Simulator:
     """
 
     def __init__(self, network: IntegerNetwork, arena: Arena | None = None) -> None:
-        """Start from the initial state; `arena` is the network's, where it is at hand."""
+        """Start from the initial state; `arena` is what `prepared` returned, if it is at hand."""
         self.network = network
-        self._arena = arena or arrange(network)
-        n_lanes, n_hidden = self._arena.n_lanes, self._arena.n_hidden_lanes
+        self._engine: Engine = Tuned(network, arena) if is_tuned(network) else Generated(network)
         self._at_once = network.contract.delay_steps == 0
-        self._words = self._arena.words.copy()
-        self._spk = np.zeros(n_hidden, np.uint8)
-        self._arriving = np.zeros(network.n_inputs + 1, np.uint64)
-        self._events = np.zeros(n_hidden, np.uint64)
-        self._uncounted = np.zeros(n_hidden, np.int64)
-        self._sums_in = np.zeros(n_lanes, self._arena.sum_dtype)
-        self._sums_rec = np.zeros(n_hidden, self._arena.sum_dtype)
-        self._input_counts = np.zeros(network.n_inputs, np.int64)
-        self._sent_counts = np.zeros(n_hidden, np.int64)
         self.n_steps = 0
 
     def reset(self) -> None:
         """Go back to the initial state; counts start again."""
-        self._words[:] = self._arena.words
-        for array in (self._spk, self._arriving, self._input_counts, self._sent_counts):
-            array[:] = 0
+        self._engine.reset()
         self.n_steps = 0
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
         """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
-        counts = self._input_counts.copy()
-        counts[self._arriving[: self._arriving[-1]]] -= 1  # each is there once
-        return counts
+        return self._engine.input_counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
         """The same for each hidden neuron, layer after layer: those that arrived above it."""
-        return self._hidden(self._sent_counts)
+        return self._engine.sent_counts
 
     @property
     def returned_counts(self) -> NDArray[np.int64]:
         """Those that arrived through `w_rec` where there is one: never those of the last step."""
-        if not self._at_once:
-            return self.sent_counts
-        return self._hidden(self._sent_counts - self._spk)
+        return self.sent_counts - self._engine.last_spikes if self._at_once else self.sent_counts
 
     @property
     def hidden_spikes(self) -> int:
-        return int(self.returned_counts.sum()) + int(self._spk.sum())
+        return int(self.returned_counts.sum()) + int(self._engine.last_spikes.sum())
 
     def step_block(
         self, raster: NDArray[np.uint8] | PackedRaster, *, record: bool = False
@@ -104,55 +126,19 @@ class Simulator:
             words, are_bytes = raster.words, False
         else:
             words, are_bytes = _byte_words(raster), True
-        out = np.empty((len(words), self._arena.n_rows), np.int32)
+        out = np.empty((len(words), self.network.readout.n_neurons), np.int32)
         if not record:
-            self.advance(words, are_bytes, out, NO_TRACE)
+            self.advance(words, are_bytes, out)
             return Block(out, None)
-        n_hidden, n_lanes = self._arena.n_hidden_lanes, self._arena.n_lanes
-        spk = np.empty((len(words), n_hidden), np.uint8)
-        syn, mem = (np.empty((len(words), n_lanes), np.int32) for _ in range(2))
-        self.advance(words, are_bytes, out, (spk, syn, mem))
-        arrays = []
-        for lanes in self._arena.lanes[:-1]:
-            arrays += [words[:, lanes] for words in (spk, syn, mem)]
-        arrays += [syn[:, self._arena.lanes[-1]], out]
+        arrays = self._engine.record(words, are_bytes, out)
+        self.n_steps += len(words)
         names = variable_names(self.network)
         return Block(out, Trace(dict(zip(names, arrays, strict=True))))
 
-    def advance(
-        self,
-        words: NDArray[np.uint64],
-        are_bytes: bool,
-        out: NDArray[np.int32],
-        kept: tuple[NDArray, ...],
-    ) -> None:
-        """Run on over checked words of spikes (n_steps, n_words); fill `out` and `kept`."""
-        arena = self._arena
-        compiled.advance(
-            words,
-            are_bytes,
-            self._at_once,
-            self._arriving,
-            arena.update.address,
-            self._words,
-            self._spk,
-            self._events,
-            self._uncounted,
-            self._sums_in,
-            self._sums_rec,
-            arena.table,
-            arena.w_in,
-            arena.w_rec,
-            arena.limits,
-            self._input_counts,
-            self._sent_counts,
-            out,
-            *kept,
-        )
+    def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
+        """Run on over checked words of spikes (n_steps, n_words); fill `out`."""
+        self._engine.advance(words, are_bytes, out)
         self.n_steps += len(words)
-
-    def _hidden(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.concatenate([lanes[place] for place in self._arena.lanes[:-1]])
 
 
 def _byte_words(raster: NDArray) -> NDArray[np.uint64]:

@@ -4,15 +4,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from base.errors import DataError, MismatchError
-from sim.fast.simulator import NO_TRACE, WORD, Simulator
+from sim.fast.simulator import WORD, Simulator
 from sim.network import IntegerNetwork
 
 
 class Decoder:
-    """A network that is stepped by whoever has the spikes.
+    """A network that its caller advances, one step per call.
 
-    Step t returns what `kernels.run` decodes in step t; what is given in it arrives `delay_steps`
-    later.
+    Step t returns what `sim.fast.runs.run` decodes in step t; what is given in it arrives
+    `delay_steps` later.
 
     Attributes:
         network: the network.
@@ -63,7 +63,7 @@ class Decoder:
             self._words.fill(0)
             if events.size:
                 self._set_events(events)
-        self._simulator.advance(self._read_only, True, self._out, NO_TRACE)
+        self._simulator.advance(self._read_only, True, self._out)
         return self._decode(self._out)[0]
 
     def _set_bitmap(self, bitmap: NDArray[np.bool_]) -> None:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError
 from sim.contract import signed_range
-from sim.fast.arena import arrange
-from sim.fast.simulator import Simulator
+from sim.fast.simulator import Simulator, prepared
 from sim.intermediates import asked_in
 from sim.layer import OWN, Connection, Layer
 from sim.network import IntegerNetwork
@@ -122,7 +121,7 @@ class _Search:
         low, high = signed_range(c.bits_of(network.layers[index].STATES[variable]))
         self._end = (high if sign > 0 else -low) if within_word else None
         self._step = 0
-        self._arena = arrange(network)
+        self._arena = prepared(network)
 
     @property
     def is_done(self) -> bool:

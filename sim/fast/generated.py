@@ -1,0 +1,269 @@
+"""A compiled kernel for every kind of layer: Numba source written from its step.
+
+A layer is run over all steps of a block before the next one, since nothing flows back between
+layers. Its source depends on the kind and on the contract's choices; widths and constants are
+arguments. Sums are taken in 64 bits, where nothing overflows unasked.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.arithmetic.symbols import Term, equations, simplified, statements
+from sim.contract import NumericContract, signed_range
+from sim.layer import OWN, Layer
+from sim.network import IntegerNetwork
+
+_WORDS = ("syn", "mem")
+
+
+class Generated:
+    """A network's words, from one block of steps to the next."""
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        """Start from the initial state."""
+        self.network = network
+        self._layers = [_Layer(network.contract, layer) for layer in network.layers]
+        self._late = network.contract.delay_steps == 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the initial state; counts start again."""
+        for layer in self._layers:
+            layer.reset()
+        sizes = [k.weights.shape[1] for layer in self.network.layers for k in _below(layer)]
+        self._under_way = [np.zeros((1, n), np.uint8) for n in sizes]
+        self._counts = [np.zeros(n, np.int64) for n in sizes]
+
+    @property
+    def input_counts(self) -> NDArray[np.int64]:
+        """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        return self._counts[0].copy()
+
+    @property
+    def sent_counts(self) -> NDArray[np.int64]:
+        """The same for each hidden neuron, layer after layer: those that arrived above it."""
+        return np.concatenate(self._counts[1:])
+
+    @property
+    def last_spikes(self) -> NDArray[np.int64]:
+        """Spikes of the last step, of each hidden neuron."""
+        return np.concatenate([x.states["spk"] for x in self._layers[:-1]]).astype(np.int64)
+
+    def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
+        """Do the steps of checked words of spikes (n_steps, n_words); fill `out`."""
+        self._run(words, are_bytes, out, record=False)
+
+    def record(
+        self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]
+    ) -> list[NDArray]:
+        """The same; return every state (n_steps, n_neurons), in the order of a trace."""
+        return self._run(words, are_bytes, out, record=True)
+
+    def _run(
+        self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32], *, record: bool
+    ) -> list[NDArray]:
+        sent = words.view(np.uint8)
+        if not are_bytes:
+            sent = np.unpackbits(sent, axis=1, bitorder="little")
+        sent = sent[:, : self.network.n_inputs]
+        found: list[NDArray] = []
+        for i, layer in enumerate(self._layers):
+            arriving = sent
+            if self._late and len(sent):
+                arriving = np.concatenate([self._under_way[i], sent[:-1]])
+                self._under_way[i] = sent[-1:].copy()
+            self._counts[i] += arriving.sum(0, dtype=np.int64)
+            kept = layer.run(arriving, record=record)
+            sent = next(iter(kept.values()))  # of a hidden layer its spikes
+            found += kept.values()
+        out[:] = found[-1]
+        return found
+
+
+class _Layer:
+    """A layer's constants as its kernel takes them, and its words."""
+
+    def __init__(self, contract: NumericContract, layer: Layer) -> None:
+        self.layer = layer
+        self.kernel = _kernel(source(layer, contract))
+        self.constants: list[Any] = []
+        for connection in layer.connections():
+            self.constants += [
+                np.ascontiguousarray(connection.weights.T),
+                connection.shifts + contract.frac_bits,
+            ]
+        self.constants += [layer.values(name) for name in _constants(layer)]
+        self.constants.append(contract.decay_frac)
+        for word in _WORDS:
+            self.constants += signed_range(contract.bits_of(word))
+        self.states: dict[str, NDArray] = {}
+
+    def reset(self) -> None:
+        """Go back to the initial state."""
+        self.states = {
+            state: self.layer.initial(state).astype(np.int32 if word else np.uint8)
+            for state, word in self.layer.STATES.items()
+        }
+
+    def run(self, arriving: NDArray[np.uint8], *, record: bool) -> dict[str, NDArray]:
+        """Do the steps of what arrives (n_steps, pre); return the states that are kept.
+
+        Those are all of them or, without `record`, the first and the last: spikes, and `out`.
+        """
+        first, *_, last = self.states
+        kept = {
+            state: np.empty(
+                (len(arriving) if record or state in (first, last) else 0, len(words)), words.dtype
+            )
+            for state, words in self.states.items()
+        }
+        self.kernel(
+            np.ascontiguousarray(arriving), *self.constants, *self.states.values(), *kept.values()
+        )
+        return kept
+
+
+def _below(layer: Layer) -> list:
+    return [k for k in layer.connections() if k.source != OWN]
+
+
+def _constants(layer: Layer) -> list[str]:
+    """The arrays of one integer per neuron that a layer's step reads."""
+    shifts = {shift for _, shift, _ in layer.CONNECTIONS}
+    starts = set(layer.INITIAL.values())
+    return [
+        name
+        for name, declared in layer.declared().items()
+        if declared.content in ("decay", "syn", "mem")
+        and name not in starts | shifts
+        and getattr(layer, name) is not None
+    ]
+
+
+def source(layer: Layer, contract: NumericContract) -> str:
+    """The function `run_layer` of a kind under a contract's choices, as Python for Numba."""
+    connections, constants = layer.connections(), _constants(layer)
+    arguments = ["arriving"]
+    for k in connections:
+        arguments += [k.name, f"shift_{k.name}"]
+    arguments += [*constants, "decay_frac"]
+    arguments += [f"{word}_{end}" for word in _WORDS for end in ("low", "high")]
+    arguments += [f"words_{state}" for state in layer.STATES]
+    arguments += [f"kept_{state}" for state in layer.STATES]
+    lines = [f"def run_layer({', '.join(arguments)}):"]
+    lines.append(f"    n = np.uint64({connections[0].name}.shape[1])")
+    lines += [f"    sum_{k.name} = np.zeros(n, np.int32)" for k in connections]
+    lines.append("    for t in range(np.uint64(arriving.shape[0])):")
+    for k in connections:
+        sender = "words_spk" if k.source == OWN else "arriving[t]"
+        lines += _summing(k.name, sender)
+    lines.append("        for i in range(n):")
+    for state in layer.STATES:
+        lines.append(f"            old_{state} = np.int64(words_{state}[i])")
+    named = simplified(equations(layer, contract))
+    writer = _Writer(contract)
+    body = list(statements(named, layer.STATES, writer.write))
+    lines += [f"            {name} = {text}" for name, text in body]
+    known = {term: name for name, term in named.items() if name in {n for n, _ in body}}
+    for state in layer.STATES:
+        value = known.get(named[state]) or writer.write(named[state], known)
+        lines.append(f"            words_{state}[i] = {value}")
+    for state in layer.STATES:
+        lines.append(f"        if t < kept_{state}.shape[0]:")
+        lines.append("            for i in range(n):")
+        lines.append(f"                kept_{state}[t, i] = words_{state}[i]")
+    return "\n".join(lines) + "\n"
+
+
+def _summing(name: str, sender: str) -> list[str]:
+    """Lines that add up the rows of the units that send something."""
+    return [
+        "        for i in range(n):",
+        f"            sum_{name}[i] = 0",
+        f"        sent = {sender}",
+        "        for j in range(np.uint64(sent.size)):",
+        "            if sent[j]:",
+        "                for i in range(n):",
+        f"                    sum_{name}[i] += {name}[j, i]",
+    ]
+
+
+class _Writer:
+    """Expressions in Python; sums arrive in the unit of the current already."""
+
+    def __init__(self, contract: NumericContract) -> None:
+        self.contract = contract
+
+    def write(self, term: Term, names: Mapping[Term, str]) -> str:
+        """A term, in which terms that have a name are called by it."""
+
+        def part(operand: Term) -> str:
+            if operand in names:
+                return names[operand]
+            text = self.write(operand, names)
+            return text if operand.op in ("state", "constant", "zero", "scaled") else f"({text})"
+
+        match term.op, *term.operands:
+            case "state", name:
+                return f"old_{name}"
+            case "constant", name:
+                return f"{name}[i]"
+            case ("zero",):
+                return "0"
+            case "delivered", name, _:
+                return f"np.int64(sum_{name}[i]) << shift_{name}[i]"
+            case "scaled", x:
+                return part(x)
+            case "decayed", x, name:
+                product = f"{part(x)} * {name}[i]"
+                if self.contract.rounding == "floor":
+                    return f"({product}) >> decay_frac"
+                return f"toward_zero({product}, decay_frac)"
+            case "fit", x, word:
+                rule = self.contract.overflow_of(word)
+                return f"{rule}({part(x)}, {word}_low, {word}_high)"
+            case "over", x, threshold:
+                return f"{part(x)} {self.contract.fires_when} {part(threshold)}"
+            case "where", mask, a, b:
+                return f"{part(a)} if {part(mask)} else {part(b)}"
+            case "add", a, b:
+                return f"{part(a)} + {part(b)}"
+            case "sub", a, b:
+                return f"{part(a)} - {part(b)}"
+        raise AssertionError(term.op)
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def toward_zero(product, decay_frac):
+    """`product / 2^decay_frac` without its fraction."""
+    return (product + ((product >> 63) & ((1 << decay_frac) - 1))) >> decay_frac
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def saturate(x, low, high):
+    """The value in low..high that is nearest to `x`."""
+    return min(max(x, low), high)
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def wrap(x, low, high):
+    """What is left of `x` in a word of low..high."""
+    return ((x - low) & (high - low)) + low
+
+
+@cache
+def _kernel(text: str) -> Any:
+    """Compile a kernel; equal sources are compiled once."""
+    scope: dict[str, Any] = {
+        "np": np,
+        "toward_zero": toward_zero,
+        "saturate": saturate,
+        "wrap": wrap,
+    }
+    exec(compile(text, "<written from a layer's step>", "exec"), scope)
+    return numba.njit(nogil=True, error_model="numpy")(scope["run_layer"])
