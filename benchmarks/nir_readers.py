@@ -21,7 +21,7 @@ import nir
 import numpy as np
 import torch
 
-from export.formats.nir import export_nir, import_nir
+from export.nir.files import export_nir, import_nir
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published

@@ -45,14 +45,8 @@ from onnx_step import onnx_scan, onnx_step
 from scaling import draw_scaling
 
 from base.errors import ToolError
-from export.formats.onnx import (
-    Engine,
-    by_onnxruntime,
-    by_reference,
-    initial_states,
-    to_scan_model,
-    to_step_model,
-)
+from export.onnx.engines import Engine, by_onnxruntime, by_reference
+from export.onnx.models import initial_states, to_scan_model, to_step_model
 from export.quantize import quantize
 from rsnn.data.raster import random_raster
 from rsnn.model import DT, RSNN, big, tiny

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware.decoder import compile_replay
 from export.firmware.replay import replay
-from export.formats.c import compile_replay
 from hw_targets.machines.target import Limits, Run, Target
 from sim.network import IntegerNetwork
 

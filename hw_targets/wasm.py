@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from base.errors import ToolError
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.decoder import FLAGS, compile_replay
 from export.firmware.replay import replay
-from export.formats.c import FLAGS, compile_replay
 from hw_targets.machines.target import Limits, Run, Target
 from sim.network import IntegerNetwork
 

@@ -21,7 +21,7 @@ import rsnn.training.train
 from base.errors import RangeError
 from base.metrics import Metrics
 from export.formats import backends as exported
-from export.formats import nir as nir_format
+from export.nir import files as nir_format
 from export.nir.container import read_graph
 from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep

@@ -13,8 +13,8 @@ from networks import random_network
 
 from base.errors import RsnnError
 from base.files import _USER_BLOCK, _seal, create_container
-from export.formats.nir import import_nir
-from export.formats.onnx import export_onnx
+from export.nir.files import import_nir
+from export.onnx.models import export_onnx
 from rsnn.checkpoint import FORMAT as MODEL_FORMAT
 from rsnn.checkpoint import load_model, save_model
 from rsnn.model import RSNN, Architecture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from networks import covering_contracts, random_network, random_raster
 
-from export.formats.nir import export_nir
+from export.nir.files import export_nir
 from sim import reference
 
 HIDDEN = ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold", "bias")

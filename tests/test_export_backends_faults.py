@@ -10,7 +10,7 @@ from faulty_backends import choosing, flipping
 from networks import random_network, random_raster, with_arrays
 
 from export.formats import backends
-from export.formats import nir as export
+from export.nir import files as export
 from sim import reference
 from sim.fast import runs
 from sim.trace import first_difference

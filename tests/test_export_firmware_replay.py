@@ -10,8 +10,8 @@ from tools import need
 
 from base.errors import DataError, ToolError
 from export.firmware import replay as module
+from export.firmware.decoder import compile_replay
 from export.firmware.replay import replay, replay_blocks
-from export.formats.c import compile_replay
 from sim import reference
 from sim.trace import first_difference
 

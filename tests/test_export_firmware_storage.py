@@ -8,9 +8,9 @@ from networks import random_network, random_raster
 from tools import need
 
 from base.errors import RangeError
+from export.firmware.decoder import FLAGS, compile_replay, export_c, run_backend
 from export.firmware.replay import replay
 from export.firmware.storage import LAYOUTS, store, sum_bits, weight_bits
-from export.formats.c import FLAGS, compile_replay, export_c, run_backend
 from sim import reference
 from sim.contract import PAPER
 from sim.trace import first_difference

@@ -12,11 +12,11 @@ from networks import covering_contracts, networks, random_network, random_raster
 from tools import need
 
 from base.errors import FileError, MismatchError, RangeError, ToolError
+from export.firmware import decoder as module
 from export.firmware.arithmetic import has_headroom, never_overflows
+from export.firmware.decoder import FLAGS, compile_replay, export_c, run_backend
 from export.firmware.replay import replay
 from export.firmware.storage import LAYOUTS
-from export.formats import c as module
-from export.formats.c import FLAGS, compile_replay, export_c, run_backend
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network, random_raster
 
 from base.errors import DataError, FileError
-from export.formats.nir import METADATA_KEY, export_nir, import_nir, run_backend, to_graph
+from export.nir.files import METADATA_KEY, export_nir, import_nir, run_backend, to_graph
 from export.nir.readers import READERS
 from export.quantization.precision import Precision
 from export.quantize import quantize

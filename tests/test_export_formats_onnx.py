@@ -12,9 +12,10 @@ from networks import covering_contracts, networks, random_network, random_raster
 from onnx import numpy_helper
 
 from base.errors import FileError, MismatchError, RangeError
-from export.formats import onnx as module
-from export.formats.nir import METADATA_KEY, to_graph
-from export.formats.onnx import BACKENDS, export_onnx, initial_states, to_scan_model, to_step_model
+from export.formats.onnx import FORMAT
+from export.nir.files import METADATA_KEY, to_graph
+from export.onnx import engines, models
+from export.onnx.models import export_onnx, initial_states, to_scan_model, to_step_model
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import import_published
@@ -30,6 +31,8 @@ INTEGERS = {
     onnx.TensorProto.INT32,
     onnx.TensorProto.INT64,
 }
+
+BACKENDS = FORMAT.backends
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, tm
 
 
 def test_a_network_larger_than_a_model_can_be_is_refused(network, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MAX_BYTES", 400)
+    monkeypatch.setattr(models, "MAX_BYTES", 400)
     with pytest.raises(RangeError, match=r"take \d+ bytes in ONNX; a model holds at most 400\."):
         export_onnx(network, tmp_path / "step.onnx", tmp_path / "scan.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -232,7 +235,7 @@ def test_a_fault_in_a_written_model_is_found_where_it_shows(
         plant(body)
         return model
 
-    monkeypatch.setattr(module, f"to_{kind}_model", faulty)
+    monkeypatch.setattr(engines, f"to_{kind}_model", faulty)
     half = len(raster) // 2
     faulty_steps = range(half) if kind == "step" else range(half, len(raster))
     changed = trace_with(network, raster, same_as(network), faulty_steps)

@@ -13,9 +13,9 @@ from networks import random_network
 from one_line import FUZZ, one_line
 
 from base.errors import DataError, FileError
-from export.formats.nir import METADATA_KEY, export_nir, import_nir
 from export.nir import container
 from export.nir.container import read_graph
+from export.nir.files import METADATA_KEY, export_nir, import_nir
 from rsnnctl.steps.interchange import import_nir_file
 
 names = st.sampled_from(["input", "output", "w0", "w1", "layer0", "layer1", "layer0_back", "x"])

@@ -16,7 +16,7 @@ import pytest
 import torch
 from networks import LOIHI_LIKE, random_network, with_arrays
 
-from export.formats.nir import export_nir
+from export.nir.files import export_nir
 from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
 from rsnn.checkpoint import load_model

@@ -10,7 +10,7 @@ import pytest
 from networks import LOIHI_LIKE, random_network, with_arrays
 
 from base.errors import FileError, RangeError
-from export.formats.nir import METADATA_KEY, export_nir, import_nir, to_graph
+from export.nir.files import METADATA_KEY, export_nir, import_nir, to_graph
 from export.nir.readers import READERS, reader_named
 from sim.artifact import save_network
 from sim.contract import PAPER, SNNTORCH

@@ -7,9 +7,9 @@ import pytest
 from networks import covering_contracts, random_network
 from tools import need
 
+from export.firmware.decoder import FLAGS, compile_replay
 from export.firmware.replay import replay
 from export.firmware.source import source
-from export.formats.c import FLAGS, compile_replay
 from sim import reference
 from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import PAPER

@@ -19,7 +19,7 @@ BACKENDS = {"numba": runs.run_backend, **backends()}
 COMPUTED_IN = {
     "numba": "sim/fast/compiled.py",
     "c": "export/templates/network.c",
-    "onnx-reference": "export/formats/onnx.py",
+    "onnx-reference": "export/onnx/models.py",
 }
 NARROW = {"syn_bits": 14, "mem_bits": 15, "frac_bits": 4}
 COUNTING = {"weight_bits": 3, "frac_bits": 0, "decay_frac": 1}  # membranes meet their thresholds

@@ -1,1 +1,1 @@
-"""What `export/formats/c.py` is made of."""
+"""Exported C: sources, storage of weights, firmware projects, programs that replay input."""

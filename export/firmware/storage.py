@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
+from export.firmware.options import LAYOUT
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-LAYOUTS = ("fast", "compact")
+LAYOUTS = LAYOUT.choices
 _LANE_ROWS = 256  # of weights that a sum of 16 bits holds, whatever their values
 _FAR = 255  # the longest gap; a weight of 0 halves a longer one
 

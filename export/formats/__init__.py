@@ -1,21 +1,43 @@
-"""One file per format, named like it; each is found by listing this folder.
+"""One file per format, named like it and with its `FORMAT`; each is found by listing this folder.
 
-The `BACKENDS` of a format are the ways to run here what it writes, by name, for `rsnnctl verify`.
+An installed package adds one by an entry point in the group `rsnnctl.formats`.
 """
 
-import pkgutil
-from importlib import import_module
-from types import ModuleType
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sim.verify import Backend
+from base.errors import ToolError
+from base.plugins import plugins
+from export.format import Format
+
+if TYPE_CHECKING:
+    from sim.verify import Backend
 
 
-def formats() -> dict[str, ModuleType]:
-    """Import and return every format by name. A new one is a new file here and nothing else."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
-    return {name: import_module(f"{__name__}.{name}") for name in names}
+def formats() -> dict[str, Format]:
+    """Every format by name. A new one is a new file here and nothing else.
+
+    Raises:
+        ToolError: an installed package's cannot be used.
+    """
+    found = plugins(sys.modules[__name__], Format)
+    return {name: replace(format, name=name) for name, format in found.items()}
 
 
-def backends() -> dict[str, Backend]:
-    """Every way to run here what some format writes, by name."""
-    return {name: run for module in formats().values() for name, run in module.BACKENDS.items()}
+def backends() -> "dict[str, Backend]":
+    """Every way to run here what some format writes, by name.
+
+    Raises:
+        ToolError: an installed package's format cannot be used, or two have a backend of one name.
+    """
+    found: dict[str, Backend] = {}
+    for format in formats().values():
+        for name, run in format.backends.items():
+            if name in found:
+                raise ToolError(
+                    f"format `{format.name}` has a backend `{name}`, and so has another format;"
+                    " rename it"
+                )
+            found[name] = run
+    return found

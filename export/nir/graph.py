@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from export.nir.readers import Floats, Reader
+from export.nir.readers import Reader
 from sim.contract import NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 
 Nodes = dict[str, Any]
+Floats = NDArray[np.floating]
 
 
 def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str]) -> nir.NIRGraph:

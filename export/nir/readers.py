@@ -10,15 +10,18 @@ with which dt, and what else a graph must look like for it.
 """
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from base.errors import RangeError
-from sim.network import IntegerNetwork
 
-Floats = NDArray[np.floating]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sim.network import IntegerNetwork
+
+    Floats = NDArray[np.floating]
+
 _NEVER_DECAYS = 2.0**60  # steps: 1 - 2^-60 is 1 in float64, and products with it stay finite
 
 
@@ -59,21 +62,25 @@ class Reader:
     one_threshold: bool = False
     how: str = ""
 
-    def time_constant(self, decay: Floats, dt: float) -> Floats:
+    def time_constant(self, decay: "Floats", dt: float) -> "Floats":
         """The tau, in seconds, that this reader turns into a decay factor of 0..1."""
+        import numpy as np
+
         if self.euler:
             with np.errstate(divide="ignore"):
                 return (self.dt or dt) * np.minimum(1.0 / (1.0 - decay), _NEVER_DECAYS)
         with np.errstate(divide="ignore"):
             return -dt / np.log(decay)
 
-    def unit_gain(self, decay: Floats) -> Floats:
+    def unit_gain(self, decay: "Floats") -> "Floats":
         """What `w_in` or `r` must be for a gain of 1 a step; 1 where the gain is 0 anyway."""
+        import numpy as np
+
         if self.euler:
             return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
         return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
 
-    def differs(self, network: IntegerNetwork) -> dict[str, Any]:
+    def differs(self, network: "IntegerNetwork") -> dict[str, Any]:
         """Fields of a network's contract in which this reader does otherwise: what it does."""
         if not self.euler:
             return {}
@@ -116,3 +123,19 @@ def reader_named(name: str) -> Reader:
     if name not in READERS:
         raise RangeError(f"--for is {name}; known: {', '.join(READERS)}")
     return READERS[name]
+
+
+def remarks(network: "IntegerNetwork", reader: str) -> list[str]:
+    """What the user of a graph must know: how to read it, and what its reader does otherwise.
+
+    Raises:
+        RangeError: no such reader.
+    """
+    known = reader_named(reader)
+    if not known.euler:
+        return []
+    differs = [
+        f"{reader} computes with `{field}` {value}, so its spikes will differ (docs/nir.md)"
+        for field, value in known.differs(network).items()
+    ]
+    return [f"read it with {known.how.format(dt=network.dt)}", *differs]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from base.errors import ToolError
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.decoder import FLAGS, compile_replay, export_c
 from export.firmware.replay import replay
-from export.formats.c import FLAGS, compile_replay, export_c
 from hw_targets.machines.target import Limits, Run, Sizes, Target
 from sim.network import IntegerNetwork
 

@@ -88,14 +88,14 @@ def import_snntorch(checkpoint: Path, description: Path, output: Path | None) ->
 @click.option("-o", "--output", type=FILE, help="Folder; default: that of the network.")
 def export_onnx(network: Path | None, output: Path | None) -> None:
     """Write ONNX in integers: one step with its state, and the loop over time."""
-    from export.formats.onnx import SUFFIX, export_onnx
+    from export.onnx.models import export_onnx
     from rsnnctl.runs import folders
     from sim.artifact import load_network
 
     source = network or folders.default_file(folders.NETWORK)
     stem = source.name.removesuffix(".int.h5")
     folder = output or source.parent
-    step, scan = (folder / f"{stem}.{kind}{SUFFIX}" for kind in ("step", "scan"))
+    step, scan = (folder / f"{stem}.{kind}.onnx" for kind in ("step", "scan"))
     export_onnx(load_network(source), step, scan)
     click.echo(f"{step}\n{scan}")
 
@@ -107,7 +107,7 @@ def export_onnx(network: Path | None, output: Path | None) -> None:
 @layout_option
 def export_c(network: Path | None, output: Path | None, name: str, layout: str) -> None:
     """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
-    from export.formats.c import export_c
+    from export.firmware.decoder import export_c
     from rsnnctl.runs import folders
     from sim.artifact import load_network
 

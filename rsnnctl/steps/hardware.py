@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError, ToolError
+from export.firmware.decoder import export_c
 from export.firmware.project import write_project
 from export.firmware.storage import check_layout
-from export.formats.c import export_c
 from hw_targets import find_target, targets
 from hw_targets.machines.cost import count_cost, milliseconds, violations
 from hw_targets.machines.target import Target

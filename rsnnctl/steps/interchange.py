@@ -1,12 +1,12 @@
 """Networks out to the formats of others, and theirs in, with a contract or without."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from base.errors import RangeError
-from export.formats.nir import carries_contract, export_nir, import_nir
 from export.nir.container import read_graph
-from export.nir.readers import reader_named
+from export.nir.files import carries_contract, export_nir, import_nir
+from export.nir.readers import reader_named, remarks
 from rsnnctl.provenance import provenance
 from sim.artifact import load_network, save_network
 
@@ -28,19 +28,11 @@ def export_nir_file(
         RangeError: no such reader, or it cannot express the network.
         FileError: a file cannot be read or written.
     """
-    known = reader_named(reader)
+    reader_named(reader)
     network = load_network(source)
     target = output or source.with_name(source.name.removesuffix(".int.h5") + ".nir")
     export_nir(network, target, reader)
-    remarks = []
-    if reader != "exact":
-        remarks.append(f"read it with {known.how.format(dt=network.dt)}")
-        remarks += [_remark(known.name, *item) for item in known.differs(network).items()]
-    return target, remarks
-
-
-def _remark(reader: str, field: str, value: Any) -> str:
-    return f"{reader} computes with `{field}` {value}, so its spikes will differ (docs/nir.md)"
+    return target, remarks(network, reader)
 
 
 def import_nir_file(

@@ -1,0 +1,57 @@
+"""Choices that a format or target leaves to its user, as data from which all else follows.
+
+A command line's option, a keyword of a Python function and the check of both come from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from base.errors import RangeError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice.
+
+    Attributes:
+        name: of the keyword.
+        default: every value has its type.
+        help: a phrase that stands alone, for the command line.
+        choices: the values there are; empty where any of the type will do.
+        flag: the command line's word for it, where that is not the name.
+    """
+
+    name: str
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+    flag: str = ""
+
+    def check(self, value: Any) -> None:
+        """Refuse a value of another type, or one that is not there.
+
+        Raises:
+            RangeError: it is refused.
+        """
+        if self.choices and value not in self.choices:
+            known = ", ".join(str(choice) for choice in self.choices)
+            raise RangeError(f"`{self.name}` is {value}; known: {known}")
+        if type(value) is not type(self.default):
+            raise RangeError(f"`{self.name}` is {value!r}; {type(self.default).__name__} is needed")
+
+
+def chosen(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option's value by name: what is given, else its default.
+
+    Raises:
+        RangeError: a value that its option refuses, or a name that is no option.
+    """
+    names = [option.name for option in options]
+    for name in given:
+        if name not in names:
+            raise RangeError(f"there is no option `{name}`; known: {', '.join(names) or 'none'}")
+    values = {option.name: given.get(option.name, option.default) for option in options}
+    for option in options:
+        option.check(values[option.name])
+    return values

@@ -1,0 +1,110 @@
+"""The decoder in C99: its sources written, compiled with a program that replays, and run.
+
+The sources are templates in `templates/` with the network's constants and the order of its layers
+filled in. No heap, no floating point, nothing but stdint and string. Arithmetic is 32 bits wide
+where worst cases of the weights (`sim/bounds/layers.py`) exclude that it overflows, else 64; a word
+that cannot overflow is not checked.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import RangeError, ToolError
+from base.files import write_text
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.replay import replay
+from export.firmware.source import header, replay_source, source
+from export.firmware.storage import check_layout
+from sim.network import IntegerNetwork
+from sim.reference import check_channels
+from sim.trace import Trace
+
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
+
+
+def export_c(
+    network: IntegerNetwork,
+    folder: Path,
+    name: str = "rsnn",
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+) -> list[Path]:
+    """Write `<name>.h` and `<name>.c`, atomically; the same network gives the same bytes.
+
+    Args:
+        network: the network.
+        folder: is made where it is missing.
+        name: prefix of every public name; a C identifier.
+        layout: of the weights: `fast`, or `compact`, which stores few zeros.
+        arithmetic: None is the narrowest that worst cases of the network allow.
+
+    Raises:
+        RangeError: `name` is no C identifier, or there is no such layout.
+        FileError: a file cannot be written.
+    """
+    if not (name.isidentifier() and name.isascii()):
+        raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
+    check_layout(layout)
+    texts = {"h": header(network, name, layout), "c": source(network, name, layout, arithmetic)}
+    paths = []
+    for suffix, text in texts.items():
+        paths.append(Path(folder) / f"{name}.{suffix}")
+        write_text(paths[-1], text)
+    return paths
+
+
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str = "fast") -> Trace:
+    """Export, compile for this machine, run, and return every state word.
+
+    Raises:
+        ToolError: there is no C compiler.
+        MismatchError: the raster has another number of channels.
+    """
+    check_channels(network, raster.shape)
+    with tempfile.TemporaryDirectory() as folder:
+        program = compile_replay(network, Path(folder), layout)
+        return replay(network, raster, [str(program)], Path(folder))[0]
+
+
+def compile_replay(
+    network: IntegerNetwork,
+    folder: Path,
+    layout: str = "fast",
+    arithmetic: Arithmetic | None = None,
+    *,
+    flags: Sequence[str] = FLAGS,
+    compiler: str = "cc",
+) -> Path:
+    """Compile the exported sources with a program that replays a raster; return the program.
+
+    Args:
+        network, folder, layout, arithmetic: as `export_c`.
+        flags: of the compiler.
+        compiler: its command.
+
+    Raises:
+        ToolError: there is no such compiler, or it refuses the sources.
+    """
+    found = which(compiler)
+    if found is None:
+        raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
+    written = export_c(network, folder, "rsnn", layout, arithmetic)
+    sources = [str(path) for path in written if path.suffix == ".c"]
+    main = folder / "replay.c"
+    write_text(main, replay_source(network, "rsnn"))
+    program = folder / "replay"
+    done = subprocess.run(
+        [found, *flags, *sources, str(main), "-o", str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ToolError(f"{compiler} refuses the exported C: {done.stderr.strip().splitlines()[0]}")
+    return program

@@ -1,0 +1,11 @@
+"""What exported C leaves to its user."""
+
+from base.option import Option
+
+NAME = Option("name", default="rsnn", help="Name of the files, prefix of the functions.")
+LAYOUT = Option(
+    "layout",
+    default="fast",
+    help="Layout of the weights in flash.",
+    choices=("fast", "compact"),
+)

@@ -1,0 +1,88 @@
+"""What a format is: data, a function that writes it, and ways to run what was written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from base.option import Option, chosen
+
+if TYPE_CHECKING:
+    from sim.network import IntegerNetwork
+    from sim.verify import Backend
+
+_NETWORK = ".int.h5"
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format that networks are written in.
+
+    Functions import what they need when they are called, so that formats can be listed at once.
+
+    Attributes:
+        description: what is written, in a line that stands alone.
+        write: (network, path, and each option by keyword) -> the files that were written.
+        suffixes: how their names end. One: `path` is the file. Several: each file is `path` and
+            one of them. None: `path` is a folder.
+        options: that `write` takes.
+        remarks: (network, and each option by keyword) -> what a reader of the files must know, a
+            line each; None where there is never anything.
+        backends: ways to run here what is written, by name, for `rsnnctl verify`: each
+            (network, raster) -> Trace.
+        name: that of the file, which `formats()` fills in.
+    """
+
+    description: str
+    write: Callable[..., list[Path]]
+    suffixes: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    remarks: Callable[..., list[str]] | None = None
+    backends: Mapping[str, "Backend"] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def writes_one_file(self) -> bool:
+        """Whether `path` is a file; otherwise users name a folder."""
+        return len(self.suffixes) == 1
+
+
+def write_network(
+    format: Format, network: "IntegerNetwork", path: Path | str, options: Mapping[str, Any]
+) -> list[Path]:
+    """Write a network; return the files.
+
+    Args:
+        format: one of `formats()`.
+        network: the network.
+        path: the file, the files' common beginning, or the folder; see `Format.suffixes`.
+        options: by name; those left out have their defaults.
+
+    Raises:
+        RangeError: an option that there is not, or a value that is refused.
+        FileError: a file cannot be written.
+    """
+    return format.write(network, Path(path), **chosen(format.options, options))
+
+
+def remarks(format: Format, network: "IntegerNetwork", options: Mapping[str, Any]) -> list[str]:
+    """What a reader of the files must know, a line each; options as in `write_network`."""
+    values = chosen(format.options, options)
+    return [] if format.remarks is None else format.remarks(network, **values)
+
+
+def place(format: Format, source: Path, output: Path | None) -> Path:
+    """The `path` that a network's file is exported to.
+
+    Args:
+        format: one of `formats()`.
+        source: the network's file (.int.h5).
+        output: the file or folder that a user names. None is a file beside the network; of several
+            files, its folder; for a folder, one beside it that is called like the format.
+    """
+    stem = source.name.removesuffix(_NETWORK)
+    if format.writes_one_file:
+        return output or source.with_name(stem + format.suffixes[0])
+    if format.suffixes:
+        return (output or source.parent) / stem
+    return output or source.parent / format.name

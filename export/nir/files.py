@@ -1,0 +1,113 @@
+"""NIR files of integer networks: written and read, and the same integers come back.
+
+The graph says what a float reader can understand: `Linear` nodes with the shifted weights,
+`Affine` where there is a bias too, `CubaLIF` and `CubaLI` nodes, recurrence as two edges around a
+`Linear` or as a graph in the graph. NIR has no time step, no order of updates and no widths, so a
+graph is exact only for readers of its metadata entry `rsnnctl`, a JSON text with the contract and
+every integer that is not a weight. For others, `export_nir` chooses constants that give their
+discretization the network's decays.
+"""
+
+import tempfile
+from pathlib import Path
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import DataError, FileError
+from base.files import atomic_path
+from export.nir.container import read_graph
+from export.nir.graph import build_graph
+from export.nir.metadata import KEY as METADATA_KEY
+from export.nir.metadata import describe, restore
+from export.nir.readers import reader_named
+from sim.fast import runs
+from sim.network import IntegerNetwork
+from sim.trace import Trace
+
+
+def export_nir(network: IntegerNetwork, path: Path, reader: str = "exact") -> None:
+    """Write a network as a NIR file, atomically; the same network gives the same bytes.
+
+    Args:
+        network: the network.
+        path: where to.
+        reader: `exact`, `norse` or `snntorch`; all carry the contract.
+
+    Raises:
+        RangeError: no such reader, or it cannot express the network.
+        FileError: the file cannot be written.
+    """
+    graph = to_graph(network, reader)
+    with atomic_path(path) as temporary:
+        nir.write(temporary, graph)
+
+
+def import_nir(path: Path) -> IntegerNetwork:
+    """Read a NIR file that carries a numeric contract; the digest is that of the exported network.
+
+    Raises:
+        FileError: no such file, not HDF5, truncated, not NIR, a newer version, or edited.
+        DataError: the graph carries no contract, or its metadata are incomplete.
+    """
+    path = Path(path)
+    graph = read_graph(path)
+    if not carries_contract(graph):
+        raise DataError(
+            f"{path}: the graph carries no numeric contract (metadata `{METADATA_KEY}`), so its"
+            " integers are not defined; use a file written by `rsnnctl export-nir`"
+        )
+    network, named, reader = restore(path, graph)
+    found = network.digest()
+    if found != named:
+        raise FileError(
+            f"{path}: digest is {found[:12]}.. but the file names {named[:12]}..; the graph was"
+            " edited, export it again"
+        )
+    _check_same_graph(path, graph, to_graph(network, reader.name))
+    return network
+
+
+def carries_contract(graph: nir.NIRGraph) -> bool:
+    """Whether a graph was written with a numeric contract, so that its integers are defined."""
+    return METADATA_KEY in graph.metadata
+
+
+def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """Export, import again, and run what came back: the trace that `verify` compares."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.nir"
+        export_nir(network, path)
+        return runs.run_backend(import_nir(path), raster)
+
+
+def to_graph(network: IntegerNetwork, reader: str = "exact") -> nir.NIRGraph:
+    """Build the graph of a network for a reader.
+
+    Raises:
+        RangeError: no such reader, or it cannot express the network.
+    """
+    known = reader_named(reader)
+    return build_graph(network, known, describe(network, known))
+
+
+def _check_same_graph(path: Path, found: nir.NIRGraph, expected: nir.NIRGraph) -> None:
+    """Refuse a graph whose nodes or edges say something else than its contract."""
+    if set(found.edges) != set(expected.edges) or set(found.nodes) != set(expected.nodes):
+        raise FileError(f"{path}: nodes or edges were added or removed; export the network again")
+    for name, node in expected.nodes.items():
+        other = found.nodes[name]
+        if type(other) is not type(node):
+            raise FileError(
+                f"{path}: node `{name}` became a {type(other).__name__}; export the network again"
+            )
+        if isinstance(node, nir.NIRGraph):
+            _check_same_graph(path, other, node)
+            continue
+        for key, value in vars(node).items():
+            if isinstance(value, np.ndarray) and not np.array_equal(value, vars(other).get(key)):
+                raise FileError(
+                    f"{path}: `{key}` of node `{name}` was edited and no longer agrees with the"
+                    " numeric contract; export the network again"
+                )

@@ -1,0 +1,1 @@
+"""Integer networks as ONNX models, and what runs them here."""

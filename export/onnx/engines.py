@@ -1,0 +1,82 @@
+"""What runs exported models here: onnxruntime, and ONNX's own definition of its operators."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import ToolError
+from export.onnx.models import initial_states, serialized, to_scan_model, to_step_model
+from sim.network import IntegerNetwork
+from sim.reference import check_channels
+from sim.trace import Trace, empty_trace, variable_names
+
+Run = Callable[[Sequence[str], Mapping[str, NDArray]], list[NDArray]]
+Engine = Callable[[bytes], Run]
+
+
+def run_onnxruntime(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """Every state word by onnxruntime: the model over time, and its first steps one by one.
+
+    Raises:
+        ToolError: onnxruntime cannot be imported.
+        MismatchError: the raster has another number of channels.
+    """
+    return run_models(network, raster, by_onnxruntime)
+
+
+def run_reference(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+    """The same by onnx.reference, ONNX's own definition of its operators."""
+    return run_models(network, raster, by_reference)
+
+
+def run_models(network: IntegerNetwork, raster: NDArray[np.uint8], engine: Engine) -> Trace:
+    """Trace of the first half of a raster, at most 500 steps, by the step model, and of
+    the rest by the model over time.
+
+    Both models are what is exported, so each is compared with the reference on its half.
+    """
+    check_channels(network, raster.shape)
+    if len(raster) == 0:  # which Scan of onnxruntime refuses
+        return empty_trace(network, 0)
+    names = variable_names(network)
+    states = initial_states(network)
+    half = min(len(raster) // 2, 500)
+    parts: dict[str, list[NDArray]] = {name: [] for name in names}
+    run = engine(serialized(to_step_model(network)))
+    wanted = [f"{name}.next" for name in states]
+    for x in raster[:half]:
+        found = run(wanted, states | {"x": x[None]})
+        states = dict(zip(states, found, strict=True))
+        for name in names:
+            parts[name].append(states[name])
+    run = engine(serialized(to_scan_model(network)))
+    rest = run([f"{name}.trace" for name in names], states | {"raster": raster[half:, None]})
+    for name, array in zip(names, rest, strict=True):
+        parts[name].append(array[:, 0])
+    return Trace({name: np.concatenate(arrays) for name, arrays in parts.items()})
+
+
+def by_onnxruntime(model: bytes) -> Run:
+    """Load a model into onnxruntime, on one thread.
+
+    Raises:
+        ToolError: onnxruntime cannot be imported.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ToolError("onnxruntime is not installed: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda names, feeds: session.run(list(names), dict(feeds))
+
+
+def by_reference(model: bytes) -> Run:
+    """Load a model into onnx.reference."""
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+    return lambda names, feeds: list(evaluator.run(list(names), dict(feeds)))
