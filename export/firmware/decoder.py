@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from base.errors import RangeError, ToolError
 from base.files import write_text
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.code import header, replay_source, source
 from export.firmware.replay import replay
-from export.firmware.source import header, replay_source, source
 from export.firmware.storage import check_layout
 from sim.network import IntegerNetwork
 from sim.reference import check_channels

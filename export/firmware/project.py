@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.files import write_text
-from export.firmware.source import replay_source, table_rows
+from export.firmware.code import replay_source
+from export.firmware.tables import table_rows
 from export.firmware.templates import filled
 from sim import reference
 from sim.network import IntegerNetwork

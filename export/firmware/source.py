@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from export.firmware.arithmetic import Arithmetic, arithmetic_of
 from export.firmware.steps import advance, deliver, index_type
 from export.firmware.storage import Storage, store, sum_bits, weight_bits
+from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
 from sim.network import IntegerNetwork
 
@@ -122,8 +123,8 @@ def _rows(stored: dict[str, Storage]) -> Iterator[str]:
 
 def _tables(network: IntegerNetwork, stored: dict[str, Storage]) -> Iterator[str]:
     for storage in stored.values():
-        for suffix, table in storage.tables.items():
-            yield from _table(storage.name + suffix, table)
+        for suffix, values in storage.tables.items():
+            yield from table(storage.name + suffix, values)
     for i, layer in enumerate(network.hidden):
         first = (
             (layer.threshold, layer.values("bias")) if _has_bias(network) else (layer.threshold,)
@@ -131,7 +132,7 @@ def _tables(network: IntegerNetwork, stored: dict[str, Storage]) -> Iterator[str
         yield from _neurons(f"neurons{i}", (*first, layer.decay_syn, layer.decay_mem))
         for kind, shifts in (("in", layer.e_in), ("rec", layer.e_rec)):
             if f"w_{kind}{i}" in stored and shifts.any():
-                yield from _table(f"e_{kind}{i}", shifts)
+                yield from table(f"e_{kind}{i}", shifts)
     readout = network.readout
     none = np.zeros(readout.n_neurons, np.int64)
     first = (none, readout.values("bias")) if _has_bias(network) else (none,)
@@ -142,66 +143,29 @@ def _has_bias(network: IntegerNetwork) -> bool:
     return any(layer.bias is not None for layer in network.layers)
 
 
-def _table(name: str, table: NDArray[np.integer]) -> Iterator[str]:
-    sizes = "".join(f"[{n}]" for n in table.shape)
-    yield f"static const {table.dtype.name}_t {name}{sizes} = {{"
-    if table.ndim == 1:
-        yield from _wrapped("    ", _words(table), "")
-    else:
-        yield from table_rows(table)
-    yield "};"
-
-
-def table_rows(table: NDArray[np.integer]) -> Iterator[str]:
-    """Lines of a C table of two axes."""
-    for row in table:
-        yield from _wrapped("    {", _words(row), "},")
-
-
-def _words(row: NDArray[np.integer]) -> list[str]:
-    if row.dtype == np.uint32:
-        return [f"0x{word:08x}u" for word in row.tolist()]
-    return [_literal(word) for word in row.tolist()]
-
-
 def _neurons(name: str, columns: Sequence[NDArray[np.integer]]) -> Iterator[str]:
     yield f"static const neuron {name}[{len(columns[0])}] = {{"
     for values in zip(*(column.tolist() for column in columns), strict=True):
-        yield f"    {{{', '.join(_literal(value) for value in values)}}},"
+        yield f"    {{{', '.join(literal(value) for value in values)}}},"
     yield "};"
-
-
-def _literal(value: int) -> str:
-    return str(value) if value > -(1 << 31) else "-2147483647 - 1"
-
-
-def _wrapped(start: str, words: Sequence[str], end: str) -> Iterator[str]:
-    line = start
-    for i, word in enumerate(words):
-        piece = word + (", " if i + 1 < len(words) else end)
-        if len(line) + len(piece) > 100:
-            yield line.rstrip()
-            line = " " * len(start)
-        line += piece
-    yield line
 
 
 def _init(network: IntegerNetwork) -> Iterator[str]:
     for i, value in enumerate(network.readout.initial_out.tolist()):
         if value:
-            yield f"    state->readout[{i}].mem = {_literal(value)};"
+            yield f"    state->readout[{i}].mem = {literal(value)};"
 
 
-def replay_source(network: IntegerNetwork, name: str) -> str:
-    """`replay.c`: a program that runs a raster from a file and writes every word to another."""
+def replay_give(network: IntegerNetwork) -> tuple[str, str]:
+    """The part of `replay.c` that writes every state word, and its readout's word of row i."""
     hidden = [
         filled("replay_hidden.c", {"I": str(i), "N": str(layer.n_neurons)})
         for i, layer in enumerate(network.hidden)
     ]
     parts = {
-        "NAME": name,
+        "NAME": "@NAME@",
         "LARGEST": str(max(layer.n_neurons for layer in network.layers)),
         "N_ROWS": str(network.readout.n_neurons),
         "HIDDEN": "".join(hidden),
     }
-    return filled("replay.c", parts)
+    return filled("replay_words.c", parts).rstrip(), "state.readout[i].mem"

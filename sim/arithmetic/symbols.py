@@ -31,6 +31,12 @@ class Term:
     def __sub__(self, other: "Term") -> "Term":
         return Term("sub", (self, other))
 
+    def below(self) -> Iterator["Term"]:
+        """Every term that this one is computed from."""
+        for operand in self.terms():
+            yield operand
+            yield from operand.below()
+
     def terms(self) -> Iterator["Term"]:
         """Those of the operands that are terms."""
         return (operand for operand in self.operands if isinstance(operand, Term))

@@ -1,0 +1,35 @@
+"""The C of a network: templates tuned by hand where every layer's kind has them, else generated."""
+
+from export.firmware import generated
+from export.firmware import source as tuned
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.templates import filled
+from sim.network import IntegerNetwork
+
+
+def is_tuned(network: IntegerNetwork) -> bool:
+    """Whether the templates written by hand compute every layer of a network."""
+    return all("c" in layer.TUNED for layer in network.layers)
+
+
+def header(network: IntegerNetwork, name: str, layout: str) -> str:
+    """`<name>.h`: sizes, the state struct, the functions."""
+    if is_tuned(network):
+        return tuned.header(network, name, layout)
+    return generated.header(network, name)
+
+
+def source(
+    network: IntegerNetwork, name: str, layout: str, arithmetic: Arithmetic | None = None
+) -> str:
+    """`<name>.c`: weights and steps; generated code has one layout and one arithmetic."""
+    if is_tuned(network):
+        return tuned.source(network, name, layout, arithmetic)
+    return generated.source(network, name)
+
+
+def replay_source(network: IntegerNetwork, name: str) -> str:
+    """`replay.c`: a program that runs a raster from a file and writes every word to another."""
+    give, word = (tuned if is_tuned(network) else generated).replay_give(network)
+    text = filled("replay.c", {"GIVE_ALL": give, "READOUT_I": word})
+    return text.replace("@NAME@", name)

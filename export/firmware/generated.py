@@ -1,0 +1,199 @@
+"""C of every kind of layer, written from its step: correct first, for kinds without tuned code.
+
+One table of weights per connection, one loop over the neurons of a layer, 64 bits for every sum.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from export.firmware.tables import literal, table
+from export.firmware.templates import filled, template
+from sim.arithmetic.symbols import Term, equations, simplified, statements
+from sim.contract import NumericContract, signed_range
+from sim.layer import OWN, Layer
+from sim.network import IntegerNetwork
+
+
+def header(network: IntegerNetwork, name: str) -> str:
+    """`<name>.h`: sizes, the state struct, the functions."""
+    readout = network.readout
+    scales = [f"row {i}: {scale.hex()}" for i, scale in enumerate(readout.out_scale.tolist())]
+    state = [
+        f"    {'int32_t' if word else 'uint8_t'} {layer}_{variable}[{each.n_neurons}];"
+        for layer, each in network.named_layers()
+        for variable, word in each.STATES.items()
+    ]
+    sizes = ", ".join(f"{layer.n_neurons} neurons ({layer.kind()})" for layer in network.hidden)
+    parts = {
+        "NAME": name,
+        "GUARD": f"{name.upper()}_H",
+        "DIGEST": network.digest(),
+        "SHAPE": f"{sizes}, {readout.n_neurons} readout rows",
+        "N_INPUTS": str(network.n_inputs),
+        "N_ROWS": str(readout.n_neurons),
+        "N_HEADS": str(readout.n_heads),
+        "N_OUTPUTS": str(readout.n_outputs),
+        "DT": repr(network.dt),
+        "STATE": "\n".join(state),
+        "SCALES": "\n".join(f" * {line}" for line in scales),
+    }
+    return filled("generated.h", parts)
+
+
+def source(network: IntegerNetwork, name: str) -> str:
+    """`<name>.c`: weights and steps."""
+    c = network.contract
+    named = list(network.named_layers())
+    ends: dict[str, str] = {}
+    for word in ("syn", "mem"):
+        low, high = signed_range(c.bits_of(word))
+        ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
+    rules = {f"{c.overflow_of(word)}.c" for word in ("syn", "mem")}
+    divided = f">> {c.decay_frac}" if c.rounding == "floor" else f"/ ((int64_t)1 << {c.decay_frac})"
+    parts = {
+        "TABLES": "\n".join(line for named_layer in named for line in _tables(*named_layer, c)),
+        "LAYERS": "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip(),
+        "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
+        "ADVANCE": "\n".join(_advance(network)),
+        "NAME": name,
+        "DIGEST": network.digest(),
+        "DECAY_FRAC": str(c.decay_frac),
+        "DECAYED": f"word * decay {divided}",
+        "RULES": "\n".join(map(template, sorted(rules))).rstrip(),
+        "READOUT": f"readout_{[*network.readout.STATES][-1]}",
+        **ends,
+    }
+    return filled("generated.c", parts)
+
+
+def replay_give(network: IntegerNetwork) -> tuple[str, str]:
+    """The part of `replay.c` that writes every state word, and its readout's word of row i."""
+    lines = [
+        f"{'give' if word else 'give_spikes'}(state.{name}_{state}, {layer.n_neurons}u);"
+        for name, layer in network.named_layers()
+        for state, word in layer.STATES.items()
+    ]
+    decoded = [*network.readout.STATES][-1]
+    give = filled("replay_arrays.c", {"GIVE": "\n".join(lines)}).rstrip()
+    return give, f"state.readout_{decoded}[i]"
+
+
+def _tables(name: str, layer: Layer, c: NumericContract) -> Iterator[str]:
+    """The arrays that the layer's step reads under a contract."""
+    named = equations(layer, c)
+    terms = [part for term in named.values() for part in (term, *term.below())]
+    read = {name for term in terms for name in term.operands if isinstance(name, str)}
+    connections = {k.name for k in layer.connections()}
+    read |= connections | {shift for k, shift, _ in layer.CONNECTIONS if k in connections}
+    for key, array in layer.arrays():
+        if key in read:
+            yield from table(f"{name}_{key}", array)
+
+
+def _init(name: str, layer: Layer) -> Iterator[str]:
+    for state in layer.INITIAL:
+        for i, value in enumerate(layer.initial(state).tolist()):
+            if value:
+                yield f"state->{name}_{state}[{i}] = {literal(value)};"
+
+
+def _advance(network: IntegerNetwork) -> Iterator[str]:
+    """With a delay upper layers come first, so that each finds the spikes of the step before."""
+    late = network.contract.delay_steps == 1
+    below = ["arriving" if late else "given"]
+    below += [f"{name}_spk" for name, _ in network.named_layers()][:-1]
+    calls = [
+        f"step_{name}(state, state->{sender});"
+        for name, sender in zip(network.layer_names, below, strict=True)
+    ]
+    return reversed(calls) if late else iter(calls)
+
+
+def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
+    """The function that does the step of a layer."""
+    frac = c.frac_bits
+    sums = []
+    for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
+        name_k = f"{layer_name}_{k.name}"
+        sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
+        bits = f"({layer_name}_{shift}[i] + {frac})" if shift else f"{frac}"
+        sums += [
+            f"int64_t sum_{k.name} = 0;",
+            f"for (uint32_t j = 0; j < {k.weights.shape[1]}u; j++)",
+            f"    sum_{k.name} += {sender}[j] ? {name_k}[i][j] : 0;",
+            f"sum_{k.name} *= (int64_t)1 << {bits};",
+        ]
+    writer = _Writer(c, layer_name)
+    named = simplified(equations(layer, c))
+    body = list(statements(named, layer.STATES, writer.write))
+    known = {term: key for key, term in named.items() if key in {n for n, _ in body}}
+    own = any(k.source == OWN for k in layer.connections())
+    buffers, copies, ends = [], [], []
+    for state, word in layer.STATES.items():
+        value = known.get(named[state]) or writer.write(named[state], known)
+        target, kind = f"state->{layer_name}_{state}", "int32_t" if word else "uint8_t"
+        if own and not word:  # others of the layer have yet to hear what was sent before
+            buffers.append(f"uint8_t new_{state}[{layer.n_neurons}];")
+            copies.append(f"memcpy({target}, new_{state}, sizeof new_{state});")
+            target = f"new_{state}"
+        ends.append(f"{target}[i] = ({kind}){value};")
+    update = [
+        f"int64_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
+    ]
+    update += [f"int64_t {key} = {text};" for key, text in body]
+    parts = {
+        "BUFFERS": "\n".join(buffers),
+        "SUMS": "\n".join(sums),
+        "UPDATE": "\n".join([*update, *ends]),
+        "COPY": "\n".join(copies),
+        "LAYER": layer_name,
+        "NAME": name,
+        "N": str(layer.n_neurons),
+    }
+    return filled("generated_layer.c", parts)
+
+
+_ATOMS = {"state", "constant", "zero", "delivered", "scaled", "decayed", "fit"}
+
+
+class _Writer:
+    """Expressions in C, each of type int64_t; sums arrive in the unit of the current already."""
+
+    def __init__(self, contract: NumericContract, name: str) -> None:
+        self.contract, self.name = contract, name
+        self.read: set[str] = set()  # old states that some expression needs
+
+    def write(self, term: Term, names: Mapping[Term, str]) -> str:
+        """A term, in which terms that have a name are called by it."""
+
+        def part(operand: Term) -> str:
+            if operand in names:
+                return names[operand]
+            text = self.write(operand, names)
+            return text if operand.op in _ATOMS else f"({text})"
+
+        match term.op, *term.operands:
+            case "state", name:
+                self.read.add(name)
+                return f"old_{name}"
+            case "constant", name:
+                return f"{self.name}_{name}[i]"
+            case ("zero",):
+                return "0"
+            case "delivered", name, _:
+                return f"sum_{name}"
+            case "scaled", x:
+                return part(x)
+            case "decayed", x, name:
+                return f"decay_of({part(x)}, {self.name}_{name}[i])"
+            case "fit", x, word:
+                ends = f"{word.upper()}_LOW, {word.upper()}_HIGH"
+                return f"{self.contract.overflow_of(word)}({part(x)}, {ends})"
+            case "over", x, threshold:
+                return f"{part(x)} {self.contract.fires_when} {part(threshold)}"
+            case "where", mask, a, b:
+                return f"{part(mask)} ? {part(a)} : {part(b)}"
+            case "add", a, b:
+                return f"{part(a)} + {part(b)}"
+            case "sub", a, b:
+                return f"{part(a)} - {part(b)}"
+        raise AssertionError(term.op)

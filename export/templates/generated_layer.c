@@ -1,0 +1,9 @@
+static void step_@LAYER@(@NAME@_state *state, const uint8_t *source)
+{
+    @BUFFERS@
+    for (uint32_t i = 0; i < @N@u; i++) {
+        @SUMS@
+        @UPDATE@
+    }
+    @COPY@
+}
