@@ -29,6 +29,7 @@ from export.quantization.straight import run_straight, units_of
 from export.quantize import assemble
 from rsnn.data.session import Session
 from rsnn.data.split import Split
+from rsnn.layer_floats import LayerFloats
 from rsnn.model import RSNN, Decoded
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
@@ -145,33 +146,33 @@ class Latent:
             self.model, rounded, self.precision, self.origin.contract, self.origin.metadata
         )
 
-    def floats(self) -> list[Tensor]:
-        """What the integers stand for, connected to the latent floats.
-
-        For each layer: its weights (w_in, and w_rec if it has any; or w_out), its bias if it has
-        one, decay_mem, decay_syn.
-        """
-        found: list[Tensor] = []
+    def floats(self) -> list[LayerFloats[Tensor]]:
+        """What the integers of each layer stand for, connected to the latent floats."""
+        found = []
         unity = 2.0**self.precision.decay_bits
         for level in range(len(self.origin.layers)):
             grid = self._grid(level)
             start = torch.from_numpy(self._unit_at_start(level))
             unit = start * torch.exp(self._log_unit(level))
             narrow = unit.float()
+            weights = []
             for parts, top, e in zip(
                 self._weights(level), self._tops(level), (grid.e_in, grid.e_rec), strict=False
             ):
                 scale = narrow * torch.from_numpy(2.0**e).float()
-                found.append(_on_grid(torch.cat(parts), scale[:, None], top))
+                weights.append(_on_grid(torch.cat(parts), scale[:, None], top))
+            w_in, w_rec = weights if len(weights) == 2 else (weights[0], None)
+            bias = None
             if self.model.architecture.bias:
-                bias = torch.cat([layer.bias for layer in self._layers(level)])
+                exact = torch.cat([layer.bias for layer in self._layers(level)])
                 step = unit / 2.0**self.origin.contract.frac_bits
-                found.append(_on_grid(bias, step, signed_range(MAX_STATE_BITS)[1]).float())
-            decays = [layer.tau.decays() for layer in self._layers(level)]
-            for each in zip(*decays, strict=True):
+                bias = _on_grid(exact, step, signed_range(MAX_STATE_BITS)[1]).float()
+            decays = []
+            for each in zip(*(layer.tau.decays() for layer in self._layers(level)), strict=True):
                 decay = torch.cat(each)
                 rounded = torch.clamp(torch.round(decay * unity), max=unity - 1.0) / unity
-                found.append(decay + (rounded - decay).detach())
+                decays.append(decay + (rounded - decay).detach())
+            found.append(LayerFloats(w_in, w_rec, bias, *decays))
         return found
 
     def forward(

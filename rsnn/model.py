@@ -1,7 +1,8 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -148,14 +149,24 @@ class RSNN(nn.Module):
             for h in a.heads
         )
 
+    @property
+    def layers(self) -> Sequence[CubaLIF]:
+        """The hidden layers, in the order in which signals pass them."""
+        return cast("Sequence[CubaLIF]", self.hidden)
+
+    @property
+    def readouts(self) -> Sequence[CubaLI]:
+        """The readout heads."""
+        return cast("Sequence[CubaLI]", self.heads)
+
     def connections(self) -> dict[str, nn.Parameter]:
         """Every weight matrix (post, pre) by name, in the order in which signals pass them."""
         named = {}
-        for i, layer in enumerate(self.hidden):
+        for i, layer in enumerate(self.layers):
             named[f"hidden{i}.w_in"] = layer.w_in
             if layer.w_rec is not None:
                 named[f"hidden{i}.w_rec"] = layer.w_rec
-        named |= {f"head{i}.w_out": head.w_out for i, head in enumerate(self.heads)}
+        named |= {f"head{i}.w_out": head.w_out for i, head in enumerate(self.readouts)}
         return named
 
     def forward(
@@ -175,10 +186,10 @@ class RSNN(nn.Module):
         check_channels(self, raster)
         signal = _drop(raster.transpose(0, 1), dropout, generator)
         spikes = []
-        for layer in self.hidden:
+        for layer in self.layers:
             spk, signal = _run_hidden(layer, signal, dropout, generator)
             spikes.append(spk.transpose(0, 1))
-        out = torch.stack([_run_readout(head, signal) for head in self.heads]).mean(0)
+        out = torch.stack([_run_readout(head, signal) for head in self.readouts]).mean(0)
         return Decoded(out.transpose(0, 1), tuple(spikes))
 
 
