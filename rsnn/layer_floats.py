@@ -1,6 +1,6 @@
 """What a trained layer computes with, by name, for functions that autograd gives flat lists to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +21,12 @@ class LayerFloats(NamedTuple, Generic[T]):
     bias: T | None
     decay_mem: T
     decay_syn: T
+
+
+def combined(work: Callable[..., T], *layers: LayerFloats[T]) -> LayerFloats[T]:
+    """Do `work` on the arrays of the same name in all layers; None where they are absent."""
+    done = [None if some[0] is None else work(*some) for some in zip(*layers, strict=True)]
+    return by_layer(done)[0]
 
 
 def flattened(layers: Iterable[LayerFloats[T]]) -> list[T | None]:

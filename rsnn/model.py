@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from base.errors import MismatchError, RangeError
 from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
-from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF
+from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 
 DT = 0.004  # seconds a step, of the recordings and of every published network
 
@@ -159,6 +159,11 @@ class RSNN(nn.Module):
         """The readout heads."""
         return cast("Sequence[CubaLI]", self.heads)
 
+    def named_layers(self) -> dict[str, Layer]:
+        """Every layer by name, the hidden ones first: `hidden0` and so on, `head0` and so on."""
+        named: dict[str, Layer] = {f"hidden{i}": layer for i, layer in enumerate(self.layers)}
+        return named | {f"head{i}": head for i, head in enumerate(self.readouts)}
+
     def connections(self) -> dict[str, nn.Parameter]:
         """Every weight matrix (post, pre) by name, in the order in which signals pass them."""
         named = {}
@@ -183,7 +188,7 @@ class RSNN(nn.Module):
         Raises:
             MismatchError: the raster has another number of channels.
         """
-        check_channels(self, raster)
+        check_channels(self, raster.shape[2])
         signal = _drop(raster.transpose(0, 1), dropout, generator)
         spikes = []
         for layer in self.layers:
@@ -193,17 +198,17 @@ class RSNN(nn.Module):
         return Decoded(out.transpose(0, 1), tuple(spikes))
 
 
-def check_channels(model: RSNN, raster: Tensor) -> None:
-    """Refuse a raster (batch, n_steps, n_inputs) that does not fit a model.
+def check_channels(model: RSNN, n_channels: int, given: str = "the raster has") -> None:
+    """Refuse input that does not fit a model; `given` begins the sentence that says so.
 
     Raises:
-        MismatchError: it has another number of channels.
+        MismatchError: the model takes another number of channels.
     """
     n_inputs = model.architecture.n_inputs
-    if raster.shape[2] != n_inputs:
+    if n_channels != n_inputs:
         raise MismatchError(
-            f"the raster has {raster.shape[2]} channels, the model {n_inputs}; use a recording with"
-            " as many channels"
+            f"{given} {n_channels} channels, the model {n_inputs}; use a recording with as many"
+            " channels"
         )
 
 

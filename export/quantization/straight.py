@@ -3,7 +3,7 @@
 Forward is the simulation itself; backward is `export.quantization.backward`, stream by stream.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.quantization.backward import Units, choices, pull_hidden, pull_readout
+from export.quantization.units import gain_of, units_of
 from rsnn.fast.denormals import flushed_denormals
-from rsnn.layer_floats import LayerFloats, by_layer, flattened
+from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import Decoded
 from sim.contract import NumericContract
 from sim.fast import runs
@@ -41,16 +42,6 @@ def run_straight(
     """
     out, *spk = _Straight.apply(_Run(network, raster.numpy(), surrogates), *flattened(floats))
     return Decoded(out, tuple(spk))
-
-
-def units_of(layer: Layer, contract: NumericContract) -> NDArray[np.float64]:
-    """The unit of each neuron of a network: what its threshold, or its output scale, says."""
-    one = 2.0**contract.frac_bits
-    gain = 1.0 - layer.decay_mem / 2.0**contract.decay_frac
-    if isinstance(layer, CubaLI):
-        return layer.out_scale * one / gain
-    rounded_down = layer.threshold - (contract.fires_when == ">=")
-    return one / ((rounded_down + 0.5) * gain)
 
 
 class _Straight(torch.autograd.Function):
@@ -103,14 +94,14 @@ class _Run:
         ]
 
         def work(chunk: range) -> list[_Arrays]:
-            sums = [_each(_no_gradient, layer) for layer in floats]
+            sums = [combined(_no_gradient, layer) for layer in floats]
             for stream in chunk:
                 self._pull(stream, floats, [None if g is None else g[stream] for g in grads], sums)
             return sums
 
         with flushed_denormals(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
             found = list(pool.map(work, chunks))  # summed in order, whatever the threads
-        return [_each(_total, *parts) for parts in zip(*found, strict=True)]
+        return [combined(_total, *parts) for parts in zip(*found, strict=True)]
 
     def _pull(
         self,
@@ -171,17 +162,12 @@ class _Run:
             )
 
 
-def _each(work: Callable[..., NDArray], *layers: _Arrays) -> _Arrays:
-    """Do `work` on the arrays of the same name; None where they are absent."""
-    return LayerFloats(*(None if a[0] is None else work(*a) for a in zip(*layers, strict=True)))
-
-
 def _no_gradient(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.zeros(weights.T.shape, np.float32)
 
 
 def _total(*sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(sum(sums).T)
+    return np.ascontiguousarray(sum(sums, np.zeros_like(sums[0])).T)
 
 
 def _or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.float32]:
@@ -206,7 +192,7 @@ def _units(
 ) -> Units:
     """What a layer's words weigh in floats."""
     unit = units_of(layer, contract) / 2.0**contract.frac_bits
-    mem = unit * (1.0 - layer.decay_mem / 2.0**contract.decay_frac)
+    mem = unit * gain_of(layer, contract)
     threshold = np.ones(1) if isinstance(layer, CubaLI) else layer.threshold * mem
     unit32, mem32, threshold32 = (part.astype(np.float32) for part in (unit, mem, threshold))
     return Units(unit32, mem32, threshold32, decay_syn, decay_mem)

@@ -26,7 +26,7 @@ from rsnn.fast.backward import pull_hidden, pull_readout
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.fast.dropout import draw_key, keep_limit
 from rsnn.fast.forward import Dropout, Events, block_steps, gather, run_hidden, run_readout
-from rsnn.layer_floats import LayerFloats, by_layer, flattened
+from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import RSNN, Decoded, check_channels
 
 # Samples of a chunk: an eighth of the batch, so that eight threads find work, within these bounds.
@@ -113,7 +113,7 @@ def forward(
     Raises:
         MismatchError: another number of channels, another dtype or device.
     """
-    check_channels(model, raster)
+    check_channels(model, raster.shape[2])
     for name, parameter in model.named_parameters():
         if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
             raise MismatchError(
@@ -122,16 +122,14 @@ def forward(
             )
     if not model.architecture.is_published:  # the compiled loops know no other order
         return model(raster.to(torch.float32), dropout, generator)
-    keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
+    keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.layers) + 1)]
     layers = [LayerFloats(x.w_in, x.w_rec, x.bias, *x.tau.decays()) for x in model.layers]
     heads = [LayerFloats(x.w_out, None, x.bias, *x.tau.decays()) for x in model.readouts]
-    readout = LayerFloats(
-        *(None if x[0] is None else torch.cat(x) for x in zip(*heads, strict=True))
-    )
+    readout = combined(lambda *rows: torch.cat(rows), *heads)
     surrogates = [layer.surrogate.code for layer in model.layers]
     run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace(), with_spikes)
     out, *rest = _Compiled.apply(run, *flattened([*layers, readout]))
-    counts, spk = rest[: len(model.hidden)], rest[len(model.hidden) :]
+    counts, spk = rest[: len(model.layers)], rest[len(model.layers) :]
     if not out.requires_grad:
         run.release()
     out = out.unflatten(2, (len(heads), -1)).mean(2)
