@@ -59,7 +59,7 @@ class BrianStep:
         source = brian2.SpikeGeneratorGroup(
             raster.shape[1], inputs, steps * DT * brian2.second, sorted=True
         )
-        (layer,) = model.hidden
+        (layer,) = model.layers
         hidden = brian2.NeuronGroup(
             layer.w_in.shape[0],
             "mem:1\nsyn:1\nacc:1\nfired:1\ndecay_mem:1\ndecay_syn:1",
@@ -67,15 +67,15 @@ class BrianStep:
             reset="fired = 1",
         )
         readout = brian2.NeuronGroup(
-            sum(head.w_out.shape[0] for head in model.heads),
+            sum(head.w_out.shape[0] for head in model.readouts),
             "out:1\nsyn:1\nacc:1\ndecay_mem:1\ndecay_syn:1",
         )
         hidden.decay_mem, hidden.decay_syn = _decays([layer.tau])
-        readout.decay_mem, readout.decay_syn = _decays([head.tau for head in model.heads])
+        readout.decay_mem, readout.decay_syn = _decays([head.tau for head in model.readouts])
         readout.out = float(INITIAL_OUT)
         hidden.run_regularly(_HIDDEN, when="groups")
         readout.run_regularly(_READOUT, when="groups")
-        w_out = np.concatenate([_array(head.w_out) for head in model.heads])
+        w_out = np.concatenate([_array(head.w_out) for head in model.readouts])
         parts = [source, hidden, readout]
         for before, after, weights, delay in (
             (source, hidden, _array(layer.w_in), 0.0),

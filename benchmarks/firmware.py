@@ -12,8 +12,8 @@ from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
 from hw_targets.machines.cost import Cost, count_cost
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
+from rsnn.published import import_published
 
 _STEPS = 500
 

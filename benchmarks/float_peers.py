@@ -76,18 +76,21 @@ def _loop(
 
 def torch_loop(model: RSNN, *, jit: bool) -> Peer:
     """A loop of plain torch operations, or the same compiled by torch.jit.script."""
-    (layer,) = model.hidden
+    (layer,) = model.layers
     decays = (
         *layer.tau.decays(),
-        *(torch.cat(parts) for parts in zip(*(h.tau.decays() for h in model.heads), strict=True)),
+        *(
+            torch.cat(parts)
+            for parts in zip(*(h.tau.decays() for h in model.readouts), strict=True)
+        ),
     )
-    w_out = torch.cat([head.w_out for head in model.heads])
+    w_out = torch.cat([head.w_out for head in model.readouts])
     loop = torch.jit.script(_loop) if jit else _loop
 
     def run(raster: Tensor) -> Tensor:
         out = loop(
             raster, layer.w_in, layer.w_rec, w_out, decays, float(V_THRESHOLD), float(INITIAL_OUT)
         )
-        return out.unflatten(-1, (len(model.heads), -1)).mean(-2)
+        return out.unflatten(-1, (len(model.readouts), -1)).mean(-2)
 
     return run

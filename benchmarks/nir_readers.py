@@ -24,9 +24,9 @@ import torch
 from export.nir.files import export_nir, import_nir
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 from rsnn.model import RSNN, tiny
+from rsnn.published import import_published
 from rsnn.training.initialize import initialize
 from sim.contract import PAPER, NumericContract
 from sim.fast import runs

@@ -71,13 +71,13 @@ def onnx_scan(model: RSNN) -> Peer:
 
 def _equations(model: RSNN) -> tuple[list[NodeProto], list[TensorProto], dict[str, int]]:
     """Nodes of a step, its constants, and the widths of what goes in and comes out."""
-    (layer,) = model.hidden
+    (layer,) = model.layers
     with torch.no_grad():
         decays = [
             *layer.tau.decays(),
-            *(torch.cat(p) for p in zip(*(h.tau.decays() for h in model.heads), strict=True)),
+            *(torch.cat(p) for p in zip(*(h.tau.decays() for h in model.readouts), strict=True)),
         ]
-        weights = (layer.w_in, layer.w_rec, torch.cat([h.w_out for h in model.heads]))
+        weights = (layer.w_in, layer.w_rec, torch.cat([h.w_out for h in model.readouts]))
         names = ("dm", "ds", "do", "dr")
         constants = {n: d.numpy() for n, d in zip(names, decays, strict=True)}
         constants |= {f"{n}_gain": 1.0 - constants[n] for n in ("dm", "do")}

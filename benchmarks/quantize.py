@@ -28,13 +28,13 @@ from base.metrics import r2_score
 from export.quantization.calibration import RATES, from_session, synthetic
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
-from rsnn.checkpoint import import_published, load_model
+from rsnn.checkpoint import load_model
 from rsnn.data.raster import random_raster
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import split_session
-from rsnn.evaluate import decode
+from rsnn.evaluate import decode, respond
 from rsnn.model import RSNN
-from rsnn.responses import respond
+from rsnn.published import import_published
 from rsnn.training.config import Config, resolve
 from rsnnctl.runs import folders
 from rsnnctl.runs.jobs import parse_seeds

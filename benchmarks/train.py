@@ -55,7 +55,7 @@ class SnnTorch(nn.Module):
 
     def __init__(self, model: RSNN) -> None:
         super().__init__()
-        (layer,) = model.hidden
+        (layer,) = model.layers
         n_neurons, n_inputs = layer.w_in.shape
         beta, alpha = (decay.detach().clone() for decay in layer.tau.decays())
         self.fc = nn.Linear(n_inputs, n_neurons, bias=False)
@@ -74,7 +74,7 @@ class SnnTorch(nn.Module):
         with torch.no_grad():
             self.fc.weight.copy_(layer.w_in * (1.0 - beta)[:, None])
             self.lif.recurrent.weight.copy_(layer.w_rec * (1.0 - beta)[:, None])
-            for head in model.heads:
+            for head in model.readouts:
                 beta, alpha = (decay.detach().clone() for decay in head.tau.decays())
                 fc = nn.Linear(n_neurons, len(beta), bias=False)
                 fc.weight.copy_(head.w_out * (1.0 - beta)[:, None])

@@ -13,9 +13,8 @@ of a learned step size (Esser et al. 2020, LSQ); weights beyond the range get no
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +24,14 @@ from torch import Tensor, nn
 from base.errors import RangeError
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
-from export.quantization.straight import run_straight, units_of
+from export.quantization.straight import run_straight
+from export.quantization.units import units_of
 from export.quantize import assemble
 from rsnn.data.session import Session
 from rsnn.data.split import Split
+from rsnn.layer_floats import LayerFloats
 from rsnn.model import RSNN, Decoded
+from rsnn.neurons import Layer as FloatLayer
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
 from rsnn.training.train import TrainResult, train
@@ -118,7 +120,7 @@ class Latent:
             ):
                 _move_near(parts, integers, scale[:, None])
             if layer.bias is not None:
-                biases = [each.bias for each in latent._layers(level)]
+                biases = latent._biases(level)
                 for bias in biases:
                     bias.data = bias.data.double()  # float32 has too few digits for a state word
                 step = latent._unit_at_start(level) / 2.0**network.contract.frac_bits
@@ -145,33 +147,33 @@ class Latent:
             self.model, rounded, self.precision, self.origin.contract, self.origin.metadata
         )
 
-    def floats(self) -> list[Tensor]:
-        """What the integers stand for, connected to the latent floats.
-
-        For each layer: its weights (w_in, and w_rec if it has any; or w_out), its bias if it has
-        one, decay_mem, decay_syn.
-        """
-        found: list[Tensor] = []
+    def floats(self) -> list[LayerFloats[Tensor]]:
+        """What the integers of each layer stand for, connected to the latent floats."""
+        found = []
         unity = 2.0**self.precision.decay_bits
         for level in range(len(self.origin.layers)):
             grid = self._grid(level)
             start = torch.from_numpy(self._unit_at_start(level))
             unit = start * torch.exp(self._log_unit(level))
             narrow = unit.float()
+            weights = []
             for parts, top, e in zip(
                 self._weights(level), self._tops(level), (grid.e_in, grid.e_rec), strict=False
             ):
                 scale = narrow * torch.from_numpy(2.0**e).float()
-                found.append(_on_grid(torch.cat(parts), scale[:, None], top))
-            if self.model.architecture.bias:
-                bias = torch.cat([layer.bias for layer in self._layers(level)])
+                weights.append(_on_grid(torch.cat(parts), scale[:, None], top))
+            w_in, w_rec = weights if len(weights) == 2 else (weights[0], None)
+            bias = None
+            if biases := self._biases(level):
+                exact = torch.cat(biases)
                 step = unit / 2.0**self.origin.contract.frac_bits
-                found.append(_on_grid(bias, step, signed_range(MAX_STATE_BITS)[1]).float())
-            decays = [layer.tau.decays() for layer in self._layers(level)]
-            for each in zip(*decays, strict=True):
+                bias = _on_grid(exact, step, signed_range(MAX_STATE_BITS)[1]).float()
+            decays = []
+            for each in zip(*(layer.tau.decays() for layer in self._layers(level)), strict=True):
                 decay = torch.cat(each)
                 rounded = torch.clamp(torch.round(decay * unity), max=unity - 1.0) / unity
-                found.append(decay + (rounded - decay).detach())
+                decays.append(decay + (rounded - decay).detach())
+            found.append(LayerFloats(w_in, w_rec, bias, *decays))
         return found
 
     def forward(
@@ -184,22 +186,28 @@ class Latent:
         """Do what `RSNN.forward` does, in the integers of now; `model` is the latent one."""
         assert model is self.model
         assert not dropout
-        surrogates = [layer.surrogate.code for layer in _list(model.hidden)]
+        surrogates = [layer.surrogate.code for layer in self.model.layers]
         return run_straight(self.network(), raster, surrogates, self.floats())
 
-    def _layers(self, level: int) -> list[Any]:
-        return [self.model.hidden[level]] if level < len(self.model.hidden) else [*self.model.heads]
+    def _layers(self, level: int) -> Sequence[FloatLayer]:
+        """The float layers whose rows are those of a layer: one, or all heads."""
+        hidden = self.model.layers
+        return hidden[level : level + 1] if level < len(hidden) else self.model.readouts
+
+    def _biases(self, level: int) -> list[Tensor]:
+        """The parameters of which a layer's bias is made; none where it has no bias."""
+        return [layer.bias for layer in self._layers(level) if layer.bias is not None]
 
     def _weights(self, level: int) -> list[list[Tensor]]:
         """The matrices of a layer, each as the parameters whose rows it is made of."""
-        layers = self._layers(level)
-        if level == len(self.model.hidden):
-            return [[head.w_out for head in layers]]
-        return [[w] for w in (layers[0].w_in, layers[0].w_rec) if w is not None]
+        if level == len(self.model.layers):
+            return [[head.w_out for head in self.model.readouts]]
+        layer = self.model.layers[level]
+        return [[w] for w in (layer.w_in, layer.w_rec) if w is not None]
 
     def _tops(self, level: int) -> list[int]:
         """Largest integer of each matrix of a layer."""
-        kinds = ["out"] if level == len(self.model.hidden) else ["in", "rec"]
+        kinds = ["out"] if level == len(self.model.layers) else ["in", "rec"]
         return [self.precision.steps(kind) for kind in kinds[: len(self._weights(level))]]
 
     def _scales(self, level: int) -> list[NDArray[np.float64]]:
@@ -241,7 +249,3 @@ def _matrices(layer: Layer) -> list[NDArray[np.integer]]:
     if isinstance(layer, CubaLI):
         return [layer.w_out]
     return [w for w in (layer.w_in, layer.w_rec) if w is not None]
-
-
-def _list(modules: Any) -> list[Any]:
-    return list(modules)

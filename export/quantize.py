@@ -23,9 +23,9 @@ from export.quantization.calibration import moments as moments_of
 from export.quantization.corrections import Correction, correct
 from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
+from rsnn.evaluate import Response
 from rsnn.model import RSNN
 from rsnn.neurons import TimeConstants
-from rsnn.responses import Response
 from rsnn.surrogate import V_THRESHOLD
 from sim.bounds.layers import highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
@@ -62,8 +62,7 @@ def quantize(
         round_weights(w_in, w_rec, (precision.steps("in"), precision.steps("rec")), precision, m)
         for (w_in, w_rec), m in zip(_hidden_weights(model), _moments(model, moments), strict=True)
     ]
-    heads: list = list(model.heads)
-    w_out = np.concatenate([_float64(head.w_out) for head in heads])
+    w_out = np.concatenate([_float64(head.w_out) for head in model.readouts])
     nothing = np.zeros((len(w_out), 0))
     moment = None if moments is None else moments["readout"]
     steps = (precision.steps("out"), 1)
@@ -88,7 +87,7 @@ def assemble(
     contract = wide_contract(contract, precision)
     layers: list[Layer] = []
     limits = []
-    for i, (float_layer, weights) in enumerate(zip(model.hidden, rounded[:-1], strict=True)):
+    for i, (float_layer, weights) in enumerate(zip(model.layers, rounded[:-1], strict=True)):
         bias = _integer_bias(f"hidden{i}", [float_layer], weights, contract)
         layer, limit = _hidden(float_layer, weights, bias, contract)
         layers.append(layer)
@@ -284,8 +283,7 @@ def _hidden(
 
 
 def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI:
-    heads: list = list(model.heads)
-    parts = [integer_decays(head.tau, contract) for head in heads]
+    parts = [integer_decays(head.tau, contract) for head in model.readouts]
     decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
     out_scale = weights.grid.unit * gain / 2.0**contract.frac_bits
     low, high = signed_range(contract.mem_bits)
@@ -296,8 +294,8 @@ def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI
         decay_mem=decay_mem,
         initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
         out_scale=out_scale,
-        n_heads=len(heads),
-        bias=_integer_bias("readout", heads, weights, contract),
+        n_heads=len(model.readouts),
+        bias=_integer_bias("readout", model.readouts, weights, contract),
     )
 
 
@@ -319,8 +317,7 @@ def integer_decays(
 def _hidden_weights(model: RSNN) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """(w_in, w_rec) of each hidden layer; w_rec is (post, 0) where there is none."""
     found = []
-    layers: list = list(model.hidden)
-    for layer in layers:
+    for layer in model.layers:
         w_in = _float64(layer.w_in)
         w_rec = np.zeros((len(w_in), 0)) if layer.w_rec is None else _float64(layer.w_rec)
         found.append((w_in, w_rec))
@@ -329,8 +326,8 @@ def _hidden_weights(model: RSNN) -> list[tuple[NDArray[np.float64], NDArray[np.f
 
 def _moments(model: RSNN, moments: Mapping[str, NDArray] | None) -> list[NDArray | None]:
     if moments is None:
-        return [None] * len(model.hidden)
-    return [moments[f"hidden{i}"] for i in range(len(model.hidden))]
+        return [None] * len(model.layers)
+    return [moments[f"hidden{i}"] for i in range(len(model.layers))]
 
 
 def _float64(parameter: torch.Tensor) -> NDArray[np.float64]:

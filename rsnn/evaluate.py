@@ -1,12 +1,13 @@
-"""Decode one long stream with a float model, and NeuroBench's figures for it.
+"""What a float model makes of one long stream or of many at once, and NeuroBench's figures for it.
 
-The arithmetic is that of `RSNN.forward`, product by product and sum by sum, so both give the same
-spikes; the loop here takes a batch of one and keeps no history beyond its results.
+The arithmetic of `decode` is that of `RSNN.forward`, product by product and sum by sum, so both
+give the same spikes; its loop takes a batch of one and keeps no history beyond its results.
 """
 
 import copy
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor
 
 from base.errors import DataError, MismatchError
 from base.metrics import Connection, Metrics, measure, r2_score
-from rsnn.model import RSNN
+from rsnn.fast import bptt
+from rsnn.fast.denormals import flushed_denormals
+from rsnn.model import RSNN, check_channels
 from rsnn.neurons import CubaLI, CubaLIF
 from rsnn.surrogate import V_THRESHOLD
 
@@ -46,8 +49,8 @@ def decode(
         if not model.architecture.is_published:  # the loop below knows no other order
             return _as_defined(model, raster, dtype)
         sizes = model.architecture.hidden
-        hidden = [_Hidden(layer) for layer in model.hidden]
-        readout = _Readout(list(model.heads))
+        hidden = [_Hidden(layer) for layer in model.layers]
+        readout = _Readout(model.readouts)
         delays = [_Delay(n, dtype) for n in (raster.shape[1], *sizes)]
         kept = np.float64 if dtype == torch.float64 else np.float32
         out = np.empty((len(raster), model.architecture.n_outputs), kept)
@@ -60,6 +63,41 @@ def decode(
             decoded = readout.advance(delays[-1](signal))
             out[block] = decoded.to(torch.float64).numpy()
     return out, spk
+
+
+class Response(NamedTuple):
+    """Decoded streams `out` (n_streams, n_steps, n_outputs) float64, and for each hidden layer
+    its spikes (n_streams, n_steps, n_neurons) uint8."""
+
+    out: NDArray[np.float64]
+    spk: tuple[NDArray[np.uint8], ...]
+
+    def part(self, chosen: NDArray[np.bool_]) -> "Response":
+        """Some of the streams."""
+        return Response(self.out[chosen], tuple(spk[chosen] for spk in self.spk))
+
+
+def respond(model: RSNN, rasters: NDArray[np.uint8], dtype: str = "float32") -> Response:
+    """Run a model over streams, each from the initial state.
+
+    Args:
+        model: left as it is.
+        rasters: input spikes (n_streams, n_steps, n_inputs).
+        dtype: name of the torch dtype of weights, decays, states and sums, such as `bfloat16`.
+
+    Raises:
+        MismatchError: the rasters have another number of channels than the model.
+    """
+    wanted = getattr(torch, dtype)
+    cast = copy.deepcopy(model).to(wanted)
+    streams = torch.from_numpy(np.ascontiguousarray(rasters))
+    with torch.inference_mode(), flushed_denormals():
+        if wanted == torch.float32:
+            decoded = bptt.forward(cast, streams)
+        else:
+            decoded = cast(streams.to(wanted))
+    spk = tuple(layer.to(torch.uint8).numpy() for layer in decoded.spk)
+    return Response(decoded.out.double().numpy(), spk)
 
 
 def evaluate(
@@ -111,11 +149,7 @@ def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:
             f"the raster is {raster.dtype} of shape {raster.shape}; it must be uint8 of shape"
             f" (n_steps, {n_inputs}) with at least 1 step"
         )
-    if raster.shape[1] != n_inputs:
-        raise MismatchError(
-            f"the raster has {raster.shape[1]} channels, the model {n_inputs}; use a recording"
-            " with as many channels"
-        )
+    check_channels(model, raster.shape[1])
     if raster.max() > 1:
         step, channel = np.argwhere(raster > 1)[0]
         raise DataError(
@@ -161,10 +195,10 @@ def _connections(
     """Every weight matrix with the spikes that it was given; the last step's reach none late."""
     late = model.architecture.order.delay_steps
     counts = [source[: len(raster) - late].sum(0, dtype=np.int64) for source in (raster, *spk)]
-    feeds = {}
+    feeds: dict[str, NDArray[np.int64]] = {}
     for i, own in enumerate(spk):
         feeds |= {f"hidden{i}.w_in": counts[i], f"hidden{i}.w_rec": own[:-1].sum(0, dtype=np.int64)}
-    for i in range(len(model.heads)):
+    for i in range(len(model.readouts)):
         feeds[f"head{i}.w_out"] = counts[-1]
     return [
         Connection((weight != 0).cpu().numpy(), feeds[name])
@@ -224,7 +258,7 @@ class _Readout:
         self.decays = torch.cat((decay_mem, torch.cat([syn for _, syn in decays])[None]), 1)
         self.gain = 1.0 - decay_mem
         self.w_out = [head.w_out.T for head in heads]
-        biases = [head.bias for head in heads if head.bias is not None]
+        biases: list[Tensor] = [head.bias for head in heads if head.bias is not None]
         self.bias = torch.cat(biases) if biases else None
         initial = [head.initial_state(1) for head in heads]
         self.state = torch.cat([s.out for s in initial] + [s.syn for s in initial], 1)

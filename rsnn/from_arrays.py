@@ -50,7 +50,7 @@ def model_of(hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, ord
         )
     ).double()
     with torch.no_grad():
-        modules: list = [*model.hidden, model.heads[0]]
+        modules: list = [*model.layers, model.readouts[0]]
         for arrays, module in zip((*hidden, readout), modules, strict=True):
             weights = module.w_out if module is modules[-1] else module.w_in
             weights.copy_(torch.from_numpy(arrays.w_in))

@@ -6,7 +6,8 @@ plain loop over time; nothing of `rsnn.evaluate`'s arithmetic or counting is use
 """
 
 import copy
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -73,19 +74,21 @@ class HarnessNetwork(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.n_outputs = model.architecture.n_outputs
-        self.w_in = nn.ModuleList(Connection(layer.w_in, dtype) for layer in model.hidden)
+        self.w_in = nn.ModuleList(Connection(layer.w_in, dtype) for layer in model.layers)
         self.w_rec = nn.ModuleList(
             nn.Identity() if layer.w_rec is None else Connection(layer.w_rec, dtype)
-            for layer in model.hidden
+            for layer in model.layers
         )
-        self.w_out = nn.ModuleList(Connection(head.w_out, dtype) for head in model.heads)
+        self.w_out = nn.ModuleList(Connection(head.w_out, dtype) for head in model.readouts)
         self.hidden_bias, self.head_bias = (
             nn.ModuleList(nn.Identity() if x.bias is None else Bias(x.bias) for x in layers)
-            for layers in (model.hidden, model.heads)
+            for layers in (model.layers, model.readouts)
         )
-        self.fire = nn.ModuleList(Fire() for _ in model.hidden)
-        self.hidden_tau = nn.ModuleList(layer.tau for layer in model.hidden)
-        self.head_tau = nn.ModuleList(head.tau for head in model.heads)
+        self.fire = nn.ModuleList(Fire() for _ in model.layers)
+        self.hidden_tau, self.head_tau = (
+            cast("Sequence[TimeConstants]", nn.ModuleList(x.tau for x in layers))
+            for layers in (model.layers, model.readouts)
+        )
 
     def forward(self, batch: Tensor) -> Tensor:
         """Decode a stream given as a batch of steps, as NeuroBench's PrimateReaching does.
@@ -194,7 +197,7 @@ def _delayed(signal: Tensor) -> Tensor:
     return torch.cat((torch.zeros_like(signal[:1]), signal[:-1]))
 
 
-def _projected(connection: Connection, sent: Tensor, dtype: torch.dtype) -> Tensor:
+def _projected(connection: nn.Module, sent: Tensor, dtype: torch.dtype) -> Tensor:
     """Project a stream in the blocks of `decode`: a matrix product's rounding depends on them."""
     return torch.cat([connection(sent[block]) for block in blocks(len(sent))]).to(dtype)
 

@@ -9,8 +9,6 @@ from rsnn.model import RSNN
 
 def describe(model: RSNN) -> dict[str, Any]:
     """Describe a model with values that JSON can hold; time constants are in milliseconds."""
-    layers = {f"hidden{i}": layer for i, layer in enumerate(model.hidden)}
-    layers |= {f"head{i}": head for i, head in enumerate(model.heads)}
     connections = model.connections()
     with torch.no_grad():
         return {
@@ -26,7 +24,7 @@ def describe(model: RSNN) -> dict[str, Any]:
                     "tau_syn_ms": _range(layer.tau.tau_syn() * 1000),
                 }
                 | ({} if layer.bias is None else {"bias": _range(layer.bias)})
-                for name, layer in layers.items()
+                for name, layer in model.named_layers().items()
             ],
             "weights": {
                 name: {

@@ -1,7 +1,8 @@
 """Recurrent spiking decoders in floating point: the RSNN, and the published presets of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from base.errors import MismatchError, RangeError
 from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
-from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF
+from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 
 DT = 0.004  # seconds a step, of the recordings and of every published network
 
@@ -148,14 +149,29 @@ class RSNN(nn.Module):
             for h in a.heads
         )
 
+    @property
+    def layers(self) -> Sequence[CubaLIF]:
+        """The hidden layers, in the order in which signals pass them."""
+        return cast("Sequence[CubaLIF]", self.hidden)
+
+    @property
+    def readouts(self) -> Sequence[CubaLI]:
+        """The readout heads."""
+        return cast("Sequence[CubaLI]", self.heads)
+
+    def named_layers(self) -> dict[str, Layer]:
+        """Every layer by name, the hidden ones first: `hidden0` and so on, `head0` and so on."""
+        named: dict[str, Layer] = {f"hidden{i}": layer for i, layer in enumerate(self.layers)}
+        return named | {f"head{i}": head for i, head in enumerate(self.readouts)}
+
     def connections(self) -> dict[str, nn.Parameter]:
         """Every weight matrix (post, pre) by name, in the order in which signals pass them."""
         named = {}
-        for i, layer in enumerate(self.hidden):
+        for i, layer in enumerate(self.layers):
             named[f"hidden{i}.w_in"] = layer.w_in
             if layer.w_rec is not None:
                 named[f"hidden{i}.w_rec"] = layer.w_rec
-        named |= {f"head{i}.w_out": head.w_out for i, head in enumerate(self.heads)}
+        named |= {f"head{i}.w_out": head.w_out for i, head in enumerate(self.readouts)}
         return named
 
     def forward(
@@ -172,27 +188,27 @@ class RSNN(nn.Module):
         Raises:
             MismatchError: the raster has another number of channels.
         """
-        check_channels(self, raster)
+        check_channels(self, raster.shape[2])
         signal = _drop(raster.transpose(0, 1), dropout, generator)
         spikes = []
-        for layer in self.hidden:
+        for layer in self.layers:
             spk, signal = _run_hidden(layer, signal, dropout, generator)
             spikes.append(spk.transpose(0, 1))
-        out = torch.stack([_run_readout(head, signal) for head in self.heads]).mean(0)
+        out = torch.stack([_run_readout(head, signal) for head in self.readouts]).mean(0)
         return Decoded(out.transpose(0, 1), tuple(spikes))
 
 
-def check_channels(model: RSNN, raster: Tensor) -> None:
-    """Refuse a raster (batch, n_steps, n_inputs) that does not fit a model.
+def check_channels(model: RSNN, n_channels: int, given: str = "the raster has") -> None:
+    """Refuse input that does not fit a model; `given` begins the sentence that says so.
 
     Raises:
-        MismatchError: it has another number of channels.
+        MismatchError: the model takes another number of channels.
     """
     n_inputs = model.architecture.n_inputs
-    if raster.shape[2] != n_inputs:
+    if n_channels != n_inputs:
         raise MismatchError(
-            f"the raster has {raster.shape[2]} channels, the model {n_inputs}; use a recording with"
-            " as many channels"
+            f"{given} {n_channels} channels, the model {n_inputs}; use a recording with as many"
+            " channels"
         )
 
 

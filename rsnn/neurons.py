@@ -60,8 +60,11 @@ class TimeConstants(nn.Module):
         Each is (batch, n_neurons): their gradients are summed over the batch once, not every step.
         """
         decay_mem, decay_syn = self.decays()
-        factors = decay_mem, 1.0 - decay_mem, decay_syn
-        return tuple(factor.expand(batch, -1) for factor in factors)
+        return (
+            decay_mem.expand(batch, -1),
+            (1.0 - decay_mem).expand(batch, -1),
+            decay_syn.expand(batch, -1),
+        )
 
 
 class CubaLIF(nn.Module):
@@ -190,6 +193,9 @@ class CubaLI(nn.Module):
         syn = decay_syn * state.syn + acc
         drive = state.syn if self.order.current == "previous" else syn
         return ReadoutState(syn, decay_mem * state.out + gain_mem * drive)
+
+
+Layer = CubaLIF | CubaLI
 
 
 def inverse_softplus(value: float) -> float:

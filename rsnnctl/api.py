@@ -28,7 +28,7 @@ from export.nir.layers import TimeStep
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
-from rsnn import checkpoint
+from rsnn import checkpoint, published
 from rsnn.data import session as sessions
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
@@ -85,7 +85,7 @@ def load_session(path: Path | str) -> Session:
 
 def import_weights(path: Path | str) -> RSNN:
     """Read a published state dict (.pth) as a float model."""
-    return checkpoint.import_published(path)
+    return published.import_published(path)
 
 
 def load_model(path: Path | str) -> RSNN:

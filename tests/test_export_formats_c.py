@@ -19,8 +19,8 @@ from export.firmware.replay import replay
 from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
+from rsnn.published import import_published
 from sim import reference
 from sim.bounds.words import fits_in_words
 from sim.conformance.cases import cases

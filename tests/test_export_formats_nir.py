@@ -14,7 +14,7 @@ from export.nir.files import METADATA_KEY, export_nir, import_nir, run_backend, 
 from export.nir.readers import READERS
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
+from rsnn.published import import_published
 from sim import reference
 from sim.trace import first_difference
 

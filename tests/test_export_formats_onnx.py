@@ -18,8 +18,8 @@ from export.onnx import engines, models
 from export.onnx.models import export_onnx, initial_states, to_scan_model, to_step_model
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
+from rsnn.published import import_published
 from sim import reference
 from sim.contract import PAPER
 from sim.trace import empty_trace, first_difference, variable_names

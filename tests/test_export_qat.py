@@ -11,6 +11,7 @@ from base.errors import RangeError
 from export.qat import Latent, fine_tune
 from export.quantization.precision import Precision
 from export.quantize import quantize
+from rsnn.layer_floats import LayerFloats
 from rsnn.surrogate import Surrogate
 from rsnn.training.recipe import TrainConfig
 from sim import reference
@@ -115,7 +116,10 @@ def test_the_gradient_is_that_of_a_float_network_that_takes_the_integers_states(
 def plain_forward(latent, network, raster, surrogate):
     """The contract's equations in torch, word by word replaced by the integers' value."""
     c = network.contract
-    floats = iter(f.double() for f in latent.floats())
+    *hidden, last = (
+        LayerFloats(*(None if f is None else f.double() for f in layer))
+        for layer in latent.floats()
+    )
     words = words_of(network, raster)
 
     def known(name, unit):
@@ -127,11 +131,10 @@ def plain_forward(latent, network, raster, surrogate):
 
     n_steps = raster.shape[1]
     below, spikes = raster.double(), []
-    for level, layer in enumerate(network.hidden):
-        w_in = next(floats)
-        w_rec = None if layer.w_rec is None else next(floats)
-        bias = 0.0 if layer.bias is None else next(floats)
-        decay_mem, decay_syn = next(floats), next(floats)
+    for level, (layer, own) in enumerate(zip(network.hidden, hidden, strict=True)):
+        w_in, w_rec, bias, decay_mem, decay_syn = own
+        assert (w_rec is None) == (layer.w_rec is None)
+        bias = 0.0 if bias is None else bias
         gain = 1.0 - layer.decay_mem / 2.0**c.decay_frac
         level_threshold = layer.threshold - (c.fires_when == ">=")
         unit = 1.0 / ((level_threshold + 0.5) * gain)
@@ -166,9 +169,8 @@ def plain_forward(latent, network, raster, surrogate):
         below = torch.stack(rows, 1)
         spikes.append(below)
     readout = network.readout
-    w_out = next(floats)
-    bias = 0.0 if readout.bias is None else next(floats)
-    decay_mem, decay_syn = next(floats), next(floats)
+    w_out, _, bias, decay_mem, decay_syn = last
+    bias = 0.0 if bias is None else bias
     unit = readout.out_scale / (1.0 - readout.decay_mem / 2.0**c.decay_frac)
     syn_known = known("readout.syn", unit)
     out_known = known("readout.out", readout.out_scale)

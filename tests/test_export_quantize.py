@@ -14,10 +14,10 @@ from base.metrics import r2_score
 from export.quantization.calibration import RATES, synthetic
 from export.quantization.precision import Precision
 from export.quantize import calibrate, quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
 from rsnn.evaluate import decode
 from rsnn.model import RSNN, Architecture, Head, big
+from rsnn.published import import_published
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER
 from sim.fast import runs

@@ -15,8 +15,8 @@ from export.quantize import quantize
 from hw_targets import targets
 from hw_targets.machines.cost import Cost, Instructions, count_cost, violations
 from hw_targets.machines.target import Limits, Sizes
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
+from rsnn.published import import_published
 from sim.contract import PAPER
 
 TARGETS = targets()

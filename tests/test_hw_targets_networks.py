@@ -13,8 +13,8 @@ from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as independent_spikes
+from rsnn.published import import_published
 from sim import reference
 from sim.artifact import save_network
 from sim.conformance.cases import cases

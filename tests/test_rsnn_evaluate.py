@@ -8,9 +8,9 @@ from random_models import ARCHITECTURES, random_model, random_raster, random_tar
 from base.errors import DataError, MismatchError
 from base.metrics import Metrics, mean_metrics
 from base.order import Order
-from rsnn.checkpoint import import_published
 from rsnn.evaluate import blocks, decode, evaluate
 from rsnn.model import RSNN, Architecture
+from rsnn.published import import_published
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # the heads' mean is taken over arrays of other shapes, which may round its last bit differently

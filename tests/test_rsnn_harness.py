@@ -4,10 +4,10 @@ import torch
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
 from base.errors import DataError, MismatchError, RsnnError
-from rsnn.checkpoint import import_published
 from rsnn.evaluate import evaluate
 from rsnn.harness import HarnessNetwork, run_neurobench
 from rsnn.model import RSNN, Architecture
+from rsnn.published import import_published
 
 TWO_OUTPUTS = [name for name, a in ARCHITECTURES.items() if a.n_outputs == 2]
 

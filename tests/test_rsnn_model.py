@@ -9,10 +9,10 @@ import torch
 from random_models import ARCHITECTURES, FEW_HEADS, random_model, random_raster, random_target
 
 from base.errors import MismatchError, RangeError
-from rsnn.checkpoint import import_published
 from rsnn.evaluate import evaluate
 from rsnn.model import RSNN, Architecture, big, tiny
 from rsnn.neurons import inverse_softplus
+from rsnn.published import import_published
 from rsnn.surrogate import Spike, Surrogate
 
 QUICK = (0, 7)  # an indy and a loco network; the other ten are slow tests

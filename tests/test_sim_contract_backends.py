@@ -40,7 +40,7 @@ def pair(field, value):
             if count_differences(*words):
                 return default, other, raster
     raise AssertionError(
-        f"`{field}` {value} changes no word of the reference: sim/reference.py does not read it"
+        f"`{field}` {value} changes no word of the reference: sim/step.py does not read it"
     )
 
 

@@ -19,8 +19,8 @@ from one_neuron import UNIT, one_neuron
 from base.errors import MismatchError
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster as sparse_raster
+from rsnn.published import import_published
 from sim import reference
 from sim.contract import PAPER, NumericContract, signed_range
 from sim.fast import runs

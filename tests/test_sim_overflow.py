@@ -9,8 +9,8 @@ from networks import random_network
 
 from export.quantization.precision import Precision
 from export.quantize import quantize
-from rsnn.checkpoint import import_published
 from rsnn.data.raster import random_raster
+from rsnn.published import import_published
 from sim import reference
 from sim.artifact import save_network
 from sim.bounds.layers import bits_for, state_bounds

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError
 from export.nir.readers import Reader
+from export.quantization.units import firing_points, hidden_units, readout_units
 from sim.contract import NumericContract
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 
@@ -88,10 +89,10 @@ def integer_weights(
     scale: Floats | None = None
     if name == "readout":
         if reader.one_threshold:
-            scale = plain["out_scale"] * 2.0**contract.frac_bits
+            scale = readout_units(plain["out_scale"], contract)
         return {"w_out": _unscaled(found["readout_w_out"].weight, scale)}
     if reader.one_threshold:
-        scale = 2.0**contract.frac_bits / _between(plain["threshold"], contract)
+        scale = hidden_units(plain["threshold"], contract)
     if reader.nested:
         inner = found[name]
         recurrent = inner.nodes["w_rec"] if isinstance(inner, nir.NIRGraph) else None
@@ -113,7 +114,7 @@ def _neuron(layer: CubaLIF, network: IntegerNetwork, reader: Reader) -> nir.Cuba
     if reader.one_threshold:
         threshold = ones
     elif reader.euler:
-        threshold = _between(layer.threshold, c) / 2.0**c.frac_bits
+        threshold = firing_points(layer.threshold, c) / 2.0**c.frac_bits
     else:
         threshold = layer.threshold * (1.0 - decay_mem) / 2.0**c.frac_bits
     return nir.CubaLIF(
@@ -132,7 +133,7 @@ def _readout(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> nir.Cuba
     c = network.contract
     decay_mem, decay_syn = _factor(layer.decay_mem, c), _factor(layer.decay_syn, c)
     ones = np.ones(layer.n_neurons)
-    gain = ones if reader.one_threshold else layer.out_scale * 2.0**c.frac_bits
+    gain = ones if reader.one_threshold else readout_units(layer.out_scale, c)
     shape: dict[str, Any] = {
         "tau_mem": reader.time_constant(decay_mem, network.dt),
         "tau_syn": reader.time_constant(decay_syn, network.dt),
@@ -172,14 +173,14 @@ def _hidden_scale(name: str, layer: CubaLIF, c: NumericContract, reader: Reader)
     """What a reader with one threshold of 1 must multiply a neuron's weights by."""
     if not reader.one_threshold:
         return None
-    between = _between(layer.threshold, c)
-    if (between < 0).any():
-        neuron = int(np.argmax(between < 0))
+    below = firing_points(layer.threshold, c) < 0
+    if below.any():
+        neuron = int(np.argmax(below))
         raise RangeError(
             f"{name}: neuron {neuron} has threshold {layer.threshold[neuron]}; {reader.name} has"
             " one positive threshold for a layer. Export with --for norse or exact"
         )
-    return 2.0**c.frac_bits / between
+    return hidden_units(layer.threshold, c)
 
 
 def _readout_scale(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> Floats | None:
@@ -190,15 +191,7 @@ def _readout_scale(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> Fl
             f"readout: row {int(np.argmin(np.abs(layer.out_scale)))} has out_scale 0, which"
             f" {reader.name} can only keep in weights. Export with --for norse or exact"
         )
-    return layer.out_scale * 2.0**network.contract.frac_bits
-
-
-def _between(threshold: NDArray[np.integer], c: NumericContract) -> Floats:
-    """Halfway between the last integer membrane that stays silent and the first that fires.
-
-    So the rounding of a reader's floats cannot decide about a membrane exactly at threshold.
-    """
-    return threshold + (0.5 if c.fires_when == ">" else -0.5)
+    return readout_units(layer.out_scale, network.contract)
 
 
 def _factor(decay: NDArray[np.integer], c: NumericContract) -> Floats:

@@ -1,4 +1,4 @@
-"""Gradients of an integer network's run, as if rounding were not there: compiled sweeps.
+"""Gradients of an integer network's run, as if rounding were not there; compiled.
 
 The words of a run stand for the states of a float network whose weights and decays are those of the
 integers. Backpropagation through time goes through that network, for every choice of a contract;

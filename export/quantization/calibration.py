@@ -1,18 +1,21 @@
 """Calibration data, and what a float model does with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from base.errors import DataError, MismatchError
+from base.errors import DataError
 from base.metrics import r2_score
 from rsnn.data.raster import random_raster
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
+from rsnn.evaluate import Response, respond
 from rsnn.model import RSNN
-from rsnn.responses import Response, respond
+from rsnn.model import check_channels as refuse_misfit
+from rsnn.neurons import Layer
 
 STREAM_STEPS = 1000
 MAX_STREAMS = 128  # 8 minutes at 4 ms; half of it fits the readout, where less is noisy
@@ -91,26 +94,21 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     below: NDArray = calibration.raster
     order = model.architecture.order
     late = lag(order.current, order.delay_steps)
-    for i, (layer, spk) in enumerate(zip(model.hidden, response.spk, strict=True)):
+    for i, (layer, spk) in enumerate(zip(model.layers, response.spk, strict=True)):
         decays = _median_decays([layer])
         delivered = [filtered(below, *decays, late)]
         if layer.w_rec is not None:
             delivered.append(filtered(spk, *decays, lag(order.current, 1)))
         found[f"hidden{i}"] = _moment(np.concatenate(delivered, 2))
         below = spk
-    delivered = [filtered(below, *_median_decays(list(model.heads)), late)]
+    delivered = [filtered(below, *_median_decays(model.readouts), late)]
     found["readout"] = _moment(delivered[0])
     return found
 
 
 def check_channels(model: RSNN, calibration: Calibration) -> None:
     """Raise MismatchError unless the calibration data fit the model."""
-    n_inputs = calibration.raster.shape[2]
-    if n_inputs != model.architecture.n_inputs:
-        raise MismatchError(
-            f"the calibration data have {n_inputs} channels, the model"
-            f" {model.architecture.n_inputs}; use a recording with as many channels"
-        )
+    refuse_misfit(model, calibration.raster.shape[2], "the calibration data have")
 
 
 def response_to(model: RSNN, calibration: Calibration, dtype: str = "float32") -> Response:
@@ -139,7 +137,7 @@ def _moment(delivered: NDArray) -> NDArray[np.float64]:
     return z.T @ z / len(z)
 
 
-def _median_decays(layers: list) -> tuple[float, float]:
+def _median_decays(layers: Sequence[Layer]) -> tuple[float, float]:
     """Medians of (decay_mem, decay_syn) over some layers' neurons."""
     pairs = [[d.detach().double().numpy() for d in layer.tau.decays()] for layer in layers]
     mem, syn = (np.concatenate(parts) for parts in zip(*pairs, strict=True))

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rsnn.model import RSNN
+from rsnn.neurons import CubaLIF
 from sim.network import IntegerNetwork
 
 SHORTEST, LONGEST = 0.1, 10.0  # time constants: in steps, in seconds
@@ -18,10 +20,8 @@ def cautions(model: RSNN, network: IntegerNetwork) -> list[str]:
 
 
 def _time_constants(model: RSNN) -> Iterator[str]:
-    layers = {f"hidden{i}": layer for i, layer in enumerate(model.hidden)}
-    layers |= {f"head{i}": head for i, head in enumerate(model.heads)}
     shortest = SHORTEST * model.architecture.dt
-    for name, layer in layers.items():
+    for name, layer in model.named_layers().items():
         for kind in ("tau_mem", "tau_syn"):
             tau = getattr(layer.tau, kind)().detach().double().numpy()
             for bad, limit, meaning in (
@@ -38,7 +38,7 @@ def _time_constants(model: RSNN) -> Iterator[str]:
 
 
 def _empty_neurons(model: RSNN) -> Iterator[str]:
-    for i, layer in enumerate(model.hidden):
+    for i, layer in enumerate(model.layers):
         weights = _rows(layer)
         empty = np.flatnonzero(~weights.any(1) & (_bias(layer) == 0))
         if empty.size:
@@ -50,9 +50,9 @@ def _empty_neurons(model: RSNN) -> Iterator[str]:
 
 def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
     """Neurons all of whose weights were rounded to zero, or nearly all because of one outlier."""
-    for i, (layer, integers) in enumerate(zip(model.hidden, network.hidden, strict=True)):
+    for i, (layer, integers) in enumerate(zip(model.layers, network.hidden, strict=True)):
         matrices = [("w_in", _float64(layer.w_in), integers.w_in)]
-        if integers.w_rec is not None:
+        if layer.w_rec is not None and integers.w_rec is not None:
             matrices.append(("w_rec", _float64(layer.w_rec), integers.w_rec))
         left = sum((found != 0).sum(1) for _, _, found in matrices)
         silenced = np.flatnonzero(_rows(layer).any(1) & (left == 0))
@@ -76,16 +76,16 @@ def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
                     )
 
 
-def _rows(layer) -> NDArray[np.float64]:
+def _rows(layer: CubaLIF) -> NDArray[np.float64]:
     """[w_in, w_rec] of a hidden layer, (post, pre)."""
     parts = [layer.w_in] if layer.w_rec is None else [layer.w_in, layer.w_rec]
     return np.hstack([_float64(part) for part in parts])
 
 
-def _bias(layer) -> NDArray[np.float64]:
+def _bias(layer: CubaLIF) -> NDArray[np.float64]:
     """Bias of each neuron of a hidden layer, (n,); 0 where there is none."""
     return np.zeros(layer.n_neurons) if layer.bias is None else _float64(layer.bias)
 
 
-def _float64(parameter) -> NDArray[np.float64]:
+def _float64(parameter: Tensor) -> NDArray[np.float64]:
     return parameter.detach().cpu().double().numpy()

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from export.quantization.calibration import Calibration, filtered, lag
 from export.quantization.precision import Precision
 from export.quantization.rounding import round_weights
+from export.quantization.units import gain_of, units_of
+from rsnn.evaluate import Response
 from rsnn.neurons import INITIAL_OUT
-from rsnn.responses import Response
 from sim.contract import signed_range
 from sim.fast import runs
 from sim.network import IntegerNetwork
@@ -106,8 +107,7 @@ def refit_readout(
     name = f"{network.layer_names[-2]}.spk"
     spk = np.stack([run.trace.variables[name] for run in done if run.trace is not None])
     unity = 2.0**c.decay_frac
-    gain = 1.0 - readout.decay_mem / unity
-    unit = readout.out_scale * 2.0**c.frac_bits / gain
+    gain, unit = gain_of(readout, c), units_of(readout, c)
     fitted, moments = readout.w_out * unit[:, None], []
     missing = wanted.out - np.stack([readout.decode(run.out) for run in done])
     for row in range(readout.n_neurons):

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from export.quantization.calibration import Calibration, response_to
 from export.quantization.corrections import Correction
 from export.quantization.precision import Precision
+from export.quantization.units import gain_of, units_of
+from rsnn.evaluate import Response
 from rsnn.model import RSNN
 from rsnn.neurons import inverse_softplus
-from rsnn.responses import Response
 from sim.fast import runs
-from sim.network import CubaLI, IntegerNetwork
+from sim.network import IntegerNetwork
 
 NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaos
 # The first step is compared with float16: any change at all costs a chaotic network that much.
@@ -118,9 +119,8 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
     """
     current = copy.deepcopy(model).float()
     c = rounded.contract
-    layers: list[Any] = list(current.hidden)
-    heads: list[Any] = list(current.heads)
-    units = [_unit(layer, c) for layer in rounded.layers]
+    layers, heads = current.layers, current.readouts
+    units = [units_of(layer, c) for layer in rounded.layers]
     for kind in ("in", "rec"):
         for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
             weights = getattr(integers, f"w_{kind}")
@@ -156,7 +156,7 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
     yield "decays", copy.deepcopy(current), worst
 
     for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
-        gain = 1.0 - integers.decay_mem / 2.0**c.decay_frac
+        gain = gain_of(integers, c)
         fires = integers.threshold - (c.fires_when == ">=")
         # a threshold other than 1 is weights that are as much smaller
         threshold = np.maximum(fires, 1) * unit * gain / 2.0**c.frac_bits
@@ -166,15 +166,6 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
         if layer.bias is not None:
             _set(layer.bias, _get(layer.bias) / threshold)
     yield "thresholds", current, ""
-
-
-def _unit(layer: Any, c: Any) -> NDArray[np.float64]:
-    """The weight of one step of each neuron: what its threshold, or output scale, was made of."""
-    gain = 1.0 - layer.decay_mem / 2.0**c.decay_frac
-    if isinstance(layer, CubaLI):
-        return layer.out_scale * 2.0**c.frac_bits / gain
-    fires = layer.threshold - (c.fires_when == ">=")
-    return 2.0**c.frac_bits / ((fires + 0.5) * gain)
 
 
 def _set_decay(name: str, tau: Any, kind: str, decay: NDArray) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 Forward is the simulation itself; backward is `export.quantization.backward`, stream by stream.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.quantization.backward import Units, choices, pull_hidden, pull_readout
+from export.quantization.units import gain_of, units_of
 from rsnn.fast.denormals import flushed_denormals
+from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import Decoded
 from sim.contract import NumericContract
 from sim.fast import runs
 from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
 from sim.trace import Trace
 
+_Arrays = LayerFloats[NDArray[np.float32]]
 CHUNK = 8  # streams whose gradients are summed before they are summed with others'
 
 
@@ -27,7 +30,7 @@ def run_straight(
     network: IntegerNetwork,
     raster: Tensor,
     surrogates: list[tuple[int, np.float32]],
-    floats: list[Tensor],
+    floats: Sequence[LayerFloats[Tensor]],
 ) -> Decoded:
     """Run a network, differentiable by the floats that its integers stand for.
 
@@ -37,25 +40,15 @@ def run_straight(
         surrogates: `rsnn.surrogate.Surrogate.code` of each hidden layer.
         floats: what `export.qat.Latent.floats` returns.
     """
-    out, *spk = _Straight.apply(_Run(network, raster.numpy(), surrogates), *floats)
+    out, *spk = _Straight.apply(_Run(network, raster.numpy(), surrogates), *flattened(floats))
     return Decoded(out, tuple(spk))
 
 
-def units_of(layer: Layer, contract: NumericContract) -> NDArray[np.float64]:
-    """The unit of each neuron of a network: what its threshold, or its output scale, says."""
-    one = 2.0**contract.frac_bits
-    gain = 1.0 - layer.decay_mem / 2.0**contract.decay_frac
-    if isinstance(layer, CubaLI):
-        return layer.out_scale * one / gain
-    rounded_down = layer.threshold - (contract.fires_when == ">=")
-    return one / ((rounded_down + 0.5) * gain)
-
-
 class _Straight(torch.autograd.Function):
-    """An integer run as a function of the floats that its integers stand for."""
+    """An integer run as a function of the floats that its integers stand for, flattened."""
 
     @staticmethod
-    def forward(ctx: Any, run: "_Run", *floats: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, run: "_Run", *floats: Tensor | None) -> tuple[Tensor, ...]:
         ctx.run = run
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*floats)
@@ -64,8 +57,9 @@ class _Straight(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        floats = [np.ascontiguousarray(tensor.numpy()) for tensor in ctx.saved_tensors]
-        return (None, *map(torch.from_numpy, ctx.run.backward(floats, grads)))
+        floats = [None if f is None else np.ascontiguousarray(f.numpy()) for f in ctx.saved_tensors]
+        found = flattened(ctx.run.backward(by_layer(floats), grads))
+        return (None, *(None if grad is None else torch.from_numpy(grad) for grad in found))
 
 
 class _Run:
@@ -92,39 +86,35 @@ class _Run:
         spk = [np.stack([trace.variables[name] for trace in self.traces]) for name in names]
         return [result.astype(np.float32) for result in (out, *spk)]
 
-    def backward(
-        self, floats: list[NDArray[np.float32]], grads: tuple[Tensor | None, ...]
-    ) -> list[NDArray[np.float32]]:
+    def backward(self, floats: list[_Arrays], grads: tuple[Tensor | None, ...]) -> list[_Arrays]:
         """The gradients of `floats` from those of what `forward` returned."""
         chunks = [
             range(start, min(start + CHUNK, len(self.rasters)))
             for start in range(0, len(self.rasters), CHUNK)
         ]
 
-        def work(chunk: range) -> list[NDArray[np.float32]]:
-            sums = [np.zeros(f.T.shape, np.float32) for f in floats]
+        def work(chunk: range) -> list[_Arrays]:
+            sums = [combined(_no_gradient, layer) for layer in floats]
             for stream in chunk:
                 self._pull(stream, floats, [None if g is None else g[stream] for g in grads], sums)
             return sums
 
         with flushed_denormals(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
             found = list(pool.map(work, chunks))  # summed in order, whatever the threads
-        return [np.ascontiguousarray(sum(parts).T) for parts in zip(*found, strict=True)]
+        return [combined(_total, *parts) for parts in zip(*found, strict=True)]
 
     def _pull(
         self,
         stream: int,
-        floats: list[NDArray[np.float32]],
+        floats: list[_Arrays],
         grads: list[Tensor | None],
-        sums: list[NDArray[np.float32]],
+        sums: list[_Arrays],
     ) -> None:
+        """Add the gradients of one stream to `sums`, whose weights are (pre, post)."""
         network, words = self.network, self.traces[stream].variables
         how = choices(network.contract)
         readout = network.readout
-        biased = readout.bias is not None
-        place = len(floats) - 3 - biased
-        w_out, *_, decay_mem, decay_syn = floats[place:]
-        unused = np.empty(0, np.float32)
+        own, total = floats[-1], sums[-1]
         shape = (len(self.rasters[stream]), readout.n_outputs)
         grad = np.zeros(shape, np.float32) if grads[0] is None else grads[0].numpy()
         names = network.layer_names
@@ -135,40 +125,54 @@ class _Run:
         ]
         pull_readout(
             how,
-            _units(readout, network.contract, decay_mem, decay_syn),
+            _units(readout, network.contract, own.decay_mem, own.decay_syn),
             readout.initial_out,
             below[-1],
             words["readout.syn"],
             words["readout.out"],
-            w_out,
+            own.w_in,
             np.tile(grad, readout.n_heads) / np.float32(readout.n_heads),
             by_spk[-1],
-            (sums[place], sums[-1], sums[-2], sums[place + 1] if biased else unused),
+            (total.w_in, total.decay_syn, total.decay_mem, _or_empty(total.bias, 1)),
         )
-        none = np.empty((0, 0), np.float32)
+        nothing = np.empty((0, 0), np.float32)
         for level in reversed(range(len(network.hidden))):
             layer, name = network.hidden[level], names[level]
-            recurrent = layer.w_rec is not None
-            mem, syn = 1 + recurrent + biased, 2 + recurrent + biased
-            place -= 1 + syn
-            own, total = floats[place:], sums[place:]
-            w_rec, sum_rec = (own[1], total[1]) if recurrent else (none, none)
-            sum_bias = total[1 + recurrent] if biased else unused
+            own, total = floats[level], sums[level]
             pull_hidden(
                 how,
-                _units(layer, network.contract, own[mem], own[syn]),
+                _units(layer, network.contract, own.decay_mem, own.decay_syn),
                 self.surrogates[level],
                 below[level],
                 words[f"{name}.spk"],
                 words[f"{name}.syn"],
                 words[f"{name}.mem"],
                 *_resets(layer, network.contract, words, name),
-                own[0],
-                w_rec,
+                own.w_in,
+                _or_empty(own.w_rec, 2),
                 by_spk[level],
-                by_spk[level - 1] if level else none,
-                (total[0], sum_rec, total[syn], total[mem], sum_bias),
+                by_spk[level - 1] if level else nothing,
+                (
+                    total.w_in,
+                    _or_empty(total.w_rec, 2),
+                    total.decay_syn,
+                    total.decay_mem,
+                    _or_empty(total.bias, 1),
+                ),
             )
+
+
+def _no_gradient(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.zeros(weights.T.shape, np.float32)
+
+
+def _total(*sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(sum(sums, np.zeros_like(sums[0])).T)
+
+
+def _or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.float32]:
+    """An array, or one of no elements where it is absent, which is what compiled code takes."""
+    return np.empty((0,) * n_axes, np.float32) if array is None else array
 
 
 def _resets(
@@ -188,7 +192,7 @@ def _units(
 ) -> Units:
     """What a layer's words weigh in floats."""
     unit = units_of(layer, contract) / 2.0**contract.frac_bits
-    mem = unit * (1.0 - layer.decay_mem / 2.0**contract.decay_frac)
+    mem = unit * gain_of(layer, contract)
     threshold = np.ones(1) if isinstance(layer, CubaLI) else layer.threshold * mem
     unit32, mem32, threshold32 = (part.astype(np.float32) for part in (unit, mem, threshold))
     return Units(unit32, mem32, threshold32, decay_syn, decay_mem)

@@ -137,7 +137,8 @@ def _regress(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the coefficients (n_y, n_x) of y = coefficients x and the covariance of the rest."""
-    coefficients = np.linalg.lstsq(x, y, rcond=None)[0].T  # the smallest, where x is degenerate
+    # the smallest, where x is degenerate
+    coefficients = np.linalg.lstsq(x, y, rcond=None)[0].T.astype(np.float64, copy=False)
     rest = y - x @ coefficients.T
     return coefficients, rest.T @ rest / len(rest)
 

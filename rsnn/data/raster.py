@@ -108,7 +108,8 @@ def _described(path: Path, stored: Any) -> RasterFile:
             f"{path}: the raster has shape {stored.shape}; (n_steps, n_inputs) with at least one"
             " step is needed"
         )
-    return RasterFile(path, *stored.shape, stored)
+    n_steps, n_inputs = stored.shape
+    return RasterFile(path, n_steps, n_inputs, stored)
 
 
 def _read_numpy(path: Path) -> NDArray:

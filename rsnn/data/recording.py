@@ -39,7 +39,7 @@ class Bins:
 
     def edge(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """The edges of some indices, rounded as `numpy.arange` rounds them."""
-        return self.start + index * ((self.start + zenodo.DT) - self.start)
+        return np.float64(self.start) + index * ((self.start + zenodo.DT) - self.start)
 
     def rows(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the row of the raster that each spike belongs to: 1 + its bin; 0 if it has none.

@@ -64,7 +64,7 @@ class Session:
         digest = hashlib.sha256()
         for array in (self.raster, self.velocity):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array)
+            digest.update(array.data)
         digest.update(np.float64(self.dt).astype("<f8").tobytes())
         return digest.hexdigest()
 

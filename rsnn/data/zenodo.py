@@ -233,9 +233,11 @@ def _numbers(
     file: h5py.File, source: str | h5py.Reference, dataset: object, path: Path, name: str
 ) -> Numbers:
     with _readable(path):
-        kind = dataset.dtype if isinstance(dataset, h5py.Dataset) else np.dtype("V")
-        if kind.kind in "fiu":
-            return Numbers(file, source, path, name, dataset.shape)
+        kind = np.dtype("V")
+        if isinstance(dataset, h5py.Dataset):
+            kind = dataset.dtype
+            if kind.kind in "fiu":
+                return Numbers(file, source, path, name, dataset.shape)
     raise DataError(f"{path}: `{name}` is of type {kind}; numbers are needed, export it again")
 
 

@@ -1,7 +1,7 @@
-"""Gradients of a few samples back through time, compiled: with `sweeps.py`, what kernels are of.
+"""Gradients of a few samples back through time, compiled: with `forward.py`, for `bptt.py`.
 
 lambda_x[t] is the gradient of the loss with respect to x[t]. Arrays and events are as in
-`sweeps.py`. Multiplications and additions may be fused; no sum is reordered at run time.
+`forward.py`. Multiplications and additions may be fused; no sum is reordered at run time.
 """
 
 import numba

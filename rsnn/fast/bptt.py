@@ -1,4 +1,4 @@
-"""The fast path of training: `RSNN.forward` and its gradient over compiled, event-driven sweeps.
+"""The fast path of training: `RSNN.forward` and its gradient over compiled, event-driven loops.
 
 The definition is `RSNN.forward`; the same generator gives the same dropout here, and results agree
 up to float rounding. Spikes are few, so forward adds one row of weights for each, and so does the
@@ -26,11 +26,13 @@ from rsnn.fast.backward import pull_hidden, pull_readout
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.fast.dropout import draw_key, keep_limit
 from rsnn.fast.forward import Dropout, Events, block_steps, gather, run_hidden, run_readout
+from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import RSNN, Decoded, check_channels
 
 # Samples of a chunk: an eighth of the batch, so that eight threads find work, within these bounds.
 # A step of fewer is too short a loop, one of more leaves the cache.
 CHUNK_SIZES = (8, 32)
+_Arrays = LayerFloats[NDArray[np.float32]]
 
 
 class Workspace:
@@ -111,27 +113,23 @@ def forward(
     Raises:
         MismatchError: another number of channels, another dtype or device.
     """
-    check_channels(model, raster)
+    check_channels(model, raster.shape[2])
     for name, parameter in model.named_parameters():
         if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
             raise MismatchError(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
-    if not model.architecture.is_published:  # these sweeps know no other order
+    if not model.architecture.is_published:  # the compiled loops know no other order
         return model(raster.to(torch.float32), dropout, generator)
-    keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.hidden) + 1)]
-    parameters = []
-    for layer in model.hidden:
-        parameters += [layer.w_in, layer.w_rec, layer.bias, *layer.tau.decays()]
-    heads = [(head.w_out, head.bias, *head.tau.decays()) for head in model.heads]
-    parameters += [
-        None if tensors[0] is None else torch.cat(tensors) for tensors in zip(*heads, strict=True)
-    ]
-    surrogates = [layer.surrogate.code for layer in model.hidden]
+    keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.layers) + 1)]
+    layers = [LayerFloats(x.w_in, x.w_rec, x.bias, *x.tau.decays()) for x in model.layers]
+    heads = [LayerFloats(x.w_out, None, x.bias, *x.tau.decays()) for x in model.readouts]
+    readout = combined(lambda *rows: torch.cat(rows), *heads)
+    surrogates = [layer.surrogate.code for layer in model.layers]
     run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace(), with_spikes)
-    out, *rest = _Sweep.apply(run, *parameters)
-    counts, spk = rest[: len(model.hidden)], rest[len(model.hidden) :]
+    out, *rest = _Compiled.apply(run, *flattened([*layers, readout]))
+    counts, spk = rest[: len(model.layers)], rest[len(model.layers) :]
     if not out.requires_grad:
         run.release()
     out = out.unflatten(2, (len(heads), -1)).mean(2)
@@ -139,12 +137,12 @@ def forward(
     return Decoded(out.transpose(0, 1), spikes, tuple(counts))
 
 
-class _Sweep(torch.autograd.Function):
-    """All layers of a network at once: w_in, w_rec, bias and decays of each; then readouts.
+class _Compiled(torch.autograd.Function):
+    """All layers of a network at once, as a function of their flattened `LayerFloats`.
 
-    Decays are decay_mem and decay_syn; readouts have no w_rec, and readout heads are one readout of
-    as many rows. Returns `out` (n_steps, batch, n), the spike counts of each hidden layer
-    (batch, n), and its spikes (n_steps, batch, n) if they are wanted.
+    The last is the readout: the heads, as one layer of all their rows. Returns `out` (n_steps,
+    batch, n), the spike counts of each hidden layer (batch, n), and its spikes (n_steps, batch, n)
+    if they are wanted.
     """
 
     @staticmethod
@@ -152,20 +150,21 @@ class _Sweep(torch.autograd.Function):
         ctx.run = run
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*parameters)
-        results = run.forward([None if p is None else p.detach().numpy() for p in parameters])
+        arrays = [None if p is None else p.detach().numpy() for p in parameters]
+        results = run.forward(by_layer(arrays))
         return tuple(torch.from_numpy(result) for result in results)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         assert ctx.saved_tensors  # or torch says that the graph is gone or a parameter has changed
-        found = ctx.run.backward(grads)
+        found = flattened(ctx.run.backward(grads))
         return (None, *(None if grad is None else torch.from_numpy(grad) for grad in found))
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Parameters of a layer as the sweeps read them.
+    """Parameters of a layer as the compiled loops read them.
 
     `w_in` and `w_rec` are (post, pre), transposed for forward; `w_rec` has no rows where there is
     no recurrence, `bias` no elements where there is none.
@@ -177,12 +176,11 @@ class _Layer:
     decays: tuple[NDArray[np.float32], ...]
 
     @classmethod
-    def of(
-        cls, w_in: NDArray, w_rec: NDArray | None, bias: NDArray | None, mem: NDArray, syn: NDArray
-    ) -> "_Layer":
-        w_rec = np.empty((0, 0), np.float32) if w_rec is None else np.ascontiguousarray(w_rec)
-        bias = np.empty(0, np.float32) if bias is None else bias
-        return cls(np.ascontiguousarray(w_in), w_rec, bias, (mem, np.float32(1.0) - mem, syn))
+    def of(cls, layer: _Arrays) -> "_Layer":
+        w_rec = np.empty((0, 0), np.float32) if layer.w_rec is None else layer.w_rec
+        bias = np.empty(0, np.float32) if layer.bias is None else layer.bias
+        decays = (layer.decay_mem, np.float32(1.0) - layer.decay_mem, layer.decay_syn)
+        return cls(np.ascontiguousarray(layer.w_in), np.ascontiguousarray(w_rec), bias, decays)
 
     def transposed(self) -> "_Layer":
         w_in, w_rec = np.ascontiguousarray(self.w_in.T), np.ascontiguousarray(self.w_rec.T)
@@ -209,7 +207,7 @@ class _Run:
         self.surrogates = surrogates
         self.n_inputs = raster.shape[2]
         raster = raster.to(torch.uint8)
-        if self.n_inputs % 8:  # a sweep reads eight bytes at once
+        if self.n_inputs % 8:  # eight bytes are read at once
             raster = torch.nn.functional.pad(raster, (0, -self.n_inputs % 8))
         self.raster = raster.contiguous().numpy().view(np.uint64)
         self.keys = keys
@@ -222,12 +220,9 @@ class _Run:
         self.chunks = [_Chunk(self, slice(*pair)) for pair in pairwise(bounds)]
         self.layers: list[_Layer] = []
 
-    def forward(self, parameters: list[NDArray | None]) -> list[NDArray[np.float32]]:
-        """Return what `_Sweep` does."""
-        *hidden, w_out, bias, decay_mem, decay_syn = parameters
-        readout = (w_out, None, bias, decay_mem, decay_syn)
-        layers = [*zip(*[iter(hidden)] * 5, strict=True), readout]
-        self.layers = [_Layer.of(*layer) for layer in layers]
+    def forward(self, layers: list[_Arrays]) -> list[NDArray[np.float32]]:
+        """Return what `_Compiled` does."""
+        self.layers = [_Layer.of(layer) for layer in layers]
         forward = [layer.transposed() for layer in self.layers]
         batch, n_steps = self.raster.shape[:2]
         sizes = [layer.size for layer in self.layers]
@@ -238,8 +233,8 @@ class _Run:
         self.workspace.map(lambda chunk: chunk.forward(forward, counts, spk, out), self.chunks)
         return [out, *counts, *(spk if self.with_spikes else ())]
 
-    def backward(self, grads: Sequence[Tensor | None]) -> list[NDArray[np.float32] | None]:
-        """Return the gradients of the parameters from those of what `forward` returned."""
+    def backward(self, grads: Sequence[Tensor | None]) -> list[_Arrays]:
+        """Return the gradients of the layers from those of what `forward` returned."""
         n_hidden = len(self.layers) - 1
         out, counts, spk = grads[0], grads[1 : n_hidden + 1], grads[n_hidden + 1 :]
         dense = []
@@ -253,14 +248,17 @@ class _Run:
         nothing = np.zeros((1, len(self.raster), self.layers[-1].size), np.float32)
         dense.append(nothing if out is None else _compact(out))
         sums = self.workspace.map(lambda chunk: chunk.backward(dense), self.chunks)
-        found: list[NDArray[np.float32] | None] = []
-        for level, layer in enumerate(self.layers):
-            w_in, w_rec, bias, decays = (sum(parts[level][x] for parts in sums) for x in range(4))
-            found.append((w_in * self.scale).T)
-            if level + 1 < len(self.layers):
-                found.append((w_rec * self.scale).T if len(layer.w_rec) else None)
-            found.append(bias.astype(np.float32) if len(layer.bias) else None)
-            found += list(decays.astype(np.float32))
+        found = []
+        for layer, *parts in zip(self.layers, *sums, strict=True):
+            w_in, w_rec, bias, decays = (sum(arrays) for arrays in zip(*parts, strict=True))
+            found.append(
+                LayerFloats(
+                    (w_in * self.scale).T,
+                    (w_rec * self.scale).T if len(layer.w_rec) else None,
+                    bias.astype(np.float32) if len(layer.bias) else None,
+                    *decays.astype(np.float32),
+                )
+            )
         self.release()
         return found
 

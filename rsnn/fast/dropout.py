@@ -79,7 +79,7 @@ def random_word(key: np.uint64, n: int) -> np.uint64:
 @numba.njit(cache=True, nogil=True, inline="always")
 def is_kept(word: np.uint64, i: int, limit: int) -> bool:
     """Whether element `i` of a row is kept, by its 16 of the 64 bits of word `i // 4`."""
-    return np.int16(word >> np.uint64(16 * (i % 4))) >= limit
+    return np.int16(word >> np.uint64(16 * (i % 4))) >= limit  # type: ignore[return-value]
 
 
 @numba.njit(cache=True, nogil=True)

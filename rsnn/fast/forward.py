@@ -1,4 +1,4 @@
-"""Sweeps of a few samples forward through time, compiled: with `backward.py`, what kernels are of.
+"""A few samples forward through time, compiled: with `backward.py`, what `bptt.py` runs.
 
 A chunk is a handful of samples that one thread takes through all steps. Its arrays are time-major,
 (n_steps, chunk, n), float32, so that a step is one contiguous block. Spikes travel as events: lists

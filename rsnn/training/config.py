@@ -145,7 +145,7 @@ def resolve(
     """
     if recipe not in TRAINING:
         raise RangeError(f"--recipe is {recipe}; known: {', '.join(TRAINING)}")
-    changes = [("model", "preset", preset)]
+    changes: list[tuple[str, str, Any]] = [("model", "preset", preset)]
     changes += [change for file in files for change in _from_file(file)]
     changes += map(_parsed, settings)
     if seed is not None:

@@ -94,14 +94,14 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
             )
     nu = float(np.mean(rates))
     with torch.no_grad():
-        for layer in model.hidden:
-            _draw_hidden(layer, nu, generator)
+        for hidden in model.layers:
+            _draw_hidden(hidden, nu, generator)
         columns = torch.tensor([rates[0] / rate for rate in rates])
-        model.hidden[0].w_in *= columns.repeat_interleave(n_inputs // len(rates))
-        for layer in (*model.hidden, *model.heads):
+        model.layers[0].w_in.mul_(columns.repeat_interleave(n_inputs // len(rates)))
+        for layer in model.named_layers().values():
             if layer.bias is not None:
                 layer.bias.zero_()
-        for head in model.heads:
+        for head in model.readouts:
             head.w_out.normal_(0.0, head.w_out.shape[1] ** -0.5, generator=generator)
             head.tau.mem_param.fill_(1.0)
             head.tau.syn_param.fill_(1.0)

@@ -1,6 +1,7 @@
 """SMORMS3, the optimizer of the published recipe; others come from torch."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class SMORMS3(Optimizer):
         super().__init__(params, {"lr": lr, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; parameters without a gradient stay as they are."""
         loss = None
         if closure is not None:
@@ -60,6 +61,7 @@ class SMORMS3(Optimizer):
             state["square"] = torch.zeros_like(parameter)
         memory, mean, square = state["memory"], state["mean"], state["square"]
         grad = parameter.grad
+        assert grad is not None
         r = 1.0 / (memory + 1.0)
         mean.lerp_(grad, r)
         square.lerp_(grad.square(), r)

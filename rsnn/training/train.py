@@ -100,7 +100,7 @@ def train(
     )
     forward = forward or choose_forward(config.kernel)
     validation = Scoring([(s, p.validation) for s, p in corpus], device)
-    for layer in model.hidden:
+    for layer in model.layers:
         layer.surrogate = Surrogate(config.surrogate, config.surrogate_beta)
     with moved(model, device):
         _hold(model, masks)

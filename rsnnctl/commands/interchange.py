@@ -14,7 +14,8 @@ commands = click.Group()
 @click.option("-o", "--output", type=FILE, help="Model (.rsnn.h5); default: a new run folder.")
 def import_weights(weights: Path, output: Path | None) -> None:
     """Read a published state dict (.pth) into a float model."""
-    from rsnn.checkpoint import import_published, save_model
+    from rsnn.checkpoint import save_model
+    from rsnn.published import import_published
     from rsnnctl.provenance import provenance
     from rsnnctl.runs import folders
 

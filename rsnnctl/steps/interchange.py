@@ -99,7 +99,8 @@ def import_snntorch_file(
         FileError: a file cannot be read or written.
         DataError, RangeError: what no float model can represent.
     """
-    from rsnn.checkpoint import read_state_dict, save_model
+    from rsnn.checkpoint import save_model
+    from rsnn.published import read_state_dict
     from rsnn.snntorch.description import read_description
     from rsnn.snntorch.import_state import import_state
 

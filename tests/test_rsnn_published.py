@@ -6,8 +6,9 @@ import torch
 from random_models import assert_equal_models
 
 from base.errors import DataError, FileError, MismatchError
-from rsnn.checkpoint import import_published, load_model, save_model
+from rsnn.checkpoint import load_model, save_model
 from rsnn.model import RSNN, Architecture, big, tiny
+from rsnn.published import import_published
 
 
 def state_dict(n_inputs: int = 7, n_hidden: int = 5, n_heads: int = 1) -> dict[str, torch.Tensor]:
