@@ -1,6 +1,6 @@
 """Backends for the tests that are wrong in ways in which real ones are.
 
-A `Change` makes another network of one; a backend that does right by that is a fault.
+A `Change` turns a network into another; a backend that runs that one is wrong.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,16 @@ def choosing(**choices) -> Change:
 
 
 def flipping(layer: int, name: str, *at: int) -> Change:
-    """The lowest bit of one number, or row, of an array; -1 is the readout.
+    """The lowest bit of one number, or row, of an array; layer -1 is the readout.
 
-    A network that is too small to have the number stays as it is.
+    A network without that number stays as it is.
     """
 
     def change(network: IntegerNetwork) -> IntegerNetwork:
-        array = getattr(network.layers[layer], name).copy()
+        array = getattr(network.layers[layer], name)
+        if array is None:
+            return network
+        array = array.copy()
         array[tuple(slice(i, i + 1) for i in at)] ^= 1
         return with_arrays(network, layer, **{name: array})
 
@@ -50,6 +53,21 @@ def other_contract(**choices) -> Backend:
 def wrong_weight(post: int, pre: int) -> Backend:
     """One input weight of the first layer has its lowest bit flipped."""
     return reference_of(flipping(0, "w_in", post, pre))
+
+
+def wrong_readout(change: Change) -> Backend:
+    """The hidden layers are right, the readout is the changed network's."""
+
+    def backend(network: IntegerNetwork, raster: np.ndarray) -> Trace:
+        changed = change(network)
+
+        def step(network, state, x):
+            right = reference.step(network, state, x)
+            return replace(right, readout=reference.step(changed, state, x).readout)
+
+        return _traced(network, raster, step, reference.initial_state(changed))[0]
+
+    return backend
 
 
 def late_recurrence(network: IntegerNetwork, raster: np.ndarray) -> Trace:

@@ -14,7 +14,15 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from faulty_backends import late_recurrence, never_reset, other_contract, wrong_weight
+from faulty_backends import (
+    choosing,
+    flipping,
+    late_recurrence,
+    never_reset,
+    other_contract,
+    wrong_readout,
+    wrong_weight,
+)
 from networks import CHOICES
 
 from base.errors import FileError
@@ -25,6 +33,7 @@ from sim.conformance.cases import cases, covering_contracts
 from sim.conformance.kit import export_kit
 from sim.contract import PAPER, signed_range
 from sim.fast import runs
+from sim.trace import first_difference
 from sim.verify import verify
 
 CASES = {case.name: case for case in cases()}
@@ -175,6 +184,19 @@ def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault)
         )
     else:
         assert any(line.startswith("again: step 0, ") for line in done.stdout.splitlines())
+
+
+READOUT_CHOICES = ("current", "rounding", "overflow_syn", "overflow_mem", "delay_steps")
+READOUT_ARRAYS = ("w_out", "decay_syn", "decay_mem", "initial_out", "bias")
+
+
+@pytest.mark.parametrize("fault", [*READOUT_CHOICES, *READOUT_ARRAYS])
+def test_every_fault_of_the_readout_alone_is_caught_by_some_case(fault):
+    change = choosing(**{fault: OTHER[fault]}) if fault in OTHER else flipping(-1, fault, 0)
+    backend = wrong_readout(change)
+    traces = ((TRACES[name], backend(case.network, case.raster)) for name, case in CASES.items())
+    found = (first_difference(right, wrong) for right, wrong in traces)
+    assert next(filter(None, found)).layer == "readout"
 
 
 def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
