@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from base.container import create_container, open_container, read_provenance
 from base.errors import DataError, FileError, MismatchError, RangeError
-from base.files import create_container, open_container, read_provenance
 from rsnn.dynamics import PUBLISHED, Dynamics
 from rsnn.model import RSNN, Architecture, Head, big, tiny
 

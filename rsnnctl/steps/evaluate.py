@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from base.container import read_label
 from base.errors import RangeError
-from base.files import read_label
 from base.metrics import Metrics, mean_metrics
 from rsnn.baselines.baseline import Baseline
 from rsnn.data.session import Session, load_session

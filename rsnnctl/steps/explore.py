@@ -10,8 +10,9 @@ from typing import Any
 import joblib
 import torch
 
+from base.container import read_label
 from base.errors import RangeError
-from base.files import read_label, write_text
+from base.files import write_text
 from export.qat import fine_tune
 from export.quantization.calibration import from_session
 from export.quantization.precision import Precision

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from base.container import read_label
 from base.errors import FileError
-from base.files import atomic_path, read_label
+from base.files import atomic_path
 from sim import artifact
 from sim.inspect import describe
 from sim.overflow.verdict import Verdict, verdicts

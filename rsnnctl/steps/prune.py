@@ -5,7 +5,8 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from base.files import read_label, write_text
+from base.container import read_label
+from base.files import write_text
 from rsnn.checkpoint import load_model, save_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session

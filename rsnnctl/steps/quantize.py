@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from base.container import read_label
 from base.errors import RangeError
-from base.files import read_label
 from base.metrics import r2_score
 from export.qat import fine_tune
 from export.quantization import calibration as data

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import random_network
 
+from base.container import _USER_BLOCK, _seal, create_container
 from base.errors import RsnnError
-from base.files import _USER_BLOCK, _seal, create_container
 from export.formats.nir import import_nir
 from export.formats.onnx import export_onnx
 from rsnn.checkpoint import FORMAT as MODEL_FORMAT
