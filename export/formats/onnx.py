@@ -29,7 +29,8 @@ from onnx import (
 )
 from onnx.checker import check_model
 
-from base.errors import RangeError, ToolError
+from base.errors import RangeError
+from base.extras import extra
 from base.files import atomic_path
 from sim.contract import NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
@@ -162,10 +163,7 @@ def by_onnxruntime(model: bytes) -> Run:
     Raises:
         ToolError: onnxruntime cannot be imported.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ToolError("onnxruntime is not installed: pip install onnxruntime") from error
+    onnxruntime = extra("onnxruntime", "onnxruntime", "this backend")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -217,7 +215,7 @@ class _Graph:
         if size > MAX_BYTES:
             raise RangeError(
                 f"the network's integers take {size} bytes in ONNX; a model holds at most"
-                f" {MAX_BYTES}. Use fewer neurons, or 8 --bits, of which a weight takes 1 byte"
+                f" {MAX_BYTES}. Use fewer neurons, or `bits=8`, of which a weight takes 1 byte"
             )
         tensors = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         return helper.make_graph(self.nodes, name, inputs, outputs, tensors)

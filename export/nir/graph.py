@@ -176,7 +176,7 @@ def _hidden_scale(name: str, layer: CubaLIF, c: NumericContract, reader: Reader)
         neuron = int(np.argmax(between < 0))
         raise RangeError(
             f"{name}: neuron {neuron} has threshold {layer.threshold[neuron]}; {reader.name} has"
-            " one positive threshold for a layer. Export with --for norse or exact"
+            " one positive threshold for a layer. Export with `reader=norse` or `reader=exact`"
         )
     return 2.0**c.frac_bits / between
 
@@ -187,7 +187,7 @@ def _readout_scale(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> Fl
     if not layer.out_scale.all():
         raise RangeError(
             f"readout: row {int(np.argmin(np.abs(layer.out_scale)))} has out_scale 0, which"
-            f" {reader.name} can only keep in weights. Export with --for norse or exact"
+            f" {reader.name} can only keep in weights. Export with `reader=norse` or `reader=exact`"
         )
     return layer.out_scale * 2.0**network.contract.frac_bits
 

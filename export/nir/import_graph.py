@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import nir
 
-from base.errors import RangeError
+from base.checks import check_choice
 from export.nir.chain import chain_of
 from export.nir.flatten import flatten
 from export.nir.layers import TimeStep, layer_of
@@ -33,9 +33,8 @@ def dynamics_of(order: str, reset: str) -> Dynamics:
     Raises:
         RangeError: no such order or reset.
     """
-    for option, value, known in (("--order", order, ORDERS), ("--reset", reset, RESETS)):
-        if value not in known:
-            raise RangeError(f"{option} is {value}; known: {', '.join(known)}")
+    check_choice("order", order, ORDERS)
+    check_choice("reset", reset, RESETS)
     return Dynamics(**ORDERS[order], **RESETS[reset], initial_out=0.0)
 
 

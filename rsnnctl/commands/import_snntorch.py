@@ -1,0 +1,30 @@
+"""`rsnnctl import-snntorch`: a state dict of snnTorch as a float model."""
+
+from pathlib import Path
+
+import click
+
+from rsnnctl.options import FILE, output_option
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option(
+    "--description",
+    type=FILE,
+    required=True,
+    help="TOML file that describes the layers (docs/snntorch.md).",
+)
+@output_option("Float model (.rsnn.h5). Default: beside the checkpoint.")
+def command(checkpoint: Path, description: Path, output: Path | None) -> None:
+    """Read a snnTorch state dict (.pt) into a float model that computes in its order."""
+    from rsnn.checkpoint import read_state_dict, save_model
+    from rsnn.snntorch.description import read_description
+    from rsnn.snntorch.import_state import import_state
+    from rsnnctl.provenance import provenance
+
+    described = read_description(description)
+    model = import_state(read_state_dict(checkpoint, str(checkpoint)), described)
+    target = output or checkpoint.with_suffix(".rsnn.h5")
+    facts = provenance("import-snntorch", checkpoint=checkpoint.name, description=description.name)
+    click.echo(f"{target}\ndigest {save_model(model, target, facts)}")
