@@ -1,19 +1,15 @@
-"""Fixtures that call `rsnnctl` as the installed command does; `conftest.py` offers them to all."""
+"""Fixtures that call `rsnnctl` as the installed command does; `conftest.py` offers them to all.
+
+What they need is imported in them, since this file is loaded for every test.
+"""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from networks import random_network
 
 import cli
-from rsnn.checkpoint import save_model
-from rsnn.data.synthetic import synthesize
-from rsnn.model import RSNN, tiny
-from sim.artifact import save_network
 
 
 @dataclass
@@ -42,6 +38,8 @@ def run(monkeypatch, capsys, tmp_path):
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory) -> Path:
+    from rsnn.data.synthetic import synthesize
+
     path = tmp_path_factory.mktemp("session") / "short.mat"
     synthesize(path, minutes=1.0, seed=3)
     return path
@@ -49,6 +47,11 @@ def session(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
+    import torch
+
+    from rsnn.checkpoint import save_model
+    from rsnn.model import RSNN, tiny
+
     path = tmp_path_factory.mktemp("model") / "tiny.rsnn.h5"
     float_model = RSNN(tiny(96))
     generator = torch.Generator().manual_seed(1)
@@ -61,6 +64,11 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory) -> Path:
+    import numpy as np
+    from networks import random_network
+
+    from sim.artifact import save_network
+
     path = tmp_path_factory.mktemp("network") / "small.int.h5"
     save_network(random_network(np.random.default_rng(0), n_inputs=96, hidden=(16,)), path)
     return path

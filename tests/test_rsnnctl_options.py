@@ -98,6 +98,11 @@ def test_every_help_text_stands_alone(name):
             assert parameter.help.endswith("."), parameter.name
 
 
+def test_the_list_of_commands_cuts_no_sentence():
+    text = cli.rsnnctl.get_help(click.Context(cli.rsnnctl, terminal_width=80))
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
 def test_the_package_runs_as_a_module():
     words = [sys.executable, "-m", "rsnnctl", "--version"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

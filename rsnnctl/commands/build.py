@@ -13,7 +13,10 @@ from rsnnctl.options import TARGET, layout_option, network_argument, output_opti
 @layout_option
 @output_option("Folder. Default: `firmware` beside the network.")
 def command(network: Path | None, target: str, layout: str, output: Path | None) -> None:
-    """Write a firmware project: C, build files, example with the golden run as self-test."""
+    """Write a firmware project with a self-test.
+
+    It holds the decoder in C, build files, and an example; the self-test is the golden run.
+    """
     from hw_targets import find_target
     from hw_targets.machines.build import build
     from rsnnctl.runs import folders

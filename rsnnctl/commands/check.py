@@ -20,7 +20,11 @@ _COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "wor
 @layout_option
 @json_option
 def command(network: Path | None, target: str | None, layout: str, as_json: bool) -> None:
-    """Report a network's cost on a target and every limit it exceeds; exit 1 if it exceeds one."""
+    """Check a network against the limits of a target.
+
+    Report what it costs and every limit it exceeds; exit status 1 if it exceeds one, or, without
+    --target, if it fits no target.
+    """
     from hw_targets import find_target
     from hw_targets.machines.check import check
     from rsnnctl import show

@@ -6,7 +6,10 @@ import click
 @click.command()
 @click.pass_context
 def command(context: click.Context) -> None:
-    """The whole path on a short synthetic session: train, prune, quantize, export, verify."""
+    """Run the whole path on a short synthetic session.
+
+    Train, prune, quantize, export, simulate, evaluate, verify: each as its command does by itself.
+    """
     from rsnnctl import show
     from rsnnctl.plot import plot_decoded
     from rsnnctl.runs import folders

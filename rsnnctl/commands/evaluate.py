@@ -51,7 +51,11 @@ def command(
     harness: bool,
     as_json: bool,
 ) -> None:
-    """Print NeuroBench's table for float models and integer networks, in total and per session."""
+    """Print NeuroBench's table of models and networks.
+
+    A row for each file and session, and one for all sessions; without FILES, those of the newest
+    run.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
 

@@ -49,7 +49,11 @@ def command(
     cluster: str,
     as_json: bool,
 ) -> None:
-    """Sweep widths and sparsity; show what each combination costs. Repeat it to continue."""
+    """Sweep widths and sparsity of a model.
+
+    Show what each combination costs, and which of them nothing else beats. Networks that were
+    measured before are not made again, so repeating the command continues it.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
     from rsnnctl.runs.exploring import explore, parse_choices

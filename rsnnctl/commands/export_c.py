@@ -15,7 +15,10 @@ from rsnnctl.options import layout_option, network_argument, output_option
 )
 @layout_option
 def command(network: Path | None, output: Path | None, name: str, layout: str) -> None:
-    """Write self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`."""
+    """Write self-contained C99 for microcontrollers and hosts.
+
+    The files are `<name>.h` and `<name>.c`.
+    """
     from export.formats.c import export_c
     from rsnnctl.runs import folders
     from sim.artifact import load_network

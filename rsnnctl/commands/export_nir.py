@@ -20,7 +20,10 @@ from rsnnctl.options import ChoiceOf, network_argument, output_option
 )
 @output_option("NIR file (.nir). Default: beside the network.")
 def command(network: Path | None, reader: str, output: Path | None) -> None:
-    """Write the NIR graph for a reader, with the numeric contract as metadata."""
+    """Write a NIR graph for a reader.
+
+    The numeric contract is its metadata, so that `import-nir` reads the same integers back.
+    """
     from export.formats.nir import SUFFIX, export_nir
     from export.nir.readers import reader_named
     from rsnnctl import show

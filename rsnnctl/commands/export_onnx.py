@@ -11,7 +11,10 @@ from rsnnctl.options import network_argument, output_option
 @network_argument
 @output_option("Folder. Default: that of the network.")
 def command(network: Path | None, output: Path | None) -> None:
-    """Write ONNX in integers: one step with its state, and the loop over time."""
+    """Write ONNX in integer operators.
+
+    Two models: one step with its state, and the loop over time.
+    """
     from export.formats.onnx import SUFFIX, export_onnx
     from rsnnctl.runs import folders
     from sim.artifact import load_network

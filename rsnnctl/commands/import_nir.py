@@ -44,7 +44,10 @@ def command(
     reset: str,
     output: Path | None,
 ) -> None:
-    """Read a NIR graph: with our contract the same integers, without it a float model."""
+    """Read a NIR graph.
+
+    With a numeric contract of ours it becomes the same integer network, without one a float model.
+    """
     from rsnnctl import show
     from rsnnctl.provenance import provenance
     from rsnnctl.read_nir import read_nir

@@ -17,7 +17,10 @@ from rsnnctl.options import FILE, output_option
 )
 @output_option("Float model (.rsnn.h5). Default: beside the checkpoint.")
 def command(checkpoint: Path, description: Path, output: Path | None) -> None:
-    """Read a snnTorch state dict (.pt) into a float model that computes in its order."""
+    """Read a snnTorch state dict (.pt) as a float model.
+
+    The model computes a step in snnTorch's order.
+    """
     from rsnn.checkpoint import read_state_dict, save_model
     from rsnn.snntorch.description import read_description
     from rsnn.snntorch.import_state import import_state

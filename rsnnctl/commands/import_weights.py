@@ -11,7 +11,7 @@ from rsnnctl.options import FILE, output_option
 @click.argument("weights", type=FILE)
 @output_option("Float model (.rsnn.h5). Default: a new run folder.")
 def command(weights: Path, output: Path | None) -> None:
-    """Read a published state dict (.pth) into a float model."""
+    """Read a published state dict (.pth) as a float model."""
     from rsnn.checkpoint import import_published, save_model
     from rsnnctl.provenance import provenance
     from rsnnctl.runs import folders

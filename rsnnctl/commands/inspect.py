@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.option("--witness", type=FILE, help="Folder for inputs that overflow states, if any can.")
 @json_option
 def command(file: Path | None, witness: Path | None, as_json: bool) -> None:
-    """Show what is in a model or network: contract, sizes, ranges, storage, worst cases."""
+    """Show what is in a model or network.
+
+    Of a network: contract, sizes, ranges, storage, and whether its states can overflow.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
 

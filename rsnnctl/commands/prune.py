@@ -41,7 +41,10 @@ def command(
     output: Path | None,
     resume: bool,
 ) -> None:
-    """Prune a model's smallest weights and train the rest again."""
+    """Prune a model and train the rest again.
+
+    The smallest weights of each matrix are pruned.
+    """
     from rsnnctl import show
     from rsnnctl.runs.pruning import prune_run, settings_for, source_of
 

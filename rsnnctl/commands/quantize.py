@@ -90,7 +90,10 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Turn a float model into an integer network, and say what each step of that costs."""
+    """Turn a float model into an integer network.
+
+    A table says what each step of that costs.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
     from rsnnctl.runs.quantizing import quantize_file, settings_for

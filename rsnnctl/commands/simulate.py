@@ -33,7 +33,10 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Run an integer network over a recording of any length, event by event."""
+    """Run an integer network over a recording.
+
+    It is computed event by event; the recording can have any length.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
 

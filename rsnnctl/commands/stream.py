@@ -30,7 +30,10 @@ def command(
     steps: int | None,
     as_json: bool,
 ) -> None:
-    """Decode spikes as they come; report latencies and losses on stderr."""
+    """Decode spikes as they come.
+
+    Latencies and losses are reported on stderr at the end.
+    """
     from base.errors import RangeError
     from rsnnctl import show
     from rsnnctl.runs import folders

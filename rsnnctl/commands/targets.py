@@ -8,7 +8,10 @@ from rsnnctl.options import json_option
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """List the hardware that networks can be built for, its limits and missing tools."""
+    """List the hardware that networks can be built for.
+
+    With its limits, and the tools that are missing here.
+    """
     from shutil import which
 
     from hw_targets import targets

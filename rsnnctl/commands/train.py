@@ -67,7 +67,10 @@ def command(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train a decoder on each of SESSIONS, or on a synthetic one of 5 minutes made for it."""
+    """Train a decoder on each session.
+
+    Without SESSIONS, on a synthetic one of 5 minutes that is made for it.
+    """
     from rsnnctl import show
     from rsnnctl.runs.jobs import resumable, run_all, start_all
 

@@ -55,7 +55,10 @@ def command(
     session: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare every backend with the reference: every state word of every step, zero tolerance."""
+    """Compare every backend with the reference, bit for bit.
+
+    Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
+    """
     from rsnnctl import show
     from rsnnctl.runs import folders
 
