@@ -3,25 +3,30 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TESTS := $(VENV)/.installed-tests
 
 .PHONY: demo test test-quick lint clean
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	touch $@
+
+$(TESTS): $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps norse  # its torchvision wants another torch
 	touch $@
 
 demo: $(STAMP)
 	$(BIN)/rsnnctl demo
 
-test: $(STAMP)
+test: $(TESTS)
 	$(BIN)/python -m pytest -n 2
 
-test-quick: $(STAMP)
+test-quick: $(TESTS)
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
-lint: $(STAMP)
+lint: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

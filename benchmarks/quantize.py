@@ -38,7 +38,7 @@ from rsnn.published import import_published
 from rsnn.training.config import Config, resolve
 from rsnnctl.runs import folders
 from rsnnctl.runs.jobs import parse_seeds
-from rsnnctl.steps.quantize import quantize_file
+from rsnnctl.runs.quantizing import quantize_file
 from sim.fast import runs
 from sim.network import IntegerNetwork
 

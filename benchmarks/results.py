@@ -22,8 +22,8 @@ from rsnn.evaluate import evaluate
 from rsnn.training.config import resolve
 from rsnnctl.runs import folders
 from rsnnctl.runs.jobs import parse_seeds, start_all
+from rsnnctl.runs.pruning import UNPRUNED, prune_run
 from rsnnctl.runs.training import train_config, train_run
-from rsnnctl.steps.prune import UNPRUNED, prune_run
 
 
 def measured(path: Path, session_path: Path) -> dict[str, float]:
@@ -49,7 +49,7 @@ def run_seed(seed: int, model: str, recipe: str, settings: tuple[str, ...]) -> l
     if not folder.exists():
         start_all(
             sessions=[session],
-            model=model,
+            preset=model,
             recipe=recipe,
             config=None,
             settings=settings,

@@ -24,8 +24,8 @@ from simulate import CASES, case
 
 from export.quantize import quantize
 from rsnn.data.raster import random_raster
-from rsnnctl.steps import lsl
-from rsnnctl.steps.stream import HOST
+from rsnnctl.streams import lsl
+from rsnnctl.streams.udp import HOST
 from sim.artifact import save_network
 from sim.fast import runs
 from sim.live.decoder import Decoder

@@ -72,7 +72,7 @@ def fine_tune(
     """
     if config.dropout:
         raise RangeError(
-            f"dropout is {config.dropout:g}; integers train without: --set qat.dropout=0"
+            f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
         )
     latent = Latent.of(model, network, precision)
     masks = {name: weight.detach() != 0 for name, weight in model.connections().items()}

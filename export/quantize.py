@@ -196,10 +196,10 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
 
 
 def _way_out(worst: float, contract: NumericContract) -> str:
-    """The option with which a constant that no state word holds would fit."""
+    """The parameter with which a constant that no state word holds would fit."""
     top = signed_range(MAX_STATE_BITS)[1]
     fits = contract.frac_bits - int(np.ceil(np.log2(worst / top)))
-    return f"--frac-bits {fits}" if fits >= 0 else "fewer --bits"
+    return f"`frac_bits={fits}`" if fits >= 0 else "fewer `bits`"
 
 
 def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
@@ -214,14 +214,14 @@ def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
     held = _width_of(*(layer.threshold for layer in wide.hidden), wide.readout.initial_out)
     if precision.mem_bits is not None and held > precision.mem_bits:
         raise RangeError(
-            f"--mem-bits is {precision.mem_bits}; the largest threshold or initial value needs"
-            f" {held}. Quantize with --mem-bits {held} or fewer --frac-bits"
+            f"`mem_bits` is {precision.mem_bits}; the largest threshold or initial value needs"
+            f" {held}. Quantize with `mem_bits={held}` or fewer `frac_bits`"
         )
     held_bias = _width_of(*(layer.bias for layer in wide.layers if layer.bias is not None))
     if precision.syn_bits is not None and held_bias > precision.syn_bits:
         raise RangeError(
-            f"--syn-bits is {precision.syn_bits}; the largest bias needs {held_bias}. Quantize with"
-            f" --syn-bits {held_bias} or fewer --frac-bits"
+            f"`syn_bits` is {precision.syn_bits}; the largest bias needs {held_bias}. Quantize with"
+            f" `syn_bits={held_bias}` or fewer `frac_bits`"
         )
     contract = replace(
         wide.contract,

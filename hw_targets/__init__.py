@@ -3,7 +3,7 @@
 import pkgutil
 from importlib import import_module
 
-from base.errors import RangeError
+from base.checks import check_choice
 from hw_targets.machines.target import Target
 
 
@@ -20,6 +20,5 @@ def find_target(name: str) -> Target:
         RangeError: there is none.
     """
     known = targets()
-    if name not in known:
-        raise RangeError(f"--target is {name!r}; known: {', '.join(known)}")
+    check_choice("target", name, known)
     return known[name]

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from base.container import create_container, open_container, read_provenance
 from base.errors import DataError, FileError, MismatchError, RangeError
-from base.files import create_container, open_container, read_provenance
 from rsnn.model import RSNN, Architecture
 
 FORMAT = "rsnnctl-float-model"

@@ -10,7 +10,7 @@ from base.errors import ToolError
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name in `rsnn.training.recipe.DEVICES`.
+    """The device of a name in `rsnn.training.names.DEVICES`.
 
     Raises:
         ToolError: torch finds no such device here.
@@ -18,7 +18,7 @@ def find_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ToolError(
             "device is cuda, but torch finds no CUDA device on this machine; compute on the CPU"
-            " with --device cpu"
+            " with `device=cpu`"
         )
     return torch.device(name)
 

@@ -11,15 +11,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from neurobench.benchmarks import Benchmark
-from neurobench.metrics.static import ConnectionSparsity, Footprint
-from neurobench.metrics.workload import R2, ActivationSparsity, SynapticOperations
-from neurobench.models import TorchModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from base.errors import MismatchError, RsnnError
+from base.extras import extra
 from rsnn.evaluate import blocks, check_raster, check_target
 from rsnn.model import RSNN
 from rsnn.neurons import INITIAL_OUT, TimeConstants
@@ -157,8 +154,15 @@ def run_neurobench(
         MismatchError: what `rsnn.evaluate.evaluate` refuses; a model without exactly 2 outputs, or
             of another order than the published one.
         DataError: what `rsnn.evaluate.evaluate` refuses.
+        ToolError: NeuroBench is not installed.
         RsnnError: NeuroBench failed inside a metric, which it reports as zero.
     """
+    extra("neurobench", "neurobench", "`harness`")
+    from neurobench.benchmarks import Benchmark
+    from neurobench.metrics.static import ConnectionSparsity, Footprint
+    from neurobench.metrics.workload import R2, ActivationSparsity, SynapticOperations
+    from neurobench.models import TorchModel
+
     check_raster(model, raster)
     check_target(model, raster, velocity)
     if model.architecture.n_outputs != 2:
@@ -169,7 +173,7 @@ def run_neurobench(
     if not model.architecture.is_published:
         raise MismatchError(
             "the model computes in another order than the published one, which is all that the"
-            " harness runs; leave out --harness"
+            " harness runs; leave out `harness`"
         )
     network = TorchModel(HarnessNetwork(copy.deepcopy(model).cpu(), dtype))
     network.add_activation_module(Fire)

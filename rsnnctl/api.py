@@ -8,7 +8,8 @@ nothing is written but where a path is given.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +17,68 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
-from base.errors import RangeError
 from base.metrics import Metrics
-from export.formats import backends as exported
-from export.nir import files as nir_format
-from export.nir.container import read_graph
-from export.nir.import_graph import import_graph, order_of
-from export.nir.layers import TimeStep
+from export.firmware.decoder import export_c as _export_c
+from export.nir.files import export_nir as _export_nir
+from export.onnx.models import export_onnx as _export_onnx
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
+from hw_targets.machines import build as project
+from hw_targets.machines import check as rules
 from rsnn import checkpoint, published
+from rsnn import inspect as inspect_model
 from rsnn.data import session as sessions
+from rsnn.data import synthetic
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
 from rsnn.data.stream import steps_of
-from rsnn.data.synthetic import synthesize as _synthesize
-from rsnn.evaluate import evaluate as _evaluate_model
+from rsnn.evaluate import evaluate as evaluate_model
 from rsnn.model import RSNN
-from rsnn.snntorch.import_state import import_snntorch as _import_snntorch
+from rsnn.snntorch import import_state
 from rsnn.training.config import resolve
 from rsnn.training.initialize import initialize, input_rates
+from rsnnctl.backends import backends
 from rsnnctl.provenance import provenance
+from rsnnctl.read_nir import read_nir
+from rsnnctl.runs import exploring
 from rsnnctl.runs.training import generator_for
+from rsnnctl.streams.udp import stream_packets
 from sim import artifact
+from sim import inspect as inspect_network
+from sim import verify as verification
 from sim.fast import runs
+from sim.live.decoder import Decoder
+from sim.live.ordered import Tally
 from sim.metrics import evaluate_run
 from sim.network import IntegerNetwork
 from sim.trace import Trace
-from sim.verify import Report
-from sim.verify import verify as _verify
+from sim.verify import Verification
 
 __all__ = [
+    "RSNN",
+    "Decoder",
+    "IntegerNetwork",
+    "Metrics",
+    "Precision",
+    "Session",
+    "Tally",
+    "Trace",
+    "Verification",
+    "build",
+    "check",
     "evaluate",
+    "explore",
+    "export_c",
     "export_nir",
+    "export_onnx",
     "import_nir",
     "import_snntorch",
     "import_weights",
+    "inspect",
     "load_model",
     "load_network",
     "load_session",
@@ -63,6 +87,7 @@ __all__ = [
     "save_model",
     "save_network",
     "simulate",
+    "stream",
     "synthesize",
     "trace",
     "train",
@@ -74,7 +99,7 @@ def synthesize(
     path: Path | str, *, minutes: float = 5.0, channels: int = 96, seed: int = 1
 ) -> Path:
     """Write a realistic recording in the published layout; return its path."""
-    _synthesize(Path(path), minutes=minutes, n_channels=channels, seed=seed)
+    synthetic.synthesize(Path(path), minutes=minutes, n_channels=channels, seed=seed)
     return Path(path)
 
 
@@ -123,7 +148,7 @@ def train(
         recipe: `short` or `published`.
         epochs: None is the recipe's.
         seed: of everything random; the same gives the same model.
-        settings: as `--set`, such as `training.learning_rate=0.01` or `model.preset=big`.
+        settings: such as `training.learning_rate=0.01` or `model.preset=big` (docs/training.md).
     """
     chosen = (*settings, *([] if epochs is None else [f"training.epochs={epochs}"]))
     config = resolve(recipe, settings=chosen, seed=seed)
@@ -158,16 +183,16 @@ def prune(
 
 
 def quantize(
-    model: RSNN, *, bits: int = 8, session: Session | None = None, **widths: Any
+    model: RSNN, *, precision: Precision | None = None, session: Session | None = None
 ) -> IntegerNetwork:
     """Turn a float model into an integer network.
 
     Args:
         model: left as it is.
-        bits: width of a weight, 2 to 16.
+        precision: widths, and the rule for scales; None is `Precision()`, 8 bits.
         session: to calibrate on; None is independent spikes.
-        widths: other fields of `export.quantization.precision.Precision`, such as `decay_bits`.
     """
+    chosen = precision or Precision()
     architecture = model.architecture
     streams = (
         calibration.synthetic(architecture.n_inputs, architecture.dt)
@@ -175,8 +200,33 @@ def quantize(
         else calibration.from_session(session)
     )
     calibration.check_channels(model, streams)
-    facts = provenance("api.quantize", bits=bits, calibration=streams.source, **widths)
-    return calibrate(model, Precision(bits=bits, **widths), streams, metadata=facts).network
+    facts = provenance("api.quantize", calibration=streams.source, **asdict(chosen))
+    return calibrate(model, chosen, streams, metadata=facts).network
+
+
+def explore(
+    model: RSNN,
+    session: Session,
+    *,
+    bits: Sequence[int] = (3, 4, 5, 6, 7, 8),
+    decay_bits: Sequence[int] = (12,),
+    sparsity: Sequence[float] = (0.0,),
+) -> list[dict[str, Any]]:
+    """Quantize a model with every combination of widths and sparsity, and measure each network.
+
+    Args:
+        model: left as it is.
+        session: to calibrate on, and to measure on, in its test part.
+        bits: widths of a weight.
+        decay_bits: widths of a decay factor.
+        sparsity: smallest fractions of each weight matrix that are zero.
+
+    Returns:
+        A row for each: `test_r2`, `stored_bits`, `energy_pj`, `effective_acs`, and `pareto`, which
+        is true where no other network is as good in everything and better in one.
+    """
+    choices = exploring.combinations(bits, decay_bits, sparsity)
+    return exploring.with_pareto([exploring.measure(model, session, each) for each in choices])
 
 
 def simulate(network: IntegerNetwork, raster: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -184,16 +234,39 @@ def simulate(network: IntegerNetwork, raster: NDArray[np.uint8]) -> NDArray[np.f
     return network.readout.decode(runs.run(network, raster).out)
 
 
+def stream(
+    network: IntegerNetwork,
+    *,
+    port: int,
+    idle: float = 5.0,
+    steps: int | None = None,
+    ready: Callable[[int], object] = lambda port: None,
+) -> Tally:
+    """Decode packets that come to a UDP port of 127.0.0.1 and answer each (docs/streaming.md).
+
+    `Decoder` is the same without a socket: one step per call.
+
+    Args:
+        network: the network.
+        port: 0 takes any that is free.
+        idle: seconds without a packet after which the stream is over.
+        steps: number of steps after which the stream is over; None: no limit.
+        ready: called with the port once packets can come.
+
+    Returns:
+        Counts and latencies.
+    """
+    return stream_packets(network, port, idle=idle, steps=steps, ready=ready)
+
+
 def trace(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     """Every state word of every step; `.variables["hidden0.mem"]` is (n_steps, n_neurons)."""
     return runs.run_backend(network, raster)
 
 
-def verify(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Report:
+def verify(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Verification:
     """Compare every backend with the reference, word for word; `.differences` should be 0."""
-    backends = {"numba": runs.run_backend}
-    backends |= exported()
-    return _verify(network, [raster], backends)
+    return verification.verify(network, [raster], backends())
 
 
 def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "test") -> Metrics:
@@ -208,13 +281,52 @@ def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "tes
     raster, velocity = session.raster[steps], session.velocity[steps]
     if isinstance(model, IntegerNetwork):
         return evaluate_run(model, runs.run(model, raster), velocity)
-    return _evaluate_model(model, raster, velocity)
+    return evaluate_model(model, raster, velocity)
+
+
+def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
+    """Shape, ranges and storage of a float model or an integer network, as values for JSON."""
+    if isinstance(model, IntegerNetwork):
+        return inspect_network.describe(model)
+    return inspect_model.describe(model)
+
+
+def check(network: IntegerNetwork, target: str, *, layout: str = "fast") -> dict[str, Any]:
+    """What a network costs on a target, and every limit that it exceeds, in `violations`.
+
+    Args:
+        network: the network.
+        target: a name that `rsnnctl targets` lists.
+        layout: of the weights in flash, `fast` or `compact`.
+    """
+    return rules.check(network, hw_targets.find_target(target), layout)
+
+
+def build(
+    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str = "fast"
+) -> list[Path]:
+    """Write a firmware project for a target, with a golden run as self-test; return its files."""
+    golden = artifact.vector_raster(network)
+    return project.build(network, golden, hw_targets.find_target(target), Path(folder), layout)
 
 
 def export_nir(network: IntegerNetwork, path: Path | str, *, reader: str = "exact") -> Path:
     """Write the NIR graph for a reader: `exact`, `norse` or `snntorch`; return its path."""
-    nir_format.export_nir(network, Path(path), reader)
+    _export_nir(network, Path(path), reader)
     return Path(path)
+
+
+def export_onnx(network: IntegerNetwork, step: Path | str, scan: Path | str) -> tuple[Path, Path]:
+    """Write ONNX in integers: one step with its state, and the loop over time; return the paths."""
+    _export_onnx(network, Path(step), Path(scan))
+    return Path(step), Path(scan)
+
+
+def export_c(
+    network: IntegerNetwork, folder: Path | str, *, name: str = "rsnn", layout: str = "fast"
+) -> list[Path]:
+    """Write self-contained C99, `<name>.h` and `<name>.c`, into a folder; return the paths."""
+    return _export_c(network, Path(folder), name, layout)
 
 
 def import_nir(
@@ -229,12 +341,7 @@ def import_nir(
 
     The options are those of `rsnnctl import-nir`; `dt`, in seconds, is needed for a float model.
     """
-    graph = read_graph(Path(path), check_types=False)
-    if nir_format.carries_contract(graph):
-        return nir_format.import_nir(Path(path))
-    if dt is None:
-        raise RangeError(f"{path} carries no numeric contract; give dt in seconds, such as 0.001")
-    return import_graph(graph, TimeStep(dt, discretization), order_of(order, reset))
+    return read_nir(Path(path), dt=dt, discretization=discretization, order=order, reset=reset)
 
 
 def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
@@ -243,7 +350,7 @@ def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) 
     Args:
         module: Linear layers, each followed by Leaky, RLeaky, Synaptic or RSynaptic neurons, made
             in the order of signals.
-        dt: seconds a step.
+        dt: seconds per step.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
     """
-    return _import_snntorch(module, dt=dt, output=output)
+    return import_state.import_snntorch(module, dt=dt, output=output)

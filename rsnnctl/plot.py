@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
+from base.extras import extra
 from base.files import atomic_path
 from base.metrics import r2_score
 from rsnn.checkpoint import load_model
@@ -20,6 +16,12 @@ from rsnn.training.prune_search import Attempt
 from rsnnctl.runs import folders
 from sim.artifact import load_network
 from sim.fast import runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+plt = extra("matplotlib.pyplot", "plot", "a picture")
+plt.switch_backend("agg")  # which needs no display
 
 PICTURE = "decoded.png"
 _SECONDS = 20.0
@@ -100,10 +102,10 @@ def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
 
 
 def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw test R2 over what a network costs, one panel a cost; those that nothing beats filled.
+    """Draw test R2 over what a network costs, one panel per cost; those that nothing beats filled.
 
     Args:
-        rows: as `rsnnctl.steps.explore.explore` returns them.
+        rows: as `rsnnctl.runs.exploring.explore` returns them.
         path: of the PNG.
 
     Raises:
@@ -129,7 +131,7 @@ def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: "Figure", path: Path) -> None:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
     plt.close(figure)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -41,6 +43,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> 
     for row in rows:
         table.add_row(*(_text(row.get(name, "-")) for name in names))
     console.print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print rows as JSON for machines or as a table for people."""
+    print_json(rows) if as_json else print_table(rows)
 
 
 def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
@@ -72,57 +79,46 @@ def metrics_row(name: str, stream: str, metrics: Metrics) -> dict[str, Any]:
 
 @contextmanager
 def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
-    """Show the epochs of a training on stderr, with time left; nothing where it is no terminal.
+    """Show the epochs of a training on stderr, with time left.
 
     Yields a function of a record with `epoch`, `train_r2` and `validation_r2`.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total, remark="")
-
-        def report(record: Any) -> None:
-            remark = f"R2 train {record.train_r2:.3f}, validation {record.validation_r2:.3f}"
-            bar.update(task, completed=record.epoch, remark=remark)
-
-        yield report
+    with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:
+        yield lambda record: update(
+            completed=record.epoch,
+            remark=f"R2 train {record.train_r2:.3f}, validation {record.validation_r2:.3f}",
+        )
 
 
 @contextmanager
 def count(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Show how many of `total` are done on stderr; yields a function to call for each."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:
+        yield lambda: update(advance=1)
 
 
 @contextmanager
 def download_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a download on stderr; yields a function of (bytes done, bytes in all)."""
-    columns = (
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _progress(what, None, *columns) as update:
+        yield lambda done, total: update(completed=done, total=total or None)
+
+
+@contextmanager
+def _progress(
+    what: str, total: float | None, *columns: ProgressColumn
+) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr, nothing where it is no terminal; yields what updates it."""
+    console = Console(stderr=True)
+    shown = (
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        *columns,
+        TextColumn("{task.fields[remark]}"),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+    with Progress(*shown, console=console, disable=not console.is_terminal) as bar:
+        yield partial(bar.update, bar.add_task(what, total=total, remark=""))
 
 
 def say(text: str) -> None:

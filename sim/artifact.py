@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import create_container, open_container, read_provenance
 from base.errors import DataError, FileError, RsnnError
-from base.files import create_container, open_container, read_provenance
 from sim import reference
 from sim.contract import NumericContract
 from sim.kinds import find_kind

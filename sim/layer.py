@@ -249,7 +249,7 @@ def _integers(
         if outside:
             way_out = ""
             if ".w_" in name:
-                way_out = f"; quantize with --bits {int(_bits_for(found))} or more"
+                way_out = f"; quantize with `bits={int(_bits_for(found))}` or more"
             raise RangeError(f"{name} holds {found}; {low}..{high} is possible{way_out}")
     array = np.array(array, dtype=dtype, order="C")
     array.flags.writeable = False
@@ -270,5 +270,5 @@ def _check_sums(name: str, weights: NDArray) -> None:
     if worst > _SUM_LIMIT:
         raise RangeError(
             f"{name}: the weights of a neuron add up to {worst}; a 32-bit accumulator holds"
-            f" {_SUM_LIMIT}. Use fewer inputs or quantize with fewer --bits"
+            f" {_SUM_LIMIT}. Use fewer inputs or quantize with fewer `bits`"
         )

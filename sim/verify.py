@@ -47,7 +47,7 @@ class BackendResult:
 
 
 @dataclass(frozen=True)
-class Report:
+class Verification:
     """What `verify` found: `not_run` gives the reason for each backend that could not run here."""
 
     digest: str
@@ -100,7 +100,7 @@ def verify(
     network: IntegerNetwork,
     rasters: Sequence[NDArray[np.uint8]],
     backends: Mapping[str, Backend],
-) -> Report:
+) -> Verification:
     """Run the reference and every backend over every raster and compare all state words.
 
     Args:
@@ -131,7 +131,7 @@ def verify(
             not_run[name] = str(error)
             continue
         results[name] = BackendResult(words, differences, first)
-    return Report(network.digest(), sum(map(len, rasters)), results, not_run)
+    return Verification(network.digest(), sum(map(len, rasters)), results, not_run)
 
 
 def operands_of(

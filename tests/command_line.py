@@ -1,13 +1,12 @@
 """Fixtures that call `rsnnctl` as the installed command does; `conftest.py` offers them to all.
 
-Every file of tests loads this one: what only one fixture needs is imported there, torch above all.
+What they need is imported in them, since this file is loaded for every test.
 """
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import cli
@@ -65,6 +64,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory) -> Path:
+    import numpy as np
     from networks import random_network
 
     from sim.artifact import save_network

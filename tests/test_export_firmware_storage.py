@@ -120,6 +120,6 @@ def test_sums_are_as_narrow_as_the_largest_row_allows(tmp_path):
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
-    with pytest.raises(RangeError, match="--layout is 'tiny'; known: fast, compact"):
+    with pytest.raises(RangeError, match="`layout` is tiny; known: fast, compact"):
         export_c(network_of(8, 0.5), tmp_path, layout="tiny")
     assert list(tmp_path.iterdir()) == []

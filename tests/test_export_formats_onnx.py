@@ -161,7 +161,8 @@ def test_without_onnxruntime_verify_says_so_and_runs_the_other(network, raster, 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     report = verify(network, [raster], BACKENDS)
     assert report.not_run == {
-        "onnxruntime": "onnxruntime is not installed: pip install onnxruntime"
+        "onnxruntime": "this backend needs onnxruntime; install it with pip install"
+        " 'rsnnctl[onnxruntime]'"
     }
     assert set(report.backends) == {"onnx-reference"}
 

@@ -16,7 +16,7 @@ from base.errors import DataError, FileError
 from export.nir import container
 from export.nir.container import read_graph
 from export.nir.files import METADATA_KEY, export_nir, import_nir
-from rsnnctl.steps.interchange import import_nir_file
+from rsnnctl.read_nir import read_nir
 
 names = st.sampled_from(["input", "output", "w0", "w1", "layer0", "layer1", "layer0_back", "x"])
 sizes = st.sampled_from([0, 1, 2, 7, 8, 10**6, 10**9])
@@ -68,7 +68,7 @@ def graphs(draw, depth=0):
 def test_random_graphs_are_imported_or_refused_in_one_line(tmp_path, made):
     nir.write(tmp_path / "x.nir", made)
     with one_line():
-        import_nir_file(tmp_path / "x.nir", dt=DT)
+        read_nir(tmp_path / "x.nir", dt=DT)
     with one_line():
         import_nir(tmp_path / "x.nir")
 
@@ -104,7 +104,7 @@ def test_a_good_graph_with_one_thing_wrong_is_refused_in_one_line(tmp_path, data
             elif what == "circle":
                 target[name] = file["/"]
     with one_line():
-        import_nir_file(path, dt=None if ours else DT)
+        read_nir(path, dt=None if ours else DT)
 
 
 json_values = st.recursive(
@@ -140,7 +140,7 @@ def test_metadata_with_anything_in_them_are_refused_in_one_line(tmp_path, data):
         del stored[METADATA_KEY]
         stored[METADATA_KEY] = json.dumps(described)
     with one_line():
-        import_nir_file(path)
+        read_nir(path)
 
 
 @FUZZ
@@ -156,13 +156,13 @@ def test_flipped_bytes_and_cut_files_are_refused_in_one_line(tmp_path, at, flip,
         content[at] ^= flip
     path.write_bytes(content)
     with one_line():
-        import_nir_file(path, dt=DT)
+        read_nir(path, dt=DT)
 
 
 def refused(path, text, error=DataError):
     tracemalloc.start()
     with pytest.raises(error, match=text):
-        import_nir_file(path, dt=DT)
+        read_nir(path, dt=DT)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50e6

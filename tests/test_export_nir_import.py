@@ -15,7 +15,7 @@ from export.nir.import_graph import ORDERS, RESETS, import_graph, order_of
 from export.nir.layers import TimeStep
 from rsnn.checkpoint import load_model, save_model
 from rsnn.evaluate import decode
-from rsnnctl.steps.interchange import import_nir_file
+from rsnnctl.read_nir import read_nir
 
 AT_ONCE = order_of("at-once", "zero")
 
@@ -53,8 +53,7 @@ def test_every_kind_of_node_computes_its_equations(
 ):
     made = graph(np.random.default_rng(5), hidden, last, recurrence, scalar, biased=biased)
     nir.write(tmp_path / "theirs.nir", made)
-    path, _, _ = import_nir_file(tmp_path / "theirs.nir", dt=DT, discretization=discretization)
-    model, _ = load_model(path)
+    model = read_nir(tmp_path / "theirs.nir", dt=DT, discretization=discretization)
     assert model.architecture.bias == biased
     raster = raster_of()
     theirs = textbook(made, raster, discretization == "euler")
@@ -119,10 +118,10 @@ def test_orders_and_resets_are_options():
     n_spikes = {key: int(spk[0].sum()) for key, (_, spk) in trains.items()}
     assert n_spikes["at-once", "subtract"] > n_spikes["at-once", "zero"]
     assert n_spikes["published", "zero"] < n_spikes["at-once", "zero"]
-    text = "--order is late; known: at-once, snntorch, delayed-reset, published"
+    text = "`order` is late; known: at-once, snntorch, delayed-reset, published"
     with pytest.raises(RangeError, match=text):
         order_of("late", "zero")
-    with pytest.raises(RangeError, match="--reset is soft; known: zero, zero-keep-input, subtract"):
+    with pytest.raises(RangeError, match="`reset` is soft; known: zero, zero-keep-input, subtract"):
         order_of("at-once", "soft")
 
 
@@ -261,9 +260,9 @@ def test_layers_larger_than_memory_are_refused_before_they_are_made():
 
 
 def test_steps_and_discretizations_that_make_no_sense_are_refused():
-    with pytest.raises(RangeError, match="--dt is 0; a step is longer than 0 s"):
+    with pytest.raises(RangeError, match="`dt` is 0; a step is longer than 0 s"):
         TimeStep(0)
-    with pytest.raises(RangeError, match="--discretization is rk4; known: exact, euler"):
+    with pytest.raises(RangeError, match="`discretization` is rk4; known: exact, euler"):
         TimeStep(DT, "rk4")
     made = graph(np.random.default_rng(4))
     with pytest.raises(DataError, match=r"shorter than a step of 0.1 s, in which forward Euler"):

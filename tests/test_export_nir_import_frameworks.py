@@ -19,9 +19,8 @@ from networks import LOIHI_LIKE, random_network, with_arrays
 from export.nir.files import export_nir
 from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
-from rsnn.checkpoint import load_model
 from rsnn.evaluate import decode
-from rsnnctl.steps.interchange import import_nir_file
+from rsnnctl.read_nir import read_nir
 from sim.fast import runs
 
 N_INPUTS, N_STEPS = 6, 400
@@ -54,8 +53,7 @@ def linear(generator, n_pre, n_post, biased=False):
 
 def imported(path, **options):
     """Our output and spikes for the raster, in float64."""
-    target, _, _ = import_nir_file(path, discretization="euler", **options)
-    model, _ = load_model(target)
+    model = read_nir(path, discretization="euler", **options)
     raster = raster_of(model.architecture.n_inputs)
     out, spk = decode(model, raster, dtype=torch.float64)
     return raster, out, spk

@@ -134,7 +134,7 @@ def test_what_a_reader_cannot_express_is_refused_with_neuron_and_way_out(positiv
     threshold = positive.hidden[1].threshold.copy()
     threshold[2] = -5
     negative = with_arrays(positive, 1, threshold=threshold)
-    text = r"hidden1: neuron 2 has threshold -5; snntorch has one positive threshold .* --for norse"
+    text = r"hidden1: neuron 2 has threshold -5; snntorch has one positive .* `reader=norse`"
     with pytest.raises(RangeError, match=text):
         to_graph(negative, "snntorch")
     to_graph(negative, "norse")
@@ -142,7 +142,7 @@ def test_what_a_reader_cannot_express_is_refused_with_neuron_and_way_out(positiv
     scale[1] = 0
     with pytest.raises(RangeError, match=r"row 1 has out_scale 0, which snntorch can only keep in"):
         to_graph(with_arrays(positive, -1, out_scale=scale), "snntorch")
-    with pytest.raises(RangeError, match="--for is brian; known: exact, norse, snntorch"):
+    with pytest.raises(RangeError, match="`reader` is brian; known: exact, norse, snntorch"):
         reader_named("brian")
 
 
@@ -167,4 +167,4 @@ def test_the_command_names_the_reader_on_stdout_what_it_must_know_on_stderr(run,
     assert "`fires_on` new_membrane" in done.err
     assert run("import-nir", "a.nir", "-o", "b.int.h5").out.endswith(positive.digest() + "\n")
     assert run("export-nir", "a.int.h5").err == ""
-    assert "known: exact, norse" in run("export-nir", "a.int.h5", "--for", "x").err
+    assert "'exact', 'norse'" in run("export-nir", "a.int.h5", "--for", "x").err

@@ -22,7 +22,7 @@ def test_time_constants_that_hardly_mean_anything_are_named():
     )
     assert "nothing is left after a step" in short
     assert long.startswith("head0: tau_syn of neuron 0 is 2e+04 ms, of 1 neurons beyond 10000 ms")
-    assert "give it more --decay-bits" in long
+    assert "give it more `decay_bits`" in long
 
 
 def test_neurons_without_weights_are_named():
@@ -40,7 +40,7 @@ def test_an_outlier_that_leaves_nothing_of_the_other_weights_is_named():
         model.hidden[0].w_in[2, 5] = 500.0
     (text,) = cautions(model, quantize(model, Precision(bits=4, scale="max")))
     assert text.startswith("hidden0.w_in: neuron 2 has a weight of 500,")
-    assert text.endswith("use more --bits, or prune that one and train again")
+    assert text.endswith("use more `bits`, or prune that one and train again")
     assert cautions(model, quantize(model, Precision(bits=16, scale="max"))) == []
 
 

@@ -126,11 +126,11 @@ def test_with_many_bits_the_integers_follow_the_float_model(contract):
 @pytest.mark.parametrize(
     ("option", "value", "text"),
     [
-        ("bits", 1, "--bits is 1; 2 to 16 is possible"),
-        ("bits", 17, "--bits is 17; 2 to 16 is possible"),
-        ("decay_bits", 0, "--decay-bits is 0; 1 to 16 is possible"),
-        ("decay_bits", 17, "--decay-bits is 17; 1 to 16 is possible"),
-        ("frac_bits", -1, "--frac-bits is -1; 0 to 16 is possible"),
+        ("bits", 1, "`bits` is 1; 2 to 16 is possible"),
+        ("bits", 17, "`bits` is 17; 2 to 16 is possible"),
+        ("decay_bits", 0, "`decay_bits` is 0; 1 to 16 is possible"),
+        ("decay_bits", 17, "`decay_bits` is 17; 1 to 16 is possible"),
+        ("frac_bits", -1, "`frac_bits` is -1; 0 to 16 is possible"),
     ],
 )
 def test_bits_out_of_range_are_refused(option, value, text):
@@ -144,8 +144,8 @@ def test_a_threshold_that_fits_no_state_word_is_refused_with_the_bits_that_fit()
     with pytest.raises(RangeError) as caught:
         quantize(model, Precision(bits=16, frac_bits=16))
     text = str(caught.value)
-    assert "ends at 2147483647. Quantize with --frac-bits " in text
-    fits = int(text.rsplit(" ", 1)[1])
+    assert "ends at 2147483647. Quantize with `frac_bits=" in text
+    fits = int(text.removesuffix("`").rsplit("=", 1)[1])
     quantize(model, Precision(bits=16, frac_bits=fits))
 
 
@@ -192,7 +192,7 @@ def test_a_layer_of_zeros_is_refused_by_name():
 def test_state_widths_can_be_chosen_and_hold_every_threshold():
     network = quantize(small_model(4), Precision(syn_bits=14, mem_bits=24))
     assert (network.contract.syn_bits, network.contract.mem_bits) == (14, 24)
-    with pytest.raises(RangeError, match=r"--mem-bits is 6; the largest threshold or initial"):
+    with pytest.raises(RangeError, match=r"`mem_bits` is 6; the largest threshold or initial"):
         quantize(small_model(4), Precision(mem_bits=6))
 
 

@@ -111,20 +111,20 @@ def test_a_bias_that_no_state_word_holds_is_refused_with_the_bits_that_fit(where
     text = str(caught.value)
     assert text.startswith(name)
     assert "needs a bias of " in text
-    assert "a state word of 32 bits ends at 2147483647. Quantize with --frac-bits " in text
+    assert "a state word of 32 bits ends at 2147483647. Quantize with `frac_bits=" in text
     assert "\n" not in text
-    quantize(model, replace(precision, frac_bits=int(text.rsplit(" ", 1)[1])))
-    with pytest.raises(RangeError, match="Quantize with fewer --bits"):
+    quantize(model, replace(precision, frac_bits=int(text.removesuffix("`").rsplit("=", 1)[1])))
+    with pytest.raises(RangeError, match="Quantize with fewer `bits`"):
         quantize(with_bias(1e12, where), precision)
 
 
 def test_an_asked_width_that_does_not_hold_a_bias_is_refused_with_the_one_that_does():
     model = with_bias(900.0)
-    with pytest.raises(RangeError, match=r"--syn-bits is 14; the largest bias needs ") as caught:
+    with pytest.raises(RangeError, match=r"`syn_bits` is 14; the largest bias needs ") as caught:
         quantize(model, Precision(syn_bits=14))
     text = str(caught.value)
-    fits = int(text.split("--syn-bits ")[-1].split()[0])
-    assert text.endswith(f"Quantize with --syn-bits {fits} or fewer --frac-bits")
+    fits = int(text.split("`syn_bits=")[-1].split("`")[0])
+    assert text.endswith(f"Quantize with `syn_bits={fits}` or fewer `frac_bits`")
     assert quantize(model, Precision(syn_bits=fits)).contract.syn_bits == fits
 
 

@@ -10,7 +10,7 @@ from networks import CHOICES
 from random_models import FEW_HEADS, random_model
 
 from base.errors import RangeError
-from export.formats.nir import export_nir, import_nir
+from export.nir.files import export_nir, import_nir
 from export.nir.readers import READERS
 from export.quantization.precision import SCALES, Precision
 from export.quantize import quantize

@@ -38,15 +38,15 @@ def test_commands_list_check_and_verify_targets(run, network):
     assert done.code == 0, done
     assert done.out.endswith(" state words, 0 differences\n")
     done = run("check", network, "--target", "abacus")
-    assert done.code == 1
-    assert "--target is 'abacus'; known: cortex_m0plus" in done.err
+    assert done.code == 2
+    assert "'--target': 'abacus' is not one of 'cortex_m0plus'" in done.err
     assert "--steps is 0" in run("verify", network, "--target", "host_c", "--steps", 0).err
 
 
 def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
     found = {"target": "x", "violations": ["flash: too much"]}
-    monkeypatch.setattr("rsnnctl.steps.hardware.check_file", lambda path, name, layout: found)
-    done = run("check", network, "--target", "x")
+    monkeypatch.setattr("hw_targets.machines.check.check", lambda network, target, layout: found)
+    done = run("check", network, "--target", "host_c")
     assert (done.code, done.out.splitlines()[-1]) == (1, "flash: too much")
 
 

@@ -91,8 +91,8 @@ def test_a_check_says_what_the_compact_layout_would_take():
     small = replace(TARGETS["cortex_m4"], limits=Limits(1000))
     cost = Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000))
     for compact, way_out in (
-        (900, "--layout compact takes 900 B"),
-        (1500, "--layout compact takes 1500 B; with it keep 66 % of the neurons"),
+        (900, "`layout=compact` takes 900 B"),
+        (1500, "`layout=compact` takes 1500 B; with it keep 66 % of the neurons"),
     ):
         assert violations(NETWORK, small, cost, Sizes(compact, 400)) == [
             f"flash: 2000 B; cortex_m4 has 1000 B. {way_out}, or name a part with more"

@@ -131,8 +131,8 @@ def test_a_check_says_that_1024_neurons_lack_flash_and_time(big, run, monkeypatc
     part = TARGETS["cortex_m33"]
     for program, package in part.tools.items():
         need(program, package)
-    monkeypatch.setattr("rsnnctl.steps.hardware.targets", lambda: {part.name: part})
-    monkeypatch.setattr("rsnnctl.steps.hardware._COUNTED_STEPS", 20)
+    monkeypatch.setattr("hw_targets.targets", lambda: {part.name: part})
+    monkeypatch.setattr("hw_targets.machines.check._COUNTED_STEPS", 20)
     save_network(big[0], Path("big.int.h5"))
     done = run("check", "big.int.h5", "--json")
     assert done.code == 1

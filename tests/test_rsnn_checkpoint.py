@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import ARCHITECTURES, assert_equal_models, random_model
 
+from base.container import create_container
 from base.errors import DataError, FileError, MismatchError, RsnnError
-from base.files import create_container
 from base.order import Order
 from rsnn.checkpoint import FORMAT, load_model, save_model
 from rsnn.model import Architecture

@@ -22,8 +22,8 @@ def test_the_numba_kernel_is_refused_on_cuda():
     with pytest.raises(RangeError) as refusal:
         TrainConfig(device="cuda")
     assert str(refusal.value) == (
-        "kernel is numba, which computes on the CPU only; leave --kernel away or choose torch with"
-        " --device cuda"
+        "kernel is numba, which computes on the CPU only; omit `kernel` or choose torch with"
+        " `device=cuda`"
     )
 
 
@@ -43,7 +43,7 @@ def test_cuda_without_a_cuda_device_is_refused_with_the_way_out(monkeypatch):
         find_device("cuda")
     assert str(refusal.value) == (
         "device is cuda, but torch finds no CUDA device on this machine; compute on the CPU with"
-        " --device cpu"
+        " `device=cpu`"
     )
     session = tuned_session()
     with pytest.raises(ToolError, match="device is cuda, but torch finds no CUDA device"):

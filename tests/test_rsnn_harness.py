@@ -95,7 +95,7 @@ def test_a_metric_that_fails_inside_neurobench_is_an_error_and_not_a_zero(monkey
     def fail(*_):
         raise ValueError("out of order")
 
-    monkeypatch.setattr("rsnn.harness.SynapticOperations.__call__", fail)
+    monkeypatch.setattr("neurobench.metrics.workload.SynapticOperations.__call__", fail)
     message = r"^NeuroBench could not compute its metrics for this model: .*; compare the installed"
     with pytest.raises(RsnnError, match=message):
         run_neurobench(

@@ -173,7 +173,7 @@ def test_a_checkpoint_with_its_description_is_the_module(run, checkpoint, tmp_pa
 def test_an_imported_network_is_quantized_and_every_backend_computes_its_bits(checkpoint):
     theirs, _ = checkpoint
     model = api.import_snntorch(theirs, dt=0.004)
-    network = api.quantize(model, bits=8)
+    network = api.quantize(model)
     c = network.contract
     assert (c.fires_on, c.reset_delay, c.delay_steps) == ("reset_membrane", True, 0)
     report = api.verify(network, spikes(6))

@@ -56,8 +56,8 @@ def test_the_short_recipe_trains_big_networks_at_the_published_rate():
         ("model.recurrent=1", "model.recurrent is 1; true or false is needed"),
         ("model.hidden=[1.5]", "model.hidden is [1.5]; a list of whole numbers is needed"),
         ("training.optimizer=3", "training.optimizer is 3; a text is needed"),
-        ("epochs=5", "--set epochs=5: write section.name=value, as in training.epochs=50"),
-        ("training.epochs", "--set training.epochs: write section.name=value, as in"),
+        ("epochs=5", "`settings=epochs=5`: write section.name=value, as in training.epochs=50"),
+        ("training.epochs", "`settings=training.epochs`: write section.name=value, as in"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_the_way_out(setting, text):
@@ -81,7 +81,7 @@ def test_a_value_without_a_meaning_is_refused(setting, text):
 
 
 def test_an_unknown_recipe_names_the_known_ones():
-    with pytest.raises(RangeError, match="--recipe is fast; known: published, short"):
+    with pytest.raises(RangeError, match="`recipe` is fast; known: published, short"):
         resolve("fast")
 
 

@@ -32,7 +32,7 @@ def session(tmp_path_factory) -> Path:
 def started(session: Path, *settings: str, **changes) -> list[Path]:
     options = {
         "sessions": [session],
-        "model": "tiny",
+        "preset": "tiny",
         "recipe": "short",
         "config": None,
         "settings": (*FAST, *settings),
@@ -59,14 +59,14 @@ def test_seeds_are_read_as_one_as_several_and_as_a_range():
     assert jobs.parse_seeds("3") == [3]
     assert jobs.parse_seeds("1..3, 7") == [1, 2, 3, 7]
     for text in ("", "1..", "3..1", "1,1", "-1", "a"):
-        with pytest.raises(RangeError, match="--seeds is"):
+        with pytest.raises(RangeError, match="`seeds` is"):
             jobs.parse_seeds(text)
 
 
 @pytest.mark.slow
 def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, session):
-    rows = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, backend="loky")
-    parallel = jobs.run_all(started(session, seeds="1..2", name="par"), n_jobs=2, backend="loky")
+    rows = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
+    parallel = jobs.run_all(started(session, seeds="1..2", name="par"), n_jobs=2, cluster="loky")
     assert [row["run"] for row in rows] == ["run-seed1", "run-seed2", "mean", "sd"]
     for one, other in zip(rows, parallel, strict=True):
         assert one["test_r2"] == other["test_r2"]
@@ -79,20 +79,20 @@ def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, sess
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize("backend", ["dask", "ray"])
-def test_runs_can_be_spread_over_a_cluster(here, session, backend):
-    if backend == "ray":
+@pytest.mark.parametrize("cluster", ["dask", "ray"])
+def test_runs_can_be_spread_over_a_cluster(here, session, cluster):
+    if cluster == "ray":
         pytest.importorskip("ray", reason="Ray is large, and no part of the extra for tests")
-    alone = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, backend="loky")
-    rows = jobs.run_all(started(session, seeds="1..2", name=backend), n_jobs=2, backend=backend)
+    alone = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
+    rows = jobs.run_all(started(session, seeds="1..2", name=cluster), n_jobs=2, cluster=cluster)
     assert [row["test_r2"] for row in rows] == [row["test_r2"] for row in alone]
 
 
-def test_a_backend_that_is_not_installed_names_its_extra(here, session, monkeypatch):
-    for backend, module in (("dask", "dask.distributed"), ("ray", "ray.util.joblib")):
+def test_a_cluster_that_is_not_installed_names_its_extra(here, session, monkeypatch):
+    for cluster, module in (("dask", "dask.distributed"), ("ray", "ray.util.joblib")):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(ToolError, match=rf"pip install 'rsnnctl\[{backend}\]'"):
-            jobs.run_all(started(session, name=backend), n_jobs=2, backend=backend)
+        with pytest.raises(ToolError, match=rf"pip install 'rsnnctl\[{cluster}\]'"):
+            jobs.run_all(started(session, name=cluster), n_jobs=2, cluster=cluster)
 
 
 def test_pretraining_on_all_sessions_changes_each_and_is_logged(here, session, tmp_path):
@@ -100,11 +100,11 @@ def test_pretraining_on_all_sessions_changes_each_and_is_logged(here, session, t
     synthesize(other, minutes=0.5, n_channels=12, seed=6)
     settings = ("pretraining.epochs=2", "pretraining.window_steps=100")
     folders = started(session, *settings, sessions=[session, other], pretrain=True)
-    rows = jobs.run_all(folders, n_jobs=1, backend="loky")
+    rows = jobs.run_all(folders, n_jobs=1, cluster="loky")
     assert [row["run"] for row in rows] == ["run-one", "run-two"]
     log = Path("runs/run-one/log.jsonl").read_text().splitlines()
     assert [json.loads(line)["stage"] for line in log] == ["pretraining"] * 2 + ["training"] * 4
-    alone = jobs.run_all(started(session, name="alone"), n_jobs=1, backend="loky")
+    alone = jobs.run_all(started(session, name="alone"), n_jobs=1, cluster="loky")
     assert alone[0]["test_r2"] != rows[0]["test_r2"]
 
 
@@ -169,11 +169,11 @@ def test_an_interrupted_run_is_kept_and_goes_on(here, session):
     assert jobs.resumable() == [folder]
     with pytest.raises(FileError, match="was interrupted; `rsnnctl train --resume` goes on"):
         folders.latest()
-    (row,) = jobs.run_all(jobs.resumable(), n_jobs=1, backend="loky")
+    (row,) = jobs.run_all(jobs.resumable(), n_jobs=1, cluster="loky")
     assert folders.latest() == folder
     with pytest.raises(FileError, match="no run was interrupted"):
         jobs.resumable()
-    (whole,) = jobs.run_all(started(session, name="whole"), n_jobs=1, backend="loky")
+    (whole,) = jobs.run_all(started(session, name="whole"), n_jobs=1, cluster="loky")
     assert row["test_r2"] == whole["test_r2"]
     assert not (folder / stages.FOLDER).exists()
 

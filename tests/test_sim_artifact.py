@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network
 
+from base.container import FORMAT_VERSION, create_container
 from base.errors import DataError, FileError
-from base.files import FORMAT_VERSION, create_container
 from sim.artifact import load_network, load_vectors, save_network
 from sim.fast import runs
 from sim.trace import first_difference

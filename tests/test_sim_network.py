@@ -73,12 +73,12 @@ def test_decoded_values_are_the_scaled_mean_of_the_heads(network):
         (
             "hidden0.w_rec",
             np.full((4, 4), -131),
-            "hidden0.w_rec holds -131; -128..127 is possible; quantize with --bits 9 or more",
+            "hidden0.w_rec holds -131; -128..127 is possible; quantize with `bits=9` or more",
         ),
         (
             "hidden0.w_in",
             np.full((4, 12), 300),
-            "hidden0.w_in holds 300; -128..127 is possible; quantize with --bits 10 or more",
+            "hidden0.w_in holds 300; -128..127 is possible; quantize with `bits=10` or more",
         ),
         ("hidden1.decay_mem", [0, -1, 0], "hidden1.decay_mem holds -1; 0..4096 is possible"),
         ("hidden1.decay_syn", [0, 4097, 0], "hidden1.decay_syn holds 4097; 0..4096 is possible"),

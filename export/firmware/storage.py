@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError
+from base.checks import check_choice
 from export.firmware.options import LAYOUT
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
@@ -52,8 +52,7 @@ class Storage:
 
 def check_layout(layout: str) -> None:
     """Raise RangeError unless there is such a layout."""
-    if layout not in LAYOUTS:
-        raise RangeError(f"--layout is {layout!r}; known: {', '.join(LAYOUTS)}")
+    check_choice("layout", layout, LAYOUTS)
 
 
 def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:

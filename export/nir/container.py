@@ -12,8 +12,8 @@ import nir
 from nir.ir.utils import ensure_str
 from nir.serialization import hdf2dict
 
+from base.container import open_hdf5
 from base.errors import DataError, FileError, RsnnError
-from base.files import open_hdf5
 from export.nir.metadata import one_line
 
 MAX_BYTES = 1 << 30  # of all arrays together

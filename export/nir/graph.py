@@ -178,7 +178,7 @@ def _hidden_scale(name: str, layer: CubaLIF, c: NumericContract, reader: Reader)
         neuron = int(np.argmax(below))
         raise RangeError(
             f"{name}: neuron {neuron} has threshold {layer.threshold[neuron]}; {reader.name} has"
-            " one positive threshold for a layer. Export with --for norse or exact"
+            " one positive threshold for a layer. Export with `reader=norse` or `reader=exact`"
         )
     return hidden_units(layer.threshold, c)
 
@@ -189,7 +189,7 @@ def _readout_scale(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> Fl
     if not layer.out_scale.all():
         raise RangeError(
             f"readout: row {int(np.argmin(np.abs(layer.out_scale)))} has out_scale 0, which"
-            f" {reader.name} can only keep in weights. Export with --for norse or exact"
+            f" {reader.name} can only keep in weights. Export with `reader=norse` or `reader=exact`"
         )
     return readout_units(layer.out_scale, network.contract)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import nir
 
-from base.errors import RangeError
+from base.checks import check_choice
 from base.order import Order
 from export.nir.chain import chain_of
 from export.nir.flatten import flatten
@@ -33,9 +33,8 @@ def order_of(order: str, reset: str) -> Order:
     Raises:
         RangeError: no such order or reset.
     """
-    for option, value, known in (("--order", order, ORDERS), ("--reset", reset, RESETS)):
-        if value not in known:
-            raise RangeError(f"{option} is {value}; known: {', '.join(known)}")
+    check_choice("order", order, ORDERS)
+    check_choice("reset", reset, RESETS)
     return Order(**ORDERS[order], **RESETS[reset])
 
 

@@ -21,6 +21,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from base.checks import check_choice
 from base.errors import DataError, RangeError
 from export.nir.chain import Stage, finite, spread
 from rsnn.layer_arrays import LayerArrays
@@ -46,11 +47,8 @@ class TimeStep:
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.dt) or self.dt <= 0:
-            raise RangeError(f"--dt is {self.dt}; a step is longer than 0 s")
-        if self.discretization not in DISCRETIZATIONS:
-            raise RangeError(
-                f"--discretization is {self.discretization}; known: {', '.join(DISCRETIZATIONS)}"
-            )
+            raise RangeError(f"`dt` is {self.dt}; a step is longer than 0 s")
+        check_choice("discretization", self.discretization, DISCRETIZATIONS)
 
     def decay(self, stage: Stage, key: str) -> Array:
         """Decay factors (n,) of the time constants of a stage."""
@@ -64,7 +62,7 @@ class TimeStep:
             if np.any(decay < -1e-9):
                 raise DataError(
                     f"node `{stage.name}`: `{key}` is {tau.min()} s, shorter than a step of"
-                    f" {self.dt} s, in which forward Euler goes astray; use --discretization exact"
+                    f" {self.dt} s, in which forward Euler goes astray; use `discretization=exact`"
                 )
             decay = np.maximum(decay, 0.0)
         if np.any(decay == 1.0):

@@ -12,7 +12,7 @@ with which dt, and what else a graph must look like for it.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from base.errors import RangeError
+from base.checks import check_choice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ class Reader:
     """What a graph must look like for one reader.
 
     Attributes:
-        name: as in `export-nir --for`.
+        name: as in `export_nir(..., reader=name)`.
         euler: discretizes by forward Euler, one layer after the other in the same step.
         dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
         nested: recurrence as a graph in the graph, with names that sort in the order of signals.
@@ -120,8 +120,7 @@ def reader_named(name: str) -> Reader:
     Raises:
         RangeError: there is none.
     """
-    if name not in READERS:
-        raise RangeError(f"--for is {name}; known: {', '.join(READERS)}")
+    check_choice("reader", name, READERS)
     return READERS[name]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import ToolError
 from export.onnx.models import initial_states, serialized, to_scan_model, to_step_model
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -63,10 +62,7 @@ def by_onnxruntime(model: bytes) -> Run:
     Raises:
         ToolError: onnxruntime cannot be imported.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ToolError("onnxruntime is not installed: pip install onnxruntime") from error
+    onnxruntime = extra("onnxruntime", "onnxruntime", "this backend")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

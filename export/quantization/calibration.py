@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from base.errors import DataError
 from base.metrics import r2_score
@@ -127,6 +126,8 @@ def filtered(spikes: NDArray, decay_mem: float, decay_syn: float, late: int) -> 
 
     They come `late` steps late.
     """
+    from scipy.signal import lfilter  # only now, because it takes seconds to import
+
     numerator = [0.0] * late + [1.0 - decay_mem]
     denominator = [1.0, -(decay_syn + decay_mem), decay_syn * decay_mem]
     return lfilter(numerator, denominator, spikes.astype(np.float64), axis=1)

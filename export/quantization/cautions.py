@@ -26,7 +26,7 @@ def _time_constants(model: RSNN) -> Iterator[str]:
             tau = getattr(layer.tau, kind)().detach().double().numpy()
             for bad, limit, meaning in (
                 (tau < shortest, shortest, "nothing is left after a step"),
-                (tau > LONGEST, LONGEST, "hardly anything leaks; give it more --decay-bits"),
+                (tau > LONGEST, LONGEST, "hardly anything leaks; give it more `decay_bits`"),
             ):
                 if bad.any():
                     neuron = int(np.flatnonzero(bad)[0])
@@ -60,7 +60,7 @@ def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
             state = "are silent" if layer.bias is None else "have only their biases left"
             yield (
                 f"hidden{i}: {silenced.size} neurons have lost all weights to rounding (neuron"
-                f" {silenced[0]} is the first) and {state}; use more --bits"
+                f" {silenced[0]} is the first) and {state}; use more `bits`"
             )
         for name, wanted, found in matrices:
             for neuron in np.flatnonzero((wanted != 0).sum(1) >= 4):
@@ -72,7 +72,7 @@ def _lost_weights(model: RSNN, network: IntegerNetwork) -> Iterator[str]:
                     yield (
                         f"hidden{i}.{name}: neuron {neuron} has a weight of {sizes.max():.3g},"
                         f" {ratio:.0f} times its median, and {lost} of its {len(sizes)} weights"
-                        " were rounded to zero; use more --bits, or prune that one and train again"
+                        " were rounded to zero; use more `bits`, or prune that one and train again"
                     )
 
 

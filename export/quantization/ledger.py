@@ -210,13 +210,13 @@ def _with_suggestion(entry: Entry, before: Entry, precision: Precision) -> Entry
     """The entry, with what to do where it costs a notable part of the R2 before it."""
     cost = before.r2_float - entry.r2_float
     options = {
-        "w_in": f"--bits-in {precision.width('in') + 2}",
-        "w_rec": f"--bits-rec {precision.width('rec') + 2}",
-        "w_out": f"--bits-out {precision.width('out') + 2}",
-        "decays": f"--decay-bits {min(16, precision.decay_bits + 2)}",
+        "w_in": f"`bits_in={precision.width('in') + 2}`",
+        "w_rec": f"`bits_rec={precision.width('rec') + 2}`",
+        "w_out": f"`bits_out={precision.width('out') + 2}`",
+        "decays": f"`decay_bits={min(16, precision.decay_bits + 2)}`",
     }
-    options[WIDTHS] = "wider --syn-bits and --mem-bits, or none for those that cannot overflow"
-    option = options.get(entry.step, f"--frac-bits {min(16, precision.frac_bits + 2)}")
+    options[WIDTHS] = "wider `syn_bits` and `mem_bits`, or none for those that cannot overflow"
+    option = options.get(entry.step, f"`frac_bits={min(16, precision.frac_bits + 2)}`")
     if cost < NOTABLE or entry.step == CORRECTIONS:
         return entry
     parts = [part for part in (entry.remark, f"costs {cost:.3f}: try {option}") if part]

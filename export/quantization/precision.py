@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from base.checks import check_choice
 from base.errors import RangeError
 from sim.contract import MAX_FRAC, MAX_STATE_BITS, MAX_WEIGHT_BITS, signed_range
 
@@ -50,13 +51,11 @@ class Precision:
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                option = "--" + name.replace("_", "-")
-                raise RangeError(f"{option} is {value}; {low} to {high} is possible")
-        if self.scale not in SCALES:
-            raise RangeError(f"--scale is {self.scale}; known: {', '.join(SCALES)}")
+                raise RangeError(f"`{name}` is {value}; {low} to {high} is possible")
+        check_choice("scale", self.scale, SCALES)
         if not 0.0 < self.percentile <= 100.0:
             raise RangeError(
-                f"--percentile is {self.percentile:g}; above 0 and at most 100 is possible"
+                f"`percentile` is {self.percentile:g}; above 0 and at most 100 is possible"
             )
 
     def width(self, kind: str) -> int:

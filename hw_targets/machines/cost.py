@@ -122,7 +122,7 @@ def violations(
         smaller = cost.sizes if compact is None else compact
         way_out = f"Keep {100 * limits.flash // smaller.flash} % of the neurons"
         if compact is not None:
-            way_out = f"--layout compact takes {compact.flash} B" + (
+            way_out = f"`layout=compact` takes {compact.flash} B" + (
                 f"; with it k{way_out[1:]}" if compact.flash > limits.flash else ""
             )
         found.append(

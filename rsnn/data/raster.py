@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import open_hdf5
 from base.errors import DataError, FileError
-from base.files import open_hdf5
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 _KEY = "raster"  # the array to take where a file holds several

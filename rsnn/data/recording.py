@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import open_hdf5
 from base.errors import DataError
-from base.files import open_hdf5
 from rsnn.data import zenodo
 
 FARTHEST = 1e6  # mm, beyond which a cursor position is damage and no place

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError
+from base.checks import check_choice
 from rsnn.data.raster import open_raster
 from rsnn.data.recording import open_recording
 from rsnn.data.split import Reaches, split_session
@@ -92,6 +92,5 @@ def steps_of(session: Reaches, part: str) -> slice:
         RangeError: no such part.
         DataError: what `split_session` refuses.
     """
-    if part not in PARTS:
-        raise RangeError(f"--part is {part}; known: {', '.join(PARTS)}")
+    check_choice("part", part, PARTS)
     return slice(None) if part == "all" else getattr(split_session(session), part)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from base.errors import DataError, FileError, RangeError
+from base.extras import extra
 
 NEURONS = ("Leaky", "RLeaky", "Synaptic", "RSynaptic")
 OUTPUTS = ("mem", "spk")
@@ -126,7 +127,7 @@ def describe(module: nn.Module, dt: float, output: str | None = None) -> Descrip
         DataError: it has other layers, or neurons with an option that no float model has.
         RangeError: a dt or output that is not there.
     """
-    import snntorch
+    snntorch = extra("snntorch", "snntorch", "a snnTorch module")
 
     layers: list[Layer] = []
     linear: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from base.checks import check_choice
 from base.errors import DataError, FileError, RangeError
 from rsnn.model import PRESETS, Architecture
 from rsnn.training.recipe import (
@@ -143,8 +144,7 @@ def resolve(
             type, or a file that is not TOML.
         FileError: no such file.
     """
-    if recipe not in TRAINING:
-        raise RangeError(f"--recipe is {recipe}; known: {', '.join(TRAINING)}")
+    check_choice("recipe", recipe, TRAINING)
     changes: list[tuple[str, str, Any]] = [("model", "preset", preset)]
     changes += [change for file in files for change in _from_file(file)]
     changes += map(_parsed, settings)
@@ -192,7 +192,7 @@ def _parsed(setting: str) -> tuple[str, str, Any]:
     key, equals, text = setting.partition("=")
     section, dot, name = key.strip().partition(".")
     if not equals or not dot:
-        raise DataError(f"--set {setting}: write section.name=value, as in training.epochs=50")
+        raise DataError(f"`settings={setting}`: write section.name=value, as in training.epochs=50")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -8,10 +8,9 @@ import torch
 
 from base.errors import RangeError
 from rsnn.surrogate import Surrogate
+from rsnn.training.names import DEVICES, KERNELS
 from rsnn.training.optimizers import SMORMS3
 
-KERNELS = ("numba", "torch")
-DEVICES = ("cpu", "cuda")
 OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -79,8 +78,8 @@ class TrainConfig:
         _refuse_unknown("device", self.device, DEVICES)
         if self.kernel == "numba" and self.device != "cpu":
             raise RangeError(
-                f"kernel is {self.kernel}, which computes on the CPU only; leave --kernel away or"
-                f" choose torch with --device {self.device}"
+                f"kernel is {self.kernel}, which computes on the CPU only; omit `kernel` or"
+                f" choose torch with `device={self.device}`"
             )
         Surrogate(self.surrogate, self.surrogate_beta)  # which refuses what has no meaning
 

@@ -19,6 +19,7 @@ from base.files import write_text
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
 NETWORK = "model.int.h5"
+_ENDINGS = (".int.h5", ".rsnn.h5")
 _FACTS = "run.json"
 _FINISHED = "finished"
 _LATEST = "latest"
@@ -35,7 +36,7 @@ def start(name: str, facts: Mapping[str, Any]) -> Path:
     """
     if not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST:
         raise RangeError(
-            f"--name is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
+            f"`name` is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
         )
     try:
         ROOT.mkdir(exist_ok=True)
@@ -117,12 +118,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def default_file(name: str) -> Path:
-    """A file of the newest run.
+def chosen(given: Path | None, name: str) -> Path:
+    """The file that was given, or else the one of that name in the newest run.
 
     Raises:
-        FileError: there is no run, or it has no such file.
+        FileError: none was given, and there is no run or it has no such file.
     """
+    if given is not None:
+        return given
     path = latest() / name
     if not path.exists():
         makers = {MODEL: "train", NETWORK: "quantize"}
@@ -139,7 +142,15 @@ def present(*names: str) -> list[Path]:
         FileError: there is no run, or it has none of them.
     """
     found = [latest() / name for name in names if (latest() / name).exists()]
-    return found or [default_file(names[0])]
+    return found or [chosen(None, names[0])]
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The path of what is made of a model or network: beside it, with another ending."""
+    stem = path.name
+    for known in _ENDINGS:
+        stem = stem.removesuffix(known)
+    return path.with_name(stem + ending)
 
 
 def session_of(path: Path) -> Path | None:

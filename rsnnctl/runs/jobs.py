@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import joblib
 import numpy as np
 import torch
 
-from base.errors import DataError, FileError, RangeError, ToolError
+from base.errors import DataError, FileError, RangeError
 from rsnn.checkpoint import load_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
@@ -19,9 +18,9 @@ from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
+from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.training import LOG, start_training, train_config, train_run
 
-BACKENDS = ("loky", "dask", "ray")
 Row = dict[str, Any]
 _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
 
@@ -29,7 +28,7 @@ _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_spars
 def start_all(
     *,
     sessions: Sequence[Path],
-    model: str,
+    preset: str,
     recipe: str | None,
     config: Path | None,
     settings: Sequence[str],
@@ -44,12 +43,12 @@ def start_all(
 
     Args:
         sessions: recordings; none means a synthetic one for each seed.
-        model: preset.
+        preset: of the network.
         recipe: None is `short` without sessions and `published` with them.
         config: TOML file.
         settings: `section.name=value`.
         epochs: of training, over all others.
-        kernel, device: of every stage, names in `rsnn.training.recipe.KERNELS` and
+        kernel, device: of every stage, names in `rsnn.training.names.KERNELS` and
             `DEVICES`; settings come after them. A device without a kernel has its fastest one.
         seeds: what `parse_seeds` reads.
         pretrain: train on all sessions together first.
@@ -62,7 +61,7 @@ def start_all(
     used = recipe or ("published" if sessions else "short")
     numbers = parse_seeds(seeds)
     if pretrain and not sessions:
-        raise DataError("--pretrain is given but no session; name the recordings to train on")
+        raise DataError("`pretrain` is given but no session; name the recordings to train on")
     chosen = choices(("pretraining", "training", "retraining"), device, kernel)
     changed = () if epochs is None else (f"training.epochs={epochs}",)
     started: list[Path] = []
@@ -75,7 +74,7 @@ def start_all(
                 parts += [f"seed{seed}"] if len(numbers) > 1 else []
                 resolved = resolve(
                     used,
-                    preset=model,
+                    preset=preset,
                     files=[config] if config else [],
                     settings=(*chosen, *settings, *changed),
                     seed=seed,
@@ -112,19 +111,7 @@ def resumable() -> list[Path]:
     return found
 
 
-def check_jobs(n_jobs: int, backend: str) -> None:
-    """Refuse, before anything is made, what `run_all` could not do.
-
-    Raises:
-        RangeError: no such backend, or fewer than one job.
-    """
-    if n_jobs < 1:
-        raise RangeError(f"--jobs is {n_jobs}; at least 1 is needed")
-    if backend not in BACKENDS:
-        raise RangeError(f"--backend is {backend}; known: {', '.join(BACKENDS)}")
-
-
-def run_all(started: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
+def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> list[Row]:
     """Carry out trainings, so many at a time, and gather their results.
 
     One training at a time shows its epochs; several show how many are done.
@@ -132,13 +119,13 @@ def run_all(started: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
     Args:
         started: what `start_all` or `resumable` returned.
         n_jobs: processes; each computes with one thread where there are several.
-        backend: of joblib, a name in `BACKENDS`.
+        cluster: where the processes run, one of `rsnnctl.runs.cluster.CLUSTERS`.
 
     Returns:
         A row for each run, and for each session with several seeds their mean and sd.
 
     Raises:
-        ToolError: the backend is not installed.
+        ToolError: the cluster's package is not installed.
         RsnnError: what a training is refused for.
     """
     rows: list[Row] = []
@@ -150,7 +137,7 @@ def run_all(started: Sequence[Path], *, n_jobs: int, backend: str) -> list[Row]:
             rows.append(_row(folder))
     else:
         work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
-        with cluster(backend, n_jobs) as parallel, show.count(len(work), "runs") as advance:
+        with parallel_on(cluster, n_jobs) as parallel, show.count(len(work), "runs") as advance:
             for row in parallel(work):
                 advance()
                 rows.append(row)
@@ -168,10 +155,10 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
         if not found:
-            raise RangeError(f"--seeds is {text}; write one as 3, several as 1,4 or 1..5")
+            raise RangeError(f"`seeds` is {text}; write one as 3, several as 1,4 or 1..5")
         numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
     if not numbers or len(set(numbers)) < len(numbers):
-        raise RangeError(f"--seeds is {text}; at least one and none twice is needed, as in 1..5")
+        raise RangeError(f"`seeds` is {text}; at least one and none twice is needed, as in 1..5")
     return numbers
 
 
@@ -208,32 +195,3 @@ def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
             for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
                 values = {key: float(figure([row[key] for row in same])) for key in _FIGURES}
                 yield {"run": name, "session": session} | values
-
-
-@contextmanager
-def cluster(backend: str, n_jobs: int) -> Iterator[joblib.Parallel]:
-    """Let joblib use a backend with so many processes; give what does delayed calls in them.
-
-    Results come as they are done, in any order; with Ray all at the end, because its backend hands
-    out none before.
-    """
-    client: Any = nullcontext()
-    if backend == "dask":
-        try:
-            from dask.distributed import Client
-        except ImportError as error:
-            raise ToolError(
-                "--backend dask needs Dask's distributed; install it with pip install"
-                " 'rsnnctl[dask]'"
-            ) from error
-        client = Client(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
-    elif backend == "ray":
-        try:
-            from ray.util.joblib import register_ray
-        except ImportError as error:
-            raise ToolError(
-                "--backend ray needs Ray; install it with pip install 'rsnnctl[ray]'"
-            ) from error
-        register_ray()
-    with client, joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-        yield joblib.Parallel(return_as="list" if backend == "ray" else "generator_unordered")

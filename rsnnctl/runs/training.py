@@ -97,6 +97,17 @@ def train_config(folder: Path) -> Config:
     return resolve(files=[folder / CONFIG])
 
 
+def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Config:
+    """The settings of the run that a model belongs to, changed by a TOML file and settings.
+
+    Raises:
+        FileError, DataError, RangeError: what `rsnn.training.config.resolve` refuses.
+    """
+    kept = source.with_name(CONFIG)
+    files = [path for path in (kept if kept.exists() else None, file) if path is not None]
+    return resolve(files=files, settings=settings)
+
+
 def generator_for(config: TrainConfig, purpose: str) -> torch.Generator:
     """A generator of its own for each purpose, from the config's seed."""
     digest = hashlib.sha256(f"{purpose} {config.seed}".encode()).digest()

@@ -1,0 +1,5 @@
+"""`python -m rsnnctl`: the command line, which lies above this package."""
+
+import runpy
+
+runpy.run_module("cli", run_name="__main__")

@@ -1,0 +1,189 @@
+"""`rsnnctl evaluate`: NeuroBench's table for any mix of models, networks and sessions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rsnnctl.options import FILE, json_option, part_option
+
+if TYPE_CHECKING:
+    from base.metrics import Metrics
+    from rsnn.baselines.baseline import Baseline
+    from rsnn.data.session import Session
+
+PRECISIONS = ("float16", "bfloat16", "float32", "float64")
+Row = dict[str, Any]
+Measure = Callable[["Session", slice], "Metrics"]
+
+
+@click.command()
+@click.argument("files", type=FILE, nargs=-1)
+@click.option(
+    "--session",
+    "sessions",
+    type=FILE,
+    multiple=True,
+    help="Recording (.mat), repeatable. Default: the one of each file's run.",
+)
+@part_option
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="float32",
+    show_default=True,
+    help="Floating-point format in which float models compute.",
+)
+@click.option("--baselines", is_flag=True, help="Add ridge regression, a Kalman filter and a GRU.")
+@click.option(
+    "--gru/--no-gru", default=True, help="Among the baselines, train the GRU, which takes minutes."
+)
+@click.option("--harness", is_flag=True, help="Add the figures of NeuroBench's own harness (slow).")
+@json_option
+def command(
+    files: tuple[Path, ...],
+    sessions: tuple[Path, ...],
+    part: str,
+    precision: str,
+    baselines: bool,
+    gru: bool,
+    harness: bool,
+    as_json: bool,
+) -> None:
+    """Print NeuroBench's table of models and networks.
+
+    A row for each file and session, and one for all sessions; without FILES, those of the newest
+    run.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+
+    rows = evaluate_files(
+        files or folders.present(folders.MODEL, folders.NETWORK),
+        sessions,
+        part=part,
+        precision=precision,
+        baselines=baselines,
+        gru=gru,
+        harness=harness,
+    )
+    show.print_rows(rows, as_json=as_json)
+
+
+def evaluate_files(
+    paths: Sequence[Path],
+    sessions: Sequence[Path],
+    *,
+    part: str = "test",
+    precision: str = "float32",
+    baselines: bool = False,
+    gru: bool = True,
+    harness: bool = False,
+) -> list[Row]:
+    """Evaluate every file on every session: a row each, and their mean where there are several.
+
+    Args:
+        paths: models and networks.
+        sessions: recordings; none means the recording of each file's run.
+        part: `train`, `validation`, `test` or `all` of each session.
+        precision: floating-point format in which float models compute, one of `PRECISIONS`.
+        baselines: add ridge regression, a Kalman filter and a GRU of tinyRSNN's size on each
+            session, learned from its train and validation part; their rows are always of the test
+            part.
+        gru: whether the baselines include the GRU, which takes up to two minutes per session.
+        harness: add what NeuroBench's own harness finds for each float model.
+
+    Raises:
+        RangeError: no such part.
+        FileError, DataError, MismatchError: a file cannot be used, or channels differ.
+    """
+    from base.metrics import mean_metrics
+    from rsnn.data.session import load_session
+    from rsnn.data.stream import steps_of
+    from rsnnctl.runs import folders
+    from rsnnctl.show import metrics_row
+
+    loaded: dict[Path, Session] = {}
+    rows: list[Row] = []
+    for path in paths:
+        for name, measure in _measures(path, precision, harness).items():
+            metrics = []
+            for source in sessions or [folders.needed_session(path, None)]:
+                if source not in loaded:
+                    loaded[source] = load_session(source)
+                session = loaded[source]
+                metrics.append(measure(session, steps_of(session, part)))
+                rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
+            if len(metrics) > 1:
+                rows.append(metrics_row(name, "all", mean_metrics(metrics)))
+    for session in loaded.values():
+        for baseline in _baselines(session, gru) if baselines else ():
+            rows.append(baseline.row(f"{session.name} (test)"))
+    return rows
+
+
+def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":
+    """Decoders without spikes: the ones that take seconds, the one that takes a training."""
+    from rsnn.baselines.kalman import kalman
+    from rsnn.baselines.ridge import HISTORIES, ridge
+    from rsnn.data.split import split_session
+
+    yield ridge(session, split_session(session))
+    yield ridge(session, split_session(session), histories=HISTORIES)
+    yield kalman(session, split_session(session))
+    if gru:
+        from rsnn.baselines.gru import train_gru
+
+        yield train_gru(session, split_session(session))
+
+
+def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
+    """Functions from a session and its steps to figures, by the name of their row."""
+    from base.container import read_label
+    from base.metrics import Metrics
+    from sim import artifact
+    from sim.fast import runs
+    from sim.metrics import evaluate_run
+
+    if read_label(path).format == artifact.FORMAT:
+        network = artifact.load_network(path)
+
+        def measure_network(session: "Session", steps: slice) -> Metrics:
+            run = runs.run(network, session.raster[steps])
+            return evaluate_run(network, run, session.velocity[steps])
+
+        return {f"{path.name} (int{network.contract.weight_bits})": measure_network}
+
+    import torch  # only now, because it takes a second
+
+    from rsnn.checkpoint import load_model
+    from rsnn.evaluate import evaluate
+
+    model, _ = load_model(path)
+
+    def measure_model(session: "Session", steps: slice) -> Metrics:
+        raster, velocity = session.raster[steps], session.velocity[steps]
+        return evaluate(model, raster, velocity, dtype=getattr(torch, precision))
+
+    measures: dict[str, Measure] = {f"{path.name} ({precision})": measure_model}
+    if not harness:
+        return measures
+
+    from rsnn.harness import run_neurobench
+
+    def measure_harness(session: "Session", steps: slice) -> Metrics:
+        found = run_neurobench(model, session.raster[steps], session.velocity[steps])
+        operations = found["SynapticOperations"]
+        return Metrics(
+            n_steps=len(session.raster[steps]),
+            footprint=found["Footprint"],
+            connection_sparsity=found["ConnectionSparsity"],
+            activation_sparsity=found["ActivationSparsity"],
+            dense=operations["Dense"],
+            effective_macs=operations["Effective_MACs"],
+            effective_acs=operations["Effective_ACs"],
+            r2=found["R2"],
+        )
+
+    return measures | {f"{path.name} (NeuroBench)": measure_harness}

@@ -1,0 +1,74 @@
+"""`rsnnctl explore`: widths and sparsity of one model, and what each combination costs."""
+
+from pathlib import Path
+
+import click
+
+from rsnnctl.options import (
+    config_option,
+    jobs_options,
+    json_option,
+    model_argument,
+    session_option,
+    set_option,
+)
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--bits", default="3..8", show_default=True, help="Bits of a weight: 8, or 3,4, or 3..8."
+)
+@click.option("--decay-bits", default="12", show_default=True, help="Bits of a decay, likewise.")
+@click.option(
+    "--sparsity",
+    default="0",
+    show_default=True,
+    help="Smallest fractions of weights that are zero: 0,0.5.",
+)
+@click.option(
+    "--qat-epochs",
+    type=int,
+    help="Epochs of quantization-aware training of each network. Default: none.",
+)
+@session_option
+@config_option
+@set_option
+@jobs_options("Networks")
+@json_option
+def command(
+    model: Path | None,
+    bits: str,
+    decay_bits: str,
+    sparsity: str,
+    qat_epochs: int | None,
+    session: Path | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    jobs: int,
+    cluster: str,
+    as_json: bool,
+) -> None:
+    """Sweep widths and sparsity of a model.
+
+    Show what each combination costs, and which of them nothing else beats. Networks that were
+    measured before are not made again, so repeating the command continues it.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+    from rsnnctl.runs.exploring import explore, parse_choices
+    from rsnnctl.runs.quantizing import settings_for
+
+    source = folders.chosen(model, folders.MODEL)
+    choices = parse_choices(bits, decay_bits, sparsity)
+    with show.count(len(choices), "explore") as advance:
+        rows = explore(
+            source,
+            choices,
+            config=settings_for(source, config, settings, qat_epochs),
+            session=session,
+            jobs=jobs,
+            cluster=cluster,
+            advance=advance,
+        )
+    show.print_rows(rows, as_json=as_json)

@@ -1,0 +1,69 @@
+"""`rsnnctl import-nir`: a NIR graph as an integer network or a float model."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from rsnnctl.options import FILE, ChoiceOf, output_option
+
+
+@click.command()
+@click.argument("graph", type=FILE)
+@click.option("--dt", type=float, help="Seconds per step, where the graph has no contract.")
+@click.option(
+    "--discretization",
+    type=ChoiceOf(lambda: import_module("export.nir.layers").DISCRETIZATIONS),
+    default="exact",
+    show_default=True,
+    help="Discretization in time, where the graph has no contract.",
+)
+@click.option(
+    "--order",
+    type=ChoiceOf(lambda: import_module("export.nir.import_graph").ORDERS),
+    default="at-once",
+    show_default=True,
+    help="Order of a step, where the graph has no contract.",
+)
+@click.option(
+    "--reset",
+    type=ChoiceOf(lambda: import_module("export.nir.import_graph").RESETS),
+    default="zero",
+    show_default=True,
+    help="Reset after a spike, where the graph has no contract.",
+)
+@output_option(
+    "Integer network (.int.h5), or float model (.rsnn.h5) without a contract. Default: beside the"
+    " graph."
+)
+def command(
+    graph: Path,
+    dt: float | None,
+    discretization: str,
+    order: str,
+    reset: str,
+    output: Path | None,
+) -> None:
+    """Read a NIR graph.
+
+    With a numeric contract of ours it becomes the same integer network, without one a float model.
+    """
+    from rsnnctl import show
+    from rsnnctl.provenance import provenance
+    from rsnnctl.read_nir import read_nir
+    from sim.artifact import save_network
+    from sim.network import IntegerNetwork
+
+    found = read_nir(graph, dt=dt, discretization=discretization, order=order, reset=reset)
+    if isinstance(found, IntegerNetwork):
+        target = output or graph.with_suffix(".int.h5")
+        click.echo(f"{target}\ndigest {save_network(found, target)}")
+        return
+    from rsnn.checkpoint import save_model  # only now, because torch takes a second to import
+
+    target = output or graph.with_suffix(".rsnn.h5")
+    chosen = {"dt": dt, "discretization": discretization, "order": order, "reset": reset}
+    digest = save_model(found, target, provenance("import-nir", graph=graph.name, **chosen))
+    click.echo(f"{target}\ndigest {digest}")
+    said = ", ".join(f"{key} {value}" for key, value in chosen.items())
+    show.say(f"no contract in {graph}: read with {said} (docs/nir.md)")

@@ -1,0 +1,34 @@
+"""`rsnnctl import-snntorch`: a state dict of snnTorch as a float model."""
+
+from pathlib import Path
+
+import click
+
+from rsnnctl.options import FILE, output_option
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option(
+    "--description",
+    type=FILE,
+    required=True,
+    help="TOML file that describes the layers (docs/snntorch.md).",
+)
+@output_option("Float model (.rsnn.h5). Default: beside the checkpoint.")
+def command(checkpoint: Path, description: Path, output: Path | None) -> None:
+    """Read a snnTorch state dict (.pt) as a float model.
+
+    The model computes a step in snnTorch's order.
+    """
+    from rsnn.checkpoint import save_model
+    from rsnn.published import read_state_dict
+    from rsnn.snntorch.description import read_description
+    from rsnn.snntorch.import_state import import_state
+    from rsnnctl.provenance import provenance
+
+    described = read_description(description)
+    model = import_state(read_state_dict(checkpoint, str(checkpoint)), described)
+    target = output or checkpoint.with_suffix(".rsnn.h5")
+    facts = provenance("import-snntorch", checkpoint=checkpoint.name, description=description.name)
+    click.echo(f"{target}\ndigest {save_model(model, target, facts)}")

@@ -1,0 +1,57 @@
+"""`rsnnctl prune`: a model without its smallest weights."""
+
+from pathlib import Path
+
+import click
+
+from rsnn.training.names import DEVICES
+from rsnnctl.options import (
+    config_option,
+    model_argument,
+    output_option,
+    resume_option,
+    set_option,
+)
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--fraction", type=float, help="Fraction of each matrix to prune. Default: search for it."
+)
+@config_option
+@set_option
+@click.option(
+    "--epochs", type=int, help="Epochs of retraining. Default: those of the run's settings."
+)
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    help="Device to train on. Default: that of the run's settings.",
+)
+@output_option("Pruned model (.rsnn.h5). Default: it replaces the run's.")
+@resume_option
+def command(
+    model: Path | None,
+    fraction: float | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    device: str | None,
+    output: Path | None,
+    resume: bool,
+) -> None:
+    """Prune a model and train the rest again.
+
+    The smallest weights of each matrix are pruned.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs.pruning import prune_run, settings_for, source_of
+
+    source = source_of(model)
+    chosen = settings_for(source, config=config, settings=settings, epochs=epochs, device=device)
+    with show.epochs(chosen.retraining.epochs, "prune") as report:
+        path = prune_run(
+            source, chosen, fraction=fraction, output=output, resume=resume, report=report
+        )
+    click.echo(path)

@@ -1,0 +1,134 @@
+"""`rsnnctl quantize`: a float model as an integer network, and what each step of that costs."""
+
+from pathlib import Path
+
+import click
+
+from export.quantization.precision import SCALES, Precision
+from rsnnctl.options import (
+    FILE,
+    config_option,
+    json_option,
+    model_argument,
+    output_option,
+    resume_option,
+    set_option,
+    told,
+)
+
+
+@click.command()
+@model_argument
+@click.option("--bits", default=8, show_default=True, help="Bits of a weight, 2 to 16.")
+@click.option(
+    "--bits-in",
+    type=int,
+    help="Bits of weights from the input or the layer below. Default: --bits.",
+)
+@click.option("--bits-rec", type=int, help="Bits of recurrent weights. Default: --bits.")
+@click.option("--bits-out", type=int, help="Bits of readout weights. Default: --bits.")
+@click.option("--decay-bits", default=12, show_default=True, help="Bits of a decay, 1 to 16.")
+@click.option(
+    "--frac-bits",
+    default=6,
+    show_default=True,
+    help="Bits of a state below one weight unit, 0 to 16.",
+)
+@click.option(
+    "--syn-bits",
+    type=int,
+    help="Bits of the synaptic current. Default: the fewest that cannot overflow.",
+)
+@click.option(
+    "--mem-bits", type=int, help="Bits of the membrane. Default: the fewest that cannot overflow."
+)
+@click.option(
+    "--scale",
+    type=click.Choice(SCALES),
+    default="mse",
+    show_default=True,
+    help="How the scale of the weights is chosen.",
+)
+@click.option(
+    "--percentile",
+    default=99.0,
+    show_default=True,
+    help="Percentile of the absolute weights, with --scale percentile.",
+)
+@click.option("--per-layer", is_flag=True, help="One scale per matrix instead of one per neuron.")
+@click.option(
+    "--calibration",
+    type=FILE,
+    help="Recording (.mat) or raster to calibrate on. Default: the run's recording.",
+)
+@click.option(
+    "--qat-epochs", type=int, help="Epochs of quantization-aware training. Default: none."
+)
+@config_option
+@set_option
+@resume_option
+@output_option("Integer network (.int.h5). Default: beside the model.")
+@json_option
+def command(
+    model: Path | None,
+    bits: int,
+    bits_in: int | None,
+    bits_rec: int | None,
+    bits_out: int | None,
+    decay_bits: int,
+    frac_bits: int,
+    syn_bits: int | None,
+    mem_bits: int | None,
+    scale: str,
+    percentile: float,
+    per_layer: bool,
+    calibration: Path | None,
+    qat_epochs: int | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    resume: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Turn a float model into an integer network.
+
+    A table says what each step of that costs.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+    from rsnnctl.runs.quantizing import quantize_file, settings_for
+
+    source = folders.chosen(model, folders.MODEL)
+    chosen = settings_for(source, config, settings, qat_epochs)
+    precision = Precision(
+        bits=bits,
+        bits_in=bits_in,
+        bits_rec=bits_rec,
+        bits_out=bits_out,
+        decay_bits=decay_bits,
+        frac_bits=frac_bits,
+        syn_bits=syn_bits,
+        mem_bits=mem_bits,
+        scale=scale,
+        percentile=percentile,
+        per_layer=per_layer,
+    )
+    with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
+        done = quantize_file(
+            source,
+            precision,
+            chosen,
+            calibration=calibration,
+            output=output,
+            resume=resume,
+            report=report,
+        )
+    ledger = [row | {"remark": told(row["remark"])} for row in done.ledger]
+    cautions = [told(caution) for caution in done.cautions]
+    if as_json:
+        show.print_json(done.facts() | {"ledger": ledger, "cautions": cautions})
+    else:
+        show.print_table(ledger, "what each step costs on held-out calibration data")
+        show.print_facts(done.facts())
+    for caution in cautions:
+        show.say(f"Warning: {caution}")

@@ -1,0 +1,99 @@
+"""`rsnnctl simulate`: an integer network over a recording of any length, block by block."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rsnnctl.options import FILE, json_option, network_argument, output_option, part_option
+
+if TYPE_CHECKING:
+    from sim.network import IntegerNetwork
+
+_BLOCK_BYTES = 1 << 22  # of input and trace in memory at once
+
+
+@click.command()
+@network_argument
+@click.option(
+    "--input",
+    "source",
+    type=FILE,
+    help="Session (.mat) or raster (.npy .npz .h5). Default: the run's session.",
+)
+@part_option
+@click.option("--trace", is_flag=True, help="Keep every state word of every step.")
+@output_option("Decoded velocity and readout words (.h5). Default: beside the network.")
+@json_option
+def command(
+    network: Path | None,
+    source: Path | None,
+    part: str,
+    trace: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Run an integer network over a recording.
+
+    It is computed event by event; the recording can have any length.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+
+    path = folders.chosen(network, folders.NETWORK)
+    row = simulate_file(path, source, part=part, record=trace, output=output)
+    if as_json:
+        show.print_json(row)
+    else:
+        show.print_table([{key: row[key] for key in row if key not in ("digest", "file")}])
+        click.echo(row["file"])
+
+
+def simulate_file(
+    path: Path, source: Path | None, *, part: str, record: bool, output: Path | None
+) -> dict[str, Any]:
+    """Simulate and write what was decoded; return NeuroBench's figures, `digest` and `file`.
+
+    Memory does not grow with the length of a recording in .mat, .npy or HDF5.
+
+    Args:
+        path: the network.
+        source: session (.mat) or raster file; None is the recording of the network's run.
+        part: `train`, `validation`, `test` or `all` of a session.
+        record: write every state word, too.
+        output: HDF5; None is beside the network.
+
+    Raises:
+        RangeError: no such part.
+        FileError, DataError, MismatchError: a file cannot be used, or channels differ.
+    """
+    from rsnn.data.stream import open_stream
+    from rsnnctl.runs import folders
+    from rsnnctl.show import metrics_row
+    from sim.artifact import load_network
+    from sim.fast.simulator import Simulator
+    from sim.metrics import RunningR2, evaluate_counts
+    from sim.run_file import create_run
+
+    network = load_network(path)
+    target = output or folders.beside(path, ".decoded.h5")
+    simulator = Simulator(network)
+    score = RunningR2()
+    with (
+        open_stream(folders.needed_session(path, source), part) as stream,
+        create_run(target, network, record=record) as writer,
+    ):
+        for block in stream.blocks(_block_steps(network, record)):
+            decoded = writer.write(simulator.step_block(block.raster, record=record))
+            if block.velocity is not None:
+                score.add(decoded, block.velocity)
+    metrics = evaluate_counts(network, simulator, n_steps=simulator.n_steps, r2=score.value)
+    row = metrics_row(path.name, stream.name, metrics)
+    return row | {"digest": network.digest(), "file": str(target)}
+
+
+def _block_steps(network: "IntegerNetwork", record: bool) -> int:
+    from sim.trace import empty_trace
+
+    traced = sum(words.nbytes for words in empty_trace(network, 1).variables.values())
+    return max(1, _BLOCK_BYTES // (network.n_inputs + record * traced))

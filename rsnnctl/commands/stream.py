@@ -1,0 +1,86 @@
+"""`rsnnctl stream`: spikes decoded as they come, from stdin, UDP or Lab Streaming Layer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rsnnctl.options import json_option, network_argument
+
+if TYPE_CHECKING:
+    from sim.live.ordered import Tally
+    from sim.network import IntegerNetwork
+
+
+@click.command()
+@network_argument
+@click.option("--udp", "port", type=int, help="UDP port of 127.0.0.1. Default: lines on stdin.")
+@click.option("--lsl", help="Name of a Lab Streaming Layer stream (extra `lsl`).")
+@click.option(
+    "--idle", default=5.0, show_default=True, help="Seconds without spikes that end the stream."
+)
+@click.option("--steps", type=int, help="Number of steps to stop after. Default: no limit.")
+@json_option
+def command(
+    network: Path | None,
+    port: int | None,
+    lsl: str | None,
+    idle: float,
+    steps: int | None,
+    as_json: bool,
+) -> None:
+    """Decode spikes as they come.
+
+    Latencies and losses are reported on stderr at the end.
+    """
+    from base.errors import RangeError
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+    from rsnnctl.streams.udp import HOST
+    from sim.artifact import load_network
+
+    if port is not None and lsl is not None:
+        raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
+    tally = decode_stream(
+        load_network(folders.chosen(network, folders.NETWORK)),
+        port,
+        lsl,
+        idle=idle,
+        steps=steps,
+        ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
+    )
+    show.say_report(tally.as_dict(), as_json=as_json)
+
+
+def decode_stream(
+    network: "IntegerNetwork",
+    port: int | None,
+    lsl: str | None,
+    *,
+    idle: float,
+    steps: int | None,
+    ready: Callable[[int], object],
+) -> "Tally":
+    """Decode what comes to a UDP port, from an LSL stream or, without both, from stdin.
+
+    Raises:
+        RangeError, FileError, ToolError, MismatchError: what the modules of `rsnnctl.streams`
+            refuse.
+    """
+    if port is not None:
+        from rsnnctl.streams.udp import stream_packets
+
+        return stream_packets(network, port, idle=idle, steps=steps, ready=ready)
+    if lsl is not None:
+        from rsnnctl.streams.lsl import stream_samples
+
+        return stream_samples(network, lsl, idle=idle, steps=steps)
+    import os
+    import sys
+
+    from rsnnctl.streams.lines import stream_lines
+
+    lines = open(sys.stdin.fileno(), errors="replace", closefd=False)  # noqa: SIM115
+    # past Python's buffer, because the program that reads a step's line may decide the next on it
+    return stream_lines(network, lines, lambda text: os.write(sys.stdout.fileno(), text.encode()))

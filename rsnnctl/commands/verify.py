@@ -1,0 +1,319 @@
+"""`rsnnctl verify`: backends of this machine, or a target, against the reference, bit for bit."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from base.checks import check_at_least_one
+from rsnnctl.options import FILE, TARGET, json_option, layout_option, network_argument
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sim.network import IntegerNetwork
+    from sim.trace import Trace
+    from sim.verify import Backend, BackendResult, Verification
+
+_BLOCK_STEPS = 4096  # of a session that are in memory at once
+_TRIES = 400  # runs of a backend to find a reproducer
+
+
+@click.command()
+@network_argument
+@click.option(
+    "--input",
+    "source",
+    type=FILE,
+    help="Session (.mat) or raster to compare on. Default: the run's session, or random spikes.",
+)
+@click.option(
+    "--steps", default=5000, show_default=True, help="Maximum number of input steps to compare."
+)
+@click.option(
+    "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
+)
+@click.option("--target", type=TARGET, help="Target to run on. Default: the backends of this host.")
+@layout_option
+@click.option(
+    "--session", type=FILE, help="Session or raster to compare in full, on a target, by blocks."
+)
+@json_option
+def command(
+    network: Path | None,
+    source: Path | None,
+    steps: int,
+    kit: Path | None,
+    target: str | None,
+    layout: str,
+    session: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare every backend with the reference, bit for bit.
+
+    Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
+    """
+    from rsnnctl import show
+    from rsnnctl.runs import folders
+
+    if kit is not None:
+        from sim.conformance.kit import export_kit
+
+        if network or source or target:
+            raise click.UsageError(
+                "--export-kit has its own networks; name none, no --input, no --target"
+            )
+        click.echo(export_kit(kit)[-1])
+        return
+    path = folders.chosen(network, folders.NETWORK)
+    if session is None:
+        stream = source or folders.session_of(path)
+        report = verify_file(path, stream, steps, target=target, layout=layout)
+    elif target is None or source is not None:
+        raise click.UsageError("--session is for a --target, and takes the place of --input")
+    else:
+        report = verify_session(path, target, session, layout)
+    if as_json:
+        show.print_json(report.as_dict())
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if report.differences:
+        sys.exit(1)
+
+
+def verify_file(
+    path: Path,
+    source: Path | None,
+    steps: int,
+    *,
+    target: str | None = None,
+    layout: str = "fast",
+) -> "Verification":
+    """Compare backends with the reference over the golden input and one stream.
+
+    For a backend of this machine that differs, a minimal reproducer is written beside the network;
+    but not for a network that is a reproducer already.
+
+    Args:
+        path: the network.
+        source: session (its test part is taken) or raster; None for a random raster of 20 Hz.
+        steps: maximum number of steps of the stream.
+        target: name of the target to run on; None for every backend of this machine.
+        layout: of the weights in the flash of a target.
+
+    Raises:
+        RangeError: `steps` is below 1, or there is no such target or layout.
+        MismatchError: the file's golden run is not what the reference computes; or another number
+            of channels.
+        ToolError: a program that the target needs is missing.
+        FileError, DataError: a file cannot be used.
+    """
+    from hw_targets import find_target
+    from rsnn.data.raster import random_raster
+    from rsnn.data.stream import load_stream
+    from rsnnctl.backends import backends
+    from sim.verify import verify
+
+    check_at_least_one("steps", steps)
+    network, golden = _opened(path)
+    if source is None:
+        raster = random_raster(steps, network.n_inputs, dt=network.dt)
+    else:
+        raster = load_stream(source).raster[:steps]
+    rasters = [golden, raster]
+    if target is None:
+        here = backends()
+        return _with_reproducers(verify(network, rasters, here), path, network, rasters, here)
+    machine = find_target(target)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program = machine.build(network, folder, layout)
+
+        def run(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
+            return machine.run(network, raster, program, folder).trace
+
+        return verify(network, rasters, {target: run})
+
+
+def verify_session(path: Path, target: str, source: Path, layout: str = "fast") -> "Verification":
+    """Run all of a recording on a target beside the reference, in constant memory.
+
+    Args:
+        path: the network.
+        target: its name.
+        source: session (.mat) or raster file, of any length.
+        layout: of the weights in flash.
+
+    Raises:
+        RangeError, MismatchError, ToolError, FileError, DataError: as `verify_file`.
+    """
+    from export.firmware.replay import replay_blocks
+    from hw_targets import find_target
+    from rsnn.data.stream import open_stream
+    from sim.reference import check_channels
+    from sim.verify import Verification
+
+    machine = find_target(target)
+    network, _ = _opened(path)
+    with tempfile.TemporaryDirectory() as name, open_stream(source, "all") as stream:
+        folder = Path(name)
+        blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
+        n_steps = len(stream.steps)
+        check_channels(network, next(stream.blocks(1)).raster.shape)
+        words = machine.command(machine.build(network, folder, layout))
+        result = _compared(network, replay_blocks(network, blocks, n_steps, words, folder))
+    return Verification(network.digest(), n_steps, {target: result}, {})
+
+
+def _opened(path: Path) -> "tuple[IntegerNetwork, NDArray[np.uint8]]":
+    """A network and its golden input, which the reference still computes as when it was saved."""
+    from base.errors import MismatchError
+    from sim import reference
+    from sim.artifact import load_network, load_vectors
+    from sim.trace import first_difference
+
+    network = load_network(path)
+    golden, expected = load_vectors(path)
+    difference = first_difference(expected, reference.run(network, golden))
+    if difference is not None:
+        raise MismatchError(
+            f"{path}: the golden run in the file is not what this rsnnctl computes ({difference});"
+            " the file was made under other semantics, quantize again"
+        )
+    return network, golden
+
+
+def _with_reproducers(
+    report: "Verification",
+    path: Path,
+    network: "IntegerNetwork",
+    rasters: "list[NDArray[np.uint8]]",
+    backends: "dict[str, Backend]",
+) -> "Verification":
+    if "shrunk_from" in network.metadata:
+        return report
+    results = dict(report.backends)
+    for name, result in results.items():
+        if result.first is not None:
+            index = result.first.raster_index
+            files = reproduce(
+                path, name, network, rasters[index], backends[name], after_golden=index > 0
+            )
+            results[name] = replace(result, reproducer=files)
+    return replace(report, backends=results)
+
+
+def reproduce(
+    path: Path,
+    name: str,
+    network: "IntegerNetwork",
+    raster: "NDArray[np.uint8]",
+    backend: "Backend",
+    *,
+    after_golden: bool,
+) -> dict[str, str]:
+    """Write `<stem>.<name>.reproducer.int.h5` and `.npy` beside the network's file.
+
+    Args:
+        path: the network's file.
+        name: of the backend.
+        network: the network.
+        raster: input (n_steps, n_inputs) on which the backend differs from the reference.
+        backend: the backend.
+        after_golden: it does so after it has run the golden input; each case is then run in the
+            same order, because a state that is not reset shows only there.
+
+    Returns:
+        `network`, `raster` and the command to `replay` them, or why they were `not made`: the
+        report of the difference must not be lost for that.
+    """
+    import shlex
+
+    import numpy as np
+
+    from base.errors import RsnnError
+    from base.files import atomic_path
+    from rsnnctl.runs import folders
+    from sim.artifact import save_network
+    from sim.shrink import shrink
+
+    network_path, raster_path = (
+        folders.beside(path, f".{name}.reproducer{end}") for end in (".int.h5", ".npy")
+    )
+    wrong, tries = (_second_run(backend), _TRIES // 2) if after_golden else (backend, _TRIES)
+    try:
+        small, spikes = shrink(network, raster, wrong, tries=tries)
+        save_network(small, network_path)
+        with atomic_path(raster_path) as temporary, open(temporary, "wb") as stream:
+            np.save(stream, spikes, allow_pickle=False)
+    except RsnnError as error:
+        return {"not made": str(error)}
+    command = ["rsnnctl", "verify", str(network_path), "--input", str(raster_path)]
+    return {
+        "network": str(network_path),
+        "raster": str(raster_path),
+        "replay": shlex.join(command),
+    }
+
+
+def _second_run(backend: "Backend") -> "Backend":
+    from sim.artifact import vector_raster
+
+    def run(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
+        backend(network, vector_raster(network))
+        return backend(network, raster)
+
+    return run
+
+
+def _compared(
+    network: "IntegerNetwork", found: "Iterator[tuple[NDArray[np.uint8], Trace]]"
+) -> "BackendResult":
+    """Compare blocks of input, and of the trace that a target computed, with the reference."""
+    import numpy as np
+
+    from sim import reference
+    from sim.trace import Trace, count_differences, first_difference
+    from sim.verify import BackendResult, Finding, operands_of
+
+    words = differences = done = 0
+    first = None
+    state = reference.initial_state(network)
+    before: tuple[NDArray[np.uint8], Trace] | None = None  # last step of the block before
+    for raster, trace in found:
+        right, state = reference.continued(network, state, raster)
+        words += right.n_words
+        differences += count_differences(right, trace)
+        difference = first_difference(right, trace)
+        if first is None and difference is not None:
+            within = difference
+            if before is not None:
+                raster, right = np.vstack([before[0], raster]), _joined(before[1], right)
+                within = replace(difference, step=difference.step + 1)
+            operands = operands_of(network, raster, right, within)
+            at = difference.step + done
+            first = Finding(0, replace(difference, step=at), operands | {"step": at})
+        before = raster[-1:], _last(right)
+        done += trace.n_steps
+    return BackendResult(words, differences, first)
+
+
+def _last(trace: "Trace") -> "Trace":
+    from sim.trace import Trace
+
+    return Trace({name: array[-1:] for name, array in trace.variables.items()})
+
+
+def _joined(one: "Trace", other: "Trace") -> "Trace":
+    import numpy as np
+
+    from sim.trace import Trace
+
+    pairs = {name: (array, other.variables[name]) for name, array in one.variables.items()}
+    return Trace({name: np.vstack(pair) for name, pair in pairs.items()})

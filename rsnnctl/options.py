@@ -1,0 +1,113 @@
+"""What commands share: arguments, options, choices, and the library's texts in terms of options."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from rsnnctl.runs.cluster import CLUSTERS
+
+FILE = click.Path(path_type=Path)
+
+
+class ChoiceOf(click.Choice):
+    """A choice of names that are looked up only when they are needed: that takes imports."""
+
+    def __init__(self, find: Callable[[], Iterable[str]]) -> None:
+        self.case_sensitive = True
+        self._find = find
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(self._find())
+
+
+model_argument = click.argument("model", type=FILE, required=False)
+network_argument = click.argument("network", type=FILE, required=False)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+config_option = click.option("--config", type=FILE, help="TOML file with settings.")
+set_option = click.option(
+    "--set", "settings", multiple=True, help="One setting, as section.name=value; repeatable."
+)
+resume_option = click.option("--resume", is_flag=True, help="Continue what was interrupted.")
+session_option = click.option(
+    "--session", type=FILE, help="Recording (.mat). Default: the one of the run."
+)
+part_option = click.option(
+    "--part",
+    type=ChoiceOf(lambda: import_module("rsnn.data.stream").PARTS),
+    default="test",
+    show_default=True,
+    help="Part of each session to use.",
+)
+layout_option = click.option(
+    "--layout",
+    type=ChoiceOf(lambda: import_module("export.firmware.storage").LAYOUTS),
+    default="fast",
+    show_default=True,
+    help="Layout of the weights in flash.",
+)
+seed_option = click.option(
+    "--seed", default=1, show_default=True, help="Seed of everything random."
+)
+TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
+
+
+def output_option(what: str) -> Callable:
+    """`-o/--output` for a file or folder that is `what`."""
+    return click.option("-o", "--output", type=FILE, help=what)
+
+
+def jobs_options(what: str) -> Callable:
+    """`--jobs` and `--cluster` for `what` is computed at the same time."""
+    jobs = click.option("--jobs", default=1, show_default=True, help=f"{what} at the same time.")
+    cluster = click.option(
+        "--cluster",
+        type=click.Choice(CLUSTERS),
+        default="loky",
+        show_default=True,
+        help="What runs the jobs: processes of this machine, Dask or Ray.",
+    )
+    return lambda command: jobs(cluster(command))
+
+
+def as_options(text: str, command: click.Command, root: click.Command) -> str:
+    """A text of the library as users of the command line know its words.
+
+    The library names a parameter in backticks, alone or with a value: `reader`, `bits=9`. Alone it
+    becomes the option of the command that ran, with a value that of any command: `--for`,
+    `--bits 9`. Other words in backticks stay, and so do parameters that are files, because errors
+    name the file.
+    """
+    own = _options(command)
+    every = _options(root) | own
+
+    def option(found: re.Match) -> str:
+        name, value = found.groups()
+        if value is None:
+            return own.get(name, found[0])
+        return f"{every[name]} {value}" if name in every else found[0]
+
+    return re.sub(r"`(\w+)(?:=([^`]+))?`", option, text)
+
+
+def told(text: str) -> str:
+    """`as_options` of the command that is running."""
+    context = click.get_current_context()
+    return as_options(text, context.command, context.find_root().command)
+
+
+def _options(command: click.Command) -> dict[str, str]:
+    """Option by parameter, of a command, or of all commands of a group."""
+    if isinstance(command, click.Group):
+        return {k: v for each in command.commands.values() for k, v in _options(each).items()}
+    return {
+        parameter.name: max(parameter.opts, key=len)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        and parameter.name
+        and not isinstance(parameter.type, click.Path)
+    }

@@ -1,0 +1,51 @@
+"""NIR graphs from anywhere: with our contract the same integers, without it a float model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from base.errors import RangeError
+from export.nir.container import read_graph
+from export.nir.files import carries_contract, import_nir
+from export.nir.import_graph import import_graph, order_of
+from export.nir.layers import TimeStep
+from sim.network import IntegerNetwork
+
+if TYPE_CHECKING:
+    from rsnn.model import RSNN
+
+
+def read_nir(
+    path: Path,
+    *,
+    dt: float | None = None,
+    discretization: str = "exact",
+    order: str = "at-once",
+    reset: str = "zero",
+) -> "IntegerNetwork | RSNN":
+    """Read a NIR graph.
+
+    Args:
+        path: the graph (.nir). With a contract it becomes an integer network, whose digest is that
+            of the original; without one, a float model.
+        dt: seconds per step; needed where there is no contract, refused where there is one.
+        discretization: `exact` or `euler`; used where there is no contract, as the next two.
+        order: a name in `export.nir.import_graph.ORDERS`.
+        reset: a name in `export.nir.import_graph.RESETS`.
+
+    Raises:
+        RangeError: an unknown choice, or `dt` is missing or not wanted.
+        FileError, DataError, MismatchError: the graph cannot be read or represented.
+    """
+    graph = read_graph(path, check_types=False)
+    if carries_contract(graph):
+        if dt is not None:
+            raise RangeError(
+                f"`dt` is {dt}, but {path} carries a numeric contract, which says it; leave it out"
+            )
+        return import_nir(path)
+    if dt is None:
+        raise RangeError(
+            f"{path} carries no numeric contract, and NIR has no time step; give `dt` in seconds,"
+            " such as `dt=0.001`"
+        )
+    return import_graph(graph, TimeStep(dt, discretization), order_of(order, reset))

@@ -1,0 +1,130 @@
+"""Prune in a run folder: to one fraction, or as far as the published search lets it go."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from base.container import read_label
+from base.files import write_text
+from rsnn.checkpoint import load_model, save_model
+from rsnn.data.session import load_session
+from rsnn.data.split import split_session
+from rsnn.model import RSNN
+from rsnn.training.config import Config, choices
+from rsnn.training.prune import prune
+from rsnn.training.prune_search import search
+from rsnnctl.provenance import provenance
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import Report, config_of, generator_for
+
+UNPRUNED = "unpruned.rsnn.h5"
+LOG = "prune.log.jsonl"
+SEARCH = "pruning.json"
+CURVE = "pruning.png"
+
+
+def source_of(path: Path | None) -> Path:
+    """The model to prune: the one named, or the unpruned one of the newest run."""
+    if path is not None:
+        return path
+    model = folders.chosen(None, folders.MODEL)
+    unpruned = model.with_name(UNPRUNED)
+    return unpruned if unpruned.exists() else model
+
+
+def settings_for(
+    source: Path,
+    *,
+    config: Path | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    device: str | None,
+) -> Config:
+    """The settings a model was trained with, changed by a TOML file and the options of `prune`.
+
+    A model that was imported goes by the published recipe.
+    """
+    chosen = choices(("retraining",), device, None)
+    changed = () if epochs is None else (f"retraining.epochs={epochs}",)
+    return config_of(source, config, (*chosen, *settings, *changed))
+
+
+def prune_run(
+    source: Path,
+    config: Config,
+    *,
+    fraction: float | None,
+    output: Path | None,
+    resume: bool,
+    report: Report,
+) -> Path:
+    """Prune a model and train it again; the unpruned one is kept beside it.
+
+    Args:
+        source: the unpruned model, in its run folder.
+        config: every setting; retraining and pruning count here.
+        fraction: of each weight matrix that goes; None searches for it.
+        output: where the pruned model goes; None replaces the run's model.
+        resume: go on with what an interrupted call has done.
+        report: called after every epoch.
+
+    Raises:
+        FileError, DataError, RangeError, RsnnError: what loading, pruning and training refuse.
+    """
+    folder = source.parent
+    if fraction is None:
+        from rsnnctl.plot import plot_search  # before anything is trained, because it may lack
+    model, history = load_model(source)
+    model = model.float()
+    digest = read_label(source).digest
+    session = load_session(folders.needed_session(source, None))
+    split = split_session(session)
+    if not resume:
+        stages.clear(folder)
+    names: list[str] = []
+
+    def retrained(candidate: RSNN, fraction: float) -> None:
+        name = f"prune-{fraction:g}"
+        names.append(name)
+        label = {"model": digest, "session": session.digest, "config": asdict(config.retraining)}
+
+        def work(state, keep):
+            return prune(
+                candidate,
+                session,
+                split,
+                config.retraining,
+                fraction=fraction,
+                generator=generator_for(config.retraining, name),
+                report=report,
+                state=state,
+                keep=keep,
+            ).training
+
+        stages.stage(folder, name, candidate, label, work)
+
+    if fraction is None:
+        best, attempts = search(model, session, split, config.pruning, config.retraining, retrained)
+        rows = [asdict(attempt) for attempt in attempts]
+        write_text(folder / SEARCH, json.dumps(rows, indent=2) + "\n")
+        plot_search(attempts, folder / CURVE)
+        fraction = max(a.fraction for a in attempts if a.is_accepted)
+    else:
+        best = model
+        retrained(best, fraction)
+    target = output or source.with_name(folders.MODEL)
+    if source == source.with_name(folders.MODEL) == target:
+        shutil.copyfile(source, source.with_name(UNPRUNED))
+    facts = provenance(
+        "prune",
+        model=digest,
+        fraction=fraction,
+        session=session.digest,
+        retraining=asdict(config.retraining),
+        pruning=asdict(config.pruning),
+    )
+    stages.write_log(folder, names, folder / LOG)
+    save_model(best, target, facts | {"history": history})
+    stages.clear(folder)
+    return target

@@ -1,0 +1,181 @@
+"""Quantize in a run folder: calibrate, measure each step, train in integers, write the network."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from base.container import read_label
+from base.errors import RangeError
+from base.metrics import r2_score
+from export.qat import fine_tune
+from export.quantization import calibration as data
+from export.quantization.calibration import Calibration
+from export.quantization.cautions import cautions
+from export.quantization.ledger import CORRECTIONS, WIDTHS, WORDS, entry_of, ledger
+from export.quantization.precision import Precision
+from export.quantize import calibrate
+from rsnn.checkpoint import load_model
+from rsnn.data.raster import SUFFIXES, load_raster
+from rsnn.data.session import Session, load_session
+from rsnn.data.split import Split, split_session
+from rsnn.model import RSNN
+from rsnn.training.config import Config
+from rsnnctl.provenance import provenance
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import Report, config_of, generator_for
+from sim.artifact import save_network
+from sim.fast import runs
+from sim.inspect import summarize
+from sim.network import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The result of a quantization: file, network, ledger rows and warnings."""
+
+    path: Path
+    network: IntegerNetwork
+    ledger: list[dict[str, Any]]
+    cautions: list[str]
+
+    def facts(self) -> dict[str, Any]:
+        """The few facts that decide whether the network will do."""
+        return summarize(self.network) | {"file": str(self.path)}
+
+
+def settings_for(
+    source: Path, file: Path | None, settings: tuple[str, ...], epochs: int | None
+) -> Config | None:
+    """The settings of training in integers, or None where no epochs are asked for.
+
+    Raises:
+        RangeError: settings without epochs.
+        FileError, DataError: what `rsnn.training.config.resolve` refuses.
+    """
+    if epochs is None:
+        if file is not None or settings:
+            raise RangeError("settings are for training in integers; add `qat_epochs`, such as 10")
+        return None
+    return config_of(source, file, (*settings, f"qat.epochs={epochs}"))
+
+
+def quantize_file(
+    source: Path,
+    precision: Precision,
+    config: Config | None,
+    *,
+    calibration: Path | None = None,
+    output: Path | None = None,
+    resume: bool = False,
+    report: Report | None = None,
+) -> Quantized:
+    """Quantize a float model and write the integer network beside it.
+
+    Args:
+        source: the model (.rsnn.h5).
+        precision: widths, and the rule for scales.
+        config: settings of training in integers (`config.qat`); None for no such training.
+        calibration: recording (.mat) or raster to calibrate on; by default the recording of the
+            model's run, or independent spikes where it has none.
+        output: the network (.int.h5).
+        resume: go on with an interrupted training in integers.
+        report: called after every epoch of it.
+
+    Raises:
+        FileError, DataError, MismatchError, RangeError, RsnnError: what a step refuses; then
+            nothing is written.
+    """
+    model, history = load_model(source)
+    model = model.float()
+    streams = _calibration(source, calibration, model)
+    data.check_channels(model, streams)
+    facts = provenance(
+        "quantize",
+        model=read_label(source).digest,
+        calibration=streams.source,
+        **asdict(precision),
+    )
+    found = calibrate(model, precision, streams, metadata=facts)
+    made = {WORDS: found.rounded, WIDTHS: found.narrow, CORRECTIONS: found.network}
+    entries = ledger(model, made, found.corrections, precision, streams, found.response)
+    network = found.network
+    if config is not None:
+        network, remark = _train_on(
+            source, model, network, precision, config, calibration, resume, report
+        )
+        entries.append(entry_of("fine-tuning", network, streams, found.response, remark))
+        facts["qat"] = asdict(config.qat)
+    rows = [entry.row() for entry in entries]
+    facts |= {"ledger": rows, "history": history}
+    network = IntegerNetwork(network.layers, network.contract, network.dt, facts)
+    target = output or folders.beside(source, ".int.h5")
+    save_network(network, target)
+    if config is not None:
+        stages.forget(source.parent, _stage_name(precision))
+    return Quantized(target, network, rows, cautions(model, network))
+
+
+def _calibration(source: Path, given: Path | None, model: RSNN) -> Calibration:
+    path = given or folders.session_of(source)
+    dt = model.architecture.dt
+    if path is None:
+        return data.synthetic(model.architecture.n_inputs, dt)
+    if path.suffix in SUFFIXES:
+        return data.from_raster(load_raster(path), path.name, dt)
+    return data.from_session(load_session(path))
+
+
+def _train_on(
+    source: Path,
+    model: RSNN,
+    network: IntegerNetwork,
+    precision: Precision,
+    config: Config,
+    session_path: Path | None,
+    resume: bool,
+    report: Report | None,
+) -> tuple[IntegerNetwork, str]:
+    """The network that validates best, of the one given and all that training it makes of it."""
+    session = load_session(folders.needed_session(source, session_path))
+    split = split_session(session)
+    name = _stage_name(precision)
+    label: Mapping[str, Any] = {
+        "network": network.digest(),
+        "session": session.digest,
+        "config": asdict(config.qat),
+    }
+    if not resume:
+        stages.forget(source.parent, name)
+    state, keep = stages.under_way(source.parent, name, label)
+    tuned, result = fine_tune(
+        model,
+        network,
+        precision,
+        session,
+        split,
+        config.qat,
+        report=report,
+        generator=generator_for(config.qat, name),
+        state=state,
+        keep=keep,
+    )
+    before, after = (_validation_r2(each, session, split) for each in (network, tuned))
+    remark = (
+        f"epoch {result.best_epoch} of {len(result.records)}; validation R2 {before:.3f} before,"
+        f" {after:.3f} after"
+    )
+    if np.isfinite(before) and before >= after:
+        return network, f"{remark}: not kept"
+    return tuned, remark
+
+
+def _validation_r2(network: IntegerNetwork, session: Session, split: Split) -> float:
+    run = runs.run(network, session.raster[split.validation])
+    return r2_score(network.readout.decode(run.out), session.velocity[split.validation])
+
+
+def _stage_name(precision: Precision) -> str:
+    return f"qat-{precision.weight_bits}"

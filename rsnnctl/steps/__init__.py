@@ -1,1 +1,0 @@
-"""Steps that need both worlds, one a file; only `cli.py` imports them."""

@@ -1,0 +1,112 @@
+"""Whole sessions on a target: compared block by block, in constant memory, faults found."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import random_network, random_raster
+from tools import need
+
+from base.errors import MismatchError
+from hw_targets import find_target
+from rsnnctl.commands import verify as step
+from sim import reference
+from sim.artifact import load_network, save_network
+from sim.trace import first_difference
+from sim.verify import operands_of
+
+
+@pytest.fixture(autouse=True)
+def compiler():
+    need("cc", "gcc")
+
+
+def test_a_whole_session_is_compared_by_one_command(run, network, session):
+    done = run(
+        *("verify", network, "--target", "host_c", "--session", session, "--layout", "compact"),
+        "--json",
+    )
+    assert done.code == 0, done
+    report = json.loads(done.out)
+    assert report["steps"] == 15000
+    assert report["backends"]["host_c"] == {"words": 15000 * (16 * 3 + 4), "differences": 0}
+
+
+@pytest.mark.parametrize("name", ["cortex_m0plus", "wasm"])
+def test_a_raster_streams_to_other_targets_too(run, network, name):
+    for program, package in find_target(name).tools.items():
+        need(program, package)
+    np.save("raster.npy", random_raster(np.random.default_rng(0), 900, 96))
+    done = run("verify", network, "--target", name, "--session", "raster.npy")
+    assert done.code == 0, done
+    assert done.out.endswith("verified: 900 steps, 46800 state words, 0 differences\n")
+
+
+@pytest.mark.parametrize("block", [1, 7, 64])
+def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
+    tmp_path, monkeypatch, block
+):
+    """A wrong weight that shows late: step, place and operands are those of the whole trace."""
+    network = random_network(np.random.default_rng(4), hidden=(6,))
+    layer, readout = network.layers
+    raster = random_raster(np.random.default_rng(5), 80, 12)
+    raster[:40, 2] = 0
+    w_in = layer.w_in.copy()
+    w_in[3, 2] ^= 1
+    wrong = replace(network, layers=(replace(layer, w_in=w_in), readout))
+    save_network(network, tmp_path / "net.int.h5")
+    np.save(tmp_path / "raster.npy", raster)
+    right = find_target("host_c")
+    faulty = replace(right, build=lambda n, folder, layout: right.build(wrong, folder, layout))
+    monkeypatch.setattr("hw_targets.find_target", lambda name: faulty)
+    monkeypatch.setattr(step, "_BLOCK_STEPS", block)
+    path, source = tmp_path / "net.int.h5", tmp_path / "raster.npy"
+    (result,) = step.verify_session(path, "host_c", source).backends.values()
+    expected = reference.run(network, raster)
+    place = first_difference(expected, reference.run(wrong, raster))
+    assert place.step > 40
+    assert result.first.difference == place
+    assert result.first.operands == operands_of(network, raster, expected, place)
+
+
+def test_what_cannot_be_replayed_is_said_in_one_line(run, network, session):
+    np.save("narrow.npy", np.zeros((5, 95), np.uint8))
+    with pytest.raises(MismatchError, match="the network has 96 inputs"):
+        step.verify_session(network, "host_c", Path("narrow.npy"))
+    done = run("verify", network, "--session", session)
+    assert done.code == 2
+    assert "--session is for a --target, and takes the place of --input" in done.err
+    done = run("verify", network, "--target", "host_c", "--session", "none.npy")
+    assert (done.code, done.err) == (1, "Error: none.npy: no such file\n")
+    done = run("verify", network, "--target", "host_c", "--session", session, "--layout", "x")
+    assert done.code == 2
+    assert "'--layout': 'x' is not one of 'fast', 'compact'" in done.err
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_recording(network, tmp_path):
+    """100,000 steps make a trace of 16 MB; the run that has them more needs 5 MB more at most."""
+    n_inputs = load_network(network).n_inputs
+    code = (
+        "import re, sys; from pathlib import Path\n"
+        "from rsnnctl.commands.verify import verify_session\n"
+        "report = verify_session(Path(sys.argv[1]), 'host_c', Path(sys.argv[2]))\n"
+        "assert report.differences == 0\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
+    )
+    peaks = []
+    for n_steps in (20_000, 120_000):
+        path = tmp_path / f"{n_steps}.npy"
+        np.save(path, random_raster(np.random.default_rng(0), n_steps, n_inputs))
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(network), str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] < peaks[0] + 5_000, peaks  # kB
