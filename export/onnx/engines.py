@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from base.extras import extra
 from export.onnx.models import initial_states, serialized, to_scan_model, to_step_model
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
