@@ -6,6 +6,8 @@ from random_models import random_model, random_raster
 
 from base.errors import RangeError
 from base.order import PUBLISHED, Order, possible_values
+from rsnn.evaluate import decode
+from rsnn.fast import bptt
 from rsnn.model import Architecture
 from sim.contract import PAPER
 
@@ -47,3 +49,24 @@ def test_every_value_of_every_field_changes_what_a_float_model_decodes(field):
         models = [random_model(Architecture(12, (20, 15), order=order)) for order in orders]
         found.add(tuple(model(raster).out.detach().numpy().tobytes() for model in models))
     assert len(found) == len(VALUES[field])
+
+
+ORDERS = [
+    *(replace(PUBLISHED, **{name: v}) for name in VALUES for v in VALUES[name]),
+    AT_ONCE,
+]
+
+
+@pytest.mark.parametrize("start", [-0.01, 0.0])
+@pytest.mark.parametrize(
+    "order", dict.fromkeys(ORDERS), ids=lambda o: "-".join(map(str, vars(o).values()))
+)
+def test_the_fast_ways_to_run_a_float_model_compute_in_its_order(order, start):
+    model = random_model(Architecture(12, (20, 15), order=order, initial_out=start))
+    raster = random_raster(60, 12)
+    streams = torch.from_numpy(raster)[None]
+    right = model(streams.float())
+    for out, spk in (decode(model, raster), bptt.forward(model, streams)[:2]):
+        for found, wanted in zip((out, *spk), (right.out, *right.spk), strict=True):
+            found = torch.as_tensor(found).reshape(wanted.shape).to(wanted.dtype)
+            assert torch.allclose(found, wanted, atol=1e-6)

@@ -9,6 +9,7 @@ leading block of those of a long one, and so is their Cholesky factor: one facto
 serves every history.
 """
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def ridge(session: Session, split: Split, *, histories: Sequence[float] = (0.2,)
         for n_lags, decoder in zip(lags, _solve(fit, penalty, lags), strict=True)
     }
     n_lags, penalty = max(tried, key=lambda settings: tried[settings])
-    both = _added(fit, held)
+    both = _Moments(*map(operator.add, fit, held))
     (decoder,) = _solve(_leading(both, n_lags * spikes.shape[1]), penalty, [n_lags])
     length = f"{1000 * n_lags * steps * session.dt:.0f} ms"
     return score_baseline(
@@ -135,10 +136,6 @@ def _moments(counts: NDArray[np.integer], target: NDArray[np.float64]) -> _Momen
             ff[j, :, i] = ff[i, :, j].T
     square = ff.reshape(len(f), len(f))
     return _Moments(n_rows, f, target.sum(0), (target**2).sum(0), square, fy)
-
-
-def _added(a: _Moments, b: _Moments) -> _Moments:
-    return _Moments(a.n + b.n, a.f + b.f, a.y + b.y, a.yy + b.yy, a.ff + b.ff, a.fy + b.fy)
 
 
 def _leading(m: _Moments, n: int) -> _Moments:
