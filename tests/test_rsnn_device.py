@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from quick_training import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
 from base.errors import RangeError, ToolError
 from rsnn.device import find_device
@@ -45,14 +45,14 @@ def test_cuda_without_a_cuda_device_is_refused_with_the_way_out(monkeypatch):
         "device is cuda, but torch finds no CUDA device on this machine; compute on the CPU with"
         " `device=cpu`"
     )
-    session = tuned_session()
+    session = quick_session()
     with pytest.raises(ToolError, match="device is cuda, but torch finds no CUDA device"):
         train(fresh_model(session), session, SPLIT, ON_CUDA)
 
 
 def test_what_computes_on_the_cpu_only_is_refused_elsewhere(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    session = tuned_session()
+    session = quick_session()
     with pytest.raises(RangeError, match="device is cuda, this training computes on the CPU only"):
         train(fresh_model(session), session, SPLIT, ON_CUDA, forward=choose_forward("torch"))
 
@@ -75,7 +75,7 @@ def test_every_tensor_of_a_step_is_on_the_device():
 
 @needs_cuda
 def test_a_training_on_cuda_takes_the_course_of_one_on_the_cpu():
-    session = tuned_session()
+    session = quick_session()
     records, models = {}, {}
     for device in ("cpu", "cuda"):
         models[device] = fresh_model(session)
@@ -89,7 +89,7 @@ def test_a_training_on_cuda_takes_the_course_of_one_on_the_cpu():
 
 @needs_cuda
 def test_a_training_on_cuda_goes_on_from_a_state_that_is_kept_on_the_cpu():
-    session = tuned_session()
+    session = quick_session()
     kept, whole = [], fresh_model(session)
     train(whole, session, SPLIT, ON_CUDA, keep=kept.append)
     for state in kept:

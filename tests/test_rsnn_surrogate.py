@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from quick_training import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
 from base.errors import RangeError
 from rsnn.fast import bptt
@@ -39,7 +39,7 @@ def test_the_compiled_slope_is_that_of_the_definition(name):
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_gradients_of_the_kernel_match_the_plain_path(name):
-    session = tuned_session()
+    session = quick_session()
     model = fresh_model(session)
     for layer in model.hidden:
         layer.surrogate = Surrogate(name, 5.0)
@@ -56,7 +56,7 @@ def test_gradients_of_the_kernel_match_the_plain_path(name):
 
 
 def test_the_choice_is_a_setting_of_the_training():
-    session = tuned_session()
+    session = quick_session()
     ends = {}
     for name in SURROGATES:
         config = TrainConfig(**{**vars(QUICK), "epochs": 1, "surrogate": name})

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from quick_training import SPLIT, fresh_model, tuned_session
+from quick_training import SPLIT, fresh_model, quick_session
 
 from rsnn.training.config import PruneConfig
 from rsnn.training.prune import magnitude_masks
@@ -41,7 +41,7 @@ def test_steps_and_ends_are_those_of_the_settings():
 
 
 def test_the_largest_fraction_within_tolerance_wins_and_the_model_stays_unpruned():
-    session = tuned_session()
+    session = quick_session()
     model = fresh_model(session)
     before = {name: w.clone() for name, w in model.state_dict().items()}
     seen = []

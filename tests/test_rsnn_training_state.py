@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from quick_training import QUICK, SPLIT, fresh_model, tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
 from base.errors import FileError, MismatchError
 from rsnn.training.state import TrainState, load_state, save_state
@@ -14,7 +14,7 @@ from rsnn.training.train import train
 
 @pytest.fixture(scope="module")
 def session():
-    return tuned_session()
+    return quick_session()
 
 
 def kept_states(session, config, **options) -> tuple[list[TrainState], dict]:
@@ -72,7 +72,7 @@ def test_a_damaged_state_is_refused(session, tmp_path):
 
 
 def test_two_sessions_are_trained_on_alike(session):
-    other = tuned_session(seed=2)
+    other = quick_session(seed=2)
     model = fresh_model(session)
     result = train(model, session, SPLIT, QUICK, others=[(other, SPLIT)])
     alone = train(fresh_model(session), session, SPLIT, QUICK)

@@ -5,7 +5,8 @@ import math
 
 import pytest
 import torch
-from quick_training import QUICK, SPLIT, fresh_model, tuned_session
+from driven_sessions import tuned_session
+from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
 from base.errors import DataError, MismatchError, RangeError, RsnnError
 from rsnn.data.split import Split
@@ -16,7 +17,7 @@ from rsnn.training.train import activity_penalty, rmse, train
 
 @pytest.fixture(scope="module")
 def session():
-    return tuned_session()
+    return quick_session()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,7 +30,7 @@ def one_thread():
 
 
 def test_training_lowers_the_loss_and_decodes_what_was_held_out():
-    session = tuned_session(4000)
+    session = tuned_session(4000, lead=20)
     split = Split(slice(0, 3000), slice(3000, 3500), slice(3500, 4000))
     model, seen = fresh_model(session), []
     config = dataclasses.replace(QUICK, epochs=4, window_steps=100, batch=16, dropout=0.1)
@@ -280,7 +281,7 @@ def test_a_cursor_that_rests_through_validation_is_refused(session):
     with pytest.raises(DataError) as refusal:
         train(fresh_model(session), still, SPLIT, QUICK)
     assert str(refusal.value) == (
-        "session tuned: the cursor does not move in steps 800 to 1000, so R2 has no meaning"
+        "session made up: the cursor does not move in steps 800 to 1000, so R2 has no meaning"
         " there; use a longer session"
     )
 

@@ -21,8 +21,9 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     """Build the graph; currents are in units of one weight step, time constants in seconds.
 
     Raises:
-        RangeError: the reader cannot express a threshold or a scale.
+        RangeError: the reader cannot express a kind of layer, a threshold or a scale.
     """
+    _check_kinds(network, reader)
     nodes: Nodes = {"input": nir.Input(np.array([network.n_inputs]))}
     edges: list[tuple[str, str]] = []
     source = "input"
@@ -68,6 +69,26 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     if reader.nested:
         nodes, edges = _in_order(nodes, edges)
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
+
+
+def _check_kinds(network: IntegerNetwork, reader: Reader) -> None:
+    """Refuse a layer that no node stands for.
+
+    For readers of the metadata a kind with the arrays of a CuBa-LIF is written as one, since the
+    node is only a description; others would compute it as what it is not.
+    """
+    needed = set(CubaLIF.declared()) - {"bias"}
+    for name, kind in network.kinds().items():
+        layer = network.layers[network.layer_names.index(name)]
+        if reader.euler:
+            raise RangeError(
+                f"{name} is of kind {kind}, which {reader.name} does not compute; export with"
+                " `reader=exact`"
+            )
+        if not needed <= set(layer.declared()):
+            raise RangeError(
+                f"{name} is of kind {kind}, for which NIR has no node; export C or ONNX"
+            )
 
 
 def integer_weights(

@@ -14,29 +14,33 @@ from base.errors import DataError, FileError
 from export.nir.graph import integer_weights
 from export.nir.readers import Reader, reader_named
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds import find_kind
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 
 KEY = "rsnnctl"
-VERSION = 3
+VERSION = 4
+VERSION_WITHOUT_KINDS = 3  # of all that an older reader understands
 _MEANING = (
     "The equations of this network are those of `contract`, in integers; the nodes' float"
     " parameters describe the same network to readers that discretize NIR in their own way."
 )
-_PLAIN = {  # what travels as JSON lists, by layer class
-    CubaLIF: ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold"),
-    CubaLI: ("decay_syn", "decay_mem", "initial_out", "out_scale"),
-}
+_UNNAMED = {True: "cuba_lif", False: "cuba_li"}  # kinds of layers that name none, by being hidden
 
 
 def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
     """The metadata of a network's graph for a reader."""
     layers = {}
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        layers[name] = {key: getattr(layer, key).tolist() for key in _PLAIN[type(layer)]}
-        if layer.bias is not None:
-            layers[name]["bias"] = layer.bias.tolist()
+    for name, layer in network.named_layers():
+        declared = layer.declared()
+        layers[name] = {
+            key: array.tolist()
+            for key, array in layer.arrays()
+            if declared[key].content != "weight"
+        }
+    kinds = network.kinds()
     described = {
-        "version": VERSION,
+        "version": VERSION if kinds else VERSION_WITHOUT_KINDS,
         "meaning": _MEANING,
         "digest": network.digest(),
         "contract": network.contract.as_dict(),
@@ -48,6 +52,8 @@ def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
         "read_with": reader.how.format(dt=network.dt),
         "reader_differs": reader.differs(network),
     }
+    if kinds:
+        described["kinds"] = kinds
     return {KEY: json.dumps(described, sort_keys=True)}
 
 
@@ -105,9 +111,10 @@ def _layer(
     metadata: dict[str, Any],
     contract: NumericContract,
     reader: Reader,
-) -> CubaLIF | CubaLI:
+) -> Layer:
     values = {key: np.array(value) for key, value in plain.items()}
     weights: dict[str, Any] = integer_weights(graph, name, values, contract, reader)
+    kind = find_kind(metadata.get("kinds", {}).get(name, _UNNAMED[name != "readout"]))
     if name == "readout":
-        return CubaLI(n_heads=int(metadata["n_heads"]), **weights, **values)
-    return CubaLIF(**weights, **values)
+        weights["n_heads"] = int(metadata["n_heads"])
+    return kind(**weights, **values)

@@ -15,12 +15,14 @@ overflow handling: while they stay within the words, nothing overflows.
   (up to rounding, which `_series` adds), so their order may be exchanged; the smaller result holds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.bounds.invariant import invariant
 from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of, integrate, rise
 from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, Layer
@@ -47,6 +49,8 @@ class LayerBounds:
             not among them.
         periods: least steps from a neuron's spike to its next, at most 16; 0 if it never fires,
             as the readout.
+        states: of kinds that have other states than these two, the range of each by name; `syn`
+            and `mem` then hold all that have a word of `syn_bits` and of `mem_bits`.
     """
 
     syn_low: NDArray[np.int64]
@@ -54,6 +58,7 @@ class LayerBounds:
     mem_low: NDArray[np.int64]
     mem_high: NDArray[np.int64]
     periods: NDArray[np.int64]
+    states: Mapping[str, Range] = field(default_factory=dict)
 
     @property
     def syn(self) -> NDArray[np.int64]:
@@ -76,7 +81,9 @@ class LayerBounds:
         return int(bits_for(self.mem_low, self.mem_high).max())
 
     def range_of(self, variable: str) -> Range:
-        """Ends of `syn`, or of `mem`, which for a readout may be called `out`."""
+        """Ends of `syn`, or of `mem`, which for a readout may be called `out`; or of any state."""
+        if variable in self.states:
+            return self.states[variable]
         if variable == "syn":
             return Range(self.syn_low, self.syn_high)
         return Range(self.mem_low, self.mem_high)
@@ -103,7 +110,10 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
     bounds = {}
     below = np.ones(network.n_inputs, np.int64)
     for name, layer in network.named_layers():
-        bounds[name] = _settled(_Analysis(c, layer, below, words))
+        if "bounds" in layer.TUNED:
+            bounds[name] = _settled(_Analysis(c, layer, below, words))
+        else:
+            bounds[name] = _of_any_kind(c, layer, below > 0, unlimited=unlimited)
         below = bounds[name].periods
     return bounds
 
@@ -124,6 +134,22 @@ def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]
         highest = rise(np.zeros_like(decay), drive, decay, c.decay_frac, rounds_up=False)
         found[name] = np.where(highest < UNBOUNDED, highest, np.inf)
     return found
+
+
+def _of_any_kind(
+    c: NumericContract, layer: Layer, below: NDArray[np.bool_], *, unlimited: bool
+) -> LayerBounds:
+    """Bounds from the step of the layer's kind over intervals."""
+    ranges, fires = invariant(c, layer, below, unlimited=unlimited)
+    zero = np.zeros(layer.n_neurons, np.int64)
+
+    def of_word(word: str) -> Range:
+        own = [ranges[state] for state, its in layer.STATES.items() if its == word]
+        low = np.min([zero, *(found.low for found in own)], axis=0)
+        return Range(low, np.max([zero, *(found.high for found in own)], axis=0))
+
+    syn, mem = of_word("syn"), of_word("mem")
+    return LayerBounds(syn.low, syn.high, mem.low, mem.high, fires.astype(np.int64), ranges)
 
 
 class _Analysis(NamedTuple):

@@ -1,0 +1,94 @@
+"""Intervals: over these a step bounds what it can lead to from anywhere in a range of states.
+
+Sound for every kind, and loose where two values depend on each other: the membrane that a neuron
+keeps is not known to be below the threshold that it did not pass.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.arithmetic.exact import fit
+from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of
+from sim.contract import NumericContract, signed_range
+from sim.layer import Connection, Layer
+
+
+class Interval(Range):
+    """Ends of an interval for each neuron, both included, (n_neurons,) int64.
+
+    `UNBOUNDED` and beyond stands for no bound.
+    """
+
+    def __add__(self, other: Range) -> "Interval":  # type: ignore[override]
+        return Interval(add(self.low, other.low), add(self.high, other.high))
+
+    def __sub__(self, other: Range) -> "Interval":
+        return Interval(add(self.low, -other.high), add(self.high, -other.low))
+
+
+class Maybe(NamedTuple):
+    """Whether something can be, and whether it can fail to be, (n_neurons,) each."""
+
+    can: NDArray[np.bool_]
+    can_not: NDArray[np.bool_]
+
+
+class Intervals:
+    """The operations of `sim/step.py` on intervals."""
+
+    def __init__(self, contract: NumericContract, layer: Layer, *, unlimited: bool = False) -> None:
+        """With `unlimited`, as if state words had no width."""
+        self.order = contract
+        self._layer = layer
+        self._unlimited = unlimited
+
+    def delivered(self, connection: Connection, source: Interval) -> Interval:
+        """The least and the most that senders (pre,), each within its interval, add up to."""
+        weights = connection.weights.astype(np.int64)
+        up, down = np.maximum(weights, 0), np.minimum(weights, 0)
+        ends = up @ source.low + down @ source.high, up @ source.high + down @ source.low
+        return Interval(*(end.astype(np.int64) << connection.shifts for end in ends))
+
+    def scaled(self, acc: Interval) -> Interval:
+        """In the unit of the current, cut at `UNBOUNDED`."""
+        ends = (np.clip(end << self.order.frac_bits, -UNBOUNDED, UNBOUNDED) for end in acc)
+        return Interval(*ends)
+
+    def constant(self, name: str) -> Interval:
+        """An array of the layer, which is what it is."""
+        return Interval(*[self._layer.values(name)] * 2)
+
+    def decayed(self, x: Interval, name: str) -> Interval:
+        """`D` of both ends, since a decay is monotone."""
+        decay = self._layer.values(name)
+        return Interval(*(decay_of(self.order, end, decay) for end in x))
+
+    def fit(self, x: Interval, word: str) -> Interval:
+        """The ends in their word; all of the word where something can wrap around."""
+        if self._unlimited:
+            return x
+        bits, rule = self.order.bits_of(word), self.order.overflow_of(word)
+        low, high = signed_range(bits)
+        if rule == "saturate":
+            return Interval(*(fit(end, bits, rule) for end in x))
+        leaves = (x.low < low) | (x.high > high)
+        return Interval(np.where(leaves, low, x.low), np.where(leaves, high, x.high))
+
+    def over(self, x: Interval, threshold: Interval) -> Maybe:
+        """Whether some membrane of the interval is over threshold, and whether some is not."""
+        if self.order.fires_when == ">":
+            return Maybe(x.high > threshold.low, x.low <= threshold.high)
+        return Maybe(x.high >= threshold.low, x.low < threshold.high)
+
+    def where(self, mask: Maybe, a: Interval, b: Interval) -> Interval:
+        """All of what can be chosen."""
+        low = np.where(mask.can & mask.can_not, np.minimum(a.low, b.low), b.low)
+        high = np.where(mask.can & mask.can_not, np.maximum(a.high, b.high), b.high)
+        always = mask.can & ~mask.can_not
+        return Interval(np.where(always, a.low, low), np.where(always, a.high, high))
+
+    def zero(self, x: Interval) -> Interval:
+        """0."""
+        return Interval(*[np.zeros_like(x.low)] * 2)
