@@ -9,7 +9,7 @@ threshold, so scales cost nothing on a chip:
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,15 +21,15 @@ from base.errors import DataError, RangeError
 from export.quantization.calibration import Calibration, response_to
 from export.quantization.calibration import moments as moments_of
 from export.quantization.corrections import Correction, correct
+from export.quantization.kinds import find_fold
 from export.quantization.precision import Precision
 from export.quantization.rounding import Rounded, round_weights
 from rsnn.evaluate import Response
 from rsnn.model import RSNN
-from rsnn.neurons import TimeConstants
-from rsnn.surrogate import V_THRESHOLD
 from sim.bounds.layers import highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.kinds.cuba_li import CubaLI
+from sim.network import IntegerNetwork
 
 PLAIN = Precision()
 
@@ -85,16 +85,18 @@ def assemble(
     if not model.architecture.is_published:  # then the order is the model's to say
         contract = replace(contract, **asdict(model.architecture.order))
     contract = wide_contract(contract, precision)
-    layers: list[Layer] = []
-    limits = []
-    for i, (float_layer, weights) in enumerate(zip(model.layers, rounded[:-1], strict=True)):
-        bias = _integer_bias(f"hidden{i}", [float_layer], weights, contract)
-        layer, limit = _hidden(float_layer, weights, bias, contract)
-        layers.append(layer)
-        limits.append(limit)
-    layers.append(_readout(model, rounded[-1], contract))
+    parts: list[tuple[str, str, Sequence[Any]]] = [
+        (f"hidden{i}", model.architecture.neuron, [layer]) for i, layer in enumerate(model.layers)
+    ]
+    parts.append(("readout", CubaLI.kind(), model.readouts))
+    layers, limits = [], []
+    for (name, kind, floats), weights in zip(parts, rounded, strict=True):
+        bias = _integer_bias(name, floats, weights, contract)
+        folded = find_fold(kind).fold(floats, weights, bias, contract)
+        layers.append(folded.layer)
+        limits.append(folded.limits)
     wide = IntegerNetwork(tuple(layers), contract, model.architecture.dt, dict(metadata or {}))
-    _check_thresholds(wide, limits)
+    _check_thresholds(wide, limits[:-1])
     return narrowed(wide, precision)
 
 
@@ -211,13 +213,13 @@ def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
         RangeError: the asked width holds not every threshold or bias.
     """
     bounds = state_bounds(wide).values()
-    held = _width_of(*(layer.threshold for layer in wide.hidden), wide.readout.initial_out)
+    held = _width_of(*_constants(wide, "mem"))
     if precision.mem_bits is not None and held > precision.mem_bits:
         raise RangeError(
             f"`mem_bits` is {precision.mem_bits}; the largest threshold or initial value needs"
             f" {held}. Quantize with `mem_bits={held}` or fewer `frac_bits`"
         )
-    held_bias = _width_of(*(layer.bias for layer in wide.layers if layer.bias is not None))
+    held_bias = _width_of(*_constants(wide, "syn"))
     if precision.syn_bits is not None and held_bias > precision.syn_bits:
         raise RangeError(
             f"`syn_bits` is {precision.syn_bits}; the largest bias needs {held_bias}. Quantize with"
@@ -230,6 +232,13 @@ def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
         or min(MAX_STATE_BITS, max(held, *(b.mem_bits for b in bounds))),
     )
     return replace(wide, contract=contract)
+
+
+def _constants(network: IntegerNetwork, word: str) -> Iterator[NDArray[np.integer]]:
+    """Every array that has to fit the words `syn` or `mem`."""
+    for layer in network.layers:
+        declared = layer.declared()
+        yield from (array for key, array in layer.arrays() if declared[key].content == word)
 
 
 def _width_of(*constants: NDArray[np.integer]) -> int:
@@ -260,58 +269,6 @@ def _integer_bias(
             f" {_way_out(abs(bias[neuron]), contract)}"
         )
     return bias.astype(np.int64)
-
-
-def _hidden(
-    layer, weights: Rounded, bias: NDArray[np.int64] | None, contract: NumericContract
-) -> tuple[CubaLIF, NDArray[np.float64]]:
-    """The integer layer, and its thresholds before they were cut to the widest state word."""
-    decay_mem, decay_syn, gain = integer_decays(layer.tau, contract)
-    limit = V_THRESHOLD * 2.0**contract.frac_bits / (weights.grid.unit * gain)
-    threshold = np.floor(limit) + (contract.fires_when == ">=")
-    quantized = CubaLIF(
-        w_in=weights.w_in,
-        w_rec=None if layer.w_rec is None else weights.w_rec,
-        e_in=weights.grid.e_in,
-        e_rec=weights.grid.e_rec,
-        decay_syn=decay_syn,
-        decay_mem=decay_mem,
-        threshold=np.minimum(threshold, signed_range(MAX_STATE_BITS)[1]).astype(np.int64),
-        bias=bias,
-    )
-    return quantized, limit
-
-
-def _readout(model: RSNN, weights: Rounded, contract: NumericContract) -> CubaLI:
-    parts = [integer_decays(head.tau, contract) for head in model.readouts]
-    decay_mem, decay_syn, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
-    out_scale = weights.grid.unit * gain / 2.0**contract.frac_bits
-    low, high = signed_range(contract.mem_bits)
-    initial = model.architecture.initial_out
-    return CubaLI(
-        w_out=weights.w_in,
-        decay_syn=decay_syn,
-        decay_mem=decay_mem,
-        initial_out=np.clip(np.trunc(initial / out_scale), low, high).astype(np.int64),
-        out_scale=out_scale,
-        n_heads=len(model.readouts),
-        bias=_integer_bias("readout", model.readouts, weights, contract),
-    )
-
-
-def integer_decays(
-    tau: TimeConstants, contract: NumericContract
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded."""
-    unity = 1 << contract.decay_frac
-    with torch.no_grad():
-        wide = TimeConstants(len(tau.mem_param), tau.tau_mem0, tau.tau_syn0, tau.dt).double()
-        wide.load_state_dict(tau.state_dict())
-        mem, syn = (decay.cpu().numpy() for decay in wide.decays())
-    decay_mem, decay_syn = (
-        np.minimum(np.rint(decay * unity), unity - 1).astype(np.int64) for decay in (mem, syn)
-    )
-    return decay_mem, decay_syn, 1.0 - decay_mem / unity
 
 
 def _hidden_weights(model: RSNN) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -138,6 +138,8 @@ def _architecture_json(architecture: Architecture) -> str:
         del values["dynamics"]
     if not architecture.bias:
         del values["bias"]
+    if architecture.neuron == Architecture.neuron:
+        del values["neuron"]
     return json.dumps(values, sort_keys=True)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from base.errors import MismatchError, RangeError
 from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
+from rsnn.kinds import find_float_kind
 from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 
 DT = 0.004  # seconds a step, of the recordings and of every published network
@@ -29,7 +30,8 @@ class Architecture:
 
     `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
     averaged), `dt` is in seconds, `order` that of a step; `out` is `initial_out` before the first.
-    With `bias` every unit, hidden or of a readout, has one.
+    With `bias` every unit, hidden or of a readout, has one. `neuron` is the kind of hidden neurons,
+    a file in `rsnn/kinds/`.
     """
 
     n_inputs: int
@@ -43,6 +45,7 @@ class Architecture:
     order: Order = PUBLISHED
     initial_out: float = INITIAL_OUT
     bias: bool = False
+    neuron: str = "cuba_lif"
 
     def __post_init__(self) -> None:
         sizes = {"n_inputs": self.n_inputs, "n_outputs": self.n_outputs}
@@ -55,8 +58,12 @@ class Architecture:
 
     @property
     def is_published(self) -> bool:
-        """Whether a run starts and proceeds as the published ones, the only way of fast loops."""
-        return (self.order, self.initial_out) == (PUBLISHED, INITIAL_OUT)
+        """Whether neurons are, and a run starts and proceeds, as the published ones do.
+
+        It is the only way that fast loops know.
+        """
+        found = self.neuron, self.order, self.initial_out
+        return found == (type(self).neuron, PUBLISHED, INITIAL_OUT)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values, as model files have them: `initial_out` beside the order's."""
@@ -112,7 +119,7 @@ class Decoded(NamedTuple):
 
 
 class RSNN(nn.Module):
-    """Hidden layers of CuBa-LIF neurons and CuBa-LI readout heads. Parameters start at zero weight.
+    """Hidden layers of one kind and CuBa-LI readout heads. Parameters start at zero weight.
 
     The dtype of the parameters is the precision in which the model is kept; it computes in it too.
     """
@@ -122,8 +129,9 @@ class RSNN(nn.Module):
         self.architecture = architecture
         a = architecture
         fan_in = (a.n_inputs, *a.hidden)
+        make = find_float_kind(a.neuron).make
         self.hidden = nn.ModuleList(
-            CubaLIF(
+            make(
                 n_in,
                 n,
                 recurrent=a.recurrent,
@@ -224,7 +232,7 @@ def _run_hidden(
     # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
     feeds = _arriving(signal @ layer.w_in.T, layer.order)
     keep = keep_factors((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
-    factors = layer.tau.factors(batch)
+    factors = layer.factors(batch)
     state = layer.initial_state(batch)
     sent = state.spk
     spikes, all_sent = [], []

@@ -110,6 +110,10 @@ class CubaLIF(nn.Module):
         zero = self.w_in.new_zeros(batch, self.n_neurons)
         return HiddenState(zero, zero, zero)
 
+    def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What every step of a run multiplies by: those of `tau`."""
+        return self.tau.factors(batch)
+
     def step(self, feed: Tensor, state: HiddenState, sent: Tensor, factors) -> HiddenState:
         """Advance one step.
 
@@ -117,7 +121,7 @@ class CubaLIF(nn.Module):
             feed: `w_in x[t-1]`, (batch, n_neurons).
             state: the state after step t-1.
             sent: `spk[t-1]` as the recurrent connection sees it (after dropout).
-            factors: what `self.tau.factors(batch)` returned.
+            factors: what `factors(batch)` returned.
         """
         decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.bias is None else feed + self.bias

@@ -21,7 +21,7 @@ def formats() -> dict[str, Format]:
     Raises:
         ToolError: an installed package's cannot be used.
     """
-    found = plugins(sys.modules[__name__], Format)
+    found = plugins(sys.modules[__name__], "format", Format)
     return {name: replace(format, name=name) for name, format in found.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from base.checks import check_choice
 from base.errors import DataError, FileError, RangeError
+from rsnn.kinds import float_kinds
 from rsnn.model import PRESETS, Architecture
 from rsnn.training.recipe import (
     BIG,
@@ -35,16 +36,20 @@ class ModelConfig:
         hidden: neurons of each hidden layer; empty for those of the preset.
         recurrent: whether hidden layers are recurrent.
         bias: whether every unit, hidden or of a readout, has a bias.
+        neuron: kind of the hidden neurons, a name in `rsnn.kinds.float_kinds`.
     """
 
     preset: str = "tiny"
     hidden: tuple[int, ...] = ()
     recurrent: bool = True
     bias: bool = False
+    neuron: str = Architecture.neuron
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise RangeError(f"model.preset is {self.preset}; known: {', '.join(PRESETS)}")
+        if self.neuron not in (known := float_kinds()):
+            raise RangeError(f"model.neuron is {self.neuron}; known: {', '.join(known)}")
 
     def architecture(self, n_inputs: int) -> Architecture:
         """The architecture for recordings of `n_inputs` channels."""
@@ -54,6 +59,7 @@ class ModelConfig:
             hidden=self.hidden or preset.hidden,
             recurrent=self.recurrent,
             bias=self.bias,
+            neuron=self.neuron,
         )
 
 

@@ -158,6 +158,8 @@ def _expression(
             operands.append(_expression(layer, operand, labels, d))
     if term.op == "add" and operands[0].form == "0":
         return operands[1]
+    if term.op == "sub" and term.operands[1].op in ("add", "sub"):
+        operands[1] = _Text(f"({operands[1].form})", operands[1].parts)
     form = getattr(d, term.op)
     return _joined(form, operands)
 

@@ -1,21 +1,25 @@
 """One file per kind of neuron, named like it; each is found by listing this folder.
 
-A kind is a class derived from `sim.layer.Layer`, and `KIND` of its file.
+A kind is a class derived from `sim.layer.Layer`, and `KIND` of its file. An installed package adds
+kinds by entry points `rsnnctl.kinds`.
 """
 
-import pkgutil
+import sys
 from functools import cache
-from importlib import import_module
 
-from base.errors import RangeError
+from base.checks import check_choice
+from base.plugins import plugins
 from sim.layer import Layer
 
 
 @cache
 def kinds() -> dict[str, type[Layer]]:
-    """Import and return every kind by name. A new one is a new file here and nothing else."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
-    return {name: import_module(f"{__name__}.{name}").KIND for name in names}
+    """Import and return every kind by name. A new one is a new file here and nothing else.
+
+    Raises:
+        ToolError: an installed package's cannot be used.
+    """
+    return plugins(sys.modules[__name__], "kind", type)
 
 
 def find_kind(name: str) -> type[Layer]:
@@ -24,7 +28,5 @@ def find_kind(name: str) -> type[Layer]:
     Raises:
         RangeError: there is none.
     """
-    known = kinds()
-    if name not in known:
-        raise RangeError(f"kind is {name!r}; known: {', '.join(known)}")
-    return known[name]
+    check_choice("kind", name, kinds())
+    return kinds()[name]

@@ -1,0 +1,57 @@
+"""How the floats of a layer fold into the integers of its kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.quantization.rounding import Rounded
+from rsnn.neurons import TimeConstants
+from sim.contract import NumericContract
+from sim.layer import Layer
+
+
+class Folded(NamedTuple):
+    """An integer layer, and what its thresholds would be if no word ended.
+
+    `limits` is (n_neurons,), of no elements for a readout.
+    """
+
+    layer: Layer
+    limits: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The quantization of a kind.
+
+    Attributes:
+        fold: (float layers, rounded weights, integer bias or None, contract) -> `Folded`. The float
+            layers are one hidden layer, or all heads of a readout.
+    """
+
+    fold: Callable[[Sequence[Any], Rounded, NDArray[np.int64] | None, NumericContract], Folded]
+
+
+def integer_decays(
+    tau: TimeConstants, contract: NumericContract
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded."""
+    unity = 1 << contract.decay_frac
+    with torch.no_grad():
+        wide = TimeConstants(len(tau.mem_param), tau.tau_mem0, tau.tau_syn0, tau.dt).double()
+        wide.load_state_dict(tau.state_dict())
+        mem, syn = (decay.cpu().numpy() for decay in wide.decays())
+    decay_mem, decay_syn = (
+        np.minimum(np.rint(decay * unity), unity - 1).astype(np.int64) for decay in (mem, syn)
+    )
+    return decay_mem, decay_syn, 1.0 - decay_mem / unity
+
+
+def integer_factors(decay: NDArray[np.float64], contract: NumericContract) -> NDArray[np.int64]:
+    """Decay factors of 0 to 1 as integers below unity."""
+    unity = 1 << contract.decay_frac
+    return np.minimum(np.rint(decay * unity), unity - 1).astype(np.int64)

@@ -1,0 +1,6 @@
+"""Current-based leaky integrate-and-fire: the layer written by hand, and its compiled gradients."""
+
+from rsnn.float_kind import FloatKind
+from rsnn.neurons import CubaLIF
+
+FLOAT_KIND = FloatKind(make=CubaLIF)
