@@ -43,11 +43,18 @@ def test_commands_list_check_and_verify_targets(run, network):
     assert "--steps is 0" in run("verify", network, "--target", "host_c", "--steps", 0).err
 
 
+TOO_MUCH = "flash: too much. --layout compact takes 9 B"
+
+
 def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
-    found = {"target": "x", "violations": ["flash: too much"]}
+    found = {"target": "x", "violations": ["flash: too much. `layout=compact` takes 9 B"]}
     monkeypatch.setattr("hw_targets.machines.check.check", lambda network, target, layout: found)
     done = run("check", network, "--target", "host_c")
-    assert (done.code, done.out.splitlines()[-1]) == (1, "flash: too much")
+    assert (done.code, done.out.splitlines()[-1]) == (1, TOO_MUCH)
+    done = run("check", network, "--target", "host_c", "--json")
+    assert (done.code, json.loads(done.out)["violations"]) == (1, [TOO_MUCH])
+    done = run("check", network, "--json")
+    assert (done.code, json.loads(done.out)[0]["violations"]) == (1, [TOO_MUCH])
 
 
 def test_without_a_target_every_part_is_checked(run, network, monkeypatch):

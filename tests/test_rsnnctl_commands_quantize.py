@@ -143,3 +143,11 @@ def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):
     assert "was made with another `config`; start afresh without --resume" in other.err
     done = in_run(*QAT, *SMALL, "--resume", "--json", "-o", "n.int.h5")
     assert json.loads(done.out)["digest"] == expected
+
+
+def test_warnings_are_told_in_options(run, model, monkeypatch):
+    monkeypatch.setattr(step, "cautions", lambda *_: ["hidden0: lost; use more `bits`"])
+    done = run("quantize", model, "-o", "n.int.h5", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["cautions"] == ["hidden0: lost; use more --bits"]
+    assert done.err == "Warning: hidden0: lost; use more --bits\n"

@@ -11,6 +11,7 @@ from networks import random_network
 
 from cli import rsnnctl
 from rsnn.data.raster import load_raster
+from sim import reference
 from sim.artifact import load_network, save_network
 from sim.fast import runs
 
@@ -124,3 +125,15 @@ def test_a_difference_that_comes_and_goes_has_no_reproducer(path, monkeypatch):
     assert result.exit_code == 1
     assert "numba: reproducer: not made: run once more, the backend does not" in result.output
     assert files(path) == NAMES[:1]
+
+
+def test_a_golden_run_under_other_semantics_is_refused_everywhere(path, monkeypatch, run):
+    """The reference computes something else than when the file was written."""
+    right = reference.run
+    monkeypatch.setattr(reference, "run", lambda network, raster: right(network, raster[::-1]))
+    np.save("raster.npy", np.zeros((5, 30), np.uint8))
+    for options in ((), ("--target", "host_c"), ("--target", "host_c", "--session", "raster.npy")):
+        done = run("verify", path, *options)
+        assert done.code == 1
+        assert "the golden run in the file is not what this rsnnctl computes" in done.err
+        assert done.err.endswith("quantize again\n")

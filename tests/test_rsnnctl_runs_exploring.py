@@ -72,3 +72,14 @@ def test_choices_without_a_meaning_are_refused_before_any_work(in_run, options, 
     assert text in done.err
     assert done.err.count("\n") == 1
     assert not (folders.latest() / step.FOLDER).exists()
+
+
+def test_training_in_integers_is_part_of_what_a_row_was_made_with(in_run):
+    call = ("explore", "--bits", "3", "--json")
+    (plain,) = json.loads(in_run(*call).out)
+    small = ("--set", "qat.batch=8", "--set", "qat.window_steps=250", "--set", "qat.stride=250")
+    (trained,) = json.loads(in_run(*call, "--qat-epochs", 1, *small).out)
+    assert trained["digest"] != plain["digest"]
+    assert in_run(*call, *small).err == (
+        "Error: settings are for training in integers; add --qat-epochs, such as 10\n"
+    )
