@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arithmetic.exact import Exact
-from sim.bounds.membrane import Range
+from sim.arithmetic.ranges import Range
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 

@@ -71,14 +71,8 @@ class Hidden(NamedTuple):
         return self.fires
 
     def asked(self, o: Any) -> dict[str, tuple[Value, ...]]:
-        """What each word is asked to hold: every value before `fit` that is tested or kept."""
-        kept = o.where(self.resets, self.asked_reset, self.asked_sum)
-        tested = {
-            "previous_membrane": kept,
-            "new_membrane": self.asked_sum,
-            "reset_membrane": o.where(self.was_over, self.asked_reset, self.asked_sum),
-        }[o.order.fires_on]
-        return {"syn": (self.asked_syn,), "mem": (kept, tested)}
+        """What each word is asked to hold."""
+        return asked_of(o, self)
 
 
 class Readout(NamedTuple):
@@ -140,6 +134,17 @@ def hidden(o: Any, layer: Any, old: Any, source: Value) -> Hidden:
     """One step of a CuBa-LIF layer from its words `old`: `spk`, `syn` and `mem`."""
     syn = current(o, layer, old, source)
     return Hidden(*syn, *membrane(o, old.mem, syn.drive, o.constant("threshold")))
+
+
+def asked_of(o: Any, update: Any) -> dict[str, tuple[Value, ...]]:
+    """What `syn` and `mem` are asked to hold: every value before `fit` that is tested or kept."""
+    kept = o.where(update.resets, update.asked_reset, update.asked_sum)
+    tested = {
+        "previous_membrane": kept,
+        "new_membrane": update.asked_sum,
+        "reset_membrane": o.where(update.was_over, update.asked_reset, update.asked_sum),
+    }[o.order.fires_on]
+    return {"syn": (update.asked_syn,), "mem": (kept, tested)}
 
 
 def readout(o: Any, layer: Any, old: Any, source: Value) -> Readout:

@@ -9,14 +9,8 @@ from networks import random_network
 from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network
 
 from sim.arithmetic.exact import Exact
-from sim.bounds.layers import (
-    LONGEST,
-    UNBOUNDED,
-    LayerBounds,
-    bits_for,
-    highest_membranes,
-    state_bounds,
-)
+from sim.arithmetic.ranges import UNBOUNDED
+from sim.bounds.layers import LONGEST, LayerBounds, bits_for, highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 

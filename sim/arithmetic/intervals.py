@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arithmetic.exact import fit
-from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of
+from sim.arithmetic.ranges import UNBOUNDED, Range, add, decay_of
 from sim.contract import NumericContract, signed_range
 from sim.layer import Connection, Layer
 

@@ -158,8 +158,10 @@ def _expression(
             operands.append(_expression(layer, operand, labels, d))
     if term.op == "add" and operands[0].form == "0":
         return operands[1]
-    if term.op == "sub" and term.operands[1].op in ("add", "sub"):
-        operands[1] = _Text(f"({operands[1].form})", operands[1].parts)
+    for i, operand in enumerate(term.operands[1:], 1):
+        inner = ("where", "add", "sub") if term.op == "sub" else ("where",)
+        if term.op in ("add", "sub") and operand.op in inner and id(operand) not in labels:
+            operands[i] = _Text(f"({operands[i].form})", operands[i].parts)
     form = getattr(d, term.op)
     return _joined(form, operands)
 

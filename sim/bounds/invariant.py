@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arithmetic.intervals import Interval, Intervals, Maybe
-from sim.bounds.membrane import UNBOUNDED, Range
+from sim.arithmetic.ranges import UNBOUNDED, Range
 from sim.contract import NumericContract
 from sim.layer import Layer
 

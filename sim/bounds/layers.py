@@ -22,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arithmetic.ranges import UNBOUNDED, Range, add, decay_of
 from sim.bounds.invariant import invariant
-from sim.bounds.membrane import UNBOUNDED, Range, add, decay_of, integrate, rise
+from sim.bounds.membrane import integrate, rise
 from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, Layer
 from sim.network import IntegerNetwork

@@ -10,37 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arithmetic.ranges import UNBOUNDED, Range, Words, add, decay_of
 from sim.contract import NumericContract
 
-UNBOUNDED = 1 << 46
-"""That much and more, or no bound: its product with a decay of 16 bits still fits in 64."""
-
 _ROUNDS = 40
-Words = NDArray[np.int64]
-
-
-class Range(NamedTuple):
-    """Ends of an interval for each neuron, both included, (n_neurons,) int64."""
-
-    low: Words
-    high: Words
-
-
-def add(a: Words, b: Words) -> Words:
-    """Sum of the same ends of two intervals; what is unbounded stays so."""
-    total = np.clip(a + b, -UNBOUNDED, UNBOUNDED)
-    total = np.where(np.abs(b) >= UNBOUNDED, b, total)
-    return np.where(np.abs(a) >= UNBOUNDED, a, total)
-
-
-def decay_of(c: NumericContract, x: Words, decay: Words) -> Words:
-    """`D(x, decay)`, as in the reference; what is unbounded stays so unless the decay is 0."""
-    product = np.where(np.abs(x) >= UNBOUNDED, 0, x) * decay
-    if c.rounding == "floor":
-        small = product >> c.decay_frac
-    else:
-        small = np.sign(product) * (np.abs(product) >> c.decay_frac)
-    return np.where((np.abs(x) >= UNBOUNDED) & (decay > 0), x, small)
 
 
 def rise(start: Words, term: Words, decay: Words, decay_frac: int, *, rounds_up: bool) -> Words:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.bounds.layers import UNBOUNDED, LayerBounds, bits_for, state_bounds
+from sim.arithmetic.ranges import UNBOUNDED
+from sim.bounds.layers import LayerBounds, bits_for, state_bounds
 from sim.contract import signed_range
 from sim.network import IntegerNetwork
 from sim.overflow.witness import Witness, drive, words_of
