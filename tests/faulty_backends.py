@@ -63,7 +63,8 @@ def wrong_readout(change: Change) -> Backend:
 
         def step(network, state, x):
             right = reference.step(network, state, x)
-            return replace(right, readout=reference.step(changed, state, x).readout)
+            readout = reference.step(changed, state, x).layers[-1]
+            return replace(right, layers=(*right.layers[:-1], readout))
 
         return _traced(network, raster, step, reference.initial_state(changed))[0]
 
