@@ -61,10 +61,10 @@ def test_a_fault_in_a_written_graph_is_found_where_it_shows(network, raster, fau
 def test_a_fault_in_what_the_kernels_read_is_found_where_it_shows(
     network, raster, fault, monkeypatch
 ):
-    from sim.fast import simulator
+    from sim.fast import tuned
 
-    right = simulator.arrange
-    monkeypatch.setattr(simulator, "arrange", lambda n: right(fault(n)))
+    right = tuned.arrange
+    monkeypatch.setattr(tuned, "arrange", lambda n: right(fault(n)))
     check_found("numba", network, raster, fault)
 
 
