@@ -21,22 +21,43 @@ class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
     With `D(x, d) = x * d / 2^decay_frac` rounded as `rounding` says, and `syn()` and `mem()` the
-    overflow rules of the two state words, a hidden neuron does in each step
+    overflow rules of the two state words, a CuBa-LIF neuron does in each step
 
-        acc     = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
-        syn'    = syn(D(syn, decay_syn) + (acc << frac_bits))
-        drive   = syn if current == "previous" else syn'
-        decayed = D(mem, decay_mem)
-        integrated = mem(decayed + drive)
-        cleared    = mem(after_reset + (0 if reset_drops_input else drive))
-        after_reset = 0 if reset == "zero" else decayed - threshold
-        over(x) = x > threshold (or >=, as `fires_when` says)
-        tested  = mem, integrated, or (cleared where over(mem), else integrated), as `fires_on` says
-        spk'    = over(tested)
-        mem'    = cleared where (over(mem) if reset_delay else spk'), else integrated
+    acc         = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
+    asked_syn   = D(syn, decay_syn) + (acc << frac_bits) + bias
+    syn'        = syn(asked_syn)
+    drive       = syn                                      current == previous
+                = syn'                                     current == new
+    decayed     = D(mem, decay_mem)
+    asked_sum   = decayed + drive
+    integrated  = mem(asked_sum)
+    asked_reset = drive                                    reset == zero, not reset_drops_input
+                = 0                                        reset == zero, reset_drops_input
+                = decayed - threshold + drive              reset == subtract, not reset_drops_input
+                = decayed - threshold                      reset == subtract, reset_drops_input
+    cleared     = mem(asked_reset)
+    was_over    = mem > threshold
+    tested      = mem                                      fires_on == previous_membrane
+                = integrated                               fires_on == new_membrane
+                = cleared where was_over, else integrated  fires_on == reset_membrane
+    spk'        = tested > threshold
+    resets      = spk'                                     not reset_delay
+                = was_over                                 reset_delay
+    mem'        = cleared where resets, else integrated
 
-    and a readout computes `syn'` with `w_out`, and `out' = mem(D(out, decay_mem) + drive)`. `x_j`
-    is a spike of `delay_steps` before, `spk_k` one of the step before.
+    and a row of a CuBa-LI readout
+
+    acc       = sum_j w_out x_j
+    asked_syn = D(syn, decay_syn) + (acc << frac_bits) + bias
+    syn'      = syn(asked_syn)
+    drive     = syn   current == previous
+              = syn'  current == new
+    decayed   = D(out, decay_mem)
+    asked_sum = decayed + drive
+    out'      = mem(asked_sum)
+
+    A primed state is that after the step; `>` is `>=` where `fires_when` says so. `x_j` is a spike
+    of `delay_steps` before, `spk_k` one of the step before. The equations are `sim/step.py`'s.
 
     Attributes:
         current: the membrane integrates the synaptic current from before or after this step.

@@ -234,7 +234,7 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
             for layer in entry["layers"]:
                 assert set(file["network"][layer["name"]]) == set(layer["arrays"])
     assert sum(path.stat().st_size for path in paths) < 1_500_000
-    assert "integrated = mem(decayed + drive)" in (kit / "README.md").read_text()
+    assert "integrated  = mem(asked_sum)" in (kit / "README.md").read_text()
 
 
 def test_the_checker_is_short_and_imports_nothing_of_ours(kit):

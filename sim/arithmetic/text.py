@@ -210,4 +210,4 @@ def _depends(orders: list[dict], texts: list[str], field: str) -> bool:
 def _condition(field: str, value: object) -> str:
     if isinstance(value, bool):
         return field if value else f"not {field}"
-    return f'{field} == "{value}"'
+    return f"{field} == {value}"

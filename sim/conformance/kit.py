@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from base.files import atomic_path, write_text
 from sim import reference
+from sim.arithmetic.text import plain
 from sim.conformance.cases import VERSION, Case, cases
 from sim.contract import NumericContract
 
@@ -43,6 +44,13 @@ rows are ordered head by head. `out_scale` turns `out` into floats and plays no 
 ```
 {contract}
 ```
+{equations}"""
+_EQUATIONS = """
+## {kind}
+
+```
+{lines}
+```
 """
 
 
@@ -64,7 +72,12 @@ def export_kit(folder: Path) -> list[Path]:
         shutil.copyfile(_CHECKER, temporary)
     contract = str(inspect.getdoc(NumericContract))
     readme = folder / "README.md"
-    write_text(readme, _README.format(version=VERSION, n_cases=len(every), contract=contract))
+    kinds = {type(layer): None for case in every for layer in case.network.layers}
+    equations = "".join(_EQUATIONS.format(kind=k.__name__, lines=plain(k)) for k in kinds)
+    text = _README.format(
+        version=VERSION, n_cases=len(every), contract=contract, equations=equations
+    )
+    write_text(readme, text)
     description = {
         "format": FORMAT,
         "version": VERSION,

@@ -1,0 +1,52 @@
+"""The equations for people are those of the step: pages, docstring and kit are written from it."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from sim.arithmetic.text import latex, lines, plain
+from sim.conformance.kit import export_kit
+from sim.contract import NumericContract
+from sim.kinds import find_kind, kinds
+
+PAGE = (Path(__file__).parents[1] / "docs" / "numeric-contract.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_the_page_has_the_equations_of_every_kind(name):
+    assert f"```\n{plain(find_kind(name))}\n```" in PAGE
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("name", ["cuba_lif", "cuba_li"])
+def test_the_docstring_of_the_contract_has_those_of_its_first_kinds(name):
+    assert plain(find_kind(name)) in inspect.getdoc(NumericContract)
+
+
+def test_the_kit_has_those_of_every_kind_in_it(tmp_path):
+    readme = next(p for p in export_kit(tmp_path) if p.name == "README.md").read_text("utf-8")
+    for name in kinds():
+        assert f"## {find_kind(name).__name__}\n\n```\n{plain(find_kind(name))}\n```" in readme
+
+
+def test_a_choice_has_a_line_per_value_and_nothing_else_does():
+    found = lines(find_kind("cuba_lif"))
+    by_name = {}
+    for name, text, condition in found:
+        by_name.setdefault(name, []).append((text, condition))
+    assert by_name["syn'"] == [("syn(asked_syn)", "")]
+    assert by_name["drive"] == [
+        ("syn", "current == previous"),
+        ("syn'", "current == new"),
+    ]
+    assert by_name["tested"][0] == ("mem", "fires_on == previous_membrane")
+    assert by_name["mem'"] == [("cleared where resets, else integrated", "")]
+    assert len(by_name["asked_reset"]) == 4
+
+
+def test_latex_says_the_same_with_its_own_words():
+    text = latex(find_kind("cuba_lif"))
+    assert r"\mathit{acc} &= \sum_j \mathit{w\_in} 2^{\mathit{e\_in}} \, \mathit{x}_j" in text
+    assert text.count(r"\\") == len(lines(find_kind("cuba_lif")))
+    assert text.count("{") == text.count("}")
