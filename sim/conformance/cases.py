@@ -5,21 +5,20 @@ here depends on a generator of random numbers of some library, so a version has 
 everywhere.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, spikes
 from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
+from sim.kinds import kinds
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 VERSION = 2  # counts up when a case changes or comes in; new ones come last, before `again`
-_DRAWS = 1  # what is drawn depends on it: a new version need not change every case
-_DT = 0.004
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
@@ -75,6 +74,7 @@ def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
+    found += _kinds()
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -89,16 +89,16 @@ def _contracts() -> list[Case]:
             f"departs from `paper` in {', '.join(changed)}" if changed else "contract `paper`"
         )
         name = f"contract-{i}"
-        found.append(Case(name, what, _drawn(name, narrow), _spikes(name, 48, 8)))
+        found.append(Case(name, what, drawn_network(name, narrow), spikes(name, 48, 8)))
     widest = replace(PAPER, decay_frac=16, frac_bits=16, weight_bits=16)
     narrowest = replace(
         PAPER, decay_frac=1, frac_bits=0, weight_bits=2, syn_bits=2, mem_bits=2, fires_when=">="
     )
     for name, contract in (("widest", widest), ("narrowest", narrowest)):
         for rounding in ("toward_zero", "floor"):
-            network = _drawn(name, replace(contract, rounding=rounding))
+            network = drawn_network(name, replace(contract, rounding=rounding))
             what = f"the {name} words that a contract can have, rounding {rounding}"
-            found.append(Case(f"{name}-{rounding}", what, network, _spikes(name, 48, 8)))
+            found.append(Case(f"{name}-{rounding}", what, network, spikes(name, 48, 8)))
     return found
 
 
@@ -108,7 +108,7 @@ def _ties(membranes: Sequence[_Membrane] = ("previous_membrane", "new_membrane")
     for fires_on in membranes:
         for fires_when, name in _AT_THRESHOLD.items():
             contract = replace(PAPER, frac_bits=0, fires_on=fires_on, fires_when=fires_when)
-            network = _hand_made(
+            network = hand_made(
                 contract, [[1], [2], [-1], [0]], threshold=[3, 4, -2, 0], syn=0.0, mem=1.0
             )
             what = f"membranes exactly at threshold; fires when {fires_on} {fires_when} threshold"
@@ -122,16 +122,16 @@ def _decays() -> list[Case]:
     found = []
     for rounding in ("toward_zero", "floor"):
         contract = replace(PAPER, frac_bits=3, rounding=rounding)
-        network = _hand_made(contract, [[-100], [-37], [-1], [5]], syn=0.71, mem=0.83)
+        network = hand_made(contract, [[-100], [-37], [-1], [5]], syn=0.71, mem=0.83)
         what = f"negative states decay after a short input, rounding {rounding}"
         found.append(Case(f"negative-{rounding}", what, network, impulse))
         contract = replace(contract, frac_bits=16)
-        network = _hand_made(
+        network = hand_made(
             contract, [[-128], [-128], [127]], e_in=15, syn=[0.9998, 1.0, 0.5], mem=[0.5, 1.0, 1.0]
         )
         what = f"states at -2^31 and 2^31 - 1 decay, rounding {rounding}"
         found.append(Case(f"int-min-{rounding}", what, network, impulse))
-    network = _hand_made(PAPER, [[9]] * 4, syn=[0.0, 0.0, 1.0, 1.0], mem=[0.0, 1.0, 0.0, 1.0])
+    network = hand_made(PAPER, [[9]] * 4, syn=[0.0, 0.0, 1.0, 1.0], mem=[0.0, 1.0, 0.0, 1.0])
     found.append(Case("decay-ends", "decays of 0 and of unity", network, impulse))
     return found
 
@@ -144,7 +144,7 @@ def _overflows() -> list[Case]:
         )
         for reset in ("zero", "subtract"):
             chosen = replace(contract, reset=reset, reset_drops_input=reset == "zero", frac_bits=3)
-            network = _hand_made(
+            network = hand_made(
                 chosen,
                 [[127], [-128], [90]],
                 w_out=[[0, 0, 127], [0, 0, -128]],
@@ -163,11 +163,11 @@ def _extremes() -> list[Case]:
         weights = np.full((3, 4), signed_range(bits)[0])
         rec = weights[:, :3]
         contract = replace(PAPER, weight_bits=bits)
-        return _hand_made(contract, weights, w_rec=rec, w_out=rec[:2], threshold=-1)
+        return hand_made(contract, weights, w_rec=rec, w_out=rec[:2], threshold=-1)
 
-    always = _hand_made(PAPER, [[3, -2], [0, 0]], w_rec=[[5, -7], [1, 2]], threshold=-1)
+    always = hand_made(PAPER, [[3, -2], [0, 0]], w_rec=[[5, -7], [1, 2]], threshold=-1)
     on = np.ones((20, 2), np.uint8)
-    drawn = _drawn("silent", PAPER)
+    drawn = drawn_network("silent", PAPER)
     layers = [replace(layer, threshold=np.abs(layer.threshold)) for layer in drawn.hidden]
     silent = replace(drawn, layers=(*layers, drawn.readout))
     return [
@@ -176,17 +176,15 @@ def _extremes() -> list[Case]:
         Case("always-firing", "neurons fire in every step, in silence too", always, on * 0),
         Case("always-firing-on", "the same, and every input spikes", always, on),
         *(
-            Case(
-                f"lowest-weight-{n}", f"every weight is -2^{n - 1}", lowest(n), _spikes("w", 24, 4)
-            )
+            Case(f"lowest-weight-{n}", f"every weight is -2^{n - 1}", lowest(n), spikes("w", 24, 4))
             for n in (2, 8, 16)
         ),
     ]
 
 
 def _shapes() -> list[Case]:
-    drawn = _drawn("pruned", PAPER, hidden=(6,))
-    (layer, readout), raster = drawn.layers, _spikes("pruned", 32, 8)
+    drawn = drawn_network("pruned", PAPER, hidden=(6,))
+    (layer, readout), raster = drawn.layers, spikes("pruned", 32, 8)
     assert isinstance(layer, CubaLIF)
     assert isinstance(readout, CubaLI)
     assert layer.w_rec is not None
@@ -194,7 +192,7 @@ def _shapes() -> list[Case]:
     pruned = replace(layer, w_in=layer.w_in * keep[:, None], w_rec=layer.w_rec * keep[:, None])
     w_out = readout.w_out * np.array([1, 0, 1, 1])[:, None]
     without, zeros = (replace(layer, w_rec=w) for w in (None, layer.w_rec * 0))
-    tiny = _hand_made(PAPER, [[7]], w_rec=[[-3]], threshold=20)
+    tiny = hand_made(PAPER, [[7]], w_rec=[[-3]], threshold=20)
     one = np.ones((1, 1), np.uint8)
     return [
         Case(
@@ -244,7 +242,7 @@ def _orders() -> list[Case]:
         late = " in the step after" if reset_delay else ""
         what = f"fires on the {fires_on.replace('_', ' ')}, resets{late}, delay {delay_steps}"
         name = f"order-{i}"
-        found.append(Case(name, what, _drawn(name, contract), _spikes(name, 48, 8)))
+        found.append(Case(name, what, drawn_network(name, contract), spikes(name, 48, 8)))
     return found
 
 
@@ -253,7 +251,7 @@ def _twice_over() -> list[Case]:
     found = []
     for reset_delay, name in ((False, "at-once"), (True, "late")):
         contract = replace(SNNTORCH, frac_bits=0, reset_delay=reset_delay)
-        network = _hand_made(
+        network = hand_made(
             contract, [[7], [40], [-9], [5]], threshold=[2, 3, -30, 5], syn=0.0, mem=[1, 0.9, 1, 1]
         )
         raster = np.zeros((24, 1), np.uint8)
@@ -270,15 +268,15 @@ def _biases() -> list[Case]:
         contract = replace(
             PAPER, frac_bits=2, syn_bits=12, mem_bits=12, overflow_syn=overflow, current="new"
         )
-        drawn = _drawn("bias", contract)
+        drawn = drawn_network("bias", contract)
         layers = tuple(
-            layer.replaced({"bias": _draw(f"bias {i}", (layer.n_neurons,), -500, 500)})
+            layer.replaced({"bias": draw(f"bias {i}", (layer.n_neurons,), -500, 500)})
             for i, layer in enumerate(drawn.layers)
         )
         network = replace(drawn, layers=layers)
         what = f"biases of both signs in all layers; currents {text} the ends of their words"
-        found.append(Case(f"bias-{overflow}", what, network, _spikes("bias", 48, 8)))
-    alone = _hand_made(replace(PAPER, frac_bits=0), [[1], [1], [1]], threshold=[9, 9, 9])
+        found.append(Case(f"bias-{overflow}", what, network, spikes("bias", 48, 8)))
+    alone = hand_made(replace(PAPER, frac_bits=0), [[1], [1], [1]], threshold=[9, 9, 9])
     biased = alone.layers[0].replaced({"bias": np.array([5, -5, 0])})
     network = replace(alone, layers=(biased, alone.readout))
     what = "no input: a bias from the first step on, and in one layer only"
@@ -289,95 +287,20 @@ def _paper(name: str) -> object:
     return getattr(PAPER, name)
 
 
-def _hand_made(
-    contract: NumericContract,
-    w_in: ArrayLike,
-    *,
-    w_rec: ArrayLike | None = None,
-    w_out: ArrayLike | None = None,
-    e_in: int = 0,
-    threshold: ArrayLike | None = None,
-    syn: ArrayLike = 0.75,
-    mem: ArrayLike = 0.875,
-) -> IntegerNetwork:
-    """One hidden layer; decays as fractions of unity; no threshold: one that is never passed."""
-    weights = np.array(w_in)
-    n = len(weights)
-    unity = 1 << contract.decay_frac
-
-    def each(value: ArrayLike) -> NDArray[np.int64]:
-        return np.array(np.broadcast_to(value, n), np.int64)
-
-    def decays(value: ArrayLike) -> NDArray[np.int64]:
-        return np.floor(np.broadcast_to(np.asarray(value, float), n) * unity).astype(np.int64)
-
-    low, high = signed_range(contract.weight_bits)
-    out = np.array([[high, low, 1, -1][:n]]) if w_out is None else np.array(w_out)
-    rows = len(out)
-    layer = CubaLIF(
-        w_in=weights,
-        w_rec=None if w_rec is None else np.array(w_rec),
-        e_in=each(e_in),
-        e_rec=each(e_in),
-        decay_syn=decays(syn),
-        decay_mem=decays(mem),
-        threshold=each(signed_range(contract.mem_bits)[1] if threshold is None else threshold),
-    )
-    readout = CubaLI(
-        w_out=out,
-        decay_syn=np.full(rows, unity // 2),
-        decay_mem=np.full(rows, unity - unity // 8),
-        initial_out=np.full(rows, -1),
-        out_scale=np.full(rows, 2.0**-6),
-    )
-    return IntegerNetwork((layer, readout), contract, _DT, {"conformance": VERSION})
-
-
-def _drawn(key: str, contract: NumericContract, hidden: Sequence[int] = (6, 5)) -> IntegerNetwork:
-    """Several layers and two heads with numbers over the whole range that the contract allows."""
-    low, high = signed_range(contract.weight_bits)
-    mem_low, mem_high = signed_range(contract.mem_bits)
-    unity = 1 << contract.decay_frac
-    top = min(mem_high, high << min(contract.frac_bits + 2, 20))
-    layers: list[CubaLIF | CubaLI] = []
-    n_pre = 8
-    for n in hidden:
-        k = f"{key} {len(layers)}"
-        layers.append(
-            CubaLIF(
-                w_in=_draw(f"{k} w_in", (n, n_pre), low, high),
-                w_rec=_draw(f"{k} w_rec", (n, n), low, high),
-                e_in=_draw(f"{k} e_in", (n,), 0, 2),
-                e_rec=_draw(f"{k} e_rec", (n,), 0, 2),
-                decay_syn=_draw(f"{k} decay_syn", (n,), 0, unity),
-                decay_mem=_draw(f"{k} decay_mem", (n,), unity // 2, unity),
-                threshold=_draw(f"{k} threshold", (n,), max(mem_low, -(top // 8)), top),
-            )
-        )
-        n_pre = n
-    layers.append(
-        CubaLI(
-            w_out=_draw(f"{key} w_out", (4, n_pre), low, high),
-            decay_syn=_draw(f"{key} out decay_syn", (4,), 0, unity),
-            decay_mem=_draw(f"{key} out decay_mem", (4,), 0, unity),
-            initial_out=_draw(f"{key} initial", (4,), max(mem_low, -99), min(mem_high, 99)),
-            out_scale=np.array([1.0, 2.0, 0.5, 0.25]),
-            n_heads=2,
-        )
-    )
-    return IntegerNetwork(tuple(layers), contract, _DT, {"conformance": VERSION})
-
-
-def _spikes(key: str, n_steps: int, n_inputs: int) -> NDArray[np.uint8]:
-    """Sparse spikes, a stretch of silence, then dense ones."""
-    percent = np.full((n_steps, 1), 20)
-    percent[n_steps // 2 : 3 * n_steps // 4] = 0
-    percent[3 * n_steps // 4 :] = 70
-    return (_draw(f"{key} raster", (n_steps, n_inputs), 0, 99) < percent).astype(np.uint8)
-
-
-def _draw(key: str, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
-    """Numbers in low..high that depend on the key alone."""
-    n = int(np.prod(shape))
-    stream = hashlib.shake_256(f"{_DRAWS} {key}".encode()).digest(4 * n)
-    return (np.frombuffer(stream, "<u4").astype(np.int64) % (high - low + 1) + low).reshape(shape)
+def _kinds() -> list[Case]:
+    """Two layers of each kind but the first, under contracts in which any two choices meet."""
+    found = []
+    for kind in kinds().values():
+        if kind.UNNAMED or "spk" not in kind.STATES:
+            continue
+        contracts = [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
+        for i, contract in enumerate(contracts):
+            name = f"{kind.kind().replace('_', '-')}-{i}"
+            narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
+            sizes = ((6, 8), (5, 6))
+            layers = [drawn_layer(kind, f"{name} {k}", n, narrow) for k, n in enumerate(sizes)]
+            network = drawn_network(name, narrow)
+            network = replace(network, layers=(*layers, network.readout))
+            what = f"two layers of {kind.__name__}, two heads, narrow states"
+            found.append(Case(name, what, network, spikes(name, 48, 8)))
+    return found
