@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
+from sim.kinds.adaptive_cuba_lif import AdaptiveCubaLIF
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
 CHOICES = choices()
@@ -115,6 +116,20 @@ def random_network(
         )
     )
     return IntegerNetwork(tuple(layers), contract, 0.004, {"seed": "test"})
+
+
+def adaptive(rng: np.random.Generator, network: IntegerNetwork) -> IntegerNetwork:
+    """The same with adaptive thresholds, their steps and decays over a wide range."""
+    c, top = network.contract, signed_range(network.contract.mem_bits)[1]
+    layers = []
+    for layer in network.hidden:
+        n, most = layer.n_neurons, int(np.abs(layer.threshold).max()) // 2
+        own = {
+            "decay_threshold": rng.integers(0, (1 << c.decay_frac) + 1, n),
+            "threshold_step": np.minimum(rng.integers(0, most + 1, n), top),
+        }
+        layers.append(AdaptiveCubaLIF(**vars(layer), **own))
+    return replace(network, layers=(*layers, network.readout))
 
 
 def with_arrays(network: IntegerNetwork, layer: int, **arrays: ArrayLike) -> IntegerNetwork:

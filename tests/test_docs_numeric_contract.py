@@ -7,7 +7,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-from networks import covering_contracts, random_network, random_raster
+from networks import adaptive, covering_contracts, random_network, random_raster
 
 from export.nir.files import export_nir
 from sim import reference
@@ -49,10 +49,15 @@ def read(path):
 def digest(said, c, layers):
     c = {key: value for key, value in c.items() if (key, value) != ("reset_delay", False)}
     head = {"contract": c, "dt": float(said["dt"]).hex(), "n_heads": said["n_heads"]}
+    kinds = said.get("kinds", {})
+    head |= {"kinds": kinds} if kinds else {}
     total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     weight = "|i1" if c["weight_bits"] <= 8 else "<i2"
     for name, layer in layers.items():
-        order = ("w_in", "w_rec", *HIDDEN)
+        order = ["w_in", "w_rec", *HIDDEN]
+        if kinds.get(name) == "adaptive_cuba_lif":
+            at = order.index("threshold")
+            order[at : at + 1] = ["decay_threshold", "threshold", "threshold_step"]
         if name == "readout":
             order = ("w_out", "decay_syn", "decay_mem", "initial_out", "out_scale", "bias")
         for key in order:
@@ -87,7 +92,7 @@ def run(c, layers, raster):
         for name, layer in layers.items()
     }
     states = {
-        name: {"syn": [0] * len(layer["decay_syn"]), "spk": [0] * len(layer["decay_syn"])}
+        name: {state: [0] * len(layer["decay_syn"]) for state in ("syn", "spk", "adapt")}
         | {"mem": list(layer.get("initial_out", [0] * len(layer["decay_syn"])))}
         for name, layer in plain.items()
     }
@@ -97,7 +102,7 @@ def run(c, layers, raster):
         source, new = arriving if c["delay_steps"] else x, {}
         for name, layer in plain.items():
             old = states[name]
-            now = new[name] = {"syn": [], "mem": [], "spk": []}
+            now = new[name] = {"syn": [], "mem": [], "spk": [], "adapt": []}
             for i in range(len(layer["decay_syn"])):
                 weights = layer.get("w_in", layer.get("w_out"))[i]
                 acc = sum(w * s for w, s in zip(weights, source, strict=True))
@@ -111,7 +116,7 @@ def run(c, layers, raster):
                 decayed = rounded(c, old["mem"][i], layer["decay_mem"][i])
                 mem, spk = word(c, "mem", decayed + drive), 0
                 if name != "readout":
-                    threshold = layer["threshold"][i]
+                    threshold = layer["threshold"][i] + old["adapt"][i]
 
                     def over(membrane, threshold=threshold):
                         equal = c["fires_when"] == ">="
@@ -126,7 +131,12 @@ def run(c, layers, raster):
                     spk = int(over(tested))
                     if was_over if c["reset_delay"] else spk:
                         mem = cleared
-                for key, value in (("syn", syn), ("mem", mem), ("spk", spk)):
+                adapt = 0
+                if "threshold_step" in layer:
+                    rise = layer["threshold_step"][i] if spk else 0
+                    fallen = rounded(c, old["adapt"][i], layer["decay_threshold"][i])
+                    adapt = word(c, "mem", fallen + rise)
+                for key, value in (("syn", syn), ("mem", mem), ("spk", spk), ("adapt", adapt)):
                     now[key].append(value)
             source = old["spk"] if c["delay_steps"] else now["spk"]
         states, arriving = new, x
@@ -146,6 +156,24 @@ def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, 
         assert digest(said, c, layers) == said["digest"] == network.digest()
         raster = random_raster(rng, 40, 12)
         expected, found = reference.run(network, raster).variables, run(c, layers, raster)
+        for key, words in expected.items():
+            name, variable = key.split(".")
+            variable = "mem" if variable == "out" else variable
+            assert np.array_equal(words, [step[variable] for step in found[name]]), key
+
+
+def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_path):
+    for i, contract in enumerate(covering_contracts()):
+        rng = np.random.default_rng(i)
+        shape = {"hidden": (5, 4), "n_heads": 2, "recurrent": i % 3 > 0, "biased": i % 2 > 0}
+        network = adaptive(rng, random_network(rng, contract, **shape))
+        export_nir(network, tmp_path / "a.nir")
+        said, c, layers = read(tmp_path / "a.nir")
+        assert said["version"] == 4
+        assert digest(said, c, layers) == said["digest"] == network.digest()
+        raster = random_raster(rng, 40, 12)
+        expected, found = reference.run(network, raster).variables, run(c, layers, raster)
+        assert expected["hidden0.adapt"].any()
         for key, words in expected.items():
             name, variable = key.split(".")
             variable = "mem" if variable == "out" else variable

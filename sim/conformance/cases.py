@@ -18,7 +18,7 @@ from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.kinds import kinds
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-VERSION = 2  # counts up when a case changes or comes in; new ones come last, before `again`
+VERSION = 3  # counts up when a case changes or comes in; new ones come last, before `again`
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
