@@ -82,7 +82,14 @@ def place(format: Format, source: Path, output: Path | None) -> Path:
     """
     stem = source.name.removesuffix(_NETWORK)
     if format.writes_one_file:
-        return output or source.with_name(stem + format.suffixes[0])
+        return output or inside(format, source.parent, stem)
     if format.suffixes:
-        return (output or source.parent) / stem
+        return inside(format, output or source.parent, stem)
     return output or source.parent / format.name
+
+
+def inside(format: Format, folder: Path, stem: str) -> Path:
+    """The `path` of which all files lie in a folder and, but for suffixes, are called `stem`."""
+    if format.writes_one_file:
+        return folder / f"{stem}{format.suffixes[0]}"
+    return folder / stem if format.suffixes else folder

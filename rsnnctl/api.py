@@ -27,8 +27,7 @@ from export.onnx.models import export_onnx as _export_onnx
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
-from hw_targets.machines import build as project
-from hw_targets.machines import check as rules
+from hw_targets.machines import target as machines
 from rsnn import checkpoint, published
 from rsnn import inspect as inspect_model
 from rsnn.data import session as sessions
@@ -291,7 +290,7 @@ def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
     return inspect_model.describe(model)
 
 
-def check(network: IntegerNetwork, target: str, *, layout: str = "fast") -> dict[str, Any]:
+def check(network: IntegerNetwork, target: str, *, layout: str | None = None) -> dict[str, Any]:
     """What a network costs on a target, and every limit that it exceeds, in `violations`.
 
     Args:
@@ -299,15 +298,17 @@ def check(network: IntegerNetwork, target: str, *, layout: str = "fast") -> dict
         target: a name that `rsnnctl targets` lists.
         layout: of the weights in flash, `fast` or `compact`.
     """
-    return rules.check(network, hw_targets.find_target(target), layout)
+    return machines.check(hw_targets.find_target(target), network, {"layout": layout})
 
 
 def build(
-    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str = "fast"
+    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str | None = None
 ) -> list[Path]:
     """Write a firmware project for a target, with a golden run as self-test; return its files."""
     golden = artifact.vector_raster(network)
-    return project.build(network, golden, hw_targets.find_target(target), Path(folder), layout)
+    return machines.build(
+        hw_targets.find_target(target), network, golden, Path(folder), {"layout": layout}
+    )
 
 
 def export_nir(network: IntegerNetwork, path: Path | str, *, reader: str = "exact") -> Path:

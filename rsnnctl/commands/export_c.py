@@ -14,15 +14,17 @@ from rsnnctl.options import layout_option, network_argument, output_option
     "--name", default="rsnn", show_default=True, help="Name of the files, prefix of the functions."
 )
 @layout_option
-def command(network: Path | None, output: Path | None, name: str, layout: str) -> None:
+def command(network: Path | None, output: Path | None, name: str, layout: str | None) -> None:
     """Write self-contained C99 for microcontrollers and hosts.
 
     The files are `<name>.h` and `<name>.c`.
     """
-    from export.firmware.decoder import export_c
+    from export.format import write_network
+    from export.formats.c import FORMAT
     from rsnnctl.runs import folders
     from sim.artifact import load_network
 
     source = folders.chosen(network, folders.NETWORK)
-    for path in export_c(load_network(source), output or source.parent / "c", name, layout):
+    options = {"name": name, "layout": layout}
+    for path in write_network(FORMAT, load_network(source), output or source.parent / "c", options):
         click.echo(path)
