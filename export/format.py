@@ -21,7 +21,8 @@ class Format:
     Functions import what they need when they are called, so that formats can be listed at once.
 
     Attributes:
-        description: what is written, in a line that stands alone.
+        description: what is written, a phrase that follows "write".
+        details: what else a user has to know, in sentences.
         write: (network, path, and each option by keyword) -> the files that were written.
         suffixes: how their names end. One: `path` is the file. Several: each file is `path` and
             one of them. None: `path` is a folder.
@@ -34,6 +35,7 @@ class Format:
     """
 
     description: str
+    details: str
     write: Callable[..., list[Path]]
     suffixes: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()

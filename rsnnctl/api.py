@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,7 @@ import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
 from base.metrics import Metrics
-from export.firmware.decoder import export_c as _export_c
-from export.nir.files import export_nir as _export_nir
-from export.onnx.models import export_onnx as _export_onnx
+from export.formats import formats
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
@@ -41,6 +39,7 @@ from rsnn.snntorch import import_state
 from rsnn.training.config import resolve
 from rsnn.training.initialize import initialize, input_rates
 from rsnnctl.backends import backends
+from rsnnctl.exporting import function_of
 from rsnnctl.provenance import provenance
 from rsnnctl.read_nir import read_nir
 from rsnnctl.runs import exploring
@@ -57,6 +56,14 @@ from sim.network import IntegerNetwork
 from sim.trace import Trace
 from sim.verify import Verification
 
+_EXPORTS = {f"export_{name}": function_of(format) for name, format in formats().items()}
+globals().update(_EXPORTS)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Callable[..., list[Path]]: ...
+
+
 __all__ = [
     "RSNN",
     "Decoder",
@@ -71,9 +78,6 @@ __all__ = [
     "check",
     "evaluate",
     "explore",
-    "export_c",
-    "export_nir",
-    "export_onnx",
     "import_nir",
     "import_snntorch",
     "import_weights",
@@ -91,6 +95,7 @@ __all__ = [
     "trace",
     "train",
     "verify",
+    *_EXPORTS,
 ]
 
 
@@ -309,25 +314,6 @@ def build(
     return machines.build(
         hw_targets.find_target(target), network, golden, Path(folder), {"layout": layout}
     )
-
-
-def export_nir(network: IntegerNetwork, path: Path | str, *, reader: str = "exact") -> Path:
-    """Write the NIR graph for a reader: `exact`, `norse` or `snntorch`; return its path."""
-    _export_nir(network, Path(path), reader)
-    return Path(path)
-
-
-def export_onnx(network: IntegerNetwork, step: Path | str, scan: Path | str) -> tuple[Path, Path]:
-    """Write ONNX in integers: one step with its state, and the loop over time; return the paths."""
-    _export_onnx(network, Path(step), Path(scan))
-    return Path(step), Path(scan)
-
-
-def export_c(
-    network: IntegerNetwork, folder: Path | str, *, name: str = "rsnn", layout: str = "fast"
-) -> list[Path]:
-    """Write self-contained C99, `<name>.h` and `<name>.c`, into a folder; return the paths."""
-    return _export_c(network, Path(folder), name, layout)
 
 
 def import_nir(

@@ -1,23 +1,30 @@
 """A format and a target that nobody has heard of: one file each, or an installed package's."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from networks import random_network, random_raster
 
+import cli
 import export.formats
 import hw_targets
 from base.errors import RangeError, ToolError
 from export.format import place, write_network
-from export.formats import backends, formats
+from export.formats import formats
 from hw_targets import find_target, targets
 from hw_targets.machines.target import build, check, run_whole, runners
+from rsnnctl.backends import backends
+from rsnnctl.exporting import command_of, function_of
 from sim import reference
+from sim.artifact import load_network
 from sim.contract import PAPER
 from sim.trace import first_difference
 from sim.verify import verify
@@ -76,6 +83,32 @@ def test_a_format_is_found_and_verified(added):
     words, listing = write_network(formats()["raw"], NETWORK, path, {"byte_order": "big"})
     assert (words.name, listing.name) == ("net.raw", "net.raw.json")
     assert ">i4" in listing.read_text()
+
+
+def test_a_format_has_a_command_and_a_function_with_its_options(added, network):
+    raw = formats()["raw"]
+    words = [str(network), "-o", str(added / "out"), "--byte-order", "big"]
+    done = CliRunner().invoke(command_of(raw), words)
+    assert done.exit_code == 0, done.output
+    paths = [Path(line) for line in done.output.splitlines()]
+    stem = network.name.removesuffix(".int.h5")
+    assert paths == [added / "out" / f"{stem}{suffix}" for suffix in raw.suffixes]
+    written = function_of(raw)(load_network(network), added / "again", byte_order="big")
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in paths]
+    assert CliRunner().invoke(command_of(raw), ["--byte-order", "odd"]).exit_code == 2
+
+
+def test_the_command_line_lists_what_is_installed(tmp_path, monkeypatch):
+    as_package(tmp_path, monkeypatch)
+    places = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-m", "rsnnctl", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    assert "  export-raw       Write raw arrays of words.\n" in done.stdout
 
 
 def test_a_target_is_found_checked_built_and_run(added):

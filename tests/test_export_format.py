@@ -104,7 +104,9 @@ def test_two_formats_cannot_share_a_backend(monkeypatch):
     from base.errors import ToolError
     from export import formats as package
 
-    both = {name: Format("x", write=print, backends={"same": print}, name=name) for name in "ab"}
+    both = {
+        name: Format("x", "y", write=print, backends={"same": print}, name=name) for name in "ab"
+    }
     monkeypatch.setattr(package, "formats", lambda: both)
     with pytest.raises(ToolError, match="format `b` has a backend `same`, and so has another"):
         package.backends()

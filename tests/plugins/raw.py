@@ -59,7 +59,8 @@ def _read_and_run(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Tr
 
 
 FORMAT = Format(
-    description="Raw arrays of words, and a list of them in JSON.",
+    description="raw arrays of words",
+    details="A list in JSON says what they are.",
     write=_write,
     suffixes=_SUFFIXES,
     options=(
