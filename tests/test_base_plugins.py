@@ -156,6 +156,12 @@ def test_a_target_refuses_a_contract_that_it_does_not_compute(added):
             use()
         assert str(error.value) == "; ".join(refused)
     assert not (added / "project").exists()
+    simple = replace(target, kinds=("cuba_li",))
+    assert check(simple, NETWORK)["violations"] == [
+        f"kind: `hidden{i}` is cuba_lif; abacus computes cuba_li. Name another target"
+        for i in range(2)
+    ]
+    assert check(replace(target, kinds=("cuba_lif", "cuba_li")), NETWORK)["violations"] == []
 
 
 def test_a_target_refuses_options_that_it_does_not_have(added):

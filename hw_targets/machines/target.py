@@ -55,6 +55,7 @@ class Target:
         limits: of the part.
         contract: values that it computes, by field of the numeric contract; a field that is not
             named may have any.
+        kinds: names of the kinds of layers that it computes; None where it computes any.
         options: that `check`, `build` and `backends` take; those of the format reach it too.
         tools: programs that they need, each with its Debian package.
         name: that of the file, which `targets()` fills in.
@@ -67,15 +68,22 @@ class Target:
     check: Callable[..., dict[str, Any]] | None = None
     limits: Limits = field(default_factory=Limits)
     contract: Mapping[str, Container[Any]] = field(default_factory=dict)
+    kinds: tuple[str, ...] | None = None
     options: tuple[Option, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
 
 
 def refusals(target: Target, network: IntegerNetwork) -> list[str]:
-    """Every choice of a network's contract that a target does not compute, a line each."""
+    """Every kind of layer and choice of the contract that a target does not compute, by line."""
     contract = network.contract.as_dict()
-    return [
+    kinds = [
+        f"kind: `{name}` is {layer.kind()}; {target.name} computes {_said(target.kinds)}. Name"
+        " another target"
+        for name, layer in network.named_layers()
+        if target.kinds is not None and layer.kind() not in target.kinds
+    ]
+    return kinds + [
         f"contract: `{name}` is {contract[name]}; {target.name} computes {_said(values)}. Make a"
         " network of such a contract, or name another target"
         for name, values in target.contract.items()
@@ -125,7 +133,7 @@ def build(
         The files.
 
     Raises:
-        RangeError: the target does not compute the network's contract, or refuses an option.
+        RangeError: the target does not compute the network, or refuses an option.
         FileError: a file cannot be written.
     """
     values = chosen(target.options, options or {})
@@ -155,7 +163,7 @@ def runners(
         A runner by name: the target's, with that of its backend where it has several.
 
     Raises:
-        RangeError: the target does not compute the network's contract, or refuses an option.
+        RangeError: the target does not compute the network, or refuses an option.
         ToolError: a program is missing.
     """
     values = chosen(target.options, options or {})
