@@ -1,4 +1,4 @@
-"""rsnnctl: the group of the commands in `rsnnctl/commands/`, and the entry point."""
+"""rsnnctl: the group of the commands in `rsnnctl/commands/` and of formats; the entry point."""
 
 import logging
 import pkgutil
@@ -8,7 +8,9 @@ from importlib import import_module
 import click
 
 from base.errors import RsnnError
+from export.formats import formats
 from rsnnctl import __version__, commands
+from rsnnctl.exporting import command_of
 from rsnnctl.options import as_options
 
 
@@ -28,6 +30,8 @@ def rsnnctl(verbose: bool) -> None:
 for file in pkgutil.iter_modules(commands.__path__):
     module = import_module(f"{commands.__name__}.{file.name}")
     rsnnctl.add_command(module.command, file.name.replace("_", "-"))
+for name, format in formats().items():
+    rsnnctl.add_command(command_of(format), f"export-{name}".replace("_", "-"))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from base.checks import check_choice
 from base.errors import RangeError
 
 
@@ -25,7 +26,7 @@ class Option:
     name: str
     default: Any
     help: str
-    choices: tuple[Any, ...] = ()
+    choices: tuple[str, ...] = ()
     flag: str = ""
 
     def check(self, value: Any) -> None:
@@ -34,20 +35,20 @@ class Option:
         Raises:
             RangeError: it is refused.
         """
-        if self.choices and value not in self.choices:
-            known = ", ".join(str(choice) for choice in self.choices)
-            raise RangeError(f"`{self.name}` is {value}; known: {known}")
+        if self.choices:
+            check_choice(self.name, value, self.choices)
         if type(value) is not type(self.default):
             raise RangeError(f"`{self.name}` is {value!r}; {type(self.default).__name__} is needed")
 
 
 def chosen(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option's value by name: what is given, else its default.
+    """Every option's value by name: what is given, else its default; None is as if not given.
 
     Raises:
         RangeError: a value that its option refuses, or a name that is no option.
     """
     names = [option.name for option in options]
+    given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in names:
             raise RangeError(f"there is no option `{name}`; known: {', '.join(names) or 'none'}")

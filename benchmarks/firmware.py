@@ -5,13 +5,14 @@ Run `python benchmarks/firmware.py --weights indy01-tinyRSNN-1.pth --json`.
 
 import argparse
 import json
+from importlib import import_module
 from pathlib import Path
 
 from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.machines.cost import Cost, count_cost
+from hw_targets.machines.c_cost import Cost, count_cost
 from rsnn.data.raster import random_raster
 from rsnn.published import import_published
 
@@ -29,9 +30,9 @@ def main() -> None:
     raster = random_raster(_STEPS, network.n_inputs, dt=network.dt)
     costs = {
         layout: {
-            name: count_cost(network, target, raster, layout)
+            name: count_cost(network, import_module(f"hw_targets.{name}").MACHINE, raster, layout)
             for name, target in targets().items()
-            if target.measure is not None
+            if target.check is not None
         }
         for layout in LAYOUTS
     }

@@ -21,7 +21,8 @@ class Format:
     Functions import what they need when they are called, so that formats can be listed at once.
 
     Attributes:
-        description: what is written, in a line that stands alone.
+        description: what is written, a phrase that follows "write".
+        details: what else a user has to know, in sentences.
         write: (network, path, and each option by keyword) -> the files that were written.
         suffixes: how their names end. One: `path` is the file. Several: each file is `path` and
             one of them. None: `path` is a folder.
@@ -34,6 +35,7 @@ class Format:
     """
 
     description: str
+    details: str
     write: Callable[..., list[Path]]
     suffixes: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
@@ -82,7 +84,14 @@ def place(format: Format, source: Path, output: Path | None) -> Path:
     """
     stem = source.name.removesuffix(_NETWORK)
     if format.writes_one_file:
-        return output or source.with_name(stem + format.suffixes[0])
+        return output or inside(format, source.parent, stem)
     if format.suffixes:
-        return (output or source.parent) / stem
+        return inside(format, output or source.parent, stem)
     return output or source.parent / format.name
+
+
+def inside(format: Format, folder: Path, stem: str) -> Path:
+    """The `path` of which all files lie in a folder and, but for suffixes, are called `stem`."""
+    if format.writes_one_file:
+        return folder / f"{stem}{format.suffixes[0]}"
+    return folder / stem if format.suffixes else folder

@@ -1,16 +1,32 @@
-"""Hardware: every file here is one target, named like its file; `machines/` is what they share."""
+"""Hardware: every file here is one target, named like its file; `machines/` is what they share.
 
-import pkgutil
-from importlib import import_module
+An installed package adds one by an entry point in the group `rsnnctl.targets`.
+"""
+
+import sys
+from dataclasses import replace
 
 from base.checks import check_choice
+from base.errors import ToolError
+from base.plugins import plugins
+from export.formats import formats
 from hw_targets.machines.target import Target
 
 
 def targets() -> dict[str, Target]:
-    """Import and return every target by name. A new one is a new file here and nothing else."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
-    return {name: import_module(f"hw_targets.{name}").TARGET for name in names}
+    """Every target by name. A new one is a new file here and nothing else.
+
+    Raises:
+        ToolError: an installed package's cannot be used, or one needs a format that there is not.
+    """
+    found, known = plugins(sys.modules[__name__], "target", Target), formats()
+    for name, target in found.items():
+        if target.format not in known:
+            raise ToolError(
+                f"target `{name}` needs the format `{target.format}`; known: {', '.join(known)}."
+                " Install what writes it"
+            )
+    return {name: replace(target, name=name) for name, target in found.items()}
 
 
 def find_target(name: str) -> Target:

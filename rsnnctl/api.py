@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,11 @@ import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
 from base.metrics import Metrics
-from export.firmware.decoder import export_c as _export_c
-from export.nir.files import export_nir as _export_nir
-from export.onnx.models import export_onnx as _export_onnx
+from export.formats import formats
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
-from hw_targets.machines import build as project
-from hw_targets.machines import check as rules
+from hw_targets.machines import target as machines
 from rsnn import checkpoint, published
 from rsnn import inspect as inspect_model
 from rsnn.data import session as sessions
@@ -42,6 +39,7 @@ from rsnn.snntorch import import_state
 from rsnn.training.config import resolve
 from rsnn.training.initialize import initialize, input_rates
 from rsnnctl.backends import backends
+from rsnnctl.exporting import function_of
 from rsnnctl.provenance import provenance
 from rsnnctl.read_nir import read_nir
 from rsnnctl.runs import exploring
@@ -58,6 +56,14 @@ from sim.network import IntegerNetwork
 from sim.trace import Trace
 from sim.verify import Verification
 
+_EXPORTS = {f"export_{name}": function_of(format) for name, format in formats().items()}
+globals().update(_EXPORTS)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Callable[..., list[Path]]: ...
+
+
 __all__ = [
     "RSNN",
     "Decoder",
@@ -72,9 +78,6 @@ __all__ = [
     "check",
     "evaluate",
     "explore",
-    "export_c",
-    "export_nir",
-    "export_onnx",
     "import_nir",
     "import_snntorch",
     "import_weights",
@@ -92,6 +95,7 @@ __all__ = [
     "trace",
     "train",
     "verify",
+    *_EXPORTS,
 ]
 
 
@@ -291,7 +295,7 @@ def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
     return inspect_model.describe(model)
 
 
-def check(network: IntegerNetwork, target: str, *, layout: str = "fast") -> dict[str, Any]:
+def check(network: IntegerNetwork, target: str, *, layout: str | None = None) -> dict[str, Any]:
     """What a network costs on a target, and every limit that it exceeds, in `violations`.
 
     Args:
@@ -299,34 +303,17 @@ def check(network: IntegerNetwork, target: str, *, layout: str = "fast") -> dict
         target: a name that `rsnnctl targets` lists.
         layout: of the weights in flash, `fast` or `compact`.
     """
-    return rules.check(network, hw_targets.find_target(target), layout)
+    return machines.check(hw_targets.find_target(target), network, {"layout": layout})
 
 
 def build(
-    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str = "fast"
+    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str | None = None
 ) -> list[Path]:
     """Write a firmware project for a target, with a golden run as self-test; return its files."""
     golden = artifact.vector_raster(network)
-    return project.build(network, golden, hw_targets.find_target(target), Path(folder), layout)
-
-
-def export_nir(network: IntegerNetwork, path: Path | str, *, reader: str = "exact") -> Path:
-    """Write the NIR graph for a reader: `exact`, `norse` or `snntorch`; return its path."""
-    _export_nir(network, Path(path), reader)
-    return Path(path)
-
-
-def export_onnx(network: IntegerNetwork, step: Path | str, scan: Path | str) -> tuple[Path, Path]:
-    """Write ONNX in integers: one step with its state, and the loop over time; return the paths."""
-    _export_onnx(network, Path(step), Path(scan))
-    return Path(step), Path(scan)
-
-
-def export_c(
-    network: IntegerNetwork, folder: Path | str, *, name: str = "rsnn", layout: str = "fast"
-) -> list[Path]:
-    """Write self-contained C99, `<name>.h` and `<name>.c`, into a folder; return the paths."""
-    return _export_c(network, Path(folder), name, layout)
+    return machines.build(
+        hw_targets.find_target(target), network, golden, Path(folder), {"layout": layout}
+    )
 
 
 def import_nir(

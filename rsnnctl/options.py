@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from export.firmware.options import LAYOUT
 from rsnnctl.runs.cluster import CLUSTERS
 
 FILE = click.Path(path_type=Path)
@@ -45,10 +46,8 @@ part_option = click.option(
 )
 layout_option = click.option(
     "--layout",
-    type=ChoiceOf(lambda: import_module("export.firmware.storage").LAYOUTS),
-    default="fast",
-    show_default=True,
-    help="Layout of the weights in flash.",
+    type=click.Choice(LAYOUT.choices),
+    help=f"{LAYOUT.help.rstrip('.')}, on targets of C. Default: {LAYOUT.default}.",
 )
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of everything random."

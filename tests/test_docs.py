@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 import cli
+from export.formats import formats
 from rsnn.training.config import resolve
 from sim.contract import NumericContract
 
@@ -28,6 +29,11 @@ def commands() -> dict[str, click.Command]:
 def test_the_table_of_commands_names_every_command():
     rows = re.findall(r"^\| `([a-z -]+)` \|", README, re.MULTILINE)
     assert sorted(rows) == sorted(commands())
+
+
+def test_the_table_of_commands_says_what_every_format_is():
+    for name, format in formats().items():
+        assert f"| `export-{name}` | write {format.description}" in README
 
 
 def test_every_command_line_in_the_docs_parses():

@@ -10,7 +10,7 @@ import pytest
 from networks import random_network
 
 from base.errors import RangeError
-from export.format import Format, place, remarks, write_network
+from export.format import Format, inside, place, remarks, write_network
 from export.formats import formats
 
 FORMATS = formats()
@@ -71,6 +71,8 @@ def test_a_format_says_where_a_network_goes():
     assert place(c, source, None) == Path("runs/a/c")
     assert place(nir, source, other) == place(c, source, other) == other
     assert place(onnx, source, other) == Path("x/model")
+    found = [str(inside(each, other, "net")) for each in (nir, onnx, c)]
+    assert found == ["x/net.nir", "x/net", "x"]
 
 
 def test_options_are_checked_and_reach_the_writer(tmp_path):
@@ -102,7 +104,9 @@ def test_two_formats_cannot_share_a_backend(monkeypatch):
     from base.errors import ToolError
     from export import formats as package
 
-    both = {name: Format("x", write=print, backends={"same": print}, name=name) for name in "ab"}
+    both = {
+        name: Format("x", "y", write=print, backends={"same": print}, name=name) for name in "ab"
+    }
     monkeypatch.setattr(package, "formats", lambda: both)
     with pytest.raises(ToolError, match="format `b` has a backend `same`, and so has another"):
         package.backends()

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ TOO_MUCH = "flash: too much. --layout compact takes 9 B"
 
 def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
     found = {"target": "x", "violations": ["flash: too much. `layout=compact` takes 9 B"]}
-    monkeypatch.setattr("hw_targets.machines.check.check", lambda network, target, layout: found)
+    monkeypatch.setattr("hw_targets.machines.target.check", lambda target, network, options: found)
     done = run("check", network, "--target", "host_c")
     assert (done.code, done.out.splitlines()[-1]) == (1, TOO_MUCH)
     done = run("check", network, "--target", "host_c", "--json")
@@ -61,13 +62,13 @@ def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
     for target in TARGETS.values():
         for program, package in target.tools.items():
             need(program, package)
-    parts = [name for name, target in TARGETS.items() if target.measure is not None]
+    parts = [name for name, target in TARGETS.items() if target.check is not None]
     done = run("check", network, "--layout", "compact", "--json")
     rows = json.loads(done.out)
     assert done.code == 0
     assert [row["target"] for row in rows] == parts
     assert all(row["fits"] and row["flash"] < 4000 for row in rows)
-    monkeypatch.setattr("hw_targets.machines.emulated.which", lambda program: None)
+    monkeypatch.setattr("hw_targets.machines.c_machine.which", lambda program: None)
     done = run("check", network)
     assert done.code == 1
     assert "cortex_m4: not checked: there is no `arm-none-eabi-gcc`: install Debian's" in done.out
@@ -96,9 +97,10 @@ def test_a_project_builds_and_its_self_test_passes_and_notices_a_fault(run, netw
 def test_a_project_is_one_for_cmake_too(run, network, name):
     assert run("build", network, "--target", name, "-o", "project").code == 0
     text = Path("project/CMakeLists.txt").read_text()
+    flags = import_module(f"hw_targets.{name}").MACHINE.processor
     assert "add_library(rsnn STATIC rsnn.c)" in text
     assert "@" not in text
-    assert f"target_compile_options(rsnn PUBLIC {' '.join(TARGETS[name].flags)})" in text
+    assert f"target_compile_options(rsnn PUBLIC {' '.join(flags)})" in text
     need("cmake", "cmake")
     for program, package in TARGETS[name].tools.items():
         need(program, package)

@@ -13,6 +13,7 @@ from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
+from hw_targets.machines.target import run_whole, runners
 from rsnn.data.raster import random_raster as independent_spikes
 from rsnn.published import import_published
 from sim import reference
@@ -56,9 +57,8 @@ def layouts_of(target, i):
 
 def check_words(target, network, raster, layout, folder):
     expected = reference.run(network, raster)
-    program = target.build(network, folder, layout)
-    found = target.run(network, raster, program, folder).trace
-    assert first_difference(expected, found) is None
+    (run,) = runners(target, network, folder, {"layout": layout}).values()
+    assert first_difference(expected, run_whole(run, raster)) is None
     return expected
 
 
@@ -132,7 +132,7 @@ def test_a_check_says_that_1024_neurons_lack_flash_and_time(big, run, monkeypatc
     for program, package in part.tools.items():
         need(program, package)
     monkeypatch.setattr("hw_targets.targets", lambda: {part.name: part})
-    monkeypatch.setattr("hw_targets.machines.check._COUNTED_STEPS", 20)
+    monkeypatch.setattr("hw_targets.machines.c_target._COUNTED_STEPS", 20)
     save_network(big[0], Path("big.int.h5"))
     done = run("check", "big.int.h5", "--json")
     assert done.code == 1

@@ -6,7 +6,7 @@ import pytest
 
 from export.firmware.decoder import export_c
 from hw_targets import find_target
-from hw_targets.machines.build import build
+from hw_targets.machines.target import build
 from rsnnctl import api
 from sim.artifact import load_network, vector_raster
 
@@ -44,7 +44,7 @@ def test_the_layout_is_the_one_asked_for(run, network, layout, tmp_path):
     printed(run, "export-c", network, "-o", "c", "--layout", layout)
     assert texts(Path("c")) == texts(tmp_path / "right")
     golden, target = vector_raster(loaded), find_target("host_c")
-    build(loaded, golden, target, tmp_path / "project", layout)
+    build(target, loaded, golden, tmp_path / "project", {"layout": layout})
     printed(run, "build", network, "--target", "host_c", "-o", "made", "--layout", layout)
     assert texts(Path("made")) == texts(tmp_path / "project")
     api.build(loaded, "host_c", "python", layout=layout)

@@ -61,7 +61,10 @@ def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
     save_network(network, tmp_path / "net.int.h5")
     np.save(tmp_path / "raster.npy", raster)
     right = find_target("host_c")
-    faulty = replace(right, build=lambda n, folder, layout: right.build(wrong, folder, layout))
+    ((name, prepare),) = right.backends.items()
+    faulty = replace(
+        right, backends={name: lambda n, folder, **options: prepare(wrong, folder, **options)}
+    )
     monkeypatch.setattr("hw_targets.find_target", lambda name: faulty)
     monkeypatch.setattr(step, "_BLOCK_STEPS", block)
     path, source = tmp_path / "net.int.h5", tmp_path / "raster.npy"

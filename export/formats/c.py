@@ -27,7 +27,8 @@ def _c(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
 
 
 FORMAT = Format(
-    description="Self-contained C99 for a microcontroller or host: `<name>.h` and `<name>.c`.",
+    description="self-contained C99 for microcontrollers and hosts",
+    details="The files are `<name>.h` and `<name>.c`.",
     write=_write,
     options=(NAME, LAYOUT),
     backends={"c": _c},

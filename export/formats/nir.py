@@ -29,7 +29,10 @@ def _nir(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
 
 
 FORMAT = Format(
-    description="The NIR graph for a reader, with the numeric contract as metadata.",
+    description="a NIR graph for a reader",
+    details=(
+        "The numeric contract is its metadata, so that `import-nir` reads the same integers back."
+    ),
     write=_write,
     suffixes=(".nir",),
     options=(

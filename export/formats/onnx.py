@@ -36,7 +36,8 @@ def _reference(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace
 
 
 FORMAT = Format(
-    description="ONNX in integers: one step with its state, and the loop over time.",
+    description="ONNX in integer operators",
+    details="Two models: one step with its state, and the loop over time.",
     write=_write,
     suffixes=_SUFFIXES,
     backends={"onnxruntime": _onnxruntime, "onnx-reference": _reference},

@@ -1,13 +1,26 @@
-"""What a target is: data and three functions."""
+"""What a target is, and what can be done with any: check, build, run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import RangeError
+from base.option import Option, chosen
+from export.format import inside, write_network
+from export.formats import formats
 from sim.network import IntegerNetwork
 from sim.trace import Trace
+
+Raster = NDArray[np.uint8]
+Runner = Callable[[Iterable[Raster], int], Iterator[tuple[Raster, Trace]]]
+"""(blocks of a raster, steps of all together) -> each block with its trace, one after the other.
+
+Each run starts from the initial state, which is then carried from block to block.
+"""
 
 
 @dataclass(frozen=True)
@@ -16,7 +29,7 @@ class Limits:
 
     Attributes:
         flash, ram: bytes.
-        clock_hz: cycles a second.
+        clock_hz: cycles per second.
         cycles_per_instruction: assumed, when instructions are compared with a deadline.
     """
 
@@ -27,49 +40,159 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Bytes of the decoder alone, without start-up code and library."""
-
-    flash: int
-    ram: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """A trace, and the instructions of each step (n_steps,); None where nothing counts them."""
-
-    trace: Trace
-    instructions: NDArray | None
-
-
-@dataclass(frozen=True)
 class Target:
     """One place where a network can go.
 
     Attributes:
-        name: as on the command line.
         description: for people, in a line.
+        format: name of the format in `export/formats/` that writes for it.
+        build: (target, network, golden raster, folder, and each option by keyword) -> files that it
+            adds, in the folder, to those of the format.
+        backends: what runs a network on it here, by name: (network, empty folder, and each option
+            by keyword) -> a `Runner`.
+        check: (target, network, and each option by keyword) -> what the network costs, by name, and
+            in `violations` a line for each limit that it breaks; None where nothing has a limit.
         limits: of the part.
-        contract: which numeric contracts it computes, in words.
-        format: name of the file in `export/` that writes for it.
-        tools: programs that `build` and `run` need, each with its Debian package.
-        energy: where the estimate of energy comes from; see `machines/cost.py`.
-        build: (network, folder, layout="fast", arithmetic=None) -> program that replays a raster.
-        command: (program) -> the command that runs it.
-        run: (network, raster, program, folder) -> what every state word was, and what it cost.
-        flags: that a project's compiler is given for the processor.
-        measure: (network, folder, layout="fast") -> sizes of the decoder; None where nobody asks.
+        contract: values that it computes, by field of the numeric contract; a field that is not
+            named may have any.
+        kinds: names of the kinds of layers that it computes; None where it computes any.
+        options: that `check`, `build` and `backends` take; those of the format reach it too.
+        tools: programs that they need, each with its Debian package.
+        name: that of the file, which `targets()` fills in.
     """
 
-    name: str
     description: str
-    limits: Limits
-    contract: str
     format: str
-    tools: dict[str, str]
-    energy: str
-    build: Callable[..., Path]
-    command: Callable[[Path], list[str]]
-    run: Callable[[IntegerNetwork, NDArray, Path, Path], Run]
-    flags: tuple[str, ...] = ()
-    measure: Callable[..., Sizes] | None = None
+    build: Callable[..., list[Path]]
+    backends: Mapping[str, Callable[..., Runner]]
+    check: Callable[..., dict[str, Any]] | None = None
+    limits: Limits = field(default_factory=Limits)
+    contract: Mapping[str, Container[Any]] = field(default_factory=dict)
+    kinds: tuple[str, ...] | None = None
+    options: tuple[Option, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+def refusals(target: Target, network: IntegerNetwork) -> list[str]:
+    """Every kind of layer and choice of the contract that a target does not compute, by line."""
+    contract = network.contract.as_dict()
+    kinds = [
+        f"kind: `{name}` is {layer.kind()}; {target.name} computes {_said(target.kinds)}. Name"
+        " another target"
+        for name, layer in network.named_layers()
+        if target.kinds is not None and layer.kind() not in target.kinds
+    ]
+    return kinds + [
+        f"contract: `{name}` is {contract[name]}; {target.name} computes {_said(values)}. Make a"
+        " network of such a contract, or name another target"
+        for name, values in target.contract.items()
+        if contract[name] not in values
+    ]
+
+
+def check(
+    target: Target, network: IntegerNetwork, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a network costs on a target, by name, and what it breaks there, in `violations`.
+
+    Args:
+        target: one of `targets()`.
+        network: the network.
+        options: by name; those left out have their defaults.
+
+    Raises:
+        RangeError: an option that there is not, or a value that is refused.
+        ToolError: a program is missing.
+    """
+    values = chosen(target.options, options or {})
+    refused = refusals(target, network)
+    found: dict[str, Any] = {"violations": []}
+    if target.check is not None and not refused:
+        found = target.check(target, network, **values)
+    return {"target": target.name, **found, "violations": [*refused, *found["violations"]]}
+
+
+def build(
+    target: Target,
+    network: IntegerNetwork,
+    golden: Raster,
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Write a project for a target: what its format writes, and what the target adds.
+
+    Args:
+        target: one of `targets()`.
+        network: the network.
+        golden: raster (n_steps, n_inputs) for a self-test.
+        folder: is made where it is missing.
+        options: by name; those left out have their defaults.
+
+    Returns:
+        The files.
+
+    Raises:
+        RangeError: the target does not compute the network, or refuses an option.
+        FileError: a file cannot be written.
+    """
+    values = chosen(target.options, options or {})
+    _accept(target, network)
+    format = formats()[target.format]
+    names = {option.name for option in format.options}
+    shared = {name: value for name, value in values.items() if name in names}
+    written = write_network(format, network, inside(format, folder, "rsnn"), shared)
+    return written + target.build(target, network, golden, folder, **values)
+
+
+def runners(
+    target: Target,
+    network: IntegerNetwork,
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Runner]:
+    """Make a network ready to run on a target.
+
+    Args:
+        target: one of `targets()`.
+        network: the network.
+        folder: for what is made; it has to last as long as the runners.
+        options: by name; those left out have their defaults.
+
+    Returns:
+        A runner by name: the target's, with that of its backend where it has several.
+
+    Raises:
+        RangeError: the target does not compute the network, or refuses an option.
+        ToolError: a program is missing.
+    """
+    values = chosen(target.options, options or {})
+    _accept(target, network)
+    found = {}
+    for name, prepare in target.backends.items():
+        place = folder / name
+        place.mkdir(parents=True)
+        several = len(target.backends) > 1
+        found[f"{target.name} ({name})" if several else target.name] = prepare(
+            network, place, **values
+        )
+    return found
+
+
+def run_whole(runner: Runner, raster: Raster) -> Trace:
+    """Every state word over a raster (n_steps, n_inputs)."""
+    ((_, trace),) = runner([raster], len(raster))
+    return trace
+
+
+def _accept(target: Target, network: IntegerNetwork) -> None:
+    refused = refusals(target, network)
+    if refused:
+        raise RangeError("; ".join(refused))
+
+
+def _said(values: Container[Any]) -> str:
+    if isinstance(values, range):
+        return f"{values[0]}..{values[-1]}"
+    assert isinstance(values, Iterable)
+    return ", ".join(str(value) for value in values)

@@ -12,18 +12,18 @@ from rsnnctl.options import TARGET, layout_option, network_argument, output_opti
 @click.option("--target", type=TARGET, required=True, help="Target to build for.")
 @layout_option
 @output_option("Folder. Default: `firmware` beside the network.")
-def command(network: Path | None, target: str, layout: str, output: Path | None) -> None:
+def command(network: Path | None, target: str, layout: str | None, output: Path | None) -> None:
     """Write a firmware project with a self-test.
 
     It holds the decoder in C, build files, and an example; the self-test is the golden run.
     """
     from hw_targets import find_target
-    from hw_targets.machines.build import build
+    from hw_targets.machines.target import build
     from rsnnctl.runs import folders
     from sim.artifact import load_network, load_vectors
 
     source = folders.chosen(network, folders.NETWORK)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
-    for path in build(loaded, golden, find_target(target), folder, layout):
+    for path in build(find_target(target), loaded, golden, folder, {"layout": layout}):
         click.echo(path)

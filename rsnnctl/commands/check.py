@@ -19,14 +19,14 @@ _COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "wor
 @click.option("--target", type=TARGET, help="Target to check. Default: each that has limits.")
 @layout_option
 @json_option
-def command(network: Path | None, target: str | None, layout: str, as_json: bool) -> None:
+def command(network: Path | None, target: str | None, layout: str | None, as_json: bool) -> None:
     """Check a network against the limits of a target.
 
     Report what it costs and every limit it exceeds; exit status 1 if it exceeds one, or, without
     --target, if it fits no target.
     """
     from hw_targets import find_target
-    from hw_targets.machines.check import check
+    from hw_targets.machines.target import check
     from rsnnctl import show
     from rsnnctl.runs import folders
     from sim.artifact import load_network
@@ -42,7 +42,7 @@ def command(network: Path | None, target: str | None, layout: str, as_json: bool
                 for line in row["violations"]:
                     click.echo(f"{row['target']}: {line}")
         sys.exit(0 if any(row["fits"] for row in rows) else 1)
-    found = check(loaded, find_target(target), layout)
+    found = check(find_target(target), loaded, {"layout": layout})
     violations = [told(line) for line in found["violations"]]
     if as_json:
         show.print_json(found | {"violations": violations})
@@ -53,18 +53,18 @@ def command(network: Path | None, target: str | None, layout: str, as_json: bool
     sys.exit(1 if violations else 0)
 
 
-def check_everywhere(network: "IntegerNetwork", layout: str) -> list[dict[str, Any]]:
+def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
     """What a network costs on every target that has limits, a row each, and whether it `fits`."""
     from base.errors import ToolError
     from hw_targets import targets
-    from hw_targets.machines.check import check
+    from hw_targets.machines.target import check
 
     rows = []
     for target in targets().values():
-        if target.measure is None:
+        if target.check is None:
             continue
         try:
-            found = check(network, target, layout)
+            found = check(target, network, {"layout": layout})
         except ToolError as error:
             found = {"violations": [f"not checked: {error}"]}
         rows.append(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hw_targets.machines.target import Runner
     from sim.network import IntegerNetwork
     from sim.trace import Trace
     from sim.verify import Backend, BackendResult, Verification
@@ -50,7 +51,7 @@ def command(
     steps: int,
     kit: Path | None,
     target: str | None,
-    layout: str,
+    layout: str | None,
     session: Path | None,
     as_json: bool,
 ) -> None:
@@ -93,7 +94,7 @@ def verify_file(
     steps: int,
     *,
     target: str | None = None,
-    layout: str = "fast",
+    layout: str | None = None,
 ) -> "Verification":
     """Compare backends with the reference over the golden input and one stream.
 
@@ -105,7 +106,7 @@ def verify_file(
         source: session (its test part is taken) or raster; None for a random raster of 20 Hz.
         steps: maximum number of steps of the stream.
         target: name of the target to run on; None for every backend of this machine.
-        layout: of the weights in the flash of a target.
+        layout: of the weights in the flash of a target; None is the target's default.
 
     Raises:
         RangeError: `steps` is below 1, or there is no such target or layout.
@@ -115,6 +116,7 @@ def verify_file(
         FileError, DataError: a file cannot be used.
     """
     from hw_targets import find_target
+    from hw_targets.machines.target import runners
     from rsnn.data.raster import random_raster
     from rsnn.data.stream import load_stream
     from rsnnctl.backends import backends
@@ -130,45 +132,48 @@ def verify_file(
     if target is None:
         here = backends()
         return _with_reproducers(verify(network, rasters, here), path, network, rasters, here)
-    machine = find_target(target)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        program = machine.build(network, folder, layout)
-
-        def run(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
-            return machine.run(network, raster, program, folder).trace
-
-        return verify(network, rasters, {target: run})
+    with tempfile.TemporaryDirectory() as folder:
+        found = runners(find_target(target), network, Path(folder), {"layout": layout})
+        return verify(network, rasters, {name: _backend(run) for name, run in found.items()})
 
 
-def verify_session(path: Path, target: str, source: Path, layout: str = "fast") -> "Verification":
+def verify_session(
+    path: Path, target: str, source: Path, layout: str | None = None
+) -> "Verification":
     """Run all of a recording on a target beside the reference, in constant memory.
 
     Args:
         path: the network.
         target: its name.
         source: session (.mat) or raster file, of any length.
-        layout: of the weights in flash.
+        layout: of the weights in flash; None is the target's default.
 
     Raises:
         RangeError, MismatchError, ToolError, FileError, DataError: as `verify_file`.
     """
-    from export.firmware.replay import replay_blocks
     from hw_targets import find_target
+    from hw_targets.machines.target import runners
     from rsnn.data.stream import open_stream
     from sim.reference import check_channels
     from sim.verify import Verification
 
-    machine = find_target(target)
+    chosen = find_target(target)
     network, _ = _opened(path)
-    with tempfile.TemporaryDirectory() as name, open_stream(source, "all") as stream:
-        folder = Path(name)
-        blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
+    results = {}
+    with tempfile.TemporaryDirectory() as folder, open_stream(source, "all") as stream:
         n_steps = len(stream.steps)
         check_channels(network, next(stream.blocks(1)).raster.shape)
-        words = machine.command(machine.build(network, folder, layout))
-        result = _compared(network, replay_blocks(network, blocks, n_steps, words, folder))
-    return Verification(network.digest(), n_steps, {target: result}, {})
+        found = runners(chosen, network, Path(folder), {"layout": layout})
+        for name, run in found.items():
+            blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
+            results[name] = _compared(network, run(blocks, n_steps))
+    return Verification(network.digest(), n_steps, results, {})
+
+
+def _backend(run: "Runner") -> "Backend":
+    from hw_targets.machines.target import run_whole
+
+    return lambda network, raster: run_whole(run, raster)
 
 
 def _opened(path: Path) -> "tuple[IntegerNetwork, NDArray[np.uint8]]":

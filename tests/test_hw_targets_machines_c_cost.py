@@ -1,6 +1,7 @@
 """What a network costs on a target, a bound on its worst step, and which limits that breaks."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.machines.cost import Cost, Instructions, count_cost, violations
-from hw_targets.machines.target import Limits, Sizes
+from hw_targets.machines.c_cost import Cost, Instructions, count_cost, violations
+from hw_targets.machines.c_machine import Machine, Sizes
+from hw_targets.machines.target import Limits
 from rsnn.data.raster import random_raster as independent_spikes
 from rsnn.published import import_published
 from sim.contract import PAPER
@@ -23,17 +25,17 @@ TARGETS = targets()
 NETWORK = random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=5)
 
 
-def tools_of(name):
+def machine_of(name):
     for program, package in TARGETS[name].tools.items():
         need(program, package)
-    return TARGETS[name]
+    return import_module(f"hw_targets.{name}").MACHINE
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layout):
-    target = tools_of("cortex_m4")
+    machine = machine_of("cortex_m4")
     raster = random_raster(np.random.default_rng(0), 40, 12)
-    cost, again = (count_cost(NETWORK, target, raster, layout) for _ in range(2))
+    cost, again = (count_cost(NETWORK, machine, raster, layout) for _ in range(2))
     assert cost == again
     counted = cost.instructions
     assert 100 < counted.minimum < counted.mean < counted.maximum < counted.worst_case
@@ -45,7 +47,7 @@ def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layo
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_input_takes_more_than_the_bound(name, layout):
     """Words that saturate, negative thresholds, all inputs at once: every branch there is."""
-    target = tools_of(name)
+    machine = machine_of(name)
     for contract in (
         replace(PAPER, syn_bits=14, mem_bits=14),
         replace(FLOOR_SUBTRACT, syn_bits=32, mem_bits=32, frac_bits=16),
@@ -54,22 +56,24 @@ def test_no_input_takes_more_than_the_bound(name, layout):
         raster = np.vstack(
             [random_raster(np.random.default_rng(seed), 100, 12) for seed in range(3)]
         )
-        counted = count_cost(network, target, raster, layout).instructions
+        counted = count_cost(network, machine, raster, layout).instructions
         assert 0.4 * counted.worst_case < counted.maximum < counted.worst_case
 
 
 def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
     """Lower thresholds would ask for wider sums; the arithmetic that is built is the network's."""
-    target = tools_of("cortex_m4")
+    machine = machine_of("cortex_m4")
     built = []
+    right = Machine.build
 
-    def build(network, folder, layout="fast", arithmetic=None):
+    def build(machine, network, folder, layout="fast", arithmetic=None):
         built.append(arithmetic or arithmetic_of(network))
-        return target.build(network, folder, layout, arithmetic)
+        return right(machine, network, folder, layout, arithmetic)
 
     contract = replace(PAPER, reset="subtract", mem_bits=32)
     network = random_network(np.random.default_rng(3), contract, hidden=(4,))
-    count_cost(network, replace(target, build=build), np.zeros((4, 12), np.uint8))
+    monkeypatch.setattr(Machine, "build", build)
+    count_cost(network, machine, np.zeros((4, 12), np.uint8))
     assert built == [arithmetic_of(network)] * 3
     lowest = replace(network.layers[0], threshold=np.full(4, -(1 << 31)))
     assert arithmetic_of(replace(network, layers=(lowest, network.layers[1]))) != built[0]
@@ -100,12 +104,12 @@ def test_a_check_says_what_the_compact_layout_would_take():
 
 
 def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
-    target = tools_of("cortex_m0plus")
+    machine = machine_of("cortex_m0plus")
     network = random_network(np.random.default_rng(4), hidden=(512,), sparsity=0.0)
-    cost = count_cost(network, target, np.zeros((2, 12), np.uint8))
+    cost = count_cost(network, machine, np.zeros((2, 12), np.uint8))
     assert cost.sizes.flash > 512 * 512
     assert cost.instructions is None
-    flash, time = violations(network, target, cost)
+    flash, time = violations(network, TARGETS["cortex_m0plus"], cost)
     assert flash.startswith("flash: ")
     assert time == (
         "time: not counted, because the machine that stands for cortex_m0plus here cannot hold the"
@@ -114,11 +118,20 @@ def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
 
 
 def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
-    monkeypatch.setattr("hw_targets.machines.emulated.which", lambda program: None)
-    with pytest.raises(ToolError, match="no `arm-none-eabi-gcc`: install Debian's gcc-arm-none"):
-        TARGETS["cortex_m4"].build(NETWORK, tmp_path)
-    with pytest.raises(RangeError, match="target host_c counts no instructions"):
-        count_cost(NETWORK, TARGETS["host_c"], np.zeros((2, 12), np.uint8))
+    monkeypatch.setattr("hw_targets.machines.c_machine.which", lambda program: None)
+    machine = import_module("hw_targets.cortex_m4").MACHINE
+    for use in (machine.build, machine.measure):
+        with pytest.raises(ToolError, match="no `arm-none-eabi-gcc`: install Debian's gcc-arm"):
+            use(NETWORK, tmp_path)
+    with pytest.raises(ToolError, match="no `qemu-system-arm`: install Debian's qemu-system-arm"):
+        machine.command(tmp_path / "replay")
+    wasm = import_module("hw_targets.wasm").MACHINE
+    monkeypatch.setattr("hw_targets.machines.c_machine.which", {"clang": "clang"}.get)
+    with pytest.raises(ToolError, match="no `wasm-ld`: install Debian's lld"):
+        wasm.build(NETWORK, tmp_path)
+    host = import_module("hw_targets.host_c").MACHINE
+    with pytest.raises(RangeError, match="what cc makes counts no instructions; name an emulator"):
+        count_cost(NETWORK, host, np.zeros((2, 12), np.uint8))
 
 
 @pytest.mark.slow
@@ -127,14 +140,14 @@ def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
 )
 def test_a_published_network_keeps_within_its_budget(published, name, most):
     """As `benchmarks/firmware.py` counts: flash of 13 kB, compact 9 kB, RAM of 1 kB."""
-    target = tools_of(name)
+    machine = machine_of(name)
     network = quantize(import_published(published[0]), Precision(bits=8))
     raster = independent_spikes(250, network.n_inputs, dt=network.dt)
-    cost = count_cost(network, target, raster)
+    cost = count_cost(network, machine, raster)
     assert max(cost.instructions.mean, cost.instructions.mean_bitmap) <= most
     for sizes, flash in (
         (cost.sizes, 13_000),
-        (count_cost(network, target, raster[:2], "compact").sizes, 9_000),
+        (count_cost(network, machine, raster[:2], "compact").sizes, 9_000),
     ):
         assert sizes.flash <= flash
         assert sizes.ram <= 1_000

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError, ToolError
 from export.firmware.arithmetic import arithmetic_of
-from hw_targets.machines.target import Sizes, Target
+from hw_targets.machines.c_machine import Machine, Sizes
+from hw_targets.machines.target import Limits, Target
 from sim.network import IntegerNetwork
 
+ENERGY_TABLE = "Horowitz, ISSCC 2014 (45 nm)"
 _BURST_STEPS = 12
 _PJ_PER_INSTRUCTION = 10.1  # a 32-bit fetch from 32 kB of SRAM and an addition
 
@@ -44,36 +46,38 @@ class Cost:
 
 
 def count_cost(
-    network: IntegerNetwork, target: Target, raster: NDArray[np.uint8], layout: str = "fast"
+    network: IntegerNetwork, machine: Machine, raster: NDArray[np.uint8], layout: str = "fast"
 ) -> Cost:
-    """Build and run a network on a target that counts, over a raster and at its worst.
+    """Build and run a network on a machine that counts, over a raster and at its worst.
 
     The raster is run twice, because the first half of a replay is given as events and the second
     as bitmaps.
 
     Raises:
-        RangeError: the target counts nothing, or there is no such layout.
+        RangeError: the machine counts nothing, or there is no such layout.
         ToolError: a program is missing.
     """
-    if target.measure is None:
-        raise RangeError(f"target {target.name} counts no instructions; name a microcontroller")
+    if machine.ticks is None:
+        raise RangeError(f"what {machine.compiler} makes counts no instructions; name an emulator")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sizes = target.measure(network, folder, layout)
+        sizes = machine.measure(network, folder, layout)
         try:
-            program = target.build(network, folder, layout)
+            program = machine.build(network, folder, layout)
         except ToolError:  # what has just been compiled cannot be linked: it is too large
             return Cost(sizes, None)
-        counted = target.run(network, np.vstack([raster, raster]), program, folder).instructions
+        counted = machine.run(network, np.vstack([raster, raster]), program, folder).instructions
         assert counted is not None
         counted, bitmaps = counted[: len(raster)], counted[len(raster) :]
-        worst = worst_case(network, target, folder, layout)
+        worst = worst_case(network, machine, folder, layout)
     least, most = int(counted.min()), int(counted.max())
     means = float(counted.mean()), float(bitmaps.mean())
     return Cost(sizes, Instructions(least, *means, most, worst))
 
 
-def worst_case(network: IntegerNetwork, target: Target, folder: Path, layout: str = "fast") -> int:
+def worst_case(
+    network: IntegerNetwork, machine: Machine, folder: Path, layout: str = "fast"
+) -> int:
     """A bound on the instructions of a step, whatever comes in and whatever fires.
 
     A step adds a row of weights for each spike and updates each neuron on one of two paths, that of
@@ -93,8 +97,8 @@ def worst_case(network: IntegerNetwork, target: Target, folder: Path, layout: st
         raster = np.full((_BURST_STEPS, network.n_inputs), spikes, np.uint8)
         place = folder / name
         place.mkdir()
-        program = target.build(changed, place, layout, arithmetic_of(network))
-        run = target.run(changed, raster, program, place)
+        program = machine.build(changed, place, layout, arithmetic_of(network))
+        run = machine.run(changed, raster, program, place)
         fired = [words for key, words in run.trace.variables.items() if key.endswith(".spk")]
         all_alike = (np.hstack(fired) == spikes).all(1)
         assert all_alike.any(), f"neurons do not fire alike in the {name}"
@@ -103,9 +107,8 @@ def worst_case(network: IntegerNetwork, target: Target, folder: Path, layout: st
     return sum(counted)
 
 
-def milliseconds(instructions: int, target: Target) -> float:
+def milliseconds(instructions: int, limits: Limits) -> float:
     """How long so many instructions take on a part, as far as its limits tell."""
-    limits = target.limits
     assert limits.clock_hz is not None, "a target that counts has a clock"
     return 1e3 * instructions * limits.cycles_per_instruction / limits.clock_hz
 
@@ -142,7 +145,7 @@ def violations(
         )
     elif limits.clock_hz is not None:
         worst = cost.instructions.worst_case
-        time, step = milliseconds(worst, target), network.dt * 1e3
+        time, step = milliseconds(worst, limits), network.dt * 1e3
         if time > step:
             found.append(
                 f"time: {worst} instructions in the worst step take {time:.3g} ms"

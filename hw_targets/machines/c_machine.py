@@ -1,0 +1,127 @@
+"""What compiles exported C and runs it here: a compiler, and an emulator where one is needed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from subprocess import run as call
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import ToolError
+from export.firmware.arithmetic import Arithmetic
+from export.firmware.decoder import FLAGS, compile_replay, export_c
+from export.firmware.replay import replay
+from sim.network import IntegerNetwork
+from sim.trace import Trace
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the decoder alone, without start-up code and library."""
+
+    flash: int
+    ram: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trace, and the instructions of each step (n_steps,); None where nothing counts them."""
+
+    trace: Trace
+    instructions: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A compiler and what runs its programs.
+
+    Attributes:
+        compiler: its command.
+        packages: every program that is needed, the compiler first, with its Debian package.
+        processor: flags that choose the processor and its library.
+        program: further flags, for a program that replays input.
+        launcher: command that runs a program, but for the program; empty where it runs by itself.
+        size: command that lists the sizes of an object file's sections.
+        ticks: of the program's counter per instruction; None where nothing counts.
+    """
+
+    compiler: str
+    packages: dict[str, str]
+    processor: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
+    launcher: tuple[str, ...] = ()
+    size: str = "size"
+    ticks: float | None = None
+
+    def build(
+        self,
+        network: IntegerNetwork,
+        folder: Path,
+        layout: str = "fast",
+        arithmetic: Arithmetic | None = None,
+    ) -> Path:
+        """Compile the program that replays a raster on this machine.
+
+        Raises:
+            ToolError: a program is missing, or the compiler refuses the sources.
+            RangeError: no such layout.
+        """
+        self.need(*(name for name in self.packages if name not in self.launcher))
+        flags = (*FLAGS, *self.processor, *self.program)
+        return compile_replay(
+            network, folder, layout, arithmetic, flags=flags, compiler=self.compiler
+        )
+
+    def command(self, program: Path) -> list[str]:
+        """The command that runs a program.
+
+        Raises:
+            ToolError: a program is missing.
+        """
+        self.need(*self.launcher[:1])
+        return [*self.launcher, str(program)]
+
+    def run(
+        self, network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path
+    ) -> Run:
+        """Replay a raster (n_steps, n_inputs).
+
+        Raises:
+            ToolError: a program is missing, or the program fails.
+        """
+        trace, counts = replay(network, raster, self.command(program), folder)
+        if self.ticks is None:
+            return Run(trace, None)
+        return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
+
+    def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
+        """Sizes of the decoder's object file: code and constants; and of one state struct.
+
+        Raises:
+            ToolError: a program is missing.
+            RangeError: no such layout.
+        """
+        self.need(self.compiler, self.size)
+        export_c(network, folder, "decoder", layout)
+        (folder / "state.c").write_text('#include "decoder.h"\ndecoder_state state;\n')
+        sizes = {}
+        for name in ("decoder", "state"):
+            source, target = (str(folder / f"{name}.{suffix}") for suffix in "co")
+            command = [self.compiler, *FLAGS, *self.processor, "-c", source]
+            call([*command, "-o", target], check=True, capture_output=True)
+            listing = call([self.size, target], check=True, capture_output=True)
+            sizes[name] = [int(word) for word in listing.stdout.split(b"\n")[1].split()[:3]]
+        text, data, bss = sizes["decoder"]
+        return Sizes(text + data, sum(sizes["state"][1:]) + data + bss)
+
+    def need(self, *programs: str) -> None:
+        """Refuse to go on without programs.
+
+        Raises:
+            ToolError: one is missing; the text names its package.
+        """
+        for program in programs:
+            if which(program) is None:
+                package = self.packages.get(program, self.packages[self.compiler])
+                raise ToolError(f"there is no `{program}`: install Debian's {package}")

@@ -1,0 +1,104 @@
+"""Targets of exported C: what they cost, their firmware projects, and the C run on a machine."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.firmware.options import LAYOUT
+from export.firmware.project import write_project
+from export.firmware.replay import replay_blocks
+from hw_targets.machines.c_cost import ENERGY_TABLE, count_cost, milliseconds, violations
+from hw_targets.machines.c_machine import Machine
+from hw_targets.machines.target import Limits, Runner, Target
+from rsnn.data.raster import random_raster
+from sim.network import IntegerNetwork
+from sim.trace import Trace
+
+_COUNTED_STEPS = 250
+
+
+def c_target(description: str, machine: Machine, limits: Limits | None = None) -> Target:
+    """The target that a machine stands for, or is.
+
+    Args:
+        description: for people, in a line.
+        machine: what compiles and runs the C here.
+        limits: of the part that the machine stands for; None where there are none.
+    """
+    return Target(
+        description=description,
+        format="c",
+        build=partial(_build, machine),
+        backends={(machine.launcher or (machine.compiler,))[0]: partial(_prepare, machine)},
+        check=None if limits is None else partial(_check, machine),
+        limits=limits or Limits(),
+        options=(LAYOUT,),
+        tools=machine.packages,
+    )
+
+
+def _build(
+    machine: Machine,
+    target: Target,
+    network: IntegerNetwork,
+    golden: NDArray[np.uint8],
+    folder: Path,
+    *,
+    layout: str,
+) -> list[Path]:
+    """Build files, an example with a self-test, and the program that replays input."""
+    return write_project(
+        network,
+        golden,
+        folder,
+        description=target.description,
+        compiler=machine.compiler,
+        flags=" ".join(machine.processor),
+    )
+
+
+def _prepare(machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str) -> Runner:
+    """Compile the program that replays input; return what runs it."""
+    command = machine.command(machine.build(network, folder, layout))
+
+    def run(
+        blocks: Iterable[NDArray[np.uint8]], n_steps: int
+    ) -> Iterator[tuple[NDArray[np.uint8], Trace]]:
+        return replay_blocks(network, blocks, n_steps, command, folder)
+
+    return run
+
+
+def _check(
+    machine: Machine, target: Target, network: IntegerNetwork, *, layout: str
+) -> dict[str, Any]:
+    """Bytes and instructions, over random input and in the worst case, against the limits."""
+    raster = random_raster(_COUNTED_STEPS, network.n_inputs, dt=network.dt)
+    cost = count_cost(network, machine, raster, layout)
+    found: dict[str, Any] = {
+        "layout": layout,
+        "flash": cost.sizes.flash,
+        "ram": cost.sizes.ram,
+    }
+    counted = cost.instructions
+    if counted is not None:
+        found |= {
+            "instructions_min": counted.minimum,
+            "instructions_mean": counted.mean,
+            "instructions_mean_bitmap": counted.mean_bitmap,
+            "instructions_max": counted.maximum,
+            "instructions_worst_case": counted.worst_case,
+            "worst_case_ms": milliseconds(counted.worst_case, target.limits),
+            "energy_nj": counted.nanojoules,
+            "energy_table": ENERGY_TABLE,
+        }
+    compact = None
+    if layout == "fast" and target.limits.flash and cost.sizes.flash > target.limits.flash:
+        with tempfile.TemporaryDirectory() as folder:
+            compact = machine.measure(network, Path(folder), "compact")
+    return found | {"violations": violations(network, target, cost, compact)}

@@ -1,0 +1,208 @@
+"""A format and a target that nobody has heard of: one file each, or an installed package's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from networks import random_network, random_raster
+
+import cli
+import export.formats
+import hw_targets
+from base.errors import RangeError, ToolError
+from export.format import place, write_network
+from export.formats import formats
+from hw_targets import find_target, targets
+from hw_targets.machines.target import build, check, run_whole, runners
+from rsnnctl.backends import backends
+from rsnnctl.exporting import command_of, function_of
+from sim import reference
+from sim.artifact import load_network
+from sim.contract import PAPER
+from sim.trace import first_difference
+from sim.verify import verify
+
+PLUGINS = Path(__file__).parent / "plugins"
+NETWORK = random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=2)
+RASTER = random_raster(np.random.default_rng(2), 40, 12)
+
+
+def install(folder, monkeypatch, **groups):
+    """Make a folder look like installed packages: `group={name: value}`."""
+    info = folder / "stranger-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    lines = []
+    for group, entries in groups.items():
+        lines += [f"[rsnnctl.{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+def as_files(folder, monkeypatch):
+    """Copy both into folders in which formats and targets are looked for."""
+    for package, name in ((export.formats, "raw"), (hw_targets, "abacus")):
+        path = folder / name
+        path.mkdir()
+        shutil.copy(PLUGINS / f"{name}.py", path)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(path)])
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
+
+
+def as_package(folder, monkeypatch):
+    """Install both, under modules of other names."""
+    shutil.copy(PLUGINS / "raw.py", folder / "stranger_raw.py")
+    shutil.copy(PLUGINS / "abacus.py", folder / "stranger_abacus.py")
+    install(
+        folder,
+        monkeypatch,
+        formats={"raw": "stranger_raw:FORMAT"},
+        targets={"abacus": "stranger_abacus:TARGET"},
+    )
+
+
+@pytest.fixture(params=[as_files, as_package])
+def added(request, tmp_path, monkeypatch):
+    request.param(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def test_a_format_is_found_and_verified(added):
+    assert formats()["raw"].name == "raw"
+    report = verify(NETWORK, [RASTER], {"raw": backends()["raw"]})
+    assert report.differences == 0
+    assert report.backends["raw"].words > 0
+    path = place(formats()["raw"], added / "net.int.h5", None)
+    words, listing = write_network(formats()["raw"], NETWORK, path, {"byte_order": "big"})
+    assert (words.name, listing.name) == ("net.raw", "net.raw.json")
+    assert ">i4" in listing.read_text()
+
+
+def test_a_format_has_a_command_and_a_function_with_its_options(added, network):
+    raw = formats()["raw"]
+    words = [str(network), "-o", str(added / "out"), "--byte-order", "big"]
+    done = CliRunner().invoke(command_of(raw), words)
+    assert done.exit_code == 0, done.output
+    paths = [Path(line) for line in done.output.splitlines()]
+    stem = network.name.removesuffix(".int.h5")
+    assert paths == [added / "out" / f"{stem}{suffix}" for suffix in raw.suffixes]
+    written = function_of(raw)(load_network(network), added / "again", byte_order="big")
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in paths]
+    assert CliRunner().invoke(command_of(raw), ["--byte-order", "odd"]).exit_code == 2
+
+
+def test_the_command_line_lists_what_is_installed(tmp_path, monkeypatch):
+    as_package(tmp_path, monkeypatch)
+    places = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-m", "rsnnctl", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    assert "  export-raw       Write raw arrays of words.\n" in done.stdout
+
+
+def test_a_target_is_found_checked_built_and_run(added):
+    target = find_target("abacus")
+    assert target.name == "abacus"
+    assert list(targets()) == sorted(targets())
+    found = check(target, NETWORK, {"beads": 5})
+    size = found["flash"]
+    assert found == {"target": "abacus", "flash": size, "rods": size // 5, "violations": []}
+    small = replace(target, limits=replace(target.limits, flash=100))
+    assert check(small, NETWORK)["violations"] == [f"flash: {size} B; abacus has 100 B"]
+    written = build(target, NETWORK, RASTER, added / "project", {"byte_order": "little"})
+    assert [path.name for path in written] == ["rsnn.raw", "rsnn.raw.json", "golden.npy"]
+    assert all(path.parent == added / "project" for path in written)
+    assert "<i4" in written[1].read_text()
+    ((name, run),) = runners(target, NETWORK, added / "run").items()
+    assert name == "abacus"
+    assert (added / "run" / "by hand" / "beads").read_text() == "o" * 10
+    expected = reference.run(NETWORK, RASTER)
+    assert first_difference(expected, run_whole(run, RASTER)) is None
+    blocks = list(run([RASTER[:7], RASTER[7:]], len(RASTER)))
+    assert np.array_equal(
+        np.vstack([trace.variables["readout.out"] for _, trace in blocks]),
+        expected.variables["readout.out"],
+    )
+    several = replace(target, backends=dict.fromkeys("ab", target.backends["by hand"]))
+    assert list(runners(several, NETWORK, added / "more")) == ["abacus (a)", "abacus (b)"]
+
+
+def test_a_target_refuses_a_contract_that_it_does_not_compute(added):
+    target = find_target("abacus")
+    contract = replace(PAPER, overflow_mem="wrap", weight_bits=12)
+    network = random_network(np.random.default_rng(1), contract)
+    way_out = ". Make a network of such a contract, or name another target"
+    refused = [
+        f"contract: `overflow_mem` is wrap; abacus computes saturate{way_out}",
+        f"contract: `weight_bits` is 12; abacus computes 2..8{way_out}",
+    ]
+    assert check(target, network) == {"target": "abacus", "violations": refused}
+    for use in (
+        lambda: build(target, network, RASTER, added / "project"),
+        lambda: runners(target, network, added / "run"),
+    ):
+        with pytest.raises(RangeError) as error:
+            use()
+        assert str(error.value) == "; ".join(refused)
+    assert not (added / "project").exists()
+    simple = replace(target, kinds=("cuba_li",))
+    assert check(simple, NETWORK)["violations"] == [
+        f"kind: `hidden{i}` is cuba_lif; abacus computes cuba_li. Name another target"
+        for i in range(2)
+    ]
+    assert check(replace(target, kinds=("cuba_lif", "cuba_li")), NETWORK)["violations"] == []
+
+
+def test_a_target_refuses_options_that_it_does_not_have(added):
+    target = find_target("abacus")
+    for use in (
+        lambda options: check(target, NETWORK, options),
+        lambda options: build(target, NETWORK, RASTER, added / "project", options),
+        lambda options: runners(target, NETWORK, added / "run", options),
+    ):
+        with pytest.raises(RangeError, match="there is no option `layout`; known: byte_order, b"):
+            use({"layout": "fast"})
+
+
+def test_a_target_needs_a_format_that_there_is(added, monkeypatch):
+    known = {name: found for name, found in formats().items() if name != "raw"}
+    monkeypatch.setattr(hw_targets, "formats", lambda: known)
+    with pytest.raises(ToolError) as error:
+        targets()
+    assert str(error.value) == (
+        "target `abacus` needs the format `raw`; known: c, nir, onnx. Install what writes it"
+    )
+
+
+def test_commands_know_a_target_that_was_added(added, run):
+    rows = {row["target"]: row for row in json.loads(run("targets", "--json").out)}
+    assert rows["abacus"]["format"] == "raw"
+    assert rows["abacus"]["flash"] == 4096
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ({"c": "export.formats.c:FORMAT"}, "has a name that is taken; rename or uninstall it"),
+        ({"x": "nowhere:FORMAT"}, "cannot be loaded: No module named 'nowhere'; mend or uninst"),
+        ({"x": "json:FORMAT"}, "cannot be loaded: module 'json' has no attribute 'FORMAT'; me"),
+        ({"x": "json:dumps"}, "is no Format; mend or uninstall it"),
+    ],
+)
+def test_what_cannot_be_used_of_an_installed_package_is_said(entries, text, tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, formats=entries)
+    ((name, value),) = entries.items()
+    with pytest.raises(ToolError) as error:
+        formats()
+    assert str(error.value).startswith(f"format `{name}` of an installed package, {value}, {text}")

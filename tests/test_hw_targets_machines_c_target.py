@@ -1,0 +1,59 @@
+"""What the targets of exported C share: options reach the compiler, limits reach the check."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import random_network, random_raster
+from tools import need
+
+from base.errors import ToolError
+from export.firmware.storage import LAYOUTS
+from hw_targets import targets
+from hw_targets.cortex_m4 import MACHINE
+from hw_targets.machines.target import Limits, build, check, runners
+
+TARGETS = targets()
+NETWORK = random_network(np.random.default_rng(1), hidden=(40,), sparsity=0.9)
+
+
+def test_backends_are_called_like_what_runs_the_program():
+    found = {name: list(target.backends) for name, target in TARGETS.items()}
+    assert found["host_c"] == ["cc"]
+    assert found["wasm"] == ["node"]
+    assert found["cortex_m4"] == ["qemu-system-arm"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_reaches_what_is_compiled(layout, tmp_path):
+    need("cc", "gcc")
+    runners(TARGETS["host_c"], NETWORK, tmp_path, {"layout": layout})
+    source = (tmp_path / "cc" / "rsnn.c").read_text()
+    assert ("APART static void deliver_input" in source) is (layout == "compact")
+
+
+def test_a_project_names_its_part(tmp_path):
+    target = TARGETS["cortex_m4"]
+    build(target, NETWORK, random_raster(np.random.default_rng(2), 9, 12), tmp_path)
+    assert f"for {target.description};" in (tmp_path / "Makefile").read_text()
+    assert "CC = arm-none-eabi-gcc\n" in (tmp_path / "Makefile").read_text()
+
+
+def test_a_check_is_of_the_layout_and_says_what_the_other_would_take():
+    target = TARGETS["cortex_m4"]
+    for program, package in target.tools.items():
+        need(program, package)
+    fast, compact = (check(target, NETWORK, {"layout": layout}) for layout in LAYOUTS)
+    assert (fast["layout"], compact["layout"]) == LAYOUTS
+    assert compact["flash"] < fast["flash"]
+    assert fast["violations"] == compact["violations"] == []
+    small = replace(target, limits=Limits(fast["flash"] - 1, clock_hz=64e6))
+    (violation,) = check(small, NETWORK)["violations"]
+    assert f"`layout=compact` takes {compact['flash']} B" in violation
+
+
+def test_a_program_that_comes_with_the_compiler_is_in_its_package(tmp_path, monkeypatch):
+    there = {name: name for name in ("arm-none-eabi-gcc",)}
+    monkeypatch.setattr("hw_targets.machines.c_machine.which", there.get)
+    with pytest.raises(ToolError, match="no `arm-none-eabi-size`: install Debian's gcc-arm-none"):
+        MACHINE.measure(NETWORK, tmp_path)
