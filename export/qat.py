@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from base.errors import RangeError
+from export.quantization.by_step import run_by_step
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
 from export.quantization.straight import run_straight
@@ -186,8 +187,12 @@ class Latent:
         """Do what `RSNN.forward` does, in the integers of now; `model` is the latent one."""
         assert model is self.model
         assert not dropout
-        surrogates = [layer.surrogate.code for layer in self.model.layers]
-        return run_straight(self.network(), raster, surrogates, self.floats())
+        network, surrogates = self.network(), [layer.surrogate for layer in self.model.layers]
+        if all("gradient" in layer.TUNED for layer in network.layers):
+            codes = [surrogate.code for surrogate in surrogates]
+            return run_straight(network, raster, codes, self.floats())
+        added = [layer.own_constants() for layer in self.model.layers]
+        return run_by_step(network, raster, surrogates, self.floats(), added)
 
     def _layers(self, level: int) -> Sequence[FloatLayer]:
         """The float layers whose rows are those of a layer: one, or all heads."""

@@ -3,6 +3,9 @@
 Membranes are in the unit of the current, as in integer networks: the gain of 1 - decay_mem, which
 float models give the drive, is in the threshold instead. Through a spike goes the gradient of a
 surrogate (`rsnn/surrogate.py`); no gradient goes through the choice to reset.
+
+With a contract, values are integers, exact in float64, and gradients go straight through rounding
+and overflow (Bengio et al. 2013): training in the integers that ship.
 """
 
 from collections.abc import Mapping
@@ -13,35 +16,51 @@ from torch import Tensor
 
 from base.order import Order
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
+from sim.contract import NumericContract, signed_range
 
 
 class FloatConnection(NamedTuple):
-    """A connection of a float layer: weights (post, pre), or None for what has been weighed."""
+    """A connection of a float layer: weights (post, pre), or None for what has been weighed.
+
+    `factor` is what the sums of integer weights are multiplied by, (post,).
+    """
 
     name: str
     weights: Tensor | None
+    factor: Tensor | None = None
 
 
 class Floats:
     """The operations of `sim/step.py` on tensors (batch, n_neurons)."""
 
     def __init__(
-        self, order: Order, constants: Mapping[str, Tensor], gain: Tensor, surrogate: Surrogate
+        self,
+        order: Order,
+        constants: Mapping[str, Tensor],
+        gain: Tensor,
+        surrogate: Surrogate,
+        contract: NumericContract | None = None,
     ) -> None:
         """Compute with a layer's arrays by name.
 
         Args:
             order: of the updates of a step.
             constants: decays as factors, all else in the unit of the current.
-            gain: 1 - decay_mem, what turns a membrane into that of the float model.
+            gain: what turns a membrane into that of the float model: 1 - decay_mem, times what a
+                step of an integer current weighs.
             surrogate: gradient of a spike.
+            contract: of the integers that the values are; None for floats.
         """
         self.order = order
         self._constants, self._gain, self._surrogate = constants, gain, surrogate
+        self._contract = contract
 
     def delivered(self, connection: FloatConnection, source: Tensor) -> Tensor:
         """Weighted sums of what `source` (batch, pre) sends."""
-        return source if connection.weights is None else source @ connection.weights.T
+        if connection.weights is None:
+            return source
+        sums = source @ connection.weights.T
+        return sums if connection.factor is None else sums * connection.factor
 
     def scaled(self, acc: Tensor) -> Tensor:
         """Sums of weights are in the unit of the current already."""
@@ -52,18 +71,28 @@ class Floats:
         return self._constants[name]
 
     def decayed(self, x: Tensor, name: str) -> Tensor:
-        """`x` times the decay factor of that name."""
-        return x * self._constants[name]
+        """`x` times the decay factor of that name, rounded where it is an integer."""
+        exact = x * self._constants[name]
+        if self._contract is None:
+            return exact
+        rounding = torch.floor if self._contract.rounding == "floor" else torch.trunc
+        return straight_through(exact, rounding(exact.detach()))
 
     def fit(self, x: Tensor, word: str) -> Tensor:
-        """Floats have no words."""
-        return x
+        """`x` in its word where it is an integer; floats have no words."""
+        if self._contract is None:
+            return x
+        low, high = signed_range(self._contract.bits_of(word))
+        if self._contract.overflow_of(word) == "saturate":
+            return straight_through(x, torch.clamp(x.detach(), low, high))
+        return straight_through(x, torch.remainder(x.detach() - low, high - low + 1) + low)
 
     def over(self, x: Tensor, threshold: Tensor) -> Tensor:
         """1 where a membrane is over threshold, else 0; its gradient is the surrogate's."""
         soft = Spike.apply((x - threshold) * self._gain + V_THRESHOLD, self._surrogate)
-        hard = (x > threshold).to(x.dtype)
-        return soft + (hard - soft).detach()
+        at_equal = self._contract is not None and self._contract.fires_when == ">="
+        hard = x >= threshold if at_equal else x > threshold
+        return straight_through(soft, hard.to(x.dtype))
 
     def where(self, mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """`a` where the mask is 1, else `b`; without a gradient through the mask."""
@@ -72,3 +101,8 @@ class Floats:
     def zero(self, x: Tensor) -> Tensor:
         """Zeros like `x`."""
         return torch.zeros_like(x)
+
+
+def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded`, with the gradient of `exact`."""
+    return exact + (rounded - exact).detach()

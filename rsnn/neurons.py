@@ -110,6 +110,10 @@ class CubaLIF(nn.Module):
         zero = self.w_in.new_zeros(batch, self.n_neurons)
         return HiddenState(zero, zero, zero)
 
+    def own_constants(self) -> dict[str, Tensor]:
+        """Arrays of the integer kind that a CuBa-LIF lacks: none."""
+        return {}
+
     def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         """What every step of a run multiplies by: those of `tau`."""
         return self.tau.factors(batch)

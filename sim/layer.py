@@ -112,8 +112,8 @@ class Layer(ABC):
         INITIAL: by state, the array with its value before the first step; 0 where it has none.
         CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
-        TUNED: backends with code written by hand for this kind; others compute what they generate
-            from `step`.
+        TUNED: what has code written by hand for this kind: backends by name, `bounds`, and the
+            `gradient` of training in integers; all else follows from `step`.
     """
 
     STATES: ClassVar[Mapping[str, str]]

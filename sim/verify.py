@@ -36,13 +36,15 @@ class Finding:
 class BackendResult:
     """State words compared, how many differ, and the first that does.
 
-    `reproducer` tells where a minimal case with a difference is kept and how to replay it, or why
-    there is none, in words.
+    `code` is `hand-written` where a backend's code was written for every layer's kind, and
+    `generated` where it comes from the step, as the reference does. `reproducer` tells where a
+    minimal case with a difference is kept and how to replay it, or why there is none, in words.
     """
 
     words: int
     differences: int
     first: Finding | None
+    code: str = "generated"
     reproducer: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +69,11 @@ class Verification:
         """The report as JSON values; a backend that differs also tells where first."""
         backends: dict[str, dict[str, Any]] = {}
         for name, result in self.backends.items():
-            backends[name] = {"words": result.words, "differences": result.differences}
+            backends[name] = {
+                "words": result.words,
+                "differences": result.differences,
+                "code": result.code,
+            }
             if result.first is not None:
                 backends[name]["first"] = asdict(result.first)
             if result.reproducer:
@@ -82,7 +88,8 @@ class Verification:
     def lines(self) -> Iterator[str]:
         """The report for people, the verdict last."""
         for name, result in self.backends.items():
-            yield f"{name}: {result.words} state words, {result.differences} differences"
+            counts = f"{result.words} state words, {result.differences} differences"
+            yield f"{name} ({result.code}): {counts}"
             if result.first is not None:
                 yield f"{name}: first difference: {result.first}"
             for what, text in result.reproducer.items():
@@ -100,6 +107,8 @@ def verify(
     network: IntegerNetwork,
     rasters: Sequence[NDArray[np.uint8]],
     backends: Mapping[str, Backend],
+    *,
+    writer: str | None = None,
 ) -> Verification:
     """Run the reference and every backend over every raster and compare all state words.
 
@@ -108,6 +117,8 @@ def verify(
         rasters: inputs, each (n_steps, n_inputs); every one starts from the initial state, so a
             backend that does not reset its state is caught by the second.
         backends: functions from (network, raster) to a trace, by name.
+        writer: name by which kinds know what wrote the code of all these backends; None where it is
+            the name of each.
 
     Raises:
         MismatchError: a raster has another number of channels than the network.
@@ -130,8 +141,15 @@ def verify(
         except ToolError as error:
             not_run[name] = str(error)
             continue
-        results[name] = BackendResult(words, differences, first)
+        code = code_of(network, writer or name)
+        results[name] = BackendResult(words, differences, first, code)
     return Verification(network.digest(), sum(map(len, rasters)), results, not_run)
+
+
+def code_of(network: IntegerNetwork, writer: str) -> str:
+    """Where the code of a backend comes from for a network: `hand-written` or `generated`."""
+    tuned = all(writer in layer.TUNED for layer in network.layers)
+    return "hand-written" if tuned else "generated"
 
 
 def operands_of(

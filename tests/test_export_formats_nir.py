@@ -164,7 +164,7 @@ def test_a_graph_without_contract_or_with_half_of_one_is_refused(network, tmp_pa
         import_nir(edited(network, path, set_metadata("{}")))
     with pytest.raises(DataError, match=r"in metadata `rsnnctl` is incomplete"):
         import_nir(edited(network, path, set_metadata("no json")))
-    with pytest.raises(FileError, match="contract version 99 is newer than 3"):
+    with pytest.raises(FileError, match="contract version 99 is newer than 4"):
         import_nir(edited(network, path, set_contract(network, version=99)))
 
 

@@ -39,7 +39,7 @@ def test_equal_backends_give_no_difference_and_count_every_word(case):
     assert report.as_dict() == {
         "digest": network.digest(),
         "steps": 130,
-        "backends": {"numba": {"words": words, "differences": 0}},
+        "backends": {"numba": {"words": words, "differences": 0, "code": "hand-written"}},
         "not_run": {},
     }
     assert list(report.lines())[-1] == f"verified: 130 steps, {words} state words, 0 differences"
@@ -122,3 +122,14 @@ def test_a_state_that_is_not_reset_between_runs_is_caught(case):
     report = verify(network, rasters, {"stateful": stateful})
     assert report.backends["stateful"].first.difference.step == 0
     assert report.backends["stateful"].first.raster_index == 1
+
+
+def test_a_report_says_which_code_was_written_by_hand(case):
+    network, rasters = case
+    found = verify(network, rasters, {"numba": runs.run_backend, "other": runs.run_backend})
+    assert found.as_dict()["backends"]["numba"]["code"] == "hand-written"
+    lines = list(found.lines())
+    assert lines[0].startswith("numba (hand-written): ")
+    assert lines[1].startswith("other (generated): ")
+    found = verify(network, rasters, {"cortex": runs.run_backend}, writer="c")
+    assert next(found.lines()).startswith("cortex (hand-written): ")

@@ -133,8 +133,10 @@ def verify_file(
         here = backends()
         return _with_reproducers(verify(network, rasters, here), path, network, rasters, here)
     with tempfile.TemporaryDirectory() as folder:
-        found = runners(find_target(target), network, Path(folder), {"layout": layout})
-        return verify(network, rasters, {name: _backend(run) for name, run in found.items()})
+        machine = find_target(target)
+        found = runners(machine, network, Path(folder), {"layout": layout})
+        runs = {name: _backend(run) for name, run in found.items()}
+        return verify(network, rasters, runs, writer=machine.format)
 
 
 def verify_session(
@@ -155,7 +157,7 @@ def verify_session(
     from hw_targets.machines.target import runners
     from rsnn.data.stream import open_stream
     from sim.reference import check_channels
-    from sim.verify import Verification
+    from sim.verify import Verification, code_of
 
     chosen = find_target(target)
     network, _ = _opened(path)
@@ -166,7 +168,8 @@ def verify_session(
         found = runners(chosen, network, Path(folder), {"layout": layout})
         for name, run in found.items():
             blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
-            results[name] = _compared(network, run(blocks, n_steps))
+            compared = _compared(network, run(blocks, n_steps))
+            results[name] = replace(compared, code=code_of(network, chosen.format))
     return Verification(network.digest(), n_steps, results, {})
 
 
