@@ -206,7 +206,7 @@ def _connections(
     ]
 
 
-# The cost of a step is that of starting a dozen small operations. Both kinds of layer therefore keep
+# Starting a dozen small operations is the cost of a step. Both kinds of layer therefore keep
 # membranes and currents side by side in one row per step, [v | syn], and update
 #     [v | syn][t] = [decay_mem | decay_syn] [v | syn][t-1] + [(1 - decay_mem) syn[t-1] | acc]
 # at once, where v is `mem` or `out` and acc is what has arrived.

@@ -138,7 +138,7 @@ def _open(url: str, done: int, timeout: float) -> http.client.HTTPResponse | Non
         if error.headers.get("Content-Range") == f"bytes */{done}":
             return None
         return _open(url, 0, timeout)
-    if done and _first_byte(response) not in (0, done):  # bytes from elsewhere in the file are of no use
+    if done and _first_byte(response) not in (0, done):  # other bytes are of no use
         response.close()
         return _open(url, 0, timeout)
     return response

@@ -23,7 +23,7 @@ REFRACTORY = 0.0007  # s
 
 @dataclass(frozen=True)
 class Drive:
-    """Signals the channels respond to, in units of their standard deviation, each (rows, n_steps)."""
+    """Signals the channels respond to, in standard deviations, each (rows, n_steps)."""
 
     velocity: NDArray[np.float32]
     speed: NDArray[np.float32]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from base.errors import DataError, FileError
 
 DT = 0.004  # s, the sampling interval of every published session
-LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; a larger deviation is another rate, or a lost or repeated sample
+LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: another rate, or a lost or repeated sample
 NEEDED = {
     "t": "(1, n) seconds",
     "spikes": "(units, channels) references",
