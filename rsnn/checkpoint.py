@@ -28,11 +28,11 @@ def save_model(model: RSNN, path: Path | str, provenance: Mapping[str, Any]) -> 
 
     Args:
         model: every parameter in float16, float32 or float64.
-        path: where to; by convention `*.rsnn.h5`. Replaced atomically.
-        provenance: how the model came about, as JSON values (command, seed, session, versions).
+        path: the file, by convention `*.rsnn.h5`. Replaced atomically.
+        provenance: origin of the model, as JSON values (command, seed, session, versions).
 
     Raises:
-        DataError: a parameter is not finite, or of another dtype.
+        DataError: a parameter is not finite, or of a dtype other than these.
         FileError: the file cannot be written.
     """
     tensors = {name: p.detach().cpu() for name, p in model.named_parameters()}
@@ -134,7 +134,7 @@ def _to_array(label: str, name: str, tensor: Tensor) -> np.ndarray:
 
 def _architecture_json(architecture: Architecture) -> str:
     values = architecture.as_dict()
-    if architecture.is_published:  # so that files keep the digests of older versions
+    if architecture.is_published:  # so that files of older versions keep their digests
         del values["dynamics"]
     if not architecture.bias:
         del values["bias"]
@@ -172,7 +172,7 @@ def _read_content(
 
 
 def _digest(architecture: str, arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of a line of JSON that says what follows, then the little-endian bytes of it."""
+    """SHA-256 of a line of JSON that describes the tensors, then their little-endian bytes."""
     listing = [[name, str(a.dtype), list(a.shape)] for name, a in sorted(arrays.items())]
     header = {"format": FORMAT, "architecture": json.loads(architecture), "parameters": listing}
     total = hashlib.sha256(json.dumps(header, sort_keys=True).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Where torch computes a training: the CPU, or a CUDA device if there is one."""
+"""The device on which torch trains: the CPU, or a CUDA device if there is one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from base.errors import ToolError
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name in `rsnn.training.names.DEVICES`.
+    """Return the device of a name in `rsnn.training.names.DEVICES`.
 
     Raises:
         ToolError: torch finds no such device here.

@@ -1,4 +1,4 @@
-"""What a float model makes of one long stream or of many at once, and NeuroBench's figures for it.
+"""Decoding one long stream or many at once with a float model, and NeuroBench's figures for it.
 
 The arithmetic of `decode` is that of `RSNN.forward`, product by product and sum by sum, so both
 give the same spikes; its loop takes a batch of one and keeps no history beyond its results.
@@ -31,7 +31,7 @@ def decode(
     """Run a model over one stream from its initial state.
 
     Args:
-        model: left as it is, whatever `dtype` says.
+        model: left unchanged, whatever `dtype` says.
         raster: input spikes (n_steps, n_inputs).
         dtype: precision of weights, decays, states and sums during the run.
 
@@ -46,7 +46,7 @@ def decode(
     check_raster(model, raster)
     with torch.inference_mode():
         model = copy.deepcopy(model).to("cpu", dtype)
-        if not model.architecture.is_published:  # the loop below knows no other order
+        if not model.architecture.is_published:  # the loop below supports no other order
             return _as_defined(model, raster, dtype)
         sizes = model.architecture.hidden
         hidden = [_Hidden(layer) for layer in model.layers]
@@ -73,15 +73,15 @@ class Response(NamedTuple):
     spk: tuple[NDArray[np.uint8], ...]
 
     def part(self, chosen: NDArray[np.bool_]) -> "Response":
-        """Some of the streams."""
+        """Return some of the streams."""
         return Response(self.out[chosen], tuple(spk[chosen] for spk in self.spk))
 
 
 def respond(model: RSNN, rasters: NDArray[np.uint8], dtype: str = "float32") -> Response:
-    """Run a model over streams, each from the initial state.
+    """Run a model over many streams, each from the initial state.
 
     Args:
-        model: left as it is.
+        model: left unchanged.
         rasters: input spikes (n_streams, n_steps, n_inputs).
         dtype: name of the torch dtype of weights, decays, states and sums, such as `bfloat16`.
 
@@ -112,12 +112,12 @@ def evaluate(
     Args:
         model: its footprint is that of the dtype in which it is kept, whatever `dtype` says.
         raster: input spikes (n_steps, n_inputs).
-        velocity: what should be decoded, (n_steps, n_outputs).
+        velocity: the target, (n_steps, n_outputs).
         dtype: precision of the run.
 
     Raises:
         MismatchError: channels, steps or outputs differ from those of the model or the raster.
-        DataError: what `decode` refuses; a target that is not finite or has a constant coordinate.
+        DataError: as in `decode`; a target that is not finite or has a constant coordinate.
     """
     check_raster(model, raster)
     check_target(model, raster, velocity)
@@ -142,7 +142,7 @@ def _as_defined(
 
 
 def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:
-    """Refuse a raster that the model cannot take; errors as `decode`'s."""
+    """Refuse a raster that the model cannot take; errors as in `decode`."""
     n_inputs = model.architecture.n_inputs
     if raster.ndim != 2 or raster.dtype != np.uint8 or len(raster) == 0:
         raise DataError(
@@ -159,7 +159,7 @@ def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:
 
 
 def check_target(model: RSNN, raster: NDArray[np.uint8], velocity: NDArray[np.floating]) -> None:
-    """Refuse a target on which R2 has no value for this model; errors as `evaluate`'s."""
+    """Refuse a target on which R2 has no value for this model; errors as in `evaluate`."""
     wanted = (len(raster), model.architecture.n_outputs)
     if velocity.shape != wanted:
         raise MismatchError(
@@ -192,7 +192,7 @@ def blocks(n_steps: int) -> Iterator[slice]:
 def _connections(
     model: RSNN, raster: NDArray[np.uint8], spk: tuple[NDArray[np.uint8], ...]
 ) -> list[Connection]:
-    """Every weight matrix with the spikes that it was given; the last step's reach none late."""
+    """Every weight matrix with the spikes it received; with a delay, the last step's reach none."""
     late = model.architecture.order.delay_steps
     counts = [source[: len(raster) - late].sum(0, dtype=np.int64) for source in (raster, *spk)]
     feeds: dict[str, NDArray[np.int64]] = {}
@@ -206,8 +206,8 @@ def _connections(
     ]
 
 
-# A step costs what it costs to start a dozen small operations. Both kinds of layer therefore keep
-# membranes and currents side by side in one row a step, [v | syn], and update
+# Starting a dozen small operations is the cost of a step. Both kinds of layer therefore keep
+# membranes and currents side by side in one row per step, [v | syn], and update
 #     [v | syn][t] = [decay_mem | decay_syn] [v | syn][t-1] + [(1 - decay_mem) syn[t-1] | acc]
 # at once, where v is `mem` or `out` and acc is what has arrived.
 
@@ -250,7 +250,7 @@ class _Hidden:
 
 
 class _Readout:
-    """All heads and their state between blocks; units of one head after those of another."""
+    """All heads and their state between blocks; units in order of the heads."""
 
     def __init__(self, heads: Sequence[CubaLI]) -> None:
         decays = [head.tau.decays() for head in heads]
@@ -284,7 +284,7 @@ def _rows(block: Tensor, n_more: int = 0) -> tuple[tuple[Tensor, ...], ...]:
 
 
 class _Delay:
-    """One step of delay: what was sent at the end of a block arrives at the start of the next."""
+    """One step of delay: signals sent at the end of a block arrive at the start of the next."""
 
     def __init__(self, n: int, dtype: torch.dtype) -> None:
         self.last = torch.zeros(1, n, dtype=dtype)

@@ -1,4 +1,4 @@
-"""What makes hidden layers of a kind in floating point."""
+"""The declaration of a kind of hidden layer in floating point."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

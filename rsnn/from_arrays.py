@@ -23,11 +23,11 @@ def model_of(hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, ord
         hidden: at least one layer; where only some are recurrent, the others get zero weights, and
             where only some layers have a bias, the others get one of zeros.
         readout: one head.
-        dt: seconds a step.
-        order: of a step.
+        dt: seconds per step.
+        order: order of a step.
 
     Raises:
-        RangeError: more weights than any network of this kind has.
+        RangeError: more weights than any plausible network has.
     """
     recurrent = any(layer.w_rec is not None for layer in hidden)
     check_size(
@@ -64,7 +64,7 @@ def model_of(hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, ord
 
 
 def _parameter(decay: NDArray[np.float64], dt: float, tau0: float) -> torch.Tensor:
-    """What softplus and exp turn into a decay factor."""
+    """The parameter that softplus and exp turn into a decay factor."""
     with np.errstate(divide="ignore"):
         tau = np.maximum(-dt / np.log(decay), _NO_MEMORY * dt) / tau0
     return torch.from_numpy(tau + np.log(-np.expm1(-tau)))

@@ -1,4 +1,4 @@
-"""The same model inside NeuroBench's own harness, so that its code counts what our code counted.
+"""The model inside NeuroBench's own harness, so that its counts can be compared with ours.
 
 NeuroBench sees a network through hooks: the inputs of every `nn.Linear` are synaptic operations,
 the outputs of every activation module are activity. This module lays an RSNN out so, with its own
@@ -41,7 +41,7 @@ class Connection(nn.Linear):
 
 
 class Bias(nn.Module):
-    """What every step adds to the currents of a layer: parameters of the model, no connections."""
+    """The bias that every step adds to the currents of a layer: parameters, not connections."""
 
     def __init__(self, bias: nn.Parameter) -> None:
         super().__init__()
@@ -56,12 +56,12 @@ class Fire(nn.Module):
     """The threshold: spikes of 0 and 1, which NeuroBench's hook counts."""
 
     def forward(self, mem: Tensor) -> Tensor:
-        """Return 1 where `mem` lies above the threshold, in the dtype of `mem`."""
+        """Return 1 where `mem` is above the threshold, in the dtype of `mem`."""
         return (mem > V_THRESHOLD).to(mem.dtype)
 
 
 class HarnessNetwork(nn.Module):
-    """An RSNN as one `Connection` for each weight matrix and one `Fire` for each hidden layer.
+    """An RSNN as one `Connection` per weight matrix and one `Fire` per hidden layer.
 
     Its parameters are the model's own, so that NeuroBench's footprint is that of the model; state
     lives in `forward`, so there is no buffer to add to it.
@@ -145,15 +145,15 @@ def run_neurobench(
     `Effective_MACs`, `Effective_ACs` and `Dense`.
 
     Args:
-        model: left as it is.
+        model: left unchanged.
         raster: input spikes (n_steps, n_inputs).
         velocity: the target, (n_steps, 2).
         dtype: precision of the run.
 
     Raises:
-        MismatchError: what `rsnn.evaluate.evaluate` refuses; a model without exactly 2 outputs, or
-            of another order than the published one.
-        DataError: what `rsnn.evaluate.evaluate` refuses.
+        MismatchError: as in `rsnn.evaluate.evaluate`; a model without exactly 2 outputs, or of
+            another order than the published one.
+        DataError: as in `rsnn.evaluate.evaluate`.
         ToolError: NeuroBench is not installed.
         RsnnError: NeuroBench failed inside a metric, which it reports as zero.
     """

@@ -1,4 +1,4 @@
-"""What is in a float model: its shape, parameters and time constants, as data."""
+"""The content of a float model: shape, parameters and time constants, as data."""
 
 from typing import Any
 

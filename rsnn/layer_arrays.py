@@ -1,4 +1,4 @@
-"""The layers of a network that an importer has found, as plain arrays; torch is not needed."""
+"""The layers of an imported network as plain arrays; torch is not needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class LayerArrays:
 
 
 def check_size(shapes: Sequence[tuple[int, ...]]) -> None:
-    """Refuse matrices that together would fill the memory, before they are made.
+    """Refuse matrices that together would fill the memory, before they are allocated.
 
     Raises:
         RangeError: they have more than `MAX_WEIGHTS` elements.

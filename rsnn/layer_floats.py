@@ -1,4 +1,4 @@
-"""What a trained layer computes with, by name, for functions that autograd gives flat lists to."""
+"""The arrays of a trained layer by name, for autograd functions, which take flat lists."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -30,11 +30,11 @@ def combined(work: Callable[..., T], *layers: LayerFloats[T]) -> LayerFloats[T]:
 
 
 def flattened(layers: Iterable[LayerFloats[T]]) -> list[T | None]:
-    """The arrays of all layers, one after the other: what an autograd function takes."""
+    """The arrays of all layers, one after the other, as an autograd function takes them."""
     return [array for layer in layers for array in layer]
 
 
 def by_layer(flat: Sequence[T | None]) -> list[LayerFloats]:
-    """The layers of which `flattened` made a list."""
+    """The layers from the list that `flattened` made."""
     n = len(LayerFloats._fields)
     return [LayerFloats(*flat[start : start + n]) for start in range(0, len(flat), n)]

@@ -13,7 +13,7 @@ from rsnn.fast.dropout import keep_factors
 from rsnn.kinds import find_float_kind
 from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 
-DT = 0.004  # seconds a step, of the recordings and of every published network
+DT = 0.004  # seconds per step, of the recordings and of every published network
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of an RSNN: all that is needed to build one with unset parameters.
+    """The shape of an RSNN: everything needed to build one with unset parameters.
 
     `hidden` lists the neurons of each hidden layer, `heads` the readout heads (their outputs are
-    averaged), `dt` is in seconds, `order` that of a step; `out` is `initial_out` before the first.
+    averaged), `dt` is in seconds, `order` is that of a step; `out` starts at `initial_out`.
     With `bias` every unit, hidden or of a readout, has one. `neuron` is the kind of hidden neurons,
     a file in `rsnn/kinds/`.
     """
@@ -58,26 +58,26 @@ class Architecture:
 
     @property
     def is_published(self) -> bool:
-        """Whether neurons are, and a run starts and proceeds, as the published ones do.
+        """Whether neurons, initial state and order of a step are the published ones.
 
-        It is the only way that fast loops know.
+        Fast loops support nothing else.
         """
         found = self.neuron, self.order, self.initial_out
         return found == (type(self).neuron, PUBLISHED, INITIAL_OUT)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON values, as model files have them: `initial_out` beside the order's."""
+        """The fields as JSON values, as in model files: `initial_out` lies beside the order."""
         values = asdict(self)
         values["dynamics"] = values.pop("order") | {"initial_out": values.pop("initial_out")}
         return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build an architecture from `as_dict`'s result; what has a default may be missing.
+        """Build an architecture from `as_dict`'s result; fields with a default may be missing.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: the values are no architecture's.
-            RangeError: a value is not possible.
+            KeyError, TypeError, ValueError, AttributeError: the values describe no architecture.
+            RangeError: a value is not allowed.
         """
         fields = dict(values)
         hidden = tuple(fields.pop("hidden"))
@@ -102,11 +102,11 @@ PRESETS = {"tiny": tiny, "big": big}
 
 
 class Decoded(NamedTuple):
-    """What a run of an RSNN returns.
+    """Result of a run of an RSNN.
 
     `out` is (batch, n_steps, n_outputs), the mean of the heads; `spk` holds the spikes of each
     hidden layer, (batch, n_steps, n_neurons), as 0 and 1. `counts`, their sums over the steps, are
-    there only where they were counted in passing, maybe without the spikes; see `spike_counts`.
+    there only if they were counted during the run, possibly without the spikes; see `spike_counts`.
     """
 
     out: Tensor
@@ -114,7 +114,7 @@ class Decoded(NamedTuple):
     counts: tuple[Tensor, ...] = ()
 
     def spike_counts(self) -> tuple[Tensor, ...]:
-        """Spikes of each neuron over all steps, (batch, n_neurons), of each hidden layer."""
+        """Spikes of each neuron over all steps, (batch, n_neurons) per hidden layer."""
         return self.counts or tuple(spk.sum(1) for spk in self.spk)
 
 
@@ -189,12 +189,12 @@ class RSNN(nn.Module):
 
         Args:
             raster: input spikes (batch, n_steps, n_inputs), in the dtype of the parameters.
-            dropout: share of input and hidden spikes lost on the way, each for itself; the rest is
-                scaled by 1 / (1 - dropout).
+            dropout: share of input and hidden spikes removed, independently; the rest is scaled by
+                1 / (1 - dropout).
             generator: source of the dropout masks.
 
         Raises:
-            MismatchError: the raster has another number of channels.
+            MismatchError: the raster has a different number of channels.
         """
         check_channels(self, raster.shape[2])
         signal = _drop(raster.transpose(0, 1), dropout, generator)
@@ -210,7 +210,7 @@ def check_channels(model: RSNN, n_channels: int, given: str = "the raster has") 
     """Refuse input that does not fit a model; `given` begins the sentence that says so.
 
     Raises:
-        MismatchError: the model takes another number of channels.
+        MismatchError: the model takes a different number of channels.
     """
     n_inputs = model.architecture.n_inputs
     if n_channels != n_inputs:
@@ -258,7 +258,7 @@ def _run_readout(head: CubaLI, signal: Tensor) -> Tensor:
 
 
 def _arriving(projected: Tensor, order: Order) -> list[Tensor]:
-    """What arrives at each step: what it has sent, or with a delay what the step before it has."""
+    """The signal that arrives at each step: sent in that step or, with a delay, before it."""
     if order.delay_steps == 0:
         return [*projected.unbind(0)]
     return [torch.zeros_like(projected[0]), *projected[:-1].unbind(0)]

@@ -1,7 +1,7 @@
 """Current-based LIF and LI layers in floating point, one time step at a time: the definition.
 
-Equations from Liu, Gygax, Rossbroich, Chua, Zhang, Zenke (BioCAS 2024). Every connection carries a
-spike with a delay of exactly one step, so a step reads only what the step before has written.
+Equations from Liu, Gygax, Rossbroich, Chua, Zhang, Zenke (BioCAS 2024). Every connection delays a
+spike by exactly one step, so a step reads only what the step before has written.
 """
 
 import math
@@ -51,11 +51,11 @@ class TimeConstants(nn.Module):
         return nn.functional.softplus(self.syn_param) * self.tau_syn0
 
     def decays(self) -> tuple[Tensor, Tensor]:
-        """Decay factors `exp(-dt / tau)` a step: (decay_mem, decay_syn), each (n_neurons,)."""
+        """Decay factors `exp(-dt / tau)` per step: (decay_mem, decay_syn), each (n_neurons,)."""
         return torch.exp(-self.dt / self.tau_mem()), torch.exp(-self.dt / self.tau_syn())
 
     def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What every step of a run multiplies by: decay_mem, 1 - decay_mem, decay_syn.
+        """The factors of every step of a run: decay_mem, 1 - decay_mem, decay_syn.
 
         Each is (batch, n_neurons): their gradients are summed over the batch once, not every step.
         """
@@ -115,7 +115,7 @@ class CubaLIF(nn.Module):
         return {}
 
     def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What every step of a run multiplies by: those of `tau`."""
+        """The factors of every step of a run, those of `tau`."""
         return self.tau.factors(batch)
 
     def step(self, feed: Tensor, state: HiddenState, sent: Tensor, factors) -> HiddenState:
@@ -123,9 +123,9 @@ class CubaLIF(nn.Module):
 
         Args:
             feed: `w_in x[t-1]`, (batch, n_neurons).
-            state: the state after step t-1.
+            state: state after step t-1.
             sent: `spk[t-1]` as the recurrent connection sees it (after dropout).
-            factors: what `factors(batch)` returned.
+            factors: result of `factors(batch)`.
         """
         decay_mem, gain_mem, decay_syn = factors
         acc = feed if self.bias is None else feed + self.bias
@@ -139,7 +139,7 @@ class CubaLIF(nn.Module):
         return HiddenState(spk, decay_syn * state.syn + acc, mem)
 
     def _step_otherwise(self, acc: Tensor, state: HiddenState, factors) -> HiddenState:
-        """The step in the order of `self.order`; `acc` is all that arrives."""
+        """The step in the order of `self.order`; `acc` is the sum of all that arrives."""
         decay_mem, gain_mem, decay_syn = factors
         chosen = self.order
         syn = decay_syn * state.syn + acc
@@ -207,5 +207,5 @@ Layer = CubaLIF | CubaLI
 
 
 def inverse_softplus(value: float) -> float:
-    """The parameter whose softplus is `value` (> 0): what sets a wanted tau / tau0."""
+    """The parameter whose softplus is `value` (> 0), to set a wanted tau / tau0."""
     return value + math.log(-math.expm1(-value))

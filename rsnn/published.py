@@ -1,4 +1,4 @@
-"""Torch state dicts, of which nothing is executed, and the published ones read into a model."""
+"""Torch state dicts, read without executing anything, and the published ones as models."""
 
 import re
 import warnings
@@ -24,11 +24,11 @@ def import_published(path: Path | str, *, name: str | None = None) -> RSNN:
 
     Args:
         path: the file.
-        name: what errors call the file, if not by its path.
+        name: name of the file in errors; its path by default.
 
     Raises:
         FileError: no such file, not a torch file, or one that holds more than tensors.
-        DataError: a key is missing or unknown, a repeated tensor differs from the one it repeats,
+        DataError: a key is missing or unknown, a repeated tensor differs from its original,
             dtypes differ, or a weight is not finite.
         MismatchError: shapes that do not fit together.
     """
@@ -68,7 +68,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
-    """Read a torch file of named tensors, of which nothing is executed; errors call it `label`.
+    """Read a torch file of named tensors without executing anything; errors call it `label`.
 
     Raises:
         FileError: no such file, not a torch file, or one that holds more than tensors.
@@ -79,11 +79,13 @@ def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
         raise FileError(f"{label}: is a folder, not a file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on the pickle protocol: no use to the reader
+            warnings.simplefilter(
+                "ignore"
+            )  # remarks on the pickle protocol are of no use to the user
             content = torch.load(path, weights_only=True, map_location="cpu")
     except PermissionError as error:
         raise FileError(f"{label}: cannot be read: permission denied") from error
-    except Exception as error:  # bytes that are no torch file raise nearly anything
+    except Exception as error:  # bytes of other files raise nearly anything
         if code := re.search(r"GLOBAL (\S+)", str(error)):
             raise FileError(
                 f"{label}: refused, it holds `{code[1]}`, which would run as code; only tensors are"
@@ -106,7 +108,7 @@ def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
 
 
 def _count_heads(label: str, stored: Mapping[str, Tensor]) -> int:
-    """Readout heads that the keys speak of: their connections are numbered from `con3` on."""
+    """Readout heads in the keys: their connections are numbered from `con3` on."""
     numbers = [int(m[1]) for key in stored if (m := re.match(r"con(\d+)\.op\.weight$", key))]
     n_heads = max([*numbers, 3]) - 2
     if n_heads not in _PRESETS:
@@ -118,7 +120,7 @@ def _count_heads(label: str, stored: Mapping[str, Tensor]) -> int:
 
 
 def _published_keys(n_heads: int) -> dict[str, str]:
-    """Published key -> parameter of `RSNN`, for the keys that carry the content."""
+    """Published key -> parameter of `RSNN`, for the keys that are not redundant."""
     keys = {
         "con1.op.weight": "hidden.0.w_in",
         "con2.op.weight": "hidden.0.w_rec",

@@ -1,4 +1,4 @@
-"""Surrogate gradients: what stands for the derivative of a spike, chosen by name.
+"""Surrogate gradients: stand-ins for the derivative of a spike, chosen by name.
 
 With x = mem - 1 and steepness beta:
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from base.errors import RangeError
 
-SURROGATES = ("superspike", "fast_sigmoid", "sigmoid")  # their places are the kernel's codes
+SURROGATES = ("superspike", "fast_sigmoid", "sigmoid")  # their positions are the kernel's codes
 V_THRESHOLD = 1.0
 _FAST_SIGMOID, _SIGMOID = 1, 2
 _ONE = np.float32(1.0)

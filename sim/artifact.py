@@ -55,7 +55,7 @@ def save_network(network: IntegerNetwork, path: Path) -> str:
 
 
 def load_network(path: Path) -> IntegerNetwork:
-    """Read a network and check that it is the one its digest names.
+    """Read a network and check it against its digest.
 
     Raises:
         FileError: no such file, not HDF5, truncated, another format, a newer version, edited.
@@ -128,7 +128,7 @@ def _arrays(group: h5py.Group) -> dict[str, NDArray]:
 
 
 def _read_layer(group: h5py.Group, unnamed: str, plain: Mapping[str, int] | None = None) -> Layer:
-    """A layer of the kind that its group names, or of the one that files do not name."""
+    """A layer of the kind that its group names, or of the kind that files leave unnamed."""
     kind = find_kind(str(group.attrs.get("kind", unnamed)))
     missing = {name: None for name, declared in kind.declared().items() if declared.optional}
     values: dict[str, Any] = {**missing, **_arrays(group), **(plain or {})}

@@ -91,7 +91,7 @@ class NumericContract(Order):
     mem_bits: int = _number(32, 2, MAX_STATE_BITS)
     overflow_syn: Literal["saturate", "wrap"] = "saturate"
     overflow_mem: Literal["saturate", "wrap"] = "saturate"
-    # These have one value, which nothing reads: constants of the file format.
+    # These have a single value, which nothing reads: constants of the file format.
     decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"
 
@@ -111,7 +111,7 @@ class NumericContract(Order):
     def identity(self) -> dict[str, Any]:
         """The fields that a digest covers: all but later additions that have their default.
 
-        So networks keep the digest that they had before there was the field.
+        So networks keep the digest they had before the field existed.
         """
         return {
             item.name: value
@@ -133,7 +133,7 @@ class NumericContract(Order):
 
         Raises:
             DataError: a field is missing or unknown.
-            RangeError: a field has a value that is not possible.
+            RangeError: a field has a value that is not allowed.
         """
         required = {item.name for item in fields(cls) if not _came_later(item)}
         for text, names in (
@@ -158,7 +158,7 @@ def choices() -> dict[str, tuple[Any, ...]]:
 
 
 def numbers() -> dict[str, tuple[int, ...]]:
-    """The values to be covered of each field that is a number: its smallest, default, largest."""
+    """The values of each numeric field that tests cover: smallest, default, largest."""
     return {
         item.name: item.metadata["values"]
         for item in fields(NumericContract)
@@ -167,7 +167,7 @@ def numbers() -> dict[str, tuple[int, ...]]:
 
 
 def _came_later(item: Field) -> bool:
-    """Whether files from before the field lack it; its default is what was done then."""
+    """Whether files older than the field lack it; its default is the behaviour of that time."""
     return item.metadata.get("since", 1) > 1
 
 
@@ -185,4 +185,4 @@ SNNTORCH = NumericContract(
     delay_steps=0,
     reset_delay=True,
 )
-"""The order of snnTorch 1.0's neurons as they come: `reset_mechanism="subtract"`, `reset_delay`."""
+"""The default order of snnTorch 1.0's neurons: `reset_mechanism="subtract"`, `reset_delay`."""

@@ -1,4 +1,4 @@
-"""An estimate of the energy that a step takes in a plain digital circuit.
+"""An estimate of the energy per step in a plain digital circuit.
 
 Energies of operations in 45 nm at 0.9 V from Horowitz (ISSCC 2014). The circuit keeps weights and
 state in one SRAM as large as they need, reads a weight for every effective accumulate (AC), and
@@ -18,7 +18,7 @@ READ = ((8 << 13, 10.0), (32 << 13, 20.0), (1024 << 13, 100.0))  # SRAM bits, pJ
 
 @dataclass(frozen=True)
 class Energy:
-    """Picojoules a step: of synaptic operations and of neuron updates."""
+    """Picojoules per step, for synaptic operations and for neuron updates."""
 
     synapses: float
     neurons: float
@@ -33,7 +33,7 @@ def energy(network: IntegerNetwork, effective_acs: float) -> Energy:
 
     Args:
         network: the network.
-        effective_acs: a step, as `sim.metrics` counts them.
+        effective_acs: effective accumulates per step, as `sim.metrics` counts them.
     """
     c = network.contract
     n_neurons = sum(layer.n_neurons for layer in network.layers)

@@ -1,4 +1,4 @@
-"""What is in an integer network: its contract, sizes, ranges, storage and worst cases, as data."""
+"""The content of an integer network: contract, sizes, ranges, storage and worst cases, as data."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def describe(network: IntegerNetwork) -> dict[str, Any]:
 
 
 def summarize(network: IntegerNetwork) -> dict[str, Any]:
-    """The few facts of a network that decide whether it will do."""
+    """The few facts that decide whether a network is good enough."""
     facts = describe(network)
     n_weights = sum(w.size for w in network.connections().values())
     n_zero = sum(w["zero"] for w in facts["weights"].values())

@@ -1,4 +1,4 @@
-"""What a run computed on its way: every intermediate of every step, from the words of its trace.
+"""Every intermediate value of every step of a run, computed from the words of its trace.
 
 All that a step computes follows from the words one step earlier. So a trace, which holds words
 after overflow handling, tells also what they were asked to hold before it: the step is evaluated
@@ -28,12 +28,12 @@ def intermediates(
     Args:
         network: the network.
         raster: input spikes (n_steps, n_inputs), 0 or 1.
-        trace: of the run, from the initial state.
+        trace: the run's trace, from the initial state.
         index: which layer; the readout is the last.
         neurons: which neurons of it; None for all.
 
     Returns:
-        What the layer's step returns, each field (n_steps, neurons).
+        The result of the layer's step, each field (n_steps, neurons).
     """
     layer = network.layers[index]
     old = words_before(network, trace, index, neurons)
@@ -48,9 +48,9 @@ def asked_in(
     index: int,
     neurons: NDArray[np.intp] | None = None,
 ) -> dict[str, Range]:
-    """What a layer's words were asked to hold in a run, before overflow handling.
+    """The values a layer's words were asked to hold in a run, before overflow handling.
 
-    Arguments as `intermediates`'.
+    Arguments as in `intermediates`.
 
     Returns:
         By state, smallest and largest value in each step, both (n_steps, neurons). They differ
@@ -81,7 +81,7 @@ def words_before(
 def arriving(
     network: IntegerNetwork, raster: NDArray[np.uint8], trace: Trace, index: int
 ) -> NDArray[np.int64]:
-    """What arrives at a layer from below in each step of a run, (n_steps, pre)."""
+    """The spikes that arrive at a layer from below in each step of a run, (n_steps, pre)."""
     sent = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
     if network.contract.delay_steps:
         return _later(sent, np.zeros(sent.shape[1], np.int64))

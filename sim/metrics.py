@@ -1,4 +1,4 @@
-"""What an integer network costs: NeuroBench's figures, and the bits that are really stored."""
+"""The cost of an integer network: NeuroBench's figures, and the bits actually stored."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +28,12 @@ class Storage:
 
     @property
     def stored_bits(self) -> int:
-        """The smaller of the two."""
+        """Bits in the smaller of the two forms."""
         return min(self.dense_bits, self.sparse_bits)
 
     @property
     def encoding(self) -> str:
-        """How the smaller one is stored."""
+        """The form of storage that is smaller: `dense` or `bitmap`."""
         return "dense" if self.dense_bits <= self.sparse_bits else "bitmap"
 
 
@@ -72,7 +72,7 @@ def _width(layer: Layer, content: str, array: NDArray, c: NumericContract) -> in
 class RunningR2:
     """The coefficient of determination (`base.metrics.r2_score`) of a stream in blocks.
 
-    Of a stream in one block it is the same to the last bit; of several, sums round elsewhere.
+    For a stream in one block it is the same to the last bit; for several, sums round differently.
     Means and squares are merged as by Chan, Golub and LeVeque (1983).
     """
 
@@ -95,7 +95,7 @@ class RunningR2:
 
     @property
     def value(self) -> float:
-        """Averaged over coordinates; NaN before the first block."""
+        """R2 averaged over coordinates; NaN before the first block."""
         if not self._n_steps:
             return float("nan")
         return float(np.mean(1.0 - self._errors / self._squares))
@@ -108,7 +108,7 @@ def evaluate_run(
 
     Args:
         network: the network that ran.
-        run: what `runs.run` returned.
+        run: the result of `runs.run`.
         velocity: target (n_steps, n_outputs), or None: then `r2` is NaN.
     """
     decoded = network.readout.decode(run.out)

@@ -79,7 +79,7 @@ class IntegerNetwork:
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """`hidden0`, `hidden1`, ..., `readout`: how layers are called everywhere."""
+        """`hidden0`, `hidden1`, ..., `readout`: the names of layers everywhere."""
         return (*(f"hidden{i}" for i in range(len(self.layers) - 1)), "readout")
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
@@ -101,11 +101,11 @@ class IntegerNetwork:
         }
 
     def kinds(self) -> dict[str, str]:
-        """Kind by layer name, without the kinds that files do not name."""
+        """Kind by layer name, without kinds that files leave unnamed."""
         return {name: layer.kind() for name, layer in self.named_layers() if not layer.UNNAMED}
 
     def digest(self) -> str:
-        """SHA-256 over layers, contract and dt, in hexadecimal; metadata do not count."""
+        """SHA-256 over layers, contract and dt, in hexadecimal, without metadata."""
         description: dict[str, Any] = {
             "contract": self.contract.identity(),
             "dt": float(self.dt).hex(),

@@ -19,7 +19,7 @@ from sim.trace import Trace, empty_trace
 
 @dataclass(frozen=True)
 class State:
-    """All that a network remembers between two steps.
+    """The whole state of a network between two steps.
 
     Attributes:
         arriving: input spikes (n_inputs,) of the step before, under way where spikes have a delay.
@@ -48,8 +48,8 @@ def layer_step(o: Exact, layer: Layer, old: Any, source: NDArray) -> Any:
 
 
 def _step(network: IntegerNetwork, arithmetics: list[Exact], state: State, x: NDArray) -> State:
-    """With a delay, a layer hears what the layer below has sent in the step before, so their order
-    does not matter; without one, it hears what was sent just now."""
+    """With a delay, a layer receives what the layer below sent in the step before, so their order
+    does not matter; without one, it receives what was sent in this step."""
     late = network.contract.delay_steps == 1
     source = state.arriving if late else x
     layers = []
@@ -77,7 +77,7 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
 def continued(
     network: IntegerNetwork, state: State, raster: NDArray[np.uint8]
 ) -> tuple[Trace, State]:
-    """Run on from a state; return the trace (n_steps steps) and the state after it.
+    """Continue from a state; return the trace (n_steps steps) and the state after it.
 
     Raises:
         MismatchError: the raster has another number of channels than the network.

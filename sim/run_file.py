@@ -1,4 +1,4 @@
-"""What a simulation leaves on disk: decoded values, readout words and, if kept, every state."""
+"""Results of a simulation on disk: decoded values, readout words and, if kept, every state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ class RunWriter:
     """Appends block after block to the datasets of an open HDF5 file."""
 
     def __init__(self, file: h5py.File, network: IntegerNetwork, *, record: bool) -> None:
-        """Create empty datasets; with `record` also one for each state variable."""
+        """Create empty datasets; with `record` also one per state variable."""
         self._file = file
         self._network = network
         file.attrs["digest"] = network.digest()
@@ -73,7 +73,7 @@ def create_run(path: Path, network: IntegerNetwork, *, record: bool) -> Iterator
     on). Attributes: `digest` of the network and `dt` in s.
 
     Raises:
-        FileError: another suffix, or the file cannot be written.
+        FileError: a wrong suffix, or the file cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise FileError(

@@ -29,8 +29,8 @@ def shrink(
     Args:
         network: the network.
         raster: input spikes (n_steps, n_inputs), 0 or 1, on which the backend differs.
-        backend: what is wrong; it has to give the same trace for the same case.
-        tries: at most so many runs of the backend, one for each case.
+        backend: the backend that differs; it must give the same trace for the same case.
+        tries: maximum number of runs of the backend, one per case.
 
     Returns:
         The network, whose metadata name the digest it was shrunk from, and the raster. Where
@@ -101,7 +101,7 @@ class _Search:
 
 
 class _Items(NamedTuple):
-    """Things of one kind: how many there are, how few there must be, a case without a stretch."""
+    """Items of one kind: their number, the fewest allowed, and a case without a stretch."""
 
     n_items: int
     n_needed: int
@@ -127,7 +127,7 @@ def _remove(search: _Search, kind: _Kind, pieces: int) -> int:
 
 
 def _kinds(network: IntegerNetwork) -> Iterator[_Kind]:
-    """All that can go, what makes the next runs cheaper first."""
+    """Everything that can be removed, first what makes the next runs cheaper."""
     yield _steps
     for index in range(len(network.hidden)):
         yield partial(_neurons, index)
@@ -193,7 +193,7 @@ def _recurrence(index: int, case: _Case) -> _Items:
 
 
 def _readout_rows(axis: int, case: _Case) -> _Items:
-    """Heads (axis 0), or outputs, of which every head has the same (axis 1)."""
+    """Heads (axis 0), or outputs, which are the same for every head (axis 1)."""
     readout = case.network.readout
     rows = np.arange(readout.n_neurons).reshape(readout.n_heads, readout.n_outputs)
 

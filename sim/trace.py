@@ -31,7 +31,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first word in which a trace is not what it should be."""
+    """The first word in which a trace differs from the expected one."""
 
     step: int
     layer: str
@@ -66,7 +66,7 @@ def empty_trace(network: IntegerNetwork, n_steps: int) -> Trace:
 
 
 def word_dtype(word: str) -> np.dtype:
-    """In what a trace keeps a state: uint8 for spikes (""), int32 for words."""
+    """Dtype of a state in a trace: uint8 for spikes (""), int32 for words."""
     return np.dtype(np.int32 if word else np.uint8)
 
 

@@ -1,1 +1,1 @@
-"""What decoders without spikes reach on the same steps: one file a decoder."""
+"""Decoders without spikes, scored on the same steps: one file per decoder."""

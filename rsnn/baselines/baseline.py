@@ -1,4 +1,4 @@
-"""What every baseline hands back, and the data it learns from and is scored on."""
+"""The result of every baseline, and the data it learns from and is scored on."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from base.metrics import r2_score
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 
-BIN = 0.020  # seconds of spikes that are counted together, where a baseline does not choose
+BIN = 0.020  # seconds of spikes counted together, where a baseline does not choose its own
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Baseline:
     """A decoder without spikes, learned from a session and scored on its test part.
 
     Attributes:
-        name: what it is, with the settings that it chose.
-        n_steps: scored, all of the test part.
+        name: the kind of decoder, with the settings it chose.
+        n_steps: steps scored, all of the test part.
         footprint: bytes of its parameters in float32.
-        dense: multiplications a step, NeuroBench's dense operations.
-        r2: on the test part, averaged over the coordinates.
+        dense: multiplications per step, NeuroBench's dense operations.
+        r2: R2 on the test part, averaged over the coordinates.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Baseline:
     r2: float
 
     def row(self, session: str) -> dict[str, Any]:
-        """One row of NeuroBench's table; the columns that only spikes have are left out."""
+        """One row of NeuroBench's table; columns that exist for spikes only are left out."""
         figures = asdict(self)
         return {"model": figures.pop("name"), "session": session} | figures
 
@@ -68,7 +68,7 @@ def refuse_stillness(session: Session, split: Split) -> None:
 
 
 def learning_part(split: Split) -> slice:
-    """Train and validation part as one stretch: what is learned from once settings are chosen."""
+    """Train and validation part as one stretch, used for learning once settings are chosen."""
     return slice(split.train.start, split.validation.stop)
 
 
@@ -81,7 +81,7 @@ def counts_behind(raster: NDArray[np.uint8], n_steps: int) -> NDArray[np.float32
     Returns:
         (n, n_channels), whole numbers.
     """
-    total = raster.cumsum(0, dtype=np.float32)  # exact below 2^24 spikes, 18 hours of one a step
+    total = raster.cumsum(0, dtype=np.float32)  # exact below 2^24 spikes, 18 hours at one per step
     counts = total.copy()
     counts[n_steps:] -= total[:-n_steps]
     return counts

@@ -1,4 +1,4 @@
-"""A GRU of tinyRSNN's size on binned spike counts: what the same parameters reach without spikes.
+"""A GRU of tinyRSNN's size on binned spike counts: as many parameters, without spikes.
 
 One layer of gated recurrent units (Cho et al. 2014, in the form of torch.nn.GRU) sees the spike
 counts of bins of 20 ms, and a linear readout turns its state into a velocity. As many copies of its
@@ -29,16 +29,16 @@ N_OUTPUTS = 2
 
 @dataclass(frozen=True)
 class GruConfig:
-    """How a GRU is trained: Adam, a cosine schedule, mean squared error.
+    """Training settings of a GRU: Adam, a cosine schedule, mean squared error.
 
     Attributes:
         updates: steps of the optimizer, whatever the length of the session; this bounds the time.
-        validations: how often the validation part is decoded on the way, at even distances.
-        batch: windows an update, each from anywhere in the train part.
+        validations: number of times the validation part is decoded, at even distances.
+        batch: windows per update, each from anywhere in the train part.
         window_bins: length of a window in bins, of which the first tenth is not scored.
-        learning_rate: of the first update.
+        learning_rate: learning rate of the first update.
         dropout: share of the input counts and of the states before the readout that is lost.
-        seed: of the first weights, the windows and the dropout.
+        seed: seed of the first weights, the windows and the dropout.
     """
 
     updates: int = 600

@@ -6,8 +6,8 @@ z: the spike counts of the bin that ended a lag before, around theirs.
     x[k] = A x[k-1] + w,  w ~ N(0, W)
     z[k] = H x[k] + q,    q ~ N(0, Q)
 
-A, W, H and Q are those of maximum likelihood, two linear regressions and the covariances of what
-they leave over. They never change, so neither does the gain K once the filter has run for a while,
+A, W, H and Q are those of maximum likelihood: two linear regressions and the covariances of their
+residuals. They never change, so neither does the gain K once the filter has run for a while,
 and the filter runs with that gain from the start:
 
     x[k] = (I - K H) A x[k-1] + K z[k]
@@ -37,10 +37,10 @@ from rsnn.data.session import Session
 from rsnn.data.split import Split
 
 BINS = (0.040, 0.060, 0.080, 0.100, 0.140, 0.200)  # seconds
-LAGS = (0.0, 0.040, 0.080, 0.120)  # seconds from the end of a bin to the movement it tells of
-NOISE_RIDGE = 1e-3  # share of the channels' mean noise variance that each one's is raised by
+LAGS = (0.0, 0.040, 0.080, 0.120)  # seconds from the end of a bin to the movement it encodes
+NOISE_RIDGE = 1e-3  # share of the channels' mean noise variance added to each channel's
 FEWEST_BINS = 20  # to learn from
-MOST_ROUNDS = 5000  # until the gain is taken as it is
+MOST_ROUNDS = 5000  # limit of iterations for the gain to settle
 CLOSE = 1e-10  # largest change of the posterior covariance, relative, of a gain that has settled
 
 
@@ -48,7 +48,7 @@ class _Filter(NamedTuple):
     """A filter whose gain has settled, for a state of `n` and counts of `c` channels.
 
     `transition` (n, n) is (I - K H) A and `gain` (n, c) is K; `counts` (c,) and `velocity`
-    (n_outputs,) are the means around which both go.
+    (n_outputs,) are the means of both.
     """
 
     transition: NDArray[np.float64]
@@ -136,7 +136,7 @@ def _fit(session: Session, part: slice, steps: int, lag: int) -> _Filter:
 def _regress(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the coefficients (n_y, n_x) of y = coefficients x and the covariance of the rest."""
+    """Return the coefficients (n_y, n_x) of y = coefficients x and the residual covariance."""
     # the smallest, where x is degenerate
     coefficients = np.linalg.lstsq(x, y, rcond=None)[0].T.astype(np.float64, copy=False)
     rest = y - x @ coefficients.T
@@ -146,7 +146,7 @@ def _regress(
 def _settle(
     a: NDArray[np.float64], w: NDArray[np.float64], information: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the covariance of the state given all counts up to now, once it stays as it is.
+    """Return the covariance of the state given all counts so far, once it has settled.
 
     Args:
         a, w: (n, n) of the state's equation.
@@ -167,7 +167,7 @@ def _decode(
 ) -> NDArray[np.float64]:
     """Decode every step of a stretch, (n_steps, n_outputs), by filters that take turns."""
     n_steps, n_outputs = len(raster), len(fitted.velocity)
-    # summed over the bin after it is weighted: a few states in place of all channels
+    # summed over the bin after weighting: a few states instead of all channels
     total = (raster.astype(np.float32) @ fitted.gain.T.astype(np.float32)).cumsum(0, np.float64)
     pushed = total - fitted.gain @ fitted.counts
     pushed[steps:] -= total[:-steps]
@@ -177,5 +177,5 @@ def _decode(
     for before, state in pairwise(states):
         state += before @ fitted.transition.T
     decoded = states.reshape(n_rounds * steps, -1)[:n_steps, -n_outputs:]
-    held = np.zeros((min(lag, n_steps), n_outputs))  # no bin tells of the first steps
+    held = np.zeros((min(lag, n_steps), n_outputs))  # no bin ends in the first steps
     return fitted.velocity + np.concatenate((held, decoded[: n_steps - len(held)]))

@@ -1,11 +1,11 @@
-"""What a linear decoder reaches on the same steps: ridge regression on binned spike counts.
+"""A linear decoder on the same steps: ridge regression on binned spike counts.
 
 The velocity at a step is a linear function of the spike counts in bins of 20 ms behind it. Training
-takes one row a bin, prediction one every step. Neither holds a matrix of all features: training
+takes one row per bin, prediction one per step. Neither holds a matrix of all features: training
 sums up normal equations lag by lag, prediction adds up one lag after the other.
 
 Features go from the newest bin to the oldest. The normal equations of a short history are thus the
-leading block of those of a long one, and so is their Cholesky factor: one factorization a penalty
+leading block of those of a long one, and so is their Cholesky factor: one factorization per penalty
 serves every history.
 """
 
@@ -163,7 +163,7 @@ def _solve(m: _Moments, penalty: float, lags: Sequence[int]) -> Iterator[_Linear
 
 
 def _r2(decoder: _Linear, m: _Moments) -> float:
-    """R2 of a decoder, of as many features as it has, on the rows that are summed up in `m`."""
+    """R2 of a decoder, with as many features as it has, on the rows summed up in `m`."""
     w, b = decoder
     n = len(w)
     squared = (w * (m.ff[:n, :n] @ w)).sum(0) + 2 * b * (m.f[:n] @ w) + m.n * b**2

@@ -1,4 +1,4 @@
-"""What a recording holds, in figures: what `rsnnctl data info` shows."""
+"""Statistics of a recording, as shown by `rsnnctl data info`."""
 
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ DRIFT_STEPS = 2500  # 10 s, over which a rate is averaged before a line is fitte
 def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
     """Return the figures of a recording, ready for JSON.
 
-    Rates are those of the raster, so what a decoder sees: at most one spike per channel and step.
+    Rates are those of the raster that a decoder sees: at most one spike per channel and step.
     `rate_drift` is the relative change of the mean rate from the first step to the last on a
     straight line fitted to its means over 10 s; None below three of them. `units` counts the sorted
-    ones that spiked; row 0 of a recording holds the spikes that belong to none. `empty_cells` are
+    units that spiked; row 0 of a recording holds the unsorted spikes. `empty_cells` are
     those that NeuroBench reads as phantom spikes, `irregular_intervals` samples lost or doubled,
     after which spikes and cursor no longer lie side by side. `split` is None when there are too
     few reaches.
@@ -68,7 +68,7 @@ def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
 
 
 def _count_cells(path: Path) -> dict[str, Any]:
-    """Count the cells and spikes that the raster does not show, and say who made the file."""
+    """Count the cells and spikes that the raster does not show, and name the file's origin."""
     units = outside = spikes = 0
     with open_hdf5(path) as file:
         clock = zenodo.read_clock(file, path)

@@ -43,8 +43,8 @@ def fetch(
 
     Args:
         name: a published session.
-        folder: made if need be.
-        base_url: where `<name>.mat` lies.
+        folder: created if missing.
+        base_url: URL of the folder with `<name>.mat`.
         report: called with the bytes done and the bytes in all (0 if the server does not say).
         md5s: of the known sessions.
         timeout: s to wait for a server that is silent.
@@ -88,7 +88,7 @@ def _md5() -> "hashlib._Hash":
 
 
 def _download(url: str, part: Path, report: Callable[[int, int], None], timeout: float) -> None:
-    """Continue `part`, or start it, until it holds all that the server has."""
+    """Continue or start `part` until it holds all that the server has."""
     done = part.stat().st_size if part.exists() else 0
     try:
         response = _open(url, done, timeout)
@@ -138,7 +138,7 @@ def _open(url: str, done: int, timeout: float) -> http.client.HTTPResponse | Non
         if error.headers.get("Content-Range") == f"bytes */{done}":
             return None
         return _open(url, 0, timeout)
-    if done and _first_byte(response) not in (0, done):  # bytes of elsewhere are of no use
+    if done and _first_byte(response) not in (0, done):  # other bytes are of no use
         response.close()
         return _open(url, 0, timeout)
     return response

@@ -1,4 +1,4 @@
-"""Rasters: input spikes without a recording around them, from files or random."""
+"""Rasters: input spikes without a recording, from files or random."""
 
 import zipfile
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class RasterFile:
         """Return steps `start` to `stop`, (n, n_inputs) of 0 and 1.
 
         Raises:
-            DataError: there are other values among them.
+            DataError: they contain other values.
             FileError: the file is damaged there.
         """
         stored = self.stored() if callable(self.stored) else self.stored
@@ -62,10 +62,10 @@ class RasterFile:
 def open_raster(path: Path) -> Iterator[RasterFile]:
     """Open a raster of .npy, .npz or HDF5; of several arrays, the one called `raster`.
 
-    Of .npy and HDF5 only those steps are in memory that are read.
+    Of .npy and HDF5 files, only the steps read are in memory.
 
     Raises:
-        FileError: no such file, another suffix, damaged, or no array called `raster`.
+        FileError: no such file, an unknown suffix, damaged, or no array called `raster`.
         DataError: not two axes, or no steps.
     """
     path = Path(path)
@@ -88,7 +88,7 @@ def load_raster(path: Path) -> NDArray[np.uint8]:
     """Read a whole raster (n_steps, n_inputs) of 0 and 1.
 
     Raises:
-        FileError, DataError: what `open_raster` and `RasterFile.read` refuse.
+        FileError, DataError: as in `open_raster` and `RasterFile.read`.
     """
     with open_raster(path) as raster:
         return raster.read(0, raster.n_steps)

@@ -1,4 +1,4 @@
-"""Self-paced reaches on a grid of targets: where the target, the cursor and the finger are."""
+"""Self-paced reaches on a grid of targets: positions of target, cursor and finger."""
 
 from dataclasses import dataclass
 
@@ -27,11 +27,11 @@ class Reaching:
 
 
 def reach_around(n_steps: int, dt: float, random: np.random.Generator) -> Reaching:
-    """Return a subject at work: it reacts, reaches, corrects, holds, and now and then rests.
+    """Return a simulated session: a subject reacts, reaches, corrects, holds and sometimes rests.
 
     A reach is a minimum-jerk movement (Flash and Hogan 1985), x(s) = 10 s^3 - 15 s^4 + 6 s^5 of
     its way, that misses by a share of its length; a second one, which starts before the first
-    ends, mends that. A movement aside and back bends the path.
+    ends, corrects that. A movement sideways and back bends the path.
     """
     cursor = np.zeros((2, n_steps))
     target = np.zeros((2, n_steps))
@@ -49,7 +49,7 @@ def reach_around(n_steps: int, dt: float, random: np.random.Generator) -> Reachi
         duration = (0.32 + 0.0055 * distance) * random.lognormal(0.0, 0.18)
         miss = random.normal(0.0, 0.10, 2) * distance
         aside = np.array([-way[1], way[0]]) * random.normal(0.0, 0.08)
-        remaining = random.normal(0.0, 3.0, 2)  # mm off the middle of the target in the end
+        remaining = random.normal(0.0, 3.0, 2)  # mm, final distance from the middle of the target
         mend_start = reaction + duration * random.uniform(0.65, 0.95)
         mend_duration = random.uniform(0.28, 0.5)
         for start, length, displacement in (
@@ -77,8 +77,8 @@ def low_pass(
     """Return (n_rows, n_steps) of noise through `order` leaky integrators, standard deviation 1.
 
     Args:
-        random: where the noise comes from.
-        n_rows: how many independent sources.
+        random: generator of the noise.
+        n_rows: number of independent sources.
         n_steps: of each; the first follows the last, as the filter is applied to their spectrum.
         time_constant: of each leaky integrator, in steps.
         order: 1 is the Ornstein-Uhlenbeck process; higher ones are smoother.

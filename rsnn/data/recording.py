@@ -1,4 +1,4 @@
-"""A recording on disk, of which stretches of steps are read: hours of it take no memory.
+"""A recording on disk, read in stretches of steps, so that hours of it need little memory.
 
 Binning is here and nowhere else. It equals NeuroBench's `PrimateReaching` with `bin_width=0.004`
 bit for bit: column k of its samples, here row k of the raster, holds the spikes of
@@ -20,9 +20,9 @@ from base.container import open_hdf5
 from base.errors import DataError
 from rsnn.data import zenodo
 
-FARTHEST = 1e6  # mm, beyond which a cursor position is damage and no place
-_BLOCK = 1 << 13  # steps of which the index knows where their spikes are
-_NOWHERE = np.iinfo(np.int64).max  # where the spikes begin of steps that have none
+FARTHEST = 1e6  # mm; a cursor position beyond this is damaged data
+_BLOCK = 1 << 13  # steps per entry of the index of spikes
+_NOWHERE = np.iinfo(np.int64).max  # start of the spikes of steps that have none
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Bins:
 
     Attributes:
         start: the first edge, in s.
-        n_edges: how many there are.
+        n_edges: number of edges.
     """
 
     start: float
@@ -51,7 +51,7 @@ class Bins:
         """
         first, last = self.edge(np.array([0, self.n_edges - 1]))
         inside = (times >= first) & (times <= last)
-        # where it would be without rounding, which is at most one bin beside where it is
+        # its place without rounding, at most one bin away from its real one
         width = (last - first) / (self.n_edges - 1)
         rows = (np.where(inside, times - first, 0.0) / width).astype(np.int64) + 1
         rows += times >= self.edge(rows)
@@ -70,7 +70,7 @@ class Recording:
     """An open recording in the published layout.
 
     Attributes:
-        name: of the file, without its suffix.
+        name: name of the file, without its suffix.
         n_steps, n_inputs: steps of `zenodo.DT`, and channels.
         segments: (n_segments, 2) int64, first step of each reach and the step behind its last.
         bins: which spikes belong to which step.
@@ -103,7 +103,7 @@ class Recording:
         return np.ascontiguousarray(around[start - begin : stop - begin])
 
     def _span(self, cell: int, start: int, stop: int) -> tuple[int, int]:
-        """Where in a cell the spikes of some rows are, perhaps among others."""
+        """The part of a cell that holds the spikes of some rows, possibly among others."""
         if start == 0 and stop == self.n_steps:
             return 0, self.cells[cell].times.length
         spans = self._index[cell, start // _BLOCK : -(-stop // _BLOCK)]
@@ -113,7 +113,7 @@ class Recording:
     def _index(self) -> NDArray[np.int64]:
         """Where in each cell the spikes of each block of steps begin and end, (cells, blocks, 2).
 
-        Cells need not be sorted: in one that is not, blocks only lie farther apart, and overlap.
+        Cells need not be sorted: in an unsorted one, blocks are longer and overlap.
         """
         n_blocks = -(-self.n_steps // _BLOCK)
         index = np.zeros((len(self.cells), n_blocks, 2), np.int64)
@@ -135,7 +135,7 @@ class Recording:
 def open_recording(path: Path, *, phantom_spikes: bool = False) -> Iterator[Recording]:
     """Open a recording in the published layout (`rsnn.data.zenodo`).
 
-    Everything but its spikes is looked through once, in stretches.
+    Everything but its spikes is checked once, in stretches.
 
     Args:
         path: the .mat file.
@@ -175,7 +175,7 @@ def _segments(target: zenodo.Numbers) -> NDArray[np.int64]:
     segment; NeuroBench's splits are built on that, and ours must be the same.
     """
     bounds = [np.zeros(1, np.int64)]
-    with np.errstate(over="ignore", invalid="ignore"):  # a damaged target still is a change
+    with np.errstate(over="ignore", invalid="ignore"):  # a damaged target still counts as a change
         for start, part in target.stretches(overlap=1):
             bounds.append(start + np.flatnonzero(np.abs(np.diff(part, axis=1)).sum(axis=0)))
     bounds.append(np.array([target.length]))

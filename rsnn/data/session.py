@@ -18,14 +18,14 @@ class Session:
     """A session binned to steps of `dt` seconds. All arrays are read-only.
 
     Attributes:
-        name: of the file, without its suffix.
+        name: name of the file, without its suffix.
         raster: (n_steps, n_channels) uint8, 1 where a channel spiked in a step.
         velocity: (n_steps, 2) float32, x and y of the cursor in mm per step.
         segments: (n_segments, 2) int64, first step of each reach and the step behind its last.
         dt: s per step.
 
     Raises:
-        MismatchError: arrays of shapes or types other than these.
+        MismatchError: arrays of other shapes or types.
     """
 
     name: str

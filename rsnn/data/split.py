@@ -1,4 +1,4 @@
-"""Which steps of a session train, validate and test, and where the training windows start."""
+"""The split of a session into train, validation and test steps, and its training windows."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ VALIDATION_SHARE = 0.1 / 0.75  # of all steps of the session, see `split_session
 
 
 class Reaches(Protocol):
-    """What of a session or an open recording tells how it is split."""
+    """The part of a session or an open recording that determines its split."""
 
     @property
     def name(self) -> str: ...
@@ -28,7 +28,7 @@ class Reaches(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Three stretches of steps, in the order of time, that together cover the session."""
+    """Three stretches of steps, in order of time, that together cover the session."""
 
     train: slice
     validation: slice

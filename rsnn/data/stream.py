@@ -18,10 +18,10 @@ PARTS = ("train", "validation", "test", "all")
 
 @dataclass(frozen=True)
 class Stream:
-    """Input spikes and, where they are known, the velocities they go with.
+    """Input spikes and, where known, the velocities to decode from them.
 
     Attributes:
-        name: of the file, and the part.
+        name: name of the file and part.
         raster: (n_steps, n_channels) uint8, 0 or 1.
         velocity: (n_steps, 2) float32 in mm per step, or None for a raster file.
     """
@@ -36,10 +36,10 @@ class OpenStream:
     """A stream on disk.
 
     Attributes:
-        name: of the file, and the part.
-        steps: those of the file that belong to it.
-        read: rows of the raster between two steps of the file, see `Stream`.
-        velocity: the same of the velocity, or None.
+        name: name of the file and part.
+        steps: the steps of the file that belong to the stream.
+        read: returns rows of the raster between two steps of the file, see `Stream`.
+        velocity: returns the same of the velocity, or None.
     """
 
     name: str
@@ -48,7 +48,7 @@ class OpenStream:
     velocity: Callable[[int, int], NDArray[np.float32]] | None
 
     def blocks(self, n_steps: int) -> Iterator[Stream]:
-        """Yield `n_steps` after `n_steps`, so that no more is in memory."""
+        """Yield blocks of `n_steps`, so that no more is in memory."""
         for start in self.steps[::n_steps]:
             stop = min(start + n_steps, self.steps.stop)
             velocity = None if self.velocity is None else self.velocity(start, stop)
@@ -65,7 +65,7 @@ def open_stream(path: Path, part: str = "test") -> Iterator[OpenStream]:
 
     Raises:
         RangeError: no such part.
-        FileError, DataError: what `open_recording`, `split_session` and `open_raster` refuse.
+        FileError, DataError: as in `open_recording`, `split_session` and `open_raster`.
     """
     path = Path(path)
     if path.suffix == ".mat":
@@ -90,7 +90,7 @@ def steps_of(session: Reaches, part: str) -> slice:
 
     Raises:
         RangeError: no such part.
-        DataError: what `split_session` refuses.
+        DataError: as in `split_session`.
     """
     check_choice("part", part, PARTS)
     return slice(None) if part == "all" else getattr(split_session(session), part)

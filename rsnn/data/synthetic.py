@@ -1,4 +1,4 @@
-"""Synthetic sessions: made-up recordings in the published layout, to demo and test without data."""
+"""Synthetic sessions: generated recordings in the published layout, for demos and tests."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rsnn.data import reaching, tuning, zenodo
 FEWEST_MINUTES, MOST_MINUTES = 0.5, 240.0
 MOST_CHANNELS = 1024
 UNITS = 5  # rows of `spikes`: unsorted, then up to four sorted units
-START = 148.984  # s, as in the published sessions: the clock runs before the task does
+START = 148.984  # s, as in the published sessions: the clock starts before the task
 MARGIN = 0.5  # s of spikes before the first and after the last sample
 USER_BLOCK = 512
 SYNTHETIC = "rsnnctl_synthetic"  # root attribute that tells these files from recordings

@@ -1,4 +1,4 @@
-"""Channels of motor cortex: how fast each fires while the cursor moves, and when it spikes."""
+"""Channels of motor cortex: firing rates while the cursor moves, and spike times."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ DRIFT, DRIFT_SPREAD = -0.10, 0.12  # change of the log rate over the session
 GAIN = 0.103  # log rate per unit of scaled velocity, times a gamma(2, 0.5) factor
 SPEED_GAIN, POSITION_GAIN = 0.10, 0.10
 NOISE_GAIN, NOISE_TIME = 0.15, 0.3  # log rate, s: three sources that all channels share
-LEAD = (0.04, 0.18)  # s, by which spikes come before the movement
+LEAD = (0.04, 0.18)  # s by which spikes precede the movement
 REFRACTORY = 0.0007  # s
 
 
 @dataclass(frozen=True)
 class Drive:
-    """What the channels respond to, in units of its standard deviation. (rows, n_steps) each."""
+    """Signals the channels respond to, in standard deviations, each (rows, n_steps)."""
 
     velocity: NDArray[np.float32]
     speed: NDArray[np.float32]
@@ -60,7 +60,7 @@ def drive_of(reaching: Reaching, dt: float, random: np.random.Generator) -> Driv
 
 
 def draw_channels(n_channels: int, random: np.random.Generator) -> list[Channel]:
-    """Return random channels, in arrays of 96; every second array is a quieter one.
+    """Return random channels, in arrays of 96; every second array is quieter.
 
     The base rates are lognormal and the velocity gains gamma(2, 0.5), both evenly spaced in
     probability before they are shuffled, so that every seed gives a session of like difficulty.
@@ -105,11 +105,11 @@ def spike_times(
     them. Spikes closer than the refractory time are dropped.
 
     Args:
-        channel: whose.
-        drive: (rows, n_steps) each.
+        channel: the channel.
+        drive: signals, each (rows, n_steps).
         dt: s per step.
         start: s, time of the first step.
-        random: where the randomness comes from.
+        random: source of randomness.
     """
     n_steps = drive.speed.shape[1]
     if channel.base == 0.0:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from base.errors import DataError, FileError
 
 DT = 0.004  # s, the sampling interval of every published session
-LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it another rate, or a lost or repeated sample
+LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: another rate, or a lost or repeated sample
 NEEDED = {
     "t": "(1, n) seconds",
     "spikes": "(units, channels) references",
@@ -44,8 +44,8 @@ class Numbers:
 
     Attributes:
         file, source: the file, and a name or a reference in it.
-        path, name: what they are called where something is wrong.
-        shape: as it is stored.
+        path, name: their names in error texts.
+        shape: shape as stored.
     """
 
     file: h5py.File
@@ -56,12 +56,12 @@ class Numbers:
 
     @property
     def axis(self) -> int:
-        """The longest axis, the last of equals; of a single number without axes, 0."""
+        """The longest axis, the last one if several are equal; 0 for a number without axes."""
         return max(range(len(self.shape)), key=lambda k: (self.shape[k], k), default=0)
 
     @property
     def length(self) -> int:
-        """Of the longest axis."""
+        """Length of the longest axis."""
         return self.shape[self.axis] if self.shape else 1
 
     @property
@@ -69,7 +69,7 @@ class Numbers:
         return math.prod(self.shape)
 
     def read(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return what lies between two places of the longest axis, with all axes.
+        """Return the values between two places of the longest axis, with all axes.
 
         Raises:
             FileError: the file is damaged there.
@@ -80,7 +80,7 @@ class Numbers:
             return np.asarray(part, dtype=np.float64)
 
     def read_all(self) -> NDArray[np.float64]:
-        """Return all of it."""
+        """Return the whole variable or cell."""
         return self.read(0, self.length)
 
     def stretches(
@@ -98,7 +98,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Clock:
-    """The sample times of a recording: the first and last of them in s, and how many there are.
+    """The sample times of a recording: the first and last in s, and their number.
 
     `irregular_intervals` are off by more than a tenth: samples were lost or doubled. They are read
     as NeuroBench reads them.
@@ -156,7 +156,7 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
                 f" then {times[step + 1]:g} s; export the session again with a monotonic clock"
             )
         n_irregular += int(np.count_nonzero(np.abs(intervals - DT) > LONGEST_INTERVAL_ERROR))
-    if 2 * n_irregular >= t.size - 1:  # with fewer of them the median is a regular one
+    if 2 * n_irregular >= t.size - 1:  # with fewer of them the median interval is regular
         median = float(np.median(np.diff(t.read_all().ravel())))
         if abs(median - DT) > LONGEST_INTERVAL_ERROR:
             raise DataError(
@@ -167,10 +167,10 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
 
 
 def open_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> Numbers:
-    """Return `cursor_pos` or `target_pos`, (2, n_steps) in mm, to be read.
+    """Return `cursor_pos` or `target_pos`, (2, n_steps) in mm, not yet read.
 
     Raises:
-        DataError: another shape than `t` asks for, or no numbers.
+        DataError: a shape that does not match `t`, or no numbers.
     """
     with _readable(path):
         shape = file[name].shape
@@ -186,7 +186,7 @@ def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
     """Return the references to the cells of `spikes`, (n_units, n_channels).
 
     Raises:
-        DataError: `spikes` is no table of references with at least one unit and channel.
+        DataError: `spikes` is not a table of references with at least one unit and channel.
     """
     spikes = file["spikes"]
     with _readable(path):
@@ -206,7 +206,7 @@ def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
 
 
 def open_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
-    """Yield the cells of `spikes`, none of whose times have been read.
+    """Yield the cells of `spikes`; their times are not read yet.
 
     A null reference yields none.
 

@@ -46,7 +46,7 @@ def pull_readout(
         lambda_syn[t-1] = (1 - decay_mem) lambda_out[t] + decay_syn lambda_syn[t]
 
     Args:
-        grad_out: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
+        grad_out: (n_steps, batch, n), or (1, batch, n) if it is the same at all steps.
         syn, out, arriving: of the forward run; `out` of the batch, (n_steps, batch, n).
         lambda_syn: filled, (n_steps, chunk, n).
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
@@ -117,8 +117,8 @@ def _add_product(signal, weights, product):
 def _pull_states(states, decays, lambda_spk, slope, lambda_mem, here, before, sums):
     """Take one step back through membranes and currents; all arrays (chunk * n,).
 
-    By itself because the compiler only turns a loop over so many arrays into vectors where it sees
-    little else.
+    A function of its own, because the compiler vectorises a loop over this many arrays only where
+    it sees little else.
     """
     last_mem, last_syn = states
     decay_mem, gain_mem, decay_syn = decays
@@ -161,14 +161,14 @@ def pull_hidden(
     with r[t] = lambda_mem[t] (1 - spk[t]): no gradient flows through the reset.
 
     Args:
-        grad_spk: (n_steps, batch, n), or (1, batch, n) where it is the same at all steps.
+        grad_spk: (n_steps, batch, n), or (1, batch, n) if it is the same at all steps.
         above: lambda_syn of the layer above, (n_steps, chunk, n_above).
         w_above, w_rec: (post, pre); `w_rec` of no rows for a layer without recurrence.
         scale, dropout: of this layer's spikes on their way to both.
         surrogate: `Surrogate.code`, which gives the slope.
         kept_mem, syn, arriving, sent: of the forward run.
         lambda_syn: (n_steps, chunk, n), filled; or of two steps more than a block, that of step t
-            in t modulo these, where nobody needs all of it.
+            in t modulo these, where not all of it is needed.
         grad_decays: filled, those of decay_mem and decay_syn, (2, n).
         grad_in, grad_rec: of w_in and w_rec, (pre, post), not scaled; added to.
         grad_bias: (n,), or of no elements; added to.
@@ -234,7 +234,7 @@ def pull_hidden(
 
 @compiled
 def _fill_keep(dropout, row, scale, keep):
-    """What dropout makes of each spike of a step, (chunk, n); `row` numbers the first sample."""
+    """The dropout factor of each spike of a step, (chunk, n); `row` numbers the first sample."""
     n_samples, n = keep.shape
     words = np.empty((n + 3) // 4, np.uint64)
     bits = words.view(np.int16)

@@ -42,7 +42,7 @@ class Workspace:
     may wait for their backward passes; those that never come leave theirs to the garbage collector.
 
     Args:
-        n_threads: that share a batch; as many as torch has now if it is not given. torch itself may
+        n_threads: threads that share a batch, by default as many as torch has now. torch itself may
             then be left with one: its operations of a step are small, and each waits for all.
     """
 
@@ -52,21 +52,21 @@ class Workspace:
         self._pool = ThreadPoolExecutor(self.n_threads)  # starts none before there is work
 
     def take(self, shape: tuple[int, ...], dtype) -> NDArray:
-        """Return an array of any content."""
+        """Return an uninitialized array."""
         try:  # in one step, because threads share this
             return self._free[shape, np.dtype(dtype)].pop()
         except (KeyError, IndexError):
             return np.empty(shape, dtype)
 
     def give_back(self, arrays: list[NDArray]) -> None:
-        """Accept arrays that nobody reads any more."""
+        """Take back arrays that are no longer read."""
         for array in arrays:
             self._free.setdefault((array.shape, array.dtype), []).append(array)
 
     def map(self, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        """Do work on each item, with this thread as one of those that take the next as they come.
+        """Do work on each item; this thread is one of those that each take the next item.
 
-        A thread that waits has to be woken, which takes longer than the little it could save here.
+        Waking a waiting thread takes longer than it could save here.
         """
         waiting = deque(enumerate(items))
         results: list[Any] = [None] * len(items)
@@ -105,8 +105,8 @@ def forward(
     Args:
         model: with parameters in float32 on the CPU.
         raster: input spikes (batch, n_steps, n_inputs), 0 and 1; uint8 spares a conversion.
-        dropout, generator: as there.
-        workspace: threads, and memory from one call to the next; a new one if not given.
+        dropout, generator: as in `RSNN.forward`.
+        workspace: threads, and memory reused from call to call; a new one if not given.
         with_spikes: return `spk` beside `counts`, which are enough for training and a fraction of
             the memory.
 
@@ -120,7 +120,7 @@ def forward(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
-    if not model.architecture.is_published:  # the compiled loops know no other order
+    if not model.architecture.is_published:  # the compiled loops support no other order
         return model(raster.to(torch.float32), dropout, generator)
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.layers) + 1)]
     layers = [LayerFloats(x.w_in, x.w_rec, x.bias, *x.tau.decays()) for x in model.layers]
@@ -221,7 +221,7 @@ class _Run:
         self.layers: list[_Layer] = []
 
     def forward(self, layers: list[_Arrays]) -> list[NDArray[np.float32]]:
-        """Return what `_Compiled` does."""
+        """Return the results of `_Compiled`."""
         self.layers = [_Layer.of(layer) for layer in layers]
         forward = [layer.transposed() for layer in self.layers]
         batch, n_steps = self.raster.shape[:2]
@@ -276,8 +276,8 @@ class _Chunk:
         self.run = run
         self.samples = samples
         self.n_samples = samples.stop - samples.start
-        self.held: list[NDArray] = []  # what is given back after the run
-        self.events: list[Events] = []  # of the input and of each hidden layer
+        self.held: list[NDArray] = []  # given back after the run
+        self.events: list[Events] = []  # events of the input and of each hidden layer
         self.states: list[tuple[NDArray, NDArray]] = []  # kept mem or out, and syn, of each layer
 
     def forward(
@@ -371,12 +371,12 @@ class _Chunk:
         return Dropout(self.run.keys[level], self.run.limit)
 
     def _take(self, n_rows: int, n: int) -> NDArray[np.float32]:
-        """Room for one number of each sample and unit at so many steps."""
+        """Room for one number per sample, unit and step."""
         self.held.append(self.run.workspace.take((n_rows, self.n_samples, n), np.float32))
         return self.held[-1]
 
     def _new_events(self, n: int) -> None:
-        """Room for every unit to spike at every step; memory that nobody writes costs nothing."""
+        """Room for every unit to spike at every step; memory never written costs nothing."""
         rows = self.n_samples * self.run.raster.shape[1]
         take = self.run.workspace.take
         self.events.append(Events(take((rows + 1,), np.int64), take((rows * n + 1,), np.int32)))
@@ -384,5 +384,5 @@ class _Chunk:
 
 
 def _compact(grad: Tensor) -> NDArray[np.float32]:
-    """A gradient (n_steps, batch, n), or (1, batch, n) where it is the same at all steps."""
+    """A gradient (n_steps, batch, n), or (1, batch, n) if it is the same at all steps."""
     return (grad[:1] if grad.stride(0) == 0 else grad).contiguous().numpy()

@@ -1,8 +1,8 @@
-"""Which spikes dropout loses: a fixed function of a key and of each spike's place.
+"""The spikes that dropout removes: a fixed function of a key and of each spike's place.
 
 Numbers drawn one after the other for all elements take longer than everything else in a training
 step. So a layer draws one key, and word number n of its random bits is output n of SplitMix64
-(Steele, Lea, Flood 2014) seeded with that key: whoever looks at spikes only computes only theirs.
+(Steele, Lea, Flood 2014) seeded with that key: code that visits only spikes computes only theirs.
 """
 
 import math
@@ -21,25 +21,25 @@ ALL_KEPT = -(2**15)  # the limit that no 16 bits are below
 
 
 def draw_key(generator: torch.Generator | None) -> np.uint64:
-    """Draw what decides the dropout of one layer in one run."""
+    """Draw the key of the dropout of one layer in one run."""
     device = "cpu" if generator is None else generator.device
     word = torch.empty(1, dtype=torch.int64, device=device)
     return np.uint64(word.random_(-(2**63), None, generator=generator).item() % 2**64)
 
 
 def keep_limit(dropout: float) -> int:
-    """The 16 signed bits from which on an element is kept: `dropout` to within 1 / 65536."""
+    """The smallest 16 signed bits with which an element is kept: `dropout` to within 1 / 65536."""
     return round(dropout * 2**16) + ALL_KEPT
 
 
 def keep_factors(
     shape: tuple[int, ...], dropout: float, generator: torch.Generator | None, like: Tensor
 ) -> Tensor | None:
-    """Draw a key and return its factors: 0 where a spike is lost, 1 / (1 - dropout) elsewhere.
+    """Draw a key and return its factors: 0 where a spike is removed, 1 / (1 - dropout) elsewhere.
 
     Args:
         shape: (n_steps, batch, n).
-        dropout: share lost; for 0 nothing is drawn and None returned.
+        dropout: share removed; for 0 nothing is drawn and None is returned.
         like: a tensor of the wanted dtype and device; the masks are the same on all devices.
     """
     if dropout == 0.0:
@@ -56,7 +56,7 @@ def keep_factors(
 
 
 def _kept_on(device: torch.device, key: np.uint64, limit: int, rows: int, n: int) -> Tensor:
-    """What `_fill` fills, (rows, n), computed by torch on a device."""
+    """The mask that `_fill` computes, (rows, n), by torch on a device."""
     gamma, first, second, seed = (
         int(np.uint64(word).view(np.int64)) for word in (GAMMA, FIRST, SECOND, key)
     )

@@ -1,4 +1,4 @@
-"""A few samples forward through time, compiled: with `backward.py`, what `bptt.py` runs.
+"""A few samples forward through time, compiled; with `backward.py`, the loops of `bptt.py`.
 
 A chunk is a handful of samples that one thread takes through all steps. Its arrays are time-major,
 (n_steps, chunk, n), float32, so that a step is one contiguous block. Spikes travel as events: lists
@@ -23,7 +23,7 @@ compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 THRESHOLD = np.float32(V_THRESHOLD)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
-BLOCK_ELEMENTS = 2**15  # of a block's membranes, 128 kB
+BLOCK_ELEMENTS = 2**15  # bytes of a block's membranes, 128 kB
 
 # Times this, a word of eight bytes of 0 or 1 has them as bits in its highest byte.
 BYTES_TO_BITS = np.uint64(0x0102040810204080)
@@ -45,7 +45,7 @@ class Events(NamedTuple):
 
 
 class Dropout(NamedTuple):
-    """What decides which spikes of a layer are lost, see `rsnn/fast/dropout.py`."""
+    """The choice of the spikes of a layer that dropout removes, see `rsnn/fast/dropout.py`."""
 
     key: np.uint64
     limit: int
@@ -89,7 +89,7 @@ def _send(words, n, dropout, row, events, i):
     for s in range(len(words)):
         random = (row + s) * ((n + 3) // 4)
         for w in range(0, words.shape[1], 8):
-            bits = np.uint64(0)  # one for each of 64 bytes
+            bits = np.uint64(0)  # one per 64 bytes
             for v in range(w, min(w + 8, words.shape[1])):
                 byte = (words[s, v] * BYTES_TO_BITS) >> np.uint64(56)
                 bits |= byte << np.uint64(8 * (v - w))
@@ -128,7 +128,7 @@ def _add_rows(weights, events, i, acc):
 
 @compiled
 def tiled(values, n_samples):
-    """One copy of `values` for each sample, end to end: loops over a whole step are long ones."""
+    """One copy of `values` per sample, end to end, so that loops over a step are long."""
     tiled = np.empty(n_samples * len(values), np.float32)
     for s in range(n_samples):
         tiled[s * len(values) : (s + 1) * len(values)] = values
@@ -157,7 +157,7 @@ def run_hidden(
     counts: NDArray[np.float32],
     spk: NDArray[np.float32],
 ) -> None:
-    """Take a hidden layer forward and leave its states, spikes, and the events that it sends.
+    """Take a hidden layer forward; fill its states, spikes, and the events that it sends.
 
     Args:
         arriving: events of the layer below.

@@ -13,7 +13,7 @@ def float_kinds() -> dict[str, FloatKind]:
 
 
 def find_float_kind(name: str) -> FloatKind:
-    """The kind of that name.
+    """Return the kind of that name.
 
     Raises:
         RangeError: there is none.

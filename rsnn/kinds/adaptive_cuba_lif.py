@@ -1,4 +1,4 @@
-"""CuBa-LIF neurons whose thresholds rise with each spike and fall back, as they are trained.
+"""CuBa-LIF neurons whose thresholds rise with each spike and fall back, for training.
 
         adapt[t]     = decay_threshold adapt[t-1] + threshold_step spk[t]
         threshold[t] = 1 + adapt[t-1]
@@ -19,8 +19,8 @@ from rsnn.float_kind import FloatKind
 from rsnn.stepped import Added, Stepped
 from sim.kinds.adaptive_cuba_lif import AdaptiveCubaLIF
 
-TAU0 = 0.2  # s, what the trained factor of a decay multiplies
-STEP0 = 0.1  # of a threshold of 1, likewise of a step
+TAU0 = 0.2  # s, multiplied by the trained factor of the decay
+STEP0 = 0.1  # of a threshold of 1, multiplied by the trained factor of the step
 
 
 def _start(n_neurons: int, dt: float) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Current-based leaky integrate-and-fire: the layer written by hand, and its compiled gradients."""
+"""Current-based leaky integrate-and-fire: the hand-written layer, and its compiled gradients."""
 
 from rsnn.float_kind import FloatKind
 from rsnn.neurons import CubaLIF

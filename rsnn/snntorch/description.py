@@ -1,4 +1,4 @@
-"""What a state dict of snnTorch does not say: its layers, their classes and their resets."""
+"""Facts missing from a snnTorch state dict: its layers, their classes and their resets."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ MECHANISMS = ("subtract", "zero", "none")  # in the order of snnTorch's `reset_m
 
 @dataclass(frozen=True)
 class Layer:
-    """Neurons and the weights in front of them, by the names that they have in a state dict.
+    """Neurons and the weights in front of them, by their names in a state dict.
 
     Attributes:
         linear: prefix of the `nn.Linear` in front, as `fc1` of `fc1.weight`.
         name: prefix of the neurons, as `lif1` of `lif1.beta`; None for a Linear with none behind.
-        neuron: their class.
-        reset_mechanism: None is what the state dict says.
-        reset_delay: as the class was made with; snnTorch's default is True.
+        neuron: class of the neurons.
+        reset_mechanism: None for the one in the state dict.
+        reset_delay: as passed to the class; snnTorch's default is True.
     """
 
     linear: str
@@ -53,10 +53,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Description:
-    """What a state dict does not say.
+    """Facts missing from a state dict.
 
     Attributes:
-        dt: seconds a step.
+        dt: seconds per step.
         layers: from the input to the output.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
     """
@@ -78,9 +78,9 @@ def read_description(path: Path) -> Description:
     """Read a description from TOML: `dt`, perhaps `output`, and `[[layers]]` with `Layer`'s fields.
 
     Raises:
-        FileError: no such file, or no TOML.
+        FileError: no such file, or not TOML.
         DataError: a key is missing or unknown, or of another type.
-        RangeError: a value that is not known.
+        RangeError: an unknown value.
     """
     try:
         values = tomllib.loads(path.read_text("utf-8"))
@@ -125,13 +125,13 @@ def describe(module: nn.Module, dt: float, output: str | None = None) -> Descrip
 
     Raises:
         DataError: it has other layers, or neurons with an option that no float model has.
-        RangeError: a dt or output that is not there.
+        RangeError: an impossible dt or output.
     """
     snntorch = extra("snntorch", "snntorch", "a snnTorch module")
 
     layers: list[Layer] = []
     linear: str | None = None
-    inside: str | None = None  # the recurrence of the neurons just seen, which are modules, too
+    inside: str | None = None  # the recurrence of the neurons just seen is a module too
     for name, part in module.named_modules():
         if inside is not None and name.startswith(inside):
             continue
@@ -157,7 +157,7 @@ def describe(module: nn.Module, dt: float, output: str | None = None) -> Descrip
 
 
 def _check_options(name: str, neurons: Any) -> None:
-    """Refuse neurons that compute something else than the equations above."""
+    """Refuse neurons that compute anything but the equations above."""
     if type(neurons).__name__ not in NEURONS:
         raise DataError(
             f"`{name}` is a {type(neurons).__name__}; only {', '.join(NEURONS)} can be represented"

@@ -1,7 +1,7 @@
-"""snnTorch networks in: Leaky, RLeaky, Synaptic and RSynaptic neurons behind Linear layers.
+"""Import of snnTorch networks: Leaky, RLeaky, Synaptic and RSynaptic neurons behind Linear layers.
 
-A checkpoint is a state dict and a description of what a state dict does not say; a module in memory
-says both. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
+A checkpoint is a state dict and a description of what it lacks; a module in memory has
+both. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
 
     syn' = alpha syn + W x + b + V spk        (Leaky and RLeaky: alpha = 0)
     mem' = beta mem + syn'                    less the reset, which `_RESETS` tells
@@ -43,18 +43,18 @@ def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) 
     Args:
         module: `nn.Linear` layers, each followed by neurons, registered in the order of signals;
             the last may be neurons without reset, whose `mem` is decoded, or weights alone.
-        dt: seconds a step.
+        dt: seconds per step.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
 
     Raises:
-        DataError: what no float model can represent; the text names the layer and why.
-        RangeError: a dt or an output that is not there, or more weights than a network has.
+        DataError: no float model can represent it; the text names the layer and the reason.
+        RangeError: an impossible dt or output, or more weights than any plausible network has.
     """
     return import_state(module.state_dict(), describe(module, dt, output))
 
 
 def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
-    """Make a float model of a state dict and its description; errors as `import_snntorch`'s."""
+    """Make a float model of a state dict and its description; errors as in `import_snntorch`."""
     last = description.layers[-1]
     stages = [_Stage.of(state, layer) for layer in description.layers]
     for before, behind in pairwise(stages):
@@ -94,7 +94,7 @@ def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
     return model_of([stage.arrays() for stage in hidden], readout, description.dt, _order(hidden))
 
 
-# What a reset does to the membrane, by class, mechanism and `reset_delay`. Leaky clears the
+# Effect of a reset on the membrane, by class, mechanism and `reset_delay`. Leaky clears the
 # membrane before it decays, so this step's input stays; the others clear all of it. RSynaptic 1.0
 # computes its reset without delay into names that it then drops, so it resets late in either case.
 def _resets(layer: Layer, mechanism: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _resets(layer: Layer, mechanism: str) -> dict[str, Any]:
 
 
 def _order(stages: "list[_Stage]") -> Order:
-    """The order of a step, which all layers share."""
+    """The order of a step, shared by all layers."""
     first = stages[0]
     found = _resets(first.layer, str(first.mechanism))
     for stage in stages[1:]:
@@ -187,7 +187,7 @@ class _Stage:
         )
 
     def _columns(self) -> list[Array]:
-        """All that adds to the current, each (post, some)."""
+        """All weights that add to the current, each (post, some)."""
         return [self.w_in, self.bias[:, None], *([] if self.w_rec is None else [self.w_rec])]
 
 
@@ -247,7 +247,7 @@ def _each(state: Mapping[str, Tensor], key: str, n: int, *, default: float | Non
 
 
 def _array(state: Mapping[str, Tensor], key: str) -> Array:
-    """A tensor as float64; all of it finite."""
+    """A tensor as float64, checked to be finite."""
     if key not in state:
         raise DataError(f"the state dict has no `{key}`; compare the description with its keys")
     tensor = state[key].detach().cpu()

@@ -24,8 +24,8 @@ class Windows:
 
     Args:
         pieces: sessions of equally many channels, each with the first steps of its windows.
-        n_steps: of each window.
-        device: where the sessions are kept and batches made.
+        n_steps: steps per window.
+        device: device on which sessions are kept and batches made.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Scoring:
 
     Args:
         parts: sessions of equally many channels, each with the steps to score.
-        device: where the model is.
+        device: device of the model.
 
     Raises:
         DataError: the cursor does not move in a part, so R2 has no meaning there.

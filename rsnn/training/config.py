@@ -24,12 +24,12 @@ from rsnn.training.recipe import (
     kernel_for,
 )
 
-STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that are trainings
+STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that configure a training
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: a preset, and what differs from it.
+    """The network: a preset, and the differences from it.
 
     Attributes:
         preset: a name in `rsnn.model.PRESETS`.
@@ -68,8 +68,8 @@ class PruneConfig:
     """The published search for how much can be pruned (`rsnn.training.prune.search`).
 
     Attributes:
-        start, step: first fraction of each weight matrix that goes, and how it grows.
-        fine_step: how it grows after the first fraction that cost too much.
+        start, step: first fraction of each weight matrix to prune, and its increase.
+        fine_step: increase after the first fraction that costs too much.
         stop: the largest fraction tried.
         tolerance: share of the unpruned model's train R2 that may be lost.
     """
@@ -109,14 +109,14 @@ class Config:
         return dataclasses.asdict(self)
 
     def as_toml(self) -> str:
-        """The same as a TOML text that `resolve` reads again."""
+        """Every setting as TOML text that `resolve` reads back."""
         return "\n".join(_toml_lines(self.as_dict()))
 
 
 def choices(stages: Sequence[str], device: str | None, kernel: str | None) -> tuple[str, ...]:
-    """Settings that let stages compute on a device, if one is given, with a kernel.
+    """Settings that make all stages compute on a device and with a kernel, where given.
 
-    A device without a kernel has its fastest one.
+    A device given without a kernel gets its fastest one.
     """
     chosen = {} if device is None else {"device": device, "kernel": kernel_for(device)}
     if kernel is not None:
@@ -135,17 +135,17 @@ def resolve(
     """Start from a recipe and apply, in this order: preset, TOML files, `section.name=value`, seed.
 
     `big` is trained without the upper activity regularizer, as published, and by the recipe `short`
-    at another learning rate.
+    at a different learning rate.
 
     Args:
         recipe: a name in `rsnn.training.recipe.TRAINING`.
-        preset: of the model, unless a file or a setting names another.
+        preset: preset of the model, unless a file or a setting names another.
         files: TOML with the sections and names of `Config`; later ones win.
         settings: such as `training.epochs=50`; values are written as in TOML, bare words are text.
-        seed: of all stages.
+        seed: seed of all stages.
 
     Raises:
-        RangeError: no such recipe, or a value that is not possible.
+        RangeError: no such recipe, or a value that is not allowed.
         DataError: an unknown section or name (the nearest known one is named), a value of another
             type, or a file that is not TOML.
         FileError: no such file.
@@ -238,5 +238,5 @@ def _toml_lines(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for section, values in sections.items():
         yield f"[{section}]"
         for name, value in values.items():
-            yield f"{name} = {json.dumps(value)}"  # texts, numbers and lists are written alike
+            yield f"{name} = {json.dumps(value)}"  # texts, numbers and lists are the same in both
         yield ""

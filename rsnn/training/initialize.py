@@ -20,8 +20,8 @@ from base.errors import MismatchError, RangeError
 from rsnn.model import RSNN
 from rsnn.neurons import CubaLIF
 
-SIGMA_U = 0.5  # wanted standard deviation of the membrane, in units of the threshold
-INPUT_SHARE = 0.9  # of sigma_u^2 that comes from below; the rest is recurrent
+SIGMA_U = 0.5  # target standard deviation of the membrane, in units of the threshold
+INPUT_SHARE = 0.9  # share of sigma_u^2 from below; the rest is recurrent
 ARRAY_CHANNELS = 96  # electrodes of one array; "loco" has two, which fire at different rates
 
 
@@ -66,7 +66,7 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
 
     Weights onto hidden neurons are normal with mean 0 and the variance above, at tau_mem0 and
     tau_syn0. nu is the mean of `rates` for every connection, the recurrent one and those between
-    hidden layers included: the recipe knows no other rate before training. Input columns of group
+    hidden layers included: no other rate is known before training. Input columns of group
     g are scaled by rates[0] / rates[g]. Readout weights are N(0, 1) / sqrt(fan_in). Time constants
     start at softplus(U(0, 1)) tau0 for hidden neurons, at softplus(1) tau0 for readouts. Biases
     start at zero.
@@ -78,7 +78,7 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
 
     Raises:
         RangeError: a group that is silent.
-        MismatchError: channels that do not divide into as many groups.
+        MismatchError: channels that do not divide into that many groups.
     """
     n_inputs = model.architecture.n_inputs
     if not rates or n_inputs % len(rates):

@@ -1,4 +1,4 @@
-"""Names that settings of a training can have, apart from the code behind them, which is slow."""
+"""Names that training settings accept, apart from the code behind them, which is slow to import."""
 
 PRESETS = ("tiny", "big")
 RECIPES = ("published", "short")

@@ -26,7 +26,7 @@ class SMORMS3(Optimizer):
     choose their own horizon. `lr` caps the step and is all there is to tune.
 
     Args:
-        params: what torch optimizers take.
+        params: as for any torch optimizer.
         lr: largest share of the root mean squared gradient that one step may take.
         eps: keeps the divisions finite.
 

@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of each matrix go, the others are trained again."""
+"""Magnitude pruning: the smallest weights of each matrix are removed, the rest retrained."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from rsnn.training.train import TrainResult, train
 
 @dataclass(frozen=True)
 class PruneResult:
-    """Which weights are left (bool, by name of the connection), and how retraining went."""
+    """The weights that are left (bool, by name of the connection), and the course of retraining."""
 
     masks: dict[str, Tensor]
     training: TrainResult
@@ -34,8 +34,8 @@ def magnitude_masks(model: RSNN, fraction: float) -> dict[str, Tensor]:
     """Mark the weights that stay when each matrix loses its smallest, by name of the connection.
 
     A matrix of n weights loses floor(fraction n), which is how many zeros each published
-    tinyRSNN has (2764 of 6144 at 0.45). Of equal weights the first goes first. Weights that are
-    zero already count among the lost and never stay: pruning twice is pruning once, and pruning
+    tinyRSNN has (2764 of 6144 at 0.45). Of equal weights the first is removed first. Weights that
+    are zero already count as removed and never stay: pruning twice is pruning once, and pruning
     by 0 keeps what was pruned before.
 
     Raises:
@@ -73,10 +73,10 @@ def prune(
     The masks are held at exact zeros, optimizer and schedule start afresh. To try another fraction
     from the same weights, as the published search does, prune a copy of the model.
 
-    To go on with an interrupted retraining, start from the
-    unpruned weights too: they decide the masks.
+    To continue an interrupted retraining, start from the unpruned weights too: they decide the
+    masks.
 
-    Args and errors: those of `magnitude_masks` and `rsnn.training.train.train`.
+    Args and errors: as in `magnitude_masks` and `rsnn.training.train.train`.
     """
     masks = magnitude_masks(model, fraction)
     training = train(

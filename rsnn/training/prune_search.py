@@ -1,4 +1,4 @@
-"""How much of a network can go: the published search over pruned fractions."""
+"""The published search for the largest fraction of a network that can be pruned."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -65,10 +65,10 @@ def search(
     """Prune and retrain with growing fractions, always from the unpruned weights.
 
     Args:
-        model: trained and unpruned; left as it is.
-        pruning: which fractions are tried, and what may be lost.
-        retraining: whose kernel and device score.
-        retrained: prunes the given copy of the model to a fraction and trains it again, as
+        model: trained and unpruned; left unchanged.
+        pruning: fractions to try, and the tolerated loss.
+        retraining: its kernel and device compute the scores.
+        retrained: prunes the given copy of the model to a fraction and retrains it, as
             `rsnn.training.prune.prune` does.
         on_attempt: called after every attempt, the unpruned one first.
 
@@ -77,7 +77,7 @@ def search(
         all attempts.
 
     Raises:
-        MismatchError, DataError, RsnnError: what `retrained` refuses.
+        MismatchError, DataError, RsnnError: as in `retrained`.
     """
     best = copy.deepcopy(model)
     attempts: list[Attempt] = []

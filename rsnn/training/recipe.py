@@ -1,4 +1,4 @@
-"""The settings of a training: the published recipe, and shorter ones for when minutes count."""
+"""The settings of a training: the published recipe, and shorter ones that take minutes."""
 
 import math
 from collections.abc import Collection
@@ -20,25 +20,25 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the training windows; the learning rate is annealed to zero over them,
-            as a cosine, by one step an epoch.
-        batch: windows a step of the optimizer; the last batch of an epoch may be smaller.
-        learning_rate: of the first epoch.
+            as a cosine, by one step per epoch.
+        batch: windows per step of the optimizer; the last batch of an epoch may be smaller.
+        learning_rate: learning rate of the first epoch.
         optimizer: a name in `OPTIMIZERS`.
-        dropout: share of input and hidden spikes lost on the way.
-        lower_strength, lower_count: hidden neurons with fewer spikes a window are penalized.
-        upper_strength, upper_count: so are layers with more spikes a neuron and window; a strength
+        dropout: share of input and hidden spikes removed.
+        lower_strength, lower_count: hidden neurons with fewer spikes per window are penalized.
+        upper_strength, upper_count: layers with more spikes per neuron and window are; a strength
             of 0, as for bigRSNN, switches that off.
         window_steps, stride: length of a training window and distance of their offsets, in steps.
             The two counts are spikes in such a window: change them along with its length.
-        seed: of shuffling and dropout.
-        kernel: what computes a step: `numba`, the fast one on CPUs, or `torch`, the definition.
+        seed: seed of shuffling and dropout.
+        kernel: code that computes a step: `numba`, fast on CPUs, or `torch`, the definition.
             Both train alike up to the rounding of floats.
-        device: where: `cpu`, or `cuda`, which only the kernel `torch` knows.
-        surrogate, surrogate_beta: what stands for the derivative of a spike, a name in
+        device: `cpu`, or `cuda`, which only the kernel `torch` supports.
+        surrogate, surrogate_beta: stand-in for the derivative of a spike, a name in
             `rsnn.surrogate.SURROGATES`, and its steepness.
 
     Raises:
-        RangeError: a value without a meaning.
+        RangeError: a value that makes no sense.
     """
 
     epochs: int = 200
@@ -81,7 +81,7 @@ class TrainConfig:
                 f"kernel is {self.kernel}, which computes on the CPU only; omit `kernel` or"
                 f" choose torch with `device={self.device}`"
             )
-        Surrogate(self.surrogate, self.surrogate_beta)  # which refuses what has no meaning
+        Surrogate(self.surrogate, self.surrogate_beta)  # which refuses invalid values
 
 
 def kernel_for(device: str) -> str:
@@ -99,20 +99,20 @@ def _refuse_unknown(name: str, value: str, known: Collection[str]) -> None:
         raise RangeError(f"{name} is `{value}`; choose one of {', '.join(sorted(known))}")
 
 
-# What a 5-minute session of 96 channels is trained with where a minute or two must do. Windows of
-# 1 s (hence half the count of spikes) in batches of 32 give 18 steps of the optimizer an epoch
+# For training on a 5-minute session of 96 channels in a minute or two. Windows of
+# 1 s (hence half the count of spikes) in batches of 32 give 18 steps of the optimizer per epoch
 # instead of 2, each a fifth as long; SMORMS3 then bears 15 times the published rate.
 SHORT = TrainConfig(epochs=25, batch=32, learning_rate=0.03, window_steps=250, upper_count=5.0)
 
-# By name: the recipes of pre-training on all sessions, of training on one, of retraining what
-# pruning has left, and of training in integers.
+# By name: the recipes of pre-training on all sessions, of training on one, of retraining after
+# pruning, and of training in integers.
 PRETRAINING = {"published": TrainConfig(epochs=100), "short": SHORT}
 TRAINING = {"published": TrainConfig(), "short": SHORT}
 RETRAINING = {
     "published": TrainConfig(epochs=100),
     "short": replace(SHORT, epochs=10, learning_rate=0.015),
 }
-# What differs where the preset `big` is trained, by recipe and stage: no upper regularizer, as
+# Differences for the preset `big`, by recipe and stage: no upper regularizer, as
 # published. Its gradients add up over 16 times as many neurons, so it learns at the published rate.
 NO_UPPER = {"upper_strength": 0.0}
 SHORT_BIG = NO_UPPER | {"epochs": 12, "batch": 16, "learning_rate": 2e-3}
@@ -124,8 +124,8 @@ BIG: dict[str, dict[str, dict[str, float]]] = {
         "retraining": SHORT_BIG | {"epochs": 5, "learning_rate": 1e-3},
     },
 }
-# Fine-tuning in integers, which know no dropout. Weights must cross from step to step of a coarse
-# grid, which small learning rates take long for.
+# Fine-tuning in integers, which have no dropout. Weights must cross from step to step of a coarse
+# grid, which takes long at small learning rates.
 QAT = {
     "published": TrainConfig(epochs=50, dropout=0.0),
     "short": replace(SHORT, epochs=10, learning_rate=0.005, dropout=0.0),

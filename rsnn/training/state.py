@@ -1,4 +1,4 @@
-"""All that a training needs to go on where it stopped, bit for bit, in memory and on disk."""
+"""The state from which a training continues, bit for bit, in memory and on disk."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ FORMAT = "rsnnctl-training-state"
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch has brought.
+    """Results of one epoch.
 
     `loss` and `train_r2` are RMSE (mm per step) and R2 over the training batches, under dropout and
     while the parameters change; `penalty` is the sum of the activity regularizers; `validation_r2`
@@ -40,15 +40,15 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainState:
-    """A training between two epochs. Tensors are copies on the CPU, wherever it computes.
+    """A training between two epochs. Tensors are copies on the CPU, on whatever device it computes.
 
     Attributes:
         epoch: epochs done.
-        parameters: of the model, by name.
+        parameters: parameters of the model, by name.
         best, best_epoch, best_r2: the parameters that validated best so far.
         optimizer: its tensors, by number of the parameter and name, as `3.mean`.
         generator: state of the random generator.
-        records: of the epochs done.
+        records: records of the epochs done.
     """
 
     epoch: int
@@ -116,7 +116,7 @@ class TrainState:
 
 
 def save_state(state: TrainState, path: Path, label: Mapping[str, Any]) -> None:
-    """Write a state, atomically; `label` says which training it belongs to."""
+    """Write a state, atomically; `label` identifies its training."""
     with create_container(path, format=FORMAT, digest="", provenance=label) as file:
         for group, tensors in (
             ("parameters", state.parameters),
@@ -136,7 +136,7 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
     """Read what `save_state` wrote: the state and its label.
 
     Raises:
-        FileError: no such file, truncated, edited, of another format or a newer version.
+        FileError: no such file, truncated, edited, of a different format or a newer version.
     """
     with open_container(path, format=FORMAT) as file:
         records = json.loads(file["records"][()])

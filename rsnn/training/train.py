@@ -24,8 +24,8 @@ from rsnn.training.batches import Scoring, Windows
 from rsnn.training.recipe import OPTIMIZERS, TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
 
-Forward = Callable[..., Decoded]  # of model, raster, dropout and generator
-SPLIT_ELEMENTS = 2**15  # from here on torch spreads an elementwise operation over threads
+Forward = Callable[..., Decoded]  # called with model, raster, dropout and generator
+SPLIT_ELEMENTS = 2**15  # from this size torch spreads an elementwise operation over threads
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,28 @@ def train(
     all but the first 100 steps of each: about a tenth of the time that one long stream takes.
 
     The same arguments and number of threads give the same parameters, bit for bit, also when the
-    training is interrupted and goes on from the last state that `keep` was given. An interrupt
+    training is interrupted and continues from the last state that `keep` was given. An interrupt
     passes through; then too the model holds the best parameters so far. All random numbers are
     drawn on the CPU, so another device shuffles and drops the same.
 
     Args:
         model: with parameters in float32, initialized or trained before; on `config.device` while
             it is trained.
-        others: more sessions with as many channels, trained and validated on alike.
+        others: more sessions with the same number of channels, trained and validated on alike.
         report: called after every epoch.
         masks: by name of a connection, a bool tensor (post, pre); weights where it is False are
             zero from the start and after every step.
         generator: source of all randomness, such as the one that initialized the model; a fresh
             one seeded with `config.seed` otherwise.
-        state: to go on from; None starts afresh.
-        keep: called after every epoch with all that is needed to go on.
+        state: state to continue from; None starts afresh.
+        keep: called after every epoch with the state to continue from.
         forward: does the work of `RSNN.forward` for a uint8 raster; by default what
             `config.kernel` names.
 
     Raises:
         MismatchError: channels, outputs, masks or a state that do not fit the model.
-        DataError: a part too short for a window, or validation labels that never change.
-        ToolError: no such device here.
+        DataError: a part too short for a window, or validation targets that never change.
+        ToolError: the device is not available.
         RangeError: a device other than the CPU beside `forward`.
         RsnnError: the loss is no longer finite.
     """
@@ -142,7 +142,7 @@ def score(model: RSNN, session: Session, part: slice, config: TrainConfig) -> fl
     """R2 of a model on a part of a session, without dropout, as validation computes it.
 
     Args:
-        config: whose kernel and device compute it.
+        config: its kernel and device compute it.
     """
     device = find_device(config.device)
     with flushed_denormals(), moved(model, device):
@@ -150,7 +150,7 @@ def score(model: RSNN, session: Session, part: slice, config: TrainConfig) -> fl
 
 
 def choose_forward(kernel: str) -> Forward:
-    """Return what does the work of `RSNN.forward` in a training, for a uint8 raster.
+    """Return the function that does the work of `RSNN.forward` in a training, for a uint8 raster.
 
     Args:
         kernel: a name in `KERNELS`.
@@ -166,7 +166,7 @@ def choose_forward(kernel: str) -> Forward:
 
 
 def rmse(decoded: Tensor, target: Tensor) -> Tensor:
-    """Root of the mean squared error over all elements; its gradient is 0 where the error is."""
+    """Root of the mean squared error over all elements; its gradient is 0 where the error is 0."""
     return torch.linalg.vector_norm(decoded - target) / math.sqrt(target.numel())
 
 
@@ -253,12 +253,12 @@ def _refuse_misfits(model: RSNN, session: Session, masks: Mapping[str, Tensor]) 
 
 @contextmanager
 def _tuned_torch(model: RSNN, config: TrainConfig) -> Iterator[None]:
-    """Flush denormal floats, which halves the time of a step, and leave tiny work on one thread.
+    """Flush denormal floats, which halves the time of a step, and run tiny work on one thread.
 
     torch splits no elementwise operation of fewer than 32,768 elements, so there a second thread
     gains at most a tenth in the products; but where another process has the second core, every
     product waits for it, which was seen to cost a factor of 17. The numba kernel has threads of its
-    own, which wait for each other twice a step only. Both settings are put back.
+    own, which wait for each other only twice per step. Both settings are restored afterwards.
     """
     n_threads = torch.get_num_threads()
     if config.batch * max(model.architecture.hidden) < SPLIT_ELEMENTS:

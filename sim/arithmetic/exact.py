@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 class Exact:
-    """The operations of `sim/step.py` on int64, in which nothing overflows unasked."""
+    """The operations of `sim/step.py` on int64, in which nothing overflows unintentionally."""
 
     def __init__(
         self, contract: NumericContract, layer: Layer, neurons: NDArray[np.intp] | None = None
@@ -29,7 +29,7 @@ class Exact:
         self._columns: dict[str, NDArray[np.float64]] = {}
 
     def delivered(self, connection: Connection, source: NDArray) -> Words:
-        """Weighted sums (..., post) of what `source` (..., pre) sends, each shifted by its row's.
+        """Weighted sums (..., post) of what `source` (..., pre) sends, shifted row by row.
 
         Summed in float64, which is exact: a neuron's weights add up to less than 2^31.
         """
@@ -40,7 +40,7 @@ class Exact:
         return sums.astype(np.int64) << connection.shifts[self._rows]
 
     def scaled(self, acc: Words) -> Words:
-        """In the unit of the current."""
+        """Sums of weights in the unit of the current."""
         return acc << self.order.frac_bits
 
     def constant(self, name: str) -> Words:

@@ -1,4 +1,4 @@
-"""Intervals: over these a step bounds what it can lead to from anywhere in a range of states.
+"""Intervals: over these a step bounds every state it can reach from a range of states.
 
 Sound for every kind, and loose where two values depend on each other: the membrane that a neuron
 keeps is not known to be below the threshold that it did not pass.
@@ -39,25 +39,25 @@ class Intervals:
     """The operations of `sim/step.py` on intervals."""
 
     def __init__(self, contract: NumericContract, layer: Layer, *, unlimited: bool = False) -> None:
-        """With `unlimited`, as if state words had no width."""
+        """With `unlimited`, state words count as having no width."""
         self.order = contract
         self._layer = layer
         self._unlimited = unlimited
 
     def delivered(self, connection: Connection, source: Interval) -> Interval:
-        """The least and the most that senders (pre,), each within its interval, add up to."""
+        """Smallest and largest weighted sums of senders (pre,), each within its interval."""
         weights = connection.weights.astype(np.int64)
         up, down = np.maximum(weights, 0), np.minimum(weights, 0)
         ends = up @ source.low + down @ source.high, up @ source.high + down @ source.low
         return Interval(*(end.astype(np.int64) << connection.shifts for end in ends))
 
     def scaled(self, acc: Interval) -> Interval:
-        """In the unit of the current, cut at `UNBOUNDED`."""
+        """Sums of weights in the unit of the current, cut at `UNBOUNDED`."""
         ends = (np.clip(end << self.order.frac_bits, -UNBOUNDED, UNBOUNDED) for end in acc)
         return Interval(*ends)
 
     def constant(self, name: str) -> Interval:
-        """An array of the layer, which is what it is."""
+        """An array of the layer, as intervals of one value each."""
         return Interval(*[self._layer.values(name)] * 2)
 
     def decayed(self, x: Interval, name: str) -> Interval:
@@ -83,7 +83,7 @@ class Intervals:
         return Maybe(x.high >= threshold.low, x.low < threshold.high)
 
     def where(self, mask: Maybe, a: Interval, b: Interval) -> Interval:
-        """All of what can be chosen."""
+        """The union of whichever of `a` and `b` can be chosen."""
         low = np.where(mask.can & mask.can_not, np.minimum(a.low, b.low), b.low)
         high = np.where(mask.can & mask.can_not, np.maximum(a.high, b.high), b.high)
         always = mask.can & ~mask.can_not

@@ -1,4 +1,4 @@
-"""Ranges of integers with ends that may be unbounded, and what sums and decays do with them."""
+"""Ranges of integers whose ends may be unbounded; sums and decays of them."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sim.contract import NumericContract
 
 UNBOUNDED = 1 << 46
-"""That much and more, or no bound: its product with a decay of 16 bits still fits in 64."""
+"""This much or more, or no bound: its product with a decay of 16 bits still fits in 64."""
 
 Words = NDArray[np.int64]
 

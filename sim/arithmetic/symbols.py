@@ -38,7 +38,7 @@ class Term:
             yield from operand.below()
 
     def terms(self) -> Iterator["Term"]:
-        """Those of the operands that are terms."""
+        """The operands that are terms."""
         return (operand for operand in self.operands if isinstance(operand, Term))
 
 
@@ -53,7 +53,7 @@ class Symbols:
         return Term("delivered", (connection.name, source))
 
     def scaled(self, acc: Term) -> Term:
-        """In the unit of the current."""
+        """Sums of weights in the unit of the current."""
         return Term("scaled", (acc,))
 
     def constant(self, name: str) -> Term:
@@ -114,9 +114,9 @@ def statements(
     """Assignments that compute wanted values, each name and its expression, in order.
 
     Args:
-        named: terms by name.
-        wanted: names of those that are needed; others come only where these depend on them.
-        write: the expression of a term, from it and the names of other terms that have one.
+        named: the terms by name.
+        wanted: names of the terms needed; others are written only where these depend on them.
+        write: (term, names of other terms) -> the term's expression.
     """
     names: dict[Term, str] = {}
     for name, term in named.items():

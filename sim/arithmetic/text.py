@@ -86,7 +86,7 @@ def lines(kind: type[Layer], dialect: Dialect = PLAIN) -> list[tuple[str, str, s
 
 
 def plain(kind: type[Layer]) -> str:
-    """The equations of a kind, a line each, names and conditions in columns."""
+    """The equations of a kind, one per line, names and conditions in columns."""
     rows = lines(kind)
     width = max(len(name) for name, _, _ in rows)
     longest = max(len(text) for _, text, condition in rows if condition)

@@ -1,4 +1,4 @@
-"""Ranges of states that a step cannot leave, for any kind of layer: its step over intervals.
+"""Ranges of states that no step leaves, for any kind of layer: its step over intervals.
 
 A range is sound when it holds the initial state and the step leads from it to itself. It is found
 from below by doubling what a step leaves it by, and then made smaller, as long as it stays sound.
@@ -21,13 +21,13 @@ _NARROWINGS = 400
 def invariant(
     contract: NumericContract, layer: Layer, below: NDArray[np.bool_], *, unlimited: bool
 ) -> tuple[dict[str, Range], NDArray[np.bool_]]:
-    """What a layer's words can be asked to hold, and which of its neurons can fire.
+    """The values a layer's words can be asked to hold, and which of its neurons can fire.
 
     Args:
-        contract: of the network.
+        contract: the network's contract.
         layer: of any kind.
         below: which of its senders (pre,) can send something.
-        unlimited: as if state words had no width.
+        unlimited: treat state words as having no width.
 
     Returns:
         Ranges (n_neurons,) by state, without spikes; and (n_neurons,), all False for a readout.

@@ -1,4 +1,4 @@
-"""Worst-case ranges: what a state word can be asked to hold, whatever the input does.
+"""Worst-case ranges: the values a state word can be asked to hold, whatever the input.
 
 Sound for every contract and every raster, from the actual weights, decays and thresholds, in exact
 integers. The values bounded are those that the contract gives to `syn()` and `mem()`, before
@@ -7,8 +7,8 @@ overflow handling: while they stay within the words, nothing overflows.
 - A sum is largest when just its positive (or just its negative) inputs spike, whatever a bias adds
   or takes away in each step. As a decay is monotone, spiking in every step is worst, and the limit
   of x -> D(x) + sum is known exactly.
-- Who spikes is found from below: at first no neuron can, then those whose membrane the spikes so
-  far can bring beyond threshold, and so on. Nothing else can ever be the first to fire.
+- Which neurons can spike is found from below: at first none, then those whose membrane the spikes
+  so far can bring beyond threshold, and so on. Nothing else can ever be the first to fire.
 - Firing cuts the upper side: only a membrane still below threshold is integrated, by `integrate`.
 - After a spike a membrane needs time to come back, by the paper's rules always two steps. So what
   a neuron sends into a decay is a geometric series of every p-th power. Both filters are linear
@@ -29,10 +29,8 @@ from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, Layer
 from sim.network import IntegerNetwork
 
-LONGEST = 16  # steps between spikes; who needs longer is taken to need no longer
-_ROUNDS = (
-    12  # in which the steps between spikes are told apart; then every spike may follow another
-)
+LONGEST = 16  # cap on steps between spikes: a neuron that needs more counts as needing 16
+_ROUNDS = 12  # rounds that refine periods; afterwards a neuron may fire in every step
 _MARGIN = 1 + 1e-9  # far above the rounding of a float64 series
 
 
@@ -41,7 +39,7 @@ class LayerBounds:
     """Ranges of what a layer's states are asked to hold, before overflow handling.
 
     Each is (n_neurons,) int64, both ends included; `mem` of the readout is `out`. `UNBOUNDED`,
-    2^46, stands for that much and more, also for no bound at all, as under a decay of unity.
+    2^46, stands for this much or more, and for no bound at all, as under a decay of unity.
 
     Attributes:
         syn_low, syn_high: of the synaptic current.
@@ -102,9 +100,9 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
 
     Args:
         network: the network.
-        unlimited: as if state words had no width. The widths that follow are the least in which
-            this analysis excludes every overflow. Otherwise a state that overflows goes on within
-            its word, saturated or wrapped, and what it feeds is bounded by that.
+        unlimited: treat state words as having no width. The resulting widths are the least in
+                which this analysis excludes every overflow. Otherwise a state that overflows stays
+                within its word, saturated or wrapped, and what it feeds is bounded by that.
     """
     c = network.contract
     words = None if unlimited else (signed_range(c.syn_bits), signed_range(c.mem_bits))
@@ -120,10 +118,10 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
 
 
 def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]:
-    """How high each membrane (n_neurons,) could come if it never fired, by hidden layer.
+    """How high each membrane (n_neurons,) could rise if it never fired, by hidden layer.
 
-    Whatever the thresholds are: all others may spike in every step, and words have no end.
-    Infinite where there is no bound. For those who choose thresholds.
+    Valid for any thresholds: all other neurons may spike in every step, and words have no end.
+    Infinite where there is no bound. Used to choose thresholds.
     """
     c = network.contract
     found = {}
@@ -154,7 +152,7 @@ def _of_any_kind(
 
 
 class _Analysis(NamedTuple):
-    """What the bounds of a layer follow from; `below` are the periods of its inputs (pre,)."""
+    """The data that a layer's bounds follow from; `below` are the periods of its inputs (pre,)."""
 
     c: NumericContract
     layer: Layer
@@ -214,7 +212,7 @@ def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
 def _sums(
     c: NumericContract, layer: Layer, below: NDArray, own: NDArray, sign: int
 ) -> dict[int, NDArray[np.int64]]:
-    """By period: what all senders of that period together add in one step, of one sign, (post,).
+    """By period: the sum of one sign that all senders of that period add in one step, (post,).
 
     Exact in 64 bits, as the network's constructor has checked; then cut at `UNBOUNDED`.
     """
@@ -231,7 +229,7 @@ def _sums(
 
 
 def _against(layer: Layer, sign: int) -> NDArray[np.int64]:
-    """What a bias of the other sign takes off the sum of each step, (post,)."""
+    """The amount a bias of the other sign takes off the sum of each step, (post,)."""
     return np.maximum(-sign * layer.values("bias"), 0)
 
 
@@ -264,7 +262,7 @@ def _fence(
 ) -> NDArray[np.int64]:
     """End of the membrane's range on one side, if no reset or overflow interferes.
 
-    The spikes go through the membrane's decay first and through the current's then.
+    The spikes go through the membrane's decay first, then through the current's.
     """
     rounding = float(sign < 0 and c.rounding == "floor")
     once = _series(c, sums, layer.decay_mem, rounding)
@@ -287,14 +285,14 @@ def _series(
 
 
 def _floor(value: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The largest integer that a float series, which may be rounded down, can stand for."""
+    """The largest integer that a float series, possibly rounded down, can stand for."""
     return np.minimum(np.floor(value * _MARGIN), UNBOUNDED).astype(np.int64)
 
 
 def _in_word(
     c: NumericContract, syn: Range, sums: Range, decay: NDArray, word: tuple[int, int] | None
 ) -> tuple[Range, Range, NDArray[np.bool_]]:
-    """What the current's word is asked to hold, what it then holds, and whether it overflows."""
+    """The range the current's word is asked to hold, the range it then holds, and overflows."""
     if word is None:
         return syn, syn, np.zeros(len(decay), bool)
     overflows = (syn.low < word[0]) | (syn.high > word[1])

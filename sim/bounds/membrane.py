@@ -1,8 +1,8 @@
 """The range of a membrane that is driven, fires and is reset: exact integers, for every contract.
 
 Intervals go through the rules of `sim/contract.py` until nothing new comes out of them. Whatever
-holds at the start and leads only to itself holds for ever, so the result is sound by its last
-round, in which nothing changed; the limits taken in between only save rounds.
+holds at the start and leads only to itself holds for ever, so the last round, in which nothing
+changed, proves the result; the limits taken in between only save rounds.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ def rise(start: Words, term: Words, decay: Words, decay_frac: int, *, rounds_up:
     2^decay_frac) + 1; rounded up, at x = ceil(term / leak * 2^decay_frac).
 
     Args:
-        start: (n_neurons,); from below 0 it is taken to come up to 0.
+        start: (n_neurons,); a start below 0 counts as rising to 0.
         term: what is added in each step; where it is negative, nothing rises.
         decay: factors; `decay_frac`: their fractional bits.
         rounds_up: D rounds up for x >= 0: the mirror image of rounding a negative x to the floor.
@@ -76,7 +76,7 @@ class _Rules(NamedTuple):
         return decay_of(self.c, x, self.decay)
 
     def fit(self, asked: Range) -> tuple[Range, NDArray[np.bool_]]:
-        """What the membrane's word holds of it, and where it does not hold all."""
+        """The part of it that the membrane's word holds, and where it does not hold all."""
         if self.word is None:
             return asked, np.zeros(len(asked.low), bool)
         first, end = self.word
@@ -88,10 +88,10 @@ class _Rules(NamedTuple):
 
 
 class _Round(NamedTuple):
-    """One step from a range: what is asked of the word, what comes, who fires, what resets leave.
+    """One step from a range: what the word is asked to hold, what follows, spikes and resets.
 
-    `asked` and `comes` are ranges over both ways; `reset` is meant where `fires`, which says who
-    may spike. `again` says who may spike in the next step by what is not integrated.
+    `asked` and `comes` are ranges over both ways; `reset` counts where `fires`: neurons that may
+    spike. `again`: neurons that may spike once more because a reset left them above threshold.
     """
 
     asked: Range
@@ -111,7 +111,7 @@ def integrate(
     word: tuple[int, int] | None,
     longest: int,
 ) -> tuple[Range, Words]:
-    """Range of what membranes are asked to hold, and the least steps between their spikes.
+    """Range of the values membranes are asked to hold, and the least steps between their spikes.
 
     Args:
         c: the contract.
@@ -119,7 +119,7 @@ def integrate(
         threshold: (n_neurons,), or None for readouts, which do not fire.
         drive: range of the current that is integrated; 0 is in it.
         start: membranes before the first step.
-        fence: a range known to hold by other reasons; `UNBOUNDED` where none is.
+        fence: a range known to hold for other reasons; `UNBOUNDED` where there is none.
         word: smallest and largest value of the word, or None for a word without end.
         longest: steps between spikes beyond which they are not counted.
     """
@@ -205,11 +205,11 @@ def _spared(rules: _Rules) -> Words:
 def _after_reset(
     rules: _Rules, held: Range, decayed: Range, sums: Range, loose: NDArray[np.bool_]
 ) -> Range:
-    """What a reset asks of the word, where the neuron can fire.
+    """The values a reset asks the word to hold, where the neuron can fire.
 
     A membrane that fires was, or would have been, above `last`: this bounds what subtraction
-    leaves from below, but where `loose` says that it does not, as when it wrapped or saturated up
-    to there.
+    leaves from below, except where `loose` says that it does not, as when it wrapped or saturated
+    up to there.
     """
     c, threshold, kept, last = rules.c, rules.threshold, rules.kept, rules.last
     if c.reset == "zero":
@@ -226,7 +226,7 @@ def _after_reset(
 
 
 def _either(a: Range, is_a: NDArray[np.bool_], b: Range, is_b: NDArray[np.bool_]) -> Range:
-    """The range of two ways, of which at least one is open."""
+    """The union of two ways, at least one of which is open."""
     both = _hull(a, b)
     return Range(
         np.where(is_a & is_b, both.low, np.where(is_b, b.low, a.low)),
@@ -235,7 +235,7 @@ def _either(a: Range, is_a: NDArray[np.bool_], b: Range, is_b: NDArray[np.bool_]
 
 
 def _limits(rules: _Rules, held: Range) -> Range:
-    """Where many more steps would bring the ends of a range; never beyond that."""
+    """The limit that many more steps bring the ends of a range to, never beyond it."""
     c, last, drive = rules.c, rules.last, rules.drive
     step = _step(rules, held)
     first, end = rules.word or (-UNBOUNDED, UNBOUNDED)

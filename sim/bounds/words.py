@@ -21,7 +21,7 @@ def fits_in_words(network: IntegerNetwork) -> bool:
 
 
 def largest_sum(weights: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Largest absolute value that the sum of some of each neuron's weights can have.
+    """Largest absolute value of any sum of some of each neuron's weights.
 
     Args:
         weights: (post, pre).
@@ -37,8 +37,8 @@ def largest_sum(weights: NDArray[np.integer]) -> NDArray[np.int64]:
 def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
     """The same, given bounds of the states by layer, or none.
 
-    Per neuron, three sums: what arrives and the current; the membrane and the current; and what a
-    reset by subtraction takes off the membrane before the current is added.
+    Three sums per neuron: what arrives plus the current; the membrane plus the current; and what
+    a reset by subtraction leaves of the membrane before the current is added.
     """
     c = network.contract
     for name, layer in network.named_layers():

@@ -1,1 +1,1 @@
-"""The conformance kit: cases for implementations by others."""
+"""The conformance kit: test cases for other implementations."""

@@ -18,7 +18,7 @@ from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.kinds import kinds
 from sim.network import CubaLI, CubaLIF, IntegerNetwork
 
-VERSION = 3  # counts up when a case changes or comes in; new ones come last, before `again`
+VERSION = 3  # increases when a case changes or is added; new ones come last, before `again`
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
@@ -41,11 +41,11 @@ _BEYOND: dict[Literal["saturate", "wrap"], str] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A network, its input, and what there is to get wrong.
+    """A network, its input, and the mistakes it reveals.
 
     Attributes:
-        name: short, fit for a file.
-        what: in words.
+        name: short, valid as a file name.
+        what: the mistakes, in words.
         network: the network.
         raster: input spikes (n_steps, n_inputs) uint8.
     """

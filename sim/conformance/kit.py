@@ -1,4 +1,4 @@
-"""The conformance kit on disk: what a team needs to test its own chip or simulator.
+"""The conformance kit on disk, to test a chip or simulator of one's own.
 
 A folder of plain HDF5 and JSON that names nothing of rsnnctl but its own format: a file for each
 case, `kit.json`, a README with the equations, and `check.py`, which needs only numpy and h5py.

@@ -13,7 +13,7 @@ from sim.kinds.cuba_lif import CubaLIF
 from sim.layer import Layer
 from sim.network import IntegerNetwork
 
-_DRAWS = 1  # what is drawn depends on it: a new version need not change every case
+_DRAWS = 1  # the draws depend on it: a new version need not change every case
 _DT = 0.004
 _METADATA = {"conformance": 2}  # the version in which provenance was last told apart
 

@@ -1,6 +1,6 @@
 """A network as the compiled step reads it: whole blocks of neurons, and the narrowest arithmetic.
 
-`sim/fast/compiled.py` says what lies where.
+`sim/fast/compiled.py` documents its layout.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ _NEVER = np.iinfo(np.int32).max  # threshold of a lane without a neuron
 
 @dataclass(frozen=True)
 class Arena:
-    """Constants of a network, shared by all that simulate it, and its words before the first step.
+    """Constants of a network, shared by all its simulators, and its words before the first step.
 
     Attributes:
-        contract: of the network.
+        contract: the network's contract.
         n_inputs, n_rows: inputs of the network and rows of its readout.
         table: (n_layers, 5) uint64, where each layer lies; the readout is the last.
         w_in: weights from below, (pre, post) layer after layer, rows padded to whole blocks.
-        w_rec: recurrent weights, the same.
+        w_rec: recurrent weights, likewise.
         words: (n_blocks * 8 * 16,) int32, the words of all neurons.
-        lanes: where each layer's neurons are among all lanes.
+        lanes: position of each layer's neurons among all lanes.
         sum_dtype: in which the weights of arriving spikes are summed, int16 or int32.
         is_wide: some sum might need more than 32 bits.
     """

@@ -29,7 +29,7 @@ FIELDS = np.uint64(8)
 DECAY_BITS = 16
 # Columns of the table of layers, of which the readout is the last.
 N_BLOCKS, FIRST_BLOCK, FIRST_IN, FIRST_REC, IS_RECURRENT = map(np.uint64, range(5))
-_WORD_BYTES, _WORD_BITS = np.uint64(8), np.uint64(64)  # of the words in which spikes lie
+_WORD_BYTES, _WORD_BITS = np.uint64(8), np.uint64(64)  # bytes in a word of spikes
 _ZERO, _ONE, _TWO, _THREE, _FOUR = map(np.uint64, (0, 1, 2, 3, 4))
 _LOW = np.uint32((1 << DECAY_BITS) - 1)
 _UPDATE = (
@@ -184,19 +184,19 @@ def advance(
         raster: (n_steps, n_words) uint64, spikes.
         are_bytes: whether a byte of the raster is an input, 0 or 1, or a bit is.
         at_once: whether spikes reach the layer above in their own step, not in the next.
-        arriving: (n_inputs + 1,) uint64, inputs whose spikes arrive next, and their number last.
-        update_address: of what `update` made.
+        arriving: (n_inputs + 1,) uint64, inputs whose spikes arrive next, then their number.
+        update_address: address of the function compiled by `update`.
         arena: (n_blocks * FIELDS * LANES,) int32.
-        spk: (hidden lanes,) uint8, who fired in the step before.
+        spk: (hidden lanes,) uint8, lanes that fired in the step before.
         events: (hidden lanes,) uint64, scratch.
         uncounted: (hidden lanes,) int64, scratch.
         sums_in, sums_rec: (lanes,) and (hidden lanes,), scratch for what arrives.
         table: (n_layers, 5) uint64, where each layer lies.
         w_in, w_rec: rows of all layers, by presynaptic unit, padded to whole blocks.
-        limits: (4,) int64, largest syn and mem, and the bits that they leave in a word.
-        input_counts, sent_counts: (n_inputs,) and (hidden lanes,) int64, to count on.
+        limits: (4,) int64, largest syn and mem, and the bits they leave in a word.
+        input_counts, sent_counts: (n_inputs,) and (hidden lanes,) int64, counts to increase.
         out_kept: (n_steps, n_rows) int32, to fill.
-        spk_kept, syn_kept, mem_kept: the same for each lane; without steps if not asked for.
+        spk_kept, syn_kept, mem_kept: likewise for each lane; zero steps if not wanted.
     """
     n_hidden = np.uint64(table.shape[0] - 1)
     readout_block = table[n_hidden, FIRST_BLOCK]
@@ -307,7 +307,7 @@ def _find_bytes(words, first, n, found, counts, first_count):
 
 @njit(nogil=True, error_model="numpy")
 def _list_bits(bits, place, found, count, counts, first_count):
-    """Append the places of the bits set, counted from `place`; count each; return how many."""
+    """Append the indices of the set bits, counted from `place`; count each; return how many."""
     while bits != _ZERO:
         unit = place + _trailing_zeros(bits)  # type: ignore[call-arg]
         found[count] = unit

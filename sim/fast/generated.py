@@ -2,7 +2,7 @@
 
 A layer is run over all steps of a block before the next one, since nothing flows back between
 layers. Its source depends on the kind and on the contract's choices; widths and constants are
-arguments. Sums are taken in 64 bits, where nothing overflows unasked.
+arguments. Sums are taken in 64 bits, where nothing overflows unintentionally.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Generated:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the initial state; counts start again."""
+        """Go back to the initial state and reset the counts."""
         for layer in self._layers:
             layer.reset()
         sizes = [k.weights.shape[1] for layer in self.network.layers for k in _below(layer)]
@@ -41,17 +41,17 @@ class Generated:
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        """Spikes per input (n_inputs,) that arrived: with a delay, all but the last step's."""
         return self._counts[0].copy()
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
-        """The same for each hidden neuron, layer after layer: those that arrived above it."""
+        """Spikes per hidden neuron that arrived above it, layer after layer."""
         return np.concatenate(self._counts[1:])
 
     @property
     def last_spikes(self) -> NDArray[np.int64]:
-        """Spikes of the last step, of each hidden neuron."""
+        """Spikes of each hidden neuron in the last step."""
         return np.concatenate([x.states["spk"] for x in self._layers[:-1]]).astype(np.int64)
 
     def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
@@ -79,7 +79,7 @@ class Generated:
                 self._under_way[i] = sent[-1:].copy()
             self._counts[i] += arriving.sum(0, dtype=np.int64)
             kept = layer.run(arriving, record=record)
-            sent = next(iter(kept.values()))  # of a hidden layer its spikes
+            sent = next(iter(kept.values()))  # a hidden layer's spikes
             found += kept.values()
         out[:] = found[-1]
         return found

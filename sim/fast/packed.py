@@ -1,4 +1,4 @@
-"""Rasters of one bit a step and input: an eighth of the memory, for long and for many streams."""
+"""Rasters of one bit per step and input: an eighth of the memory, for long or many streams."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ _WORD = 64
 
 @dataclass(frozen=True)
 class PackedRaster:
-    """Input spikes, 64 inputs a word, the first one in the lowest bit.
+    """Input spikes, 64 inputs per word, the first one in the lowest bit.
 
     Attributes:
         words: (n_steps, n_words) uint64, read-only; bits beyond the inputs are 0.
-        n_inputs: inputs of a step.
+        n_inputs: inputs per step.
 
     Raises:
         MismatchError: words of another type, or too few or too many for the inputs.

@@ -1,7 +1,7 @@
 """Run networks fast: the step of `sim/reference.py`, event by event and compiled.
 
-`sim/fast/compiled.py` has the compiled step, `sim/fast/simulator.py` a stream that goes on,
-this file whole runs: one, or many at once over the cores of the machine.
+`sim/fast/compiled.py` has the compiled step, `sim/fast/simulator.py` streams of any length, this
+file whole runs: one, or many at once over the cores of the machine.
 """
 
 import os
@@ -23,16 +23,16 @@ Raster = NDArray[np.uint8] | PackedRaster
 
 @dataclass(frozen=True)
 class Run:
-    """What a compiled run leaves.
+    """Results of a compiled run.
 
     Attributes:
         out: readout words (n_steps, rows) int32.
         input_counts: spikes of each input that arrived, (n_inputs,): with a delay, all but those
             of the last step.
         sent_counts: the same for each hidden neuron, layer after layer.
-        returned_counts: those that arrived through recurrent weights, never the last step's.
+        returned_counts: spikes that arrived through recurrent weights, never the last step's.
         hidden_spikes: spikes of all hidden neurons over all steps.
-        trace: every state word, or None if it was not asked for.
+        trace: every state word, or None if it was not recorded.
     """
 
     out: NDArray[np.int32]
@@ -53,7 +53,7 @@ def run(network: IntegerNetwork, raster: Raster, *, record: bool = False) -> Run
 
     Raises:
         MismatchError: the raster has another number of channels than the network.
-        DataError: it holds something else than 0 and 1.
+        DataError: it holds values other than 0 and 1.
     """
     return _run(Simulator(network), raster, record=record)
 
@@ -71,14 +71,14 @@ def run_many(
         network: the network.
         rasters: (n_streams, n_steps, n_inputs), or rasters of any lengths.
         record: keep every state word.
-        threads: at most so many at once, by default one for each core; it decides no result.
+        threads: maximum number at once, by default one per core; results do not depend on it.
 
     Returns:
-        A run for each stream, in their order.
+        One run per stream, in the same order.
 
     Raises:
         RangeError: `threads` is below 1.
-        MismatchError, DataError: what `run` refuses.
+        MismatchError, DataError: as in `run`.
     """
     return run_each([(network, raster) for raster in rasters], record=record, threads=threads)
 
@@ -111,7 +111,7 @@ def run_each(
 def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
     """Run and return every state word: what `verify` compares with the reference."""
     trace = run(network, raster, record=True).trace
-    assert trace is not None  # because it was asked for
+    assert trace is not None  # recorded above
     return trace
 
 

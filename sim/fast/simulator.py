@@ -1,4 +1,4 @@
-"""A network at work: state carried from one block of steps to the next, in constant memory."""
+"""Stateful simulation: state carried from one block of steps to the next, in constant memory."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,16 +15,16 @@ from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
-WORD = 8  # inputs of a raster looked at together
+WORD = 8  # inputs of a raster checked together
 
 
 @dataclass(frozen=True)
 class Block:
-    """What some steps leave.
+    """Results of some steps.
 
     Attributes:
         out: readout words (n_steps, rows) int32.
-        trace: every state word, or None if it was not asked for.
+        trace: every state word, or None if it was not recorded.
     """
 
     out: NDArray[np.int32]
@@ -32,7 +32,7 @@ class Block:
 
 
 class Engine(Protocol):
-    """What a simulator needs of the code that computes the steps: `Tuned` or `Generated`."""
+    """The interface a simulator needs from the code that computes steps: `Tuned` or `Generated`."""
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
@@ -64,7 +64,7 @@ def is_tuned(network: IntegerNetwork) -> bool:
 
 
 def prepared(network: IntegerNetwork) -> Arena | None:
-    """What several simulators of a network can share, where there is something."""
+    """The data that simulators of a network can share, None if there is none."""
     return arrange(network) if is_tuned(network) else None
 
 
@@ -78,7 +78,7 @@ class Simulator:
     """
 
     def __init__(self, network: IntegerNetwork, arena: Arena | None = None) -> None:
-        """Start from the initial state; `arena` is what `prepared` returned, if it is at hand."""
+        """Start from the initial state; `arena` is what `prepared` returned, if available."""
         self.network = network
         self._engine: Engine = Tuned(network, arena) if is_tuned(network) else Generated(network)
         self._at_once = network.contract.delay_steps == 0
@@ -91,17 +91,17 @@ class Simulator:
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        """Spikes per input (n_inputs,) that arrived: with a delay, all but the last step's."""
         return self._engine.input_counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
-        """The same for each hidden neuron, layer after layer: those that arrived above it."""
+        """Spikes per hidden neuron that arrived above it, layer after layer."""
         return self._engine.sent_counts
 
     @property
     def returned_counts(self) -> NDArray[np.int64]:
-        """Those that arrived through `w_rec` where there is one: never those of the last step."""
+        """Spikes that arrived through `w_rec`, if there is one: never those of the last step."""
         return self.sent_counts - self._engine.last_spikes if self._at_once else self.sent_counts
 
     @property
@@ -111,7 +111,7 @@ class Simulator:
     def step_block(
         self, raster: NDArray[np.uint8] | PackedRaster, *, record: bool = False
     ) -> Block:
-        """Run on over some steps.
+        """Run some more steps.
 
         Args:
             raster: input spikes (n_steps, n_inputs), 0 or 1, or the same packed.
@@ -119,7 +119,7 @@ class Simulator:
 
         Raises:
             MismatchError: the raster has another number of channels than the network.
-            DataError: it holds something else than 0 and 1.
+            DataError: it holds values other than 0 and 1.
         """
         check_channels(self.network, raster.shape)
         if isinstance(raster, PackedRaster):
@@ -136,13 +136,13 @@ class Simulator:
         return Block(out, Trace(dict(zip(names, arrays, strict=True))))
 
     def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
-        """Run on over checked words of spikes (n_steps, n_words); fill `out`."""
+        """Run more steps of checked words of spikes (n_steps, n_words); fill `out`."""
         self._engine.advance(words, are_bytes, out)
         self.n_steps += len(words)
 
 
 def _byte_words(raster: NDArray) -> NDArray[np.uint64]:
-    """A raster (n_steps, n_inputs) eight inputs a word; checked, and copied only if it must be."""
+    """A raster (n_steps, n_inputs), eight inputs per word; checked, copied only if necessary."""
     raster = np.asarray(raster)
     if raster.dtype == np.uint8:
         binary = raster.size == 0 or raster.max() <= 1

@@ -14,7 +14,7 @@ class Tuned:
     """A network's words in their arena, from one block of steps to the next."""
 
     def __init__(self, network: IntegerNetwork, arena: Arena | None = None) -> None:
-        """Start from the initial state; `arena` is that of the network, where it is at hand."""
+        """Start from the initial state; `arena` is that of the network, if available."""
         self._arena = arena or arrange(network)
         n_lanes, n_hidden = self._arena.n_lanes, self._arena.n_hidden_lanes
         self._at_once = network.contract.delay_steps == 0
@@ -29,26 +29,26 @@ class Tuned:
         self._sent_counts = np.zeros(n_hidden, np.int64)
 
     def reset(self) -> None:
-        """Go back to the initial state; counts start again."""
+        """Go back to the initial state and reset the counts."""
         self._words[:] = self._arena.words
         for array in (self._spk, self._arriving, self._input_counts, self._sent_counts):
             array[:] = 0
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes of each input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        """Spikes per input (n_inputs,) that arrived: with a delay, all but the last step's."""
         counts = self._input_counts.copy()
         counts[self._arriving[: self._arriving[-1]]] -= 1  # each is there once
         return counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
-        """The same for each hidden neuron, layer after layer: those that arrived above it."""
+        """Spikes per hidden neuron that arrived above it, layer after layer."""
         return self._hidden(self._sent_counts)
 
     @property
     def last_spikes(self) -> NDArray[np.int64]:
-        """Spikes of the last step, of each hidden neuron."""
+        """Spikes of each hidden neuron in the last step."""
         return self._hidden(self._spk).astype(np.int64)
 
     def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:

@@ -17,13 +17,13 @@ def kinds() -> dict[str, type[Layer]]:
     """Import and return every kind by name. A new one is a new file here and nothing else.
 
     Raises:
-        ToolError: an installed package's cannot be used.
+        ToolError: a kind of an installed package cannot be used.
     """
     return plugins(sys.modules[__name__], "kind", type)
 
 
 def find_kind(name: str) -> type[Layer]:
-    """The kind of that name.
+    """Return the kind of that name.
 
     Raises:
         RangeError: there is none.

@@ -35,7 +35,7 @@ class Adaptive(NamedTuple):
         return self.fires
 
     def asked(self, o: Any) -> dict[str, tuple[Any, ...]]:
-        """What each word is asked to hold."""
+        """The values each word is asked to hold."""
         return step.asked_of(o, self) | {"adapt": (self.asked_adapt,)}
 
 
@@ -50,10 +50,10 @@ class AdaptiveCubaLIF(Layer):
         w_in: (post, pre) weights of what comes from below.
         w_rec: (post, post) recurrent weights, or None.
         e_in, e_rec: (post,) left shift of the row of `w_in` and `w_rec`, 0..15.
-        decay_syn, decay_mem, decay_threshold: (post,) decay factors, 0..2^decay_frac; the last is
-            that of `adapt`.
+        decay_syn, decay_mem, decay_threshold: (post,) decay factors, 0..2^decay_frac;
+            `decay_threshold` is that of `adapt`.
         threshold: (post,) in units of `mem`.
-        threshold_step: (post,) what a spike adds to `adapt`, in units of `mem`, at least 0.
+        threshold_step: (post,) increase of `adapt` per spike, in units of `mem`, at least 0.
         bias: (post,) in units of `syn`, added in each step, or None.
     """
 

@@ -64,7 +64,7 @@ class CubaLI(Layer):
         return.
         """
         scaled = out * self.out_scale
-        if self.n_heads == 1:  # for closed loops, where every call of numpy counts
+        if self.n_heads == 1:  # for closed loops, where every numpy call counts
             return scaled
         scaled = scaled.reshape(len(out), self.n_heads, self.n_outputs)
         total = scaled[:, 0]

@@ -1,4 +1,4 @@
-"""Spikes that come by themselves, late, twice or not at all, and what became of them."""
+"""Numbered steps that may arrive late, twice or never, and statistics about them."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from sim.live.decoder import Decoder
 from sim.live.packets import STEPS
 from sim.network import IntegerNetwork
 
-MAX_GAP = 1000  # steps; whoever is farther away has started again, or is mistaken
+MAX_GAP = 1000  # steps; a larger jump is a restart or a corrupt packet
 _BINS_AN_OCTAVE = 16
 _N_BINS = 26 * _BINS_AN_OCTAVE  # from 1 us to over a minute
 
@@ -30,7 +30,7 @@ class Latencies:
         self.largest = max(self.largest, seconds)
 
     def quantile(self, share: float) -> float:
-        """The latency in s that a share of all does not exceed; 0 where there are none."""
+        """The latency in s that the given share of all does not exceed; 0 if there are none."""
         needed = share * sum(self.counts)
         seen = 0
         for place, count in enumerate(self.counts):
@@ -42,15 +42,15 @@ class Latencies:
 
 @dataclass
 class Tally:
-    """What became of a stream.
+    """Statistics of a stream.
 
     Attributes:
-        dt: s that a step may take.
-        steps: decoded, with spikes that came.
-        lost: steps whose spikes did not come; they were decoded as silence.
-        late: packets for a step that was already over, or came twice.
-        malformed: packets or lines that were not understood, or whose step is far off.
-        restarts: times that the numbers of steps started anew, with the initial state.
+        dt: time allowed per step, in s.
+        steps: steps decoded from spikes that arrived.
+        lost: steps whose spikes did not arrive; they were decoded as silence.
+        late: packets for a step that was already over, or arrived twice.
+        malformed: packets or lines that could not be read, or whose step is far off.
+        restarts: times that step numbers started anew, from the initial state.
         missed_deadlines: steps that took longer than `dt`.
         latencies: from the arrival of a step's spikes to the departure of its velocity.
     """
@@ -65,7 +65,7 @@ class Tally:
     latencies: Latencies = field(default_factory=Latencies)
 
     def add(self, seconds: float) -> None:
-        """Count a step that was decoded and sent in so many seconds."""
+        """Count a step that was decoded and sent; `seconds` is its latency."""
         self.steps += 1
         self.missed_deadlines += seconds > self.dt
         self.latencies.add(seconds)
@@ -81,14 +81,14 @@ class Tally:
 
 
 class OrderedDecoder:
-    """A decoder for numbered steps: it fills gaps with silence and refuses what comes too late."""
+    """A decoder for numbered steps: it fills gaps with silence and refuses late packets."""
 
     def __init__(self, network: IntegerNetwork) -> None:
         """Wait for a first step, whatever its number."""
         self.tally = Tally(network.dt)
         self._decoder = Decoder(network)
         self._next: int | None = None
-        self._far: int | None = None  # the step that would follow one that was far off
+        self._far: int | None = None  # the step expected after one that was far off
 
     def step(self, number: int, events: ArrayLike) -> NDArray[np.float64] | None:
         """Decode a step (see `Decoder.step`); None if it is late or far off, which is counted."""

@@ -14,7 +14,7 @@ from base.errors import DataError
 SPIKES = b"RSs1"
 VELOCITY = b"RSv1"
 LARGEST = 65507  # bytes that one UDP packet over IPv4 can hold
-_HEADER = struct.Struct("<4sIH")  # magic, step, number of what follows
+_HEADER = struct.Struct("<4sIH")  # magic, step, number of items that follow
 STEPS = 1 << 32  # a step number goes back to 0 here
 
 
@@ -36,7 +36,7 @@ def decode_spikes(packet: bytes, n_inputs: int) -> Spikes:
     """Read a packet of spikes.
 
     Raises:
-        DataError: too short, another magic, another length than it says, or an input that is none.
+        DataError: too short, wrong magic or length, or an input that does not exist.
     """
     step, body = _unpacked(packet, SPIKES, 2)
     events = np.frombuffer(body, "<u2")
@@ -54,17 +54,17 @@ def decode_velocity(packet: bytes) -> tuple[int, NDArray[np.float64]]:
     """Read a packet of decoded values: the step, and (n_outputs,).
 
     Raises:
-        DataError: too short, another magic, or another length than it says.
+        DataError: too short, or wrong magic or length.
     """
     step, body = _unpacked(packet, VELOCITY, 8)
     return step, np.frombuffer(body, "<f8")
 
 
 def parse_line(line: str, n_inputs: int) -> NDArray[np.int64]:
-    """Read a line of indices with blanks between them: the inputs that spike in one step.
+    """Read a line of blank-separated indices: the inputs that spike in one step.
 
     Raises:
-        DataError: something else than an input's index.
+        DataError: something that is not an input's index.
     """
     try:
         events = np.array([int(word) for word in line.split()], np.int64)

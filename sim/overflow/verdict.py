@@ -1,4 +1,4 @@
-"""Can a state overflow? Proved that it cannot, shown that it does, or left open and said so."""
+"""Can a state overflow? Proved that it cannot, shown that it does, or reported as open."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ IN_VAIN = 64  # neurons of a state, the farthest bounds first, after which no mo
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of one state of one layer, at the widths of the contract.
+    """The verdict on one state of one layer, at the widths of the contract.
 
     Attributes:
-        layer, variable: which; `syn`, `mem` or `out`.
-        width: of its word, in bits.
+        layer, variable: the state; the variable is `syn`, `mem` or `out`.
+        width: width of its word, in bits.
         needed: least width in which no overflow is possible, if all words are as wide as they
             need to be; 64 if none is known.
-        low, high: of what any of its words can be asked to hold; None if that is not bounded.
+        low, high: range that any of its words can be asked to hold; None if unbounded.
         overflows: a witness for each neuron that was made to overflow.
-        open: neurons for which neither could be shown, or that were no longer searched after too
-            many of them.
+        open: neurons for which neither was shown, or that were not searched because too many
+            came before them.
         farthest: of the neurons in `open`, what one was driven to, the nearest to overflow; None
             if there are none.
     """
@@ -78,9 +78,9 @@ def verdicts(network: IntegerNetwork, *, rounds: int = ROUNDS, seed: int = 1) ->
 
     Args:
         network: the network.
-        rounds: of a dozen changes each, for the few neurons of a state that come nearest; only
-            where no neuron of it overflows by what the weights suggest.
-        seed: of the changes.
+        rounds: rounds of a dozen changes each, for the few neurons of a state that come nearest;
+            only where no neuron of it overflows on the inputs that the weights suggest.
+        seed: seed of the changes.
     """
     bounds, unlimited = state_bounds(network), state_bounds(network, unlimited=True)
     found = []

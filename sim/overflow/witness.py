@@ -1,10 +1,10 @@
 """Inputs that drive a state as far as can be found, each checked by running it.
 
-A bound says what cannot happen; a witness shows what can. For a neuron that only hears inputs, the
+A bound says what cannot happen; a witness shows what can. For a neuron fed by inputs only, the
 inputs of the wanted sign in every step reach the bound of its current exactly, and that of its
-membrane where it does not fire. Beyond that, whoever sends to the neuron must be driven first, and
-it is a search: weights passed down through the layers say which inputs help, then single changes
-are kept if they help.
+membrane where it does not fire. Other neurons need a search, since those that send to them must be
+driven first: weights passed down through the layers say which inputs help, then single changes are
+kept if they help.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,11 +21,11 @@ from sim.layer import OWN, Connection, Layer
 from sim.network import IntegerNetwork
 
 MAX_STEPS = 4000  # of a raster that a search may use
-MAX_ORBIT = 50_000  # where it is known how many steps reach the bound,
-_TRACE_WORDS = 1 << 22  # and as many as the traces of all neurons may fill
+MAX_ORBIT = 50_000  # where the number of steps that reach the bound is known,
+_TRACE_WORDS = 1 << 22  # and the words that the traces of all neurons may fill
 _BATCH = 12
 _SHARES = (0.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.7, 0.9)  # of all inputs, in sets drawn at random
-_HEARSAY = (0.0, 0.3, 3.0)  # weights of what the neuron's own layer adds, against its inputs
+_HEARSAY = (0.0, 0.3, 3.0)  # weights of its own layer's spikes, relative to its inputs
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Witness:
     """An input, and how far it drives a state.
 
     Attributes:
-        layer, variable, neuron: which state; the variable is `syn`, `mem` or `out`.
-        step: in which the value is asked for, the last of the raster.
-        value: what the word is asked to hold, before overflow handling.
+        layer, variable, neuron: the state; the variable is `syn`, `mem` or `out`.
+        step: step in which the value is asked for, the last of the raster.
+        value: value that the word is asked to hold, before overflow handling.
         raster: input spikes (n_steps, n_inputs) uint8.
     """
 
@@ -64,10 +64,10 @@ def drive(
         network: the network.
         layer: name of the layer.
         variable: `syn`, or `mem`; `out` of the readout.
-        neuron: which of the layer.
+        neuron: index in the layer.
         side: `low` or `high`.
-        rounds: of a dozen changes each, after what weights and decays suggest.
-        seed: of the changes tried.
+        rounds: rounds of a dozen changes each, after the inputs that weights and decays suggest.
+        seed: seed of the changes tried.
         within_word: end at the first step in which the word overflows on that side, if any.
 
     Raises:
@@ -138,7 +138,7 @@ class _Search:
 
     def _measure(self, raster: NDArray[np.uint8]) -> tuple[int, int]:
         block = Simulator(self.network, self._arena).step_block(raster, record=True)
-        assert block.trace is not None  # because it was asked for
+        assert block.trace is not None  # recorded above
         neurons = np.array([self.neuron])
         asked = asked_in(self.network, raster, block.trace, self.index, neurons)[self.variable]
         values = (asked.high if self.sign > 0 else -asked.low)[:, 0]
@@ -148,7 +148,7 @@ class _Search:
         return step, int(values[step])
 
     def result(self) -> Witness:
-        assert self.reached is not None  # because something was tried
+        assert self.reached is not None  # at least one input was tried
         return Witness(
             layer=self.network.layer_names[self.index],
             variable=self.variable,
@@ -160,9 +160,9 @@ class _Search:
 
 
 def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-    """Inputs that weights and decays suggest: one way all the time, or the other way before.
+    """Inputs that weights and decays suggest: one way throughout, or the other way first.
 
-    Then, where others send to the neuron, silence, everything and some random sets of inputs.
+    Then, where other neurons send to this one, silence, all inputs and some random sets.
     """
     network, index = search.network, search.index
     n_steps = _steps_to_settle(search)
@@ -193,9 +193,9 @@ def _run_ups(inputs: tuple[NDArray, NDArray], n_steps: int) -> Iterator[NDArray[
 
 
 def _steps_to_settle(search: _Search) -> int:
-    """Steps after which the state and all on the way to it hardly change, `MAX_STEPS` at most.
+    """Steps after which the state and all that drives it hardly change, at most `MAX_STEPS`.
 
-    For a neuron that hears only inputs, those after which nothing changes, `MAX_ORBIT` at most.
+    For a neuron fed by inputs only, steps after which nothing changes, at most `MAX_ORBIT`.
     """
     network = search.network
     unity = 1 << network.contract.decay_frac
@@ -241,7 +241,7 @@ def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArra
     """Inputs that push the state its way, and those that push it the other way, (n_inputs,).
 
     From the neuron downwards, each layer's wishes are passed on by its weights, those of a row
-    taken as shares; `hearsay` is how much a layer's wishes count that come through its recurrence.
+    taken as shares; `hearsay` weighs the wishes that come through a layer's recurrence.
     """
     network = search.network
     layer = network.layers[search.index]
