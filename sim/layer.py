@@ -19,6 +19,7 @@ from sim.contract import NumericContract, signed_range
 
 MAX_EXPONENT = 15
 BELOW, OWN = "below", "own"
+SPIKES = (0, 1)  # the values of a source that sends a spike or none
 _SUM_LIMIT = (1 << 31) - 1
 Content = Literal["weight", "shift", "decay", "syn", "mem", "scale"]
 
@@ -92,7 +93,7 @@ class Connection(NamedTuple):
     weights: NDArray[np.integer]
     shift: NDArray[np.integer] | None
     source: str
-    values: tuple[int, int] = (0, 1)
+    values: tuple[int, int] = SPIKES
 
     @property
     def shifts(self) -> NDArray[np.int64]:
@@ -110,7 +111,9 @@ class Layer(ABC):
             `mem`; "" for spikes, which are 0 or 1. A layer with `spk` is hidden, one without is a
             readout, whose last state is what is decoded.
         INITIAL: by state, the array with its value before the first step; 0 where it has none.
-        CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection.
+        CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection, the
+            one from below first.
+        VALUES: smallest and largest value that what is below may send in a step.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
         TUNED: what has code written by hand for this kind: backends by name, `bounds`, and the
             `gradient` of training in integers; all else follows from `step`.
@@ -119,6 +122,7 @@ class Layer(ABC):
     STATES: ClassVar[Mapping[str, str]]
     INITIAL: ClassVar[Mapping[str, str]] = {}
     CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
+    VALUES: ClassVar[tuple[int, int]] = SPIKES
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
 
@@ -171,11 +175,13 @@ class Layer(ABC):
 
     def connections(self) -> tuple[Connection, ...]:
         """Every connection that the layer has, what comes from below first."""
-        return tuple(
-            Connection(name, getattr(self, name), getattr(self, shift) if shift else None, source)
-            for name, shift, source in self.CONNECTIONS
-            if getattr(self, name) is not None
-        )
+        found = []
+        for name, shift, source in self.CONNECTIONS:
+            if (weights := getattr(self, name)) is not None:
+                shifts = getattr(self, shift) if shift else None
+                values = SPIKES if source == OWN else self.VALUES
+                found.append(Connection(name, weights, shifts, source, values))
+        return tuple(found)
 
     def values(self, name: str) -> NDArray[np.int64]:
         """An array of one value per neuron (n_neurons,); zeros where the layer has None."""

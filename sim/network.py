@@ -16,7 +16,7 @@ from base.errors import MismatchError, RangeError
 from sim.contract import NumericContract
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
-from sim.layer import Layer
+from sim.layer import SPIKES, Layer
 
 __all__ = ["CubaLI", "CubaLIF", "IntegerNetwork", "Layer"]
 
@@ -78,6 +78,11 @@ class IntegerNetwork:
         return self.layers[0].connections()[0].weights.shape[1]
 
     @property
+    def input_values(self) -> tuple[int, int]:
+        """Smallest and largest value of an input in a step; (0, 1) for spikes."""
+        return self.layers[0].VALUES
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
         """`hidden0`, `hidden1`, ..., `readout`: the names of layers everywhere."""
         return (*(f"hidden{i}" for i in range(len(self.layers) - 1)), "readout")
@@ -119,3 +124,23 @@ class IntegerNetwork:
             digest.update(f"{name} {little.dtype.str} {little.shape}\n".encode())
             digest.update(little.tobytes())
         return digest.hexdigest()
+
+
+def takes_spikes(network: IntegerNetwork) -> bool:
+    """Whether every source of a network sends spikes, 0 or 1, and nothing graded."""
+    return all(layer.VALUES == SPIKES for layer in network.layers)
+
+
+def check_spikes(network: IntegerNetwork, who: str) -> None:
+    """Refuse a network for a backend that knows spikes alone.
+
+    Raises:
+        RangeError: a layer takes other values; the text names it and the backend.
+    """
+    for name, layer in network.named_layers():
+        if layer.VALUES != SPIKES:
+            low, high = layer.VALUES
+            raise RangeError(
+                f"{name} ({layer.kind()}) takes values {low}..{high} from below; {who} computes"
+                " spikes, 0 or 1"
+            )

@@ -4,7 +4,7 @@ from export.firmware import generated
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.templates import filled
-from sim.network import IntegerNetwork
+from sim.network import IntegerNetwork, check_spikes
 
 
 def is_tuned(network: IntegerNetwork) -> bool:
@@ -13,7 +13,12 @@ def is_tuned(network: IntegerNetwork) -> bool:
 
 
 def header(network: IntegerNetwork, name: str, layout: str) -> str:
-    """`<name>.h`: sizes, the state struct, the functions."""
+    """`<name>.h`: sizes, the state struct, the functions.
+
+    Raises:
+        RangeError: a layer takes something else than spikes.
+    """
+    check_spikes(network, "C")
     if is_tuned(network):
         return tuned.header(network, name, layout)
     return generated.header(network, name)

@@ -11,7 +11,7 @@ from base.errors import RangeError
 from export.nir.readers import Reader
 from export.quantization.units import firing_points, hidden_units, readout_units
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer, check_spikes
 
 Nodes = dict[str, Any]
 Floats = NDArray[np.floating]
@@ -23,6 +23,7 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     Raises:
         RangeError: the reader cannot express a kind of layer, a threshold or a scale.
     """
+    check_spikes(network, "NIR")
     _check_kinds(network, reader)
     nodes: Nodes = {"input": nir.Input(np.array([network.n_inputs]))}
     edges: list[tuple[str, str]] = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.contract import NumericContract, signed_range
-from sim.layer import OWN, Layer
+from sim.layer import OWN, SPIKES, Layer
 from sim.network import IntegerNetwork
 
 _WORDS = ("syn", "mem")
@@ -161,7 +161,7 @@ def source(layer: Layer, contract: NumericContract) -> str:
     lines.append("    for t in range(np.uint64(arriving.shape[0])):")
     for k in connections:
         sender = "words_spk" if k.source == OWN else "arriving[t]"
-        lines += _summing(k.name, sender)
+        lines += _summing(k.name, sender, graded=k.values != SPIKES)
     lines.append("        for i in range(n):")
     for state in layer.STATES:
         lines.append(f"            old_{state} = np.int64(words_{state}[i])")
@@ -180,8 +180,9 @@ def source(layer: Layer, contract: NumericContract) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _summing(name: str, sender: str) -> list[str]:
-    """Lines that add up the rows of the units that send something."""
+def _summing(name: str, sender: str, *, graded: bool) -> list[str]:
+    """Lines that add up the rows of the units that send something, times what they send."""
+    factor = " * sent[j]" if graded else ""
     return [
         "        for i in range(n):",
         f"            sum_{name}[i] = 0",
@@ -189,7 +190,7 @@ def _summing(name: str, sender: str) -> list[str]:
         "        for j in range(np.uint64(sent.size)):",
         "            if sent[j]:",
         "                for i in range(n):",
-        f"                    sum_{name}[i] += {name}[j, i]",
+        f"                    sum_{name}[i] += {name}[j, i]{factor}",
     ]
 
 

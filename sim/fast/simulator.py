@@ -11,7 +11,8 @@ from sim.fast.arena import Arena, arrange
 from sim.fast.generated import Generated
 from sim.fast.packed import PackedRaster
 from sim.fast.tuned import Tuned
-from sim.network import IntegerNetwork
+from sim.layer import SPIKES
+from sim.network import IntegerNetwork, takes_spikes
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
@@ -60,7 +61,7 @@ class Engine(Protocol):
 
 def is_tuned(network: IntegerNetwork) -> bool:
     """Whether the kernel written by hand computes every layer of a network."""
-    return all("numba" in layer.TUNED for layer in network.layers)
+    return takes_spikes(network) and all("numba" in layer.TUNED for layer in network.layers)
 
 
 def prepared(network: IntegerNetwork) -> Arena | None:
@@ -125,7 +126,7 @@ class Simulator:
         if isinstance(raster, PackedRaster):
             words, are_bytes = raster.words, False
         else:
-            words, are_bytes = _byte_words(raster), True
+            words, are_bytes = _byte_words(raster, self.network.input_values), True
         out = np.empty((len(words), self.network.readout.n_neurons), np.int32)
         if not record:
             self.advance(words, are_bytes, out)
@@ -141,19 +142,20 @@ class Simulator:
         self.n_steps += len(words)
 
 
-def _byte_words(raster: NDArray) -> NDArray[np.uint64]:
+def _byte_words(raster: NDArray, values: tuple[int, int] = SPIKES) -> NDArray[np.uint64]:
     """A raster (n_steps, n_inputs), eight inputs per word; checked, copied only if necessary."""
     raster = np.asarray(raster)
+    low, high = values
     if raster.dtype == np.uint8:
-        binary = raster.size == 0 or raster.max() <= 1
+        fits = raster.size == 0 or raster.max() <= high
     else:
-        binary = bool(((raster == 0) | (raster == 1)).all())
-    if not binary:
-        example = raster[(raster != 0) & (raster != 1)][0]
-        raise DataError(
-            f"the raster holds {example}; only 0 and 1 are spikes: bin to steps in which a channel"
-            " spikes or not"
-        )
+        fits = bool(((raster >= low) & (raster <= high) & (raster == np.floor(raster))).all())
+    if not fits:
+        wrong = (raster < low) | (raster > high) | (raster != np.floor(raster))
+        known = "only 0 and 1 are spikes: bin to steps in which a channel spikes or not"
+        if values != SPIKES:
+            known = f"the network takes whole numbers {low}..{high}"
+        raise DataError(f"the raster holds {raster[wrong][0]}; {known}")
     n_steps, n_inputs = raster.shape
     if n_inputs % WORD or raster.dtype != np.uint8:
         padded = np.zeros((n_steps, -(-n_inputs // WORD) * WORD), np.uint8)
