@@ -30,7 +30,11 @@ def rsnnctl(verbose: bool) -> None:
 for file in pkgutil.iter_modules(commands.__path__):
     module = import_module(f"{commands.__name__}.{file.name}")
     rsnnctl.add_command(module.command, file.name.replace("_", "-"))
-for name, format in formats().items():
+try:
+    exports = formats()
+except RsnnError as error:  # an installed package's, which is there before any command runs
+    sys.exit(f"Error: {error}")
+for name, format in exports.items():
     rsnnctl.add_command(command_of(format), f"export-{name}".replace("_", "-"))
 
 

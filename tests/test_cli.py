@@ -1,6 +1,9 @@
 """The command line as a user meets it: in sequence without paths, and file by file."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -142,3 +145,19 @@ def test_inspect_and_info_show_tables_for_people(run, model, network, session):
         assert done.code == 0, done
         for word in words:
             assert word in done.out
+
+
+def test_a_broken_format_of_an_installed_package_is_named_in_one_line(tmp_path):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rsnnctl.formats]\nodd = no_such_module:FORMAT\n")
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join([root, str(tmp_path)])
+    command = [sys.executable, "-m", "rsnnctl", "--help"]
+    env = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: format `odd` of an installed package, no_such_module:")
+    assert done.stderr.endswith("mend or uninstall it\n")
