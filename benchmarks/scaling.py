@@ -14,8 +14,10 @@ from rsnn.data.raster import random_raster
 from sim.contract import PAPER
 from sim.fast.runs import Run, run
 from sim.fast.simulator import Simulator
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
 from sim.metrics import evaluate_run
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.network import IntegerNetwork
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
 ACTIVITIES = (0.005, 0.01, 0.02, 0.05, 0.1)

@@ -37,7 +37,8 @@ from rsnn.training.recipe import TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
 from rsnn.training.train import TrainResult, train
 from sim.contract import MAX_STATE_BITS, signed_range
-from sim.network import CubaLI, IntegerNetwork, Layer
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 
 INSIDE = 0.49  # steps from its integer that a latent weight may start at
 
@@ -229,10 +230,9 @@ class Latent:
 
     def _grid(self, level: int) -> Grid:
         unit = self._unit_at_start(level) * np.exp(self._log_unit(level).detach().numpy())
-        layer = self.origin.layers[level]
-        if isinstance(layer, CubaLI):
-            return Grid(unit, *np.zeros((2, len(unit)), np.int64))
-        return Grid(unit, layer.e_in.astype(np.int64), layer.e_rec.astype(np.int64))
+        layer, zero = self.origin.layers[level], np.zeros(len(unit), np.int64)
+        shifts = [layer.values(shift) if shift else zero for _, shift, _ in layer.CONNECTIONS]
+        return Grid(unit, *(*shifts, zero)[:2])
 
 
 def _move_near(parts: list[Tensor], integers: NDArray[np.integer], step: NDArray) -> None:
@@ -251,6 +251,4 @@ def _on_grid(weights: Tensor, scale: Tensor, top: int) -> Tensor:
 
 
 def _matrices(layer: Layer) -> list[NDArray[np.integer]]:
-    if isinstance(layer, CubaLI):
-        return [layer.w_out]
-    return [w for w in (layer.w_in, layer.w_rec) if w is not None]
+    return [connection.weights for connection in layer.connections()]

@@ -73,7 +73,7 @@ def summarize(network: IntegerNetwork) -> dict[str, Any]:
 
 
 def _silent(layer: Layer, bounds: LayerBounds) -> dict[str, int]:
-    if "spk" not in layer.STATES:
+    if layer.is_readout():
         return {}
     return {"never_fire": int(np.count_nonzero(bounds.periods == 0))}
 

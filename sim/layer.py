@@ -151,6 +151,11 @@ class Layer(ABC):
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
+    def is_readout(cls) -> bool:
+        """Whether the kind sends no spikes; its last state is then what is decoded."""
+        return "spk" not in cls.STATES
+
+    @classmethod
     @cache
     def words(cls) -> type[Any]:
         """A named tuple with a field for each state word."""

@@ -14,11 +14,7 @@ from numpy.typing import NDArray
 
 from base.errors import MismatchError, RangeError
 from sim.contract import NumericContract
-from sim.kinds.cuba_li import CubaLI
-from sim.kinds.cuba_lif import CubaLIF
 from sim.layer import SPIKES, Layer
-
-__all__ = ["CubaLI", "CubaLIF", "IntegerNetwork", "Layer"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,8 @@ class IntegerNetwork:
     def __post_init__(self) -> None:
         if not np.isfinite(self.dt) or self.dt <= 0:
             raise RangeError(f"dt is {self.dt} s; a step must be longer than 0 s")
-        sends = ["spk" in layer.STATES for layer in self.layers]
-        if len(sends) < 2 or sends[-1] or not all(sends[:-1]):
+        readouts = [layer.is_readout() for layer in self.layers]
+        if len(readouts) < 2 or readouts != [False] * (len(readouts) - 1) + [True]:
             raise MismatchError(
                 "a network is one or more hidden layers followed by one readout; got "
                 + ", ".join(type(layer).__name__ for layer in self.layers)

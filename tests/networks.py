@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 
 from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.kinds.adaptive_cuba_lif import AdaptiveCubaLIF
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 
 CHOICES = choices()
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")

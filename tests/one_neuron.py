@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from sim.contract import PAPER, NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 
 UNIT = replace(PAPER, frac_bits=0)
 

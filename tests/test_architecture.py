@@ -148,3 +148,18 @@ def test_the_golden_files_stay_small():
     files = list(golden.glob("*")) if golden.exists() else []
     assert len(files) <= 10
     assert sum(path.stat().st_size for path in files) < 100_000
+
+
+def test_no_layer_is_asked_for_its_class_outside_the_file_of_its_kind():
+    kinds = {
+        node.name
+        for path in sorted((ROOT / "sim" / "kinds").glob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert "CubaLIF" in kinds
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+                asked = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+                assert not asked & kinds, f"{path}:{node.lineno}"

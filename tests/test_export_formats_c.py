@@ -25,7 +25,7 @@ from sim import reference
 from sim.bounds.words import fits_in_words
 from sim.conformance.cases import cases
 from sim.contract import PAPER
-from sim.network import CubaLIF
+from sim.kinds.cuba_lif import CubaLIF
 from sim.trace import first_difference
 
 SANITIZED = (*FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -20,7 +20,7 @@ from rsnn.evaluate import decode
 from sim import reference
 from sim.contract import PAPER
 from sim.fast import runs
-from sim.network import CubaLI
+from sim.kinds.cuba_li import CubaLI
 
 BIASED = ARCHITECTURES["biased, two heads"]
 MANY = Precision(bits=16, decay_bits=16, frac_bits=6)

@@ -20,7 +20,9 @@ from sim import reference
 from sim.artifact import save_network
 from sim.conformance.cases import cases
 from sim.contract import PAPER
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 from sim.trace import first_difference
 
 TARGETS = targets()

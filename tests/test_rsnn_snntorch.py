@@ -22,7 +22,9 @@ from rsnnctl import api
 from sim import reference
 from sim.contract import PAPER, SNNTORCH
 from sim.fast import runs
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 
 RESETS = [
     {"reset_mechanism": mechanism, "reset_delay": delay}

@@ -47,7 +47,7 @@ def test_biased_networks_run_as_the_reference_within_their_bounds(contract):
     bounds = state_bounds(network)
     for name, words in expected.variables.items():
         assert np.array_equal(words, found.variables[name]), name
-    for index, (name, layer) in enumerate(zip(network.layer_names, network.layers, strict=True)):
+    for index, (name, layer) in enumerate(network.named_layers()):
         asked = asked_in(network, raster, expected, index, np.arange(layer.n_neurons))
         for variable, values in asked.items():
             low, high = bounds[name].range_of(variable)

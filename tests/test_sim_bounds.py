@@ -12,7 +12,9 @@ from sim.arithmetic.exact import Exact
 from sim.arithmetic.ranges import UNBOUNDED
 from sim.bounds.layers import LONGEST, LayerBounds, bits_for, highest_membranes, state_bounds
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 
 
 def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> list[str]:

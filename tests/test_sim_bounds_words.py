@@ -15,7 +15,9 @@ from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import PAPER
 from sim.fast import runs
 from sim.fast.arena import arrange
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 from sim.trace import first_difference
 
 TRAPPING = (*FLAGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")

@@ -10,7 +10,9 @@ from one_neuron import UNIT, one_neuron
 from base.errors import MismatchError
 from sim import reference
 from sim.contract import PAPER, SNNTORCH
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 from sim.trace import first_difference
 
 

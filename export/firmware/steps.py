@@ -6,7 +6,8 @@ from itertools import chain
 
 from export.firmware.storage import Storage
 from export.firmware.templates import filled
-from sim.network import CubaLIF, IntegerNetwork
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 
 _IN_LANES = ("lower(@KIND@_even)", "upper(@KIND@_even)", "lower(@KIND@_odd)", "upper(@KIND@_odd)")
 """The sums of four neurons in a turn, where they share two words."""

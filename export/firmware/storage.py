@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from base.checks import check_choice
 from export.firmware.options import LAYOUT
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.network import IntegerNetwork
 
 LAYOUTS = LAYOUT.choices
 _LANE_ROWS = 256  # of weights that a sum of 16 bits holds, whatever their values
@@ -89,12 +89,9 @@ def sum_bits(network: IntegerNetwork, layout: str) -> int:
 
 def _matrices(network: IntegerNetwork) -> Iterator[tuple[str, NDArray[np.integer]]]:
     for i, layer in enumerate(network.layers):
-        if isinstance(layer, CubaLIF):
-            yield f"w_in{i}", layer.w_in
-            if layer.w_rec is not None:
-                yield f"w_rec{i}", layer.w_rec
-        elif isinstance(layer, CubaLI):
-            yield "w_out", layer.w_out
+        for connection in layer.connections():
+            number = "" if layer.is_readout() else f"{i}"
+            yield f"{connection.name}{number}", connection.weights
 
 
 def _lanes(name: str, rows: NDArray[np.integer]) -> Storage:

@@ -11,7 +11,10 @@ from base.errors import RangeError
 from export.nir.readers import Reader
 from export.quantization.units import firing_points, hidden_units, readout_units
 from sim.contract import NumericContract
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer, check_spikes
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.cuba_lif import CubaLIF
+from sim.layer import Layer
+from sim.network import IntegerNetwork, check_spikes
 
 Nodes = dict[str, Any]
 Floats = NDArray[np.floating]

@@ -74,7 +74,7 @@ class _Part(NamedTuple):
         for name, value in added.items():
             is_decay = layer.declared()[name].content == "decay"
             exact[name] = value.double() if is_decay else value.double() / gain
-        if "spk" in layer.STATES:
+        if not layer.is_readout():
             exact["threshold"] = V_THRESHOLD / gain
         if floats.bias is not None:
             exact["bias"] = floats.bias.double() / unit

@@ -19,7 +19,9 @@ from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import Decoded
 from sim.contract import NumericContract
 from sim.fast import runs
-from sim.network import CubaLI, CubaLIF, IntegerNetwork, Layer
+from sim.kinds.cuba_lif import CubaLIF
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 from sim.trace import Trace
 
 _Arrays = LayerFloats[NDArray[np.float32]]
@@ -193,6 +195,6 @@ def _units(
     """What a layer's words weigh in floats."""
     unit = units_of(layer, contract) / 2.0**contract.frac_bits
     mem = unit * gain_of(layer, contract)
-    threshold = np.ones(1) if isinstance(layer, CubaLI) else layer.threshold * mem
+    threshold = np.ones(1) if layer.is_readout() else layer.threshold * mem
     unit32, mem32, threshold32 = (part.astype(np.float32) for part in (unit, mem, threshold))
     return Units(unit32, mem32, threshold32, decay_syn, decay_mem)

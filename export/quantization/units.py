@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.contract import NumericContract
-from sim.network import CubaLI, Layer
+from sim.layer import Layer
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 def units_of(layer: Layer, contract: NumericContract) -> Floats:
     """The float weight of one step of each neuron's integer weights, (n_neurons,)."""
     gain = gain_of(layer, contract)
-    if isinstance(layer, CubaLI):
+    if layer.is_readout():
         return readout_units(layer.out_scale, contract, gain)
     return hidden_units(layer.threshold, contract, gain)
 

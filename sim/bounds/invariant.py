@@ -54,7 +54,7 @@ def invariant(
         state = smaller
     update = layer.step(o, layer, state, source)
     asked = {name: _union(values) for name, values in update.asked(o).items()}
-    fires = update.spk.can if "spk" in layer.STATES else np.zeros(layer.n_neurons, bool)
+    fires = np.zeros(layer.n_neurons, bool) if layer.is_readout() else update.spk.can
     return asked, fires
 
 

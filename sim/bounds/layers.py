@@ -196,7 +196,7 @@ def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
 
     *_, membrane = layer.STATES
     start = layer.initial(membrane)
-    threshold = layer.values("threshold") if "spk" in layer.STATES else None
+    threshold = None if layer.is_readout() else layer.values("threshold")
     fence = Range(*(_fence(c, layer, sides[i], start, sign) for i, sign in ((0, -1), (1, 1))))
     # resets by subtraction break the linear bound, a saturated or wrapped current breaks it too
     holds = ~overflows & (threshold is None or c.reset == "zero")

@@ -47,7 +47,7 @@ def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
         if name in bounds:
             syn, mem = np.minimum(bounds[name].syn, syn), np.minimum(bounds[name].mem, mem)
         subtracted = np.zeros(layer.n_neurons)
-        if "spk" in layer.STATES and c.reset == "subtract":
+        if not layer.is_readout() and c.reset == "subtract":
             subtracted = np.abs(layer.threshold.astype(float))
         arriving = _arriving(layer, c.frac_bits) + np.abs(layer.values("bias"))
         if max((arriving + syn).max(), (mem + syn + subtracted).max()) > _LARGEST:

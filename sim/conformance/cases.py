@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, spikes
 from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.kinds import kinds
-from sim.network import CubaLI, CubaLIF, IntegerNetwork
+from sim.network import IntegerNetwork
 
 VERSION = 3  # increases when a case changes or is added; new ones come last, before `again`
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
@@ -185,20 +185,19 @@ def _extremes() -> list[Case]:
 def _shapes() -> list[Case]:
     drawn = drawn_network("pruned", PAPER, hidden=(6,))
     (layer, readout), raster = drawn.layers, spikes("pruned", 32, 8)
-    assert isinstance(layer, CubaLIF)
-    assert isinstance(readout, CubaLI)
-    assert layer.w_rec is not None
     keep = np.array([1, 0, 1, 1, 0, 1])
-    pruned = replace(layer, w_in=layer.w_in * keep[:, None], w_rec=layer.w_rec * keep[:, None])
+    pruned = layer.replaced(
+        {"w_in": layer.w_in * keep[:, None], "w_rec": layer.w_rec * keep[:, None]}
+    )
     w_out = readout.w_out * np.array([1, 0, 1, 1])[:, None]
-    without, zeros = (replace(layer, w_rec=w) for w in (None, layer.w_rec * 0))
+    without, zeros = (layer.replaced({"w_rec": w}) for w in (None, layer.w_rec * 0))
     tiny = hand_made(PAPER, [[7]], w_rec=[[-3]], threshold=20)
     one = np.ones((1, 1), np.uint8)
     return [
         Case(
             "pruned-rows",
             "neurons and a readout row without any weight",
-            replace(drawn, layers=(pruned, replace(readout, w_out=w_out))),
+            replace(drawn, layers=(pruned, readout.replaced({"w_out": w_out}))),
             raster,
         ),
         Case(
@@ -291,7 +290,7 @@ def _kinds() -> list[Case]:
     """Two layers of each kind but the first, under contracts in which any two choices meet."""
     found = []
     for kind in kinds().values():
-        if kind.UNNAMED or "spk" not in kind.STATES:
+        if kind.UNNAMED or kind.is_readout():
             continue
         contracts = [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
         for i, contract in enumerate(contracts):

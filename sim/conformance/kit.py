@@ -104,7 +104,7 @@ def _describe(case: Case) -> dict[str, Any]:
         "digest": network.digest(),
         "layers": [
             {"name": name, "kind": type(layer).__name__, "arrays": arrays[name]}
-            for name, layer in zip(network.layer_names, network.layers, strict=True)
+            for name, layer in network.named_layers()
         ],
         "variables": [
             name.replace(".", "/") for name in reference.run(network, case.raster[:0]).variables

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sim.bounds.words import fits_in_words, largest_sum
 from sim.contract import NumericContract
 from sim.fast import compiled
-from sim.network import IntegerNetwork, Layer
+from sim.layer import Layer
+from sim.network import IntegerNetwork
 
 LANES = int(compiled.LANES)
 _FIELDS = int(compiled.FIELDS)
@@ -125,7 +126,7 @@ def _words(layer: Layer, contract: NumericContract, n_blocks: int) -> NDArray[np
     """A layer's words before the first step, block by block, fields in `compiled`'s order."""
     *_, membrane = layer.STATES
     zero = np.zeros(layer.n_neurons, np.int64)
-    threshold = layer.values("threshold") if "spk" in layer.STATES else zero
+    threshold = zero if layer.is_readout() else layer.values("threshold")
     shifts = [connection.shifts for connection in layer.connections()]
     unity = compiled.DECAY_BITS - contract.decay_frac
     rows = [
