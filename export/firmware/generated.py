@@ -1,6 +1,6 @@
 """C of every kind of layer, written from its step: correct first, for kinds without tuned code.
 
-One table of weights per connection, one loop over the neurons of a layer, 64 bits for every sum.
+One table of weights per connection, a row per source; 64 bits for every sum.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,8 @@ def _tables(name: str, layer: Layer, c: NumericContract) -> Iterator[str]:
     read |= connections | {shift for k, shift, _ in layer.CONNECTIONS if k in connections}
     for key, array in layer.arrays():
         if key in read:
-            yield from table(f"{name}_{key}", array)
+            is_matrix = key in connections
+            yield from table(f"{name}_{key}", array.T if is_matrix else array)
 
 
 def _init(name: str, layer: Layer) -> Iterator[str]:
@@ -111,17 +112,14 @@ def _advance(network: IntegerNetwork) -> Iterator[str]:
 def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     """The function that does the step of a layer."""
     frac = c.frac_bits
-    sums = []
+    sums, scaled = [], []
     for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
-        name_k = f"{layer_name}_{k.name}"
         sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
         bits = f"({layer_name}_{shift}[i] + {frac})" if shift else f"{frac}"
-        sums += [
-            f"int64_t sum_{k.name} = 0;",
-            f"for (uint32_t j = 0; j < {k.weights.shape[1]}u; j++)",
-            f"    sum_{k.name} += {sender}[j] ? {name_k}[i][j] : 0;",
-            f"sum_{k.name} *= (int64_t)1 << {bits};",
-        ]
+        parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
+        sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
+        sums.append(filled("generated_sum.c", parts | sizes).rstrip())
+        scaled.append(f"int64_t sum_{k.name} = rows_{k.name}[i] * ((int64_t)1 << {bits});")
     writer = _Writer(c, layer_name)
     named = simplified(equations(layer, c))
     body = list(statements(named, layer.STATES, writer.write))
@@ -136,7 +134,7 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
             copies.append(f"memcpy({target}, new_{state}, sizeof new_{state});")
             target = f"new_{state}"
         ends.append(f"{target}[i] = ({kind}){value};")
-    update = [
+    update = scaled + [
         f"int64_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
     ]
     update += [f"int64_t {key} = {text};" for key, text in body]

@@ -1,5 +1,5 @@
 /* Integer network @DIGEST@
- * See @NAME@.h. Written from the step of each layer's kind: every neuron adds up its weights.
+ * See @NAME@.h. Written from the step of each layer's kind. One spike adds one row of weights.
  */
 #include "@NAME@.h"
 

@@ -1,0 +1,5 @@
+int32_t rows_@CONNECTION@[@N@] = {0};
+for (uint32_t j = 0; j < @N_SOURCES@u; j++)
+    if (@SENDER@[j])
+        for (uint32_t i = 0; i < @N@u; i++)
+            rows_@CONNECTION@[i] += @LAYER@_@CONNECTION@[j][i];
