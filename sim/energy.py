@@ -2,10 +2,11 @@
 
 Energies of operations in 45 nm at 0.9 V from Horowitz (ISSCC 2014). The circuit keeps weights and
 state in one SRAM as large as they need, reads a weight for every effective accumulate (AC), and
-reads, decays and writes both state words of every neuron at every step. Clock, control and leakage
+reads, decays and writes every state word of every neuron at every step. Clock, control and leakage
 are left out, so compare networks with it, not chips.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sim.metrics import storage
@@ -36,9 +37,14 @@ def energy(network: IntegerNetwork, effective_acs: float) -> Energy:
         effective_acs: effective accumulates per step, as `sim.metrics` counts them.
     """
     c = network.contract
-    n_neurons = sum(layer.n_neurons for layer in network.layers)
-    state_bits = n_neurons * (c.syn_bits + c.mem_bits)
-    size = storage(network).stored_bits + state_bits
+    n_neurons: Counter[tuple[int, ...]] = Counter()  # by the widths of their words
+    for layer in network.layers:
+        n_neurons[tuple(c.bits_of(word) for word in layer.STATES.values() if word)] += (
+            layer.n_neurons
+        )
+    size = storage(network).stored_bits + sum(n * sum(words) for words, n in n_neurons.items())
     read = next((pj for bits, pj in READ if size <= bits), READ[-1][1]) / READ_BITS
-    update = 2 * (MULTIPLY + ADD) + 2 * (c.syn_bits + c.mem_bits) * read + ADD
-    return Energy(effective_acs * (ADD + c.weight_bits * read), n_neurons * update)
+    neurons = 0.0
+    for words, n in n_neurons.items():
+        neurons += n * (len(words) * (MULTIPLY + ADD) + 2 * sum(words) * read + ADD)
+    return Energy(effective_acs * (ADD + c.weight_bits * read), neurons)

@@ -15,6 +15,7 @@ from sim import reference
 from sim.artifact import load_network, load_vectors, save_network
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER
+from sim.energy import ADD, MULTIPLY, READ, READ_BITS, energy
 from sim.fast import runs
 from sim.inspect import describe
 from sim.intermediates import asked_in
@@ -150,6 +151,15 @@ def test_files_nir_and_inspection_know_the_kind(tmp_path):
     unity = 3 * network.hidden[0].has_unity(c) - 2 * plain.hidden[0].has_unity(c)
     more += network.hidden[0].n_neurons * unity
     assert storage(network).dense_bits - storage(plain).dense_bits == more
+
+
+def test_the_third_word_of_a_neuron_costs_energy_and_state():
+    plain = random_network(np.random.default_rng(3))
+    network = adaptive(np.random.default_rng(3), plain)
+    more = energy(network, 0.0).neurons - energy(plain, 0.0).neurons
+    read = READ[0][1] / READ_BITS
+    n, bits = network.hidden[0].n_neurons, network.contract.mem_bits
+    assert more == pytest.approx(n * (MULTIPLY + ADD + 2 * bits * read))
 
 
 @pytest.mark.parametrize("reader", ["norse", "snntorch"])
