@@ -109,11 +109,11 @@ def vector_raster(network: IntegerNetwork) -> NDArray[np.uint8]:
     return (generator.random((_VECTOR_STEPS, network.n_inputs)) < density).astype(np.uint8)
 
 
-def _write(group: h5py.Group, name: str, array: NDArray) -> None:
+def _write(group: h5py.Group, name: str, array: NDArray[Any]) -> None:
     group.create_dataset(name, data=array, compression="gzip", shuffle=True, track_times=False)
 
 
-def _arrays(group: h5py.Group) -> dict[str, NDArray]:
+def _arrays(group: h5py.Group) -> dict[str, NDArray[Any]]:
     """Every array of a layer by name.
 
     Raises:

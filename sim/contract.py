@@ -166,9 +166,9 @@ def numbers() -> dict[str, tuple[int, ...]]:
     }
 
 
-def _came_later(item: Field) -> bool:
+def _came_later(item: Field[Any]) -> bool:
     """Whether files older than the field lack it; its default is the behaviour of that time."""
-    return item.metadata.get("since", 1) > 1
+    return bool(item.metadata.get("since", 1) > 1)
 
 
 def signed_range(bits: int) -> tuple[int, int]:

@@ -78,5 +78,5 @@ def _silent(layer: Layer, bounds: LayerBounds) -> dict[str, int]:
     return {"never_fire": int(np.count_nonzero(bounds.periods == 0))}
 
 
-def _range(values: NDArray) -> dict[str, float]:
+def _range(values: NDArray[Any]) -> dict[str, float]:
     return {"min": values.min().item(), "max": values.max().item()}

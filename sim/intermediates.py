@@ -88,6 +88,6 @@ def arriving(
     return sent.astype(np.int64)
 
 
-def _later(words: NDArray, first: NDArray[np.int64]) -> NDArray[np.int64]:
+def _later(words: NDArray[Any], first: NDArray[np.int64]) -> NDArray[np.int64]:
     """Each row one step later, after the row `first`."""
     return np.concatenate([first[None], words[:-1].astype(np.int64)])[: len(words)]

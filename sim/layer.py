@@ -58,7 +58,8 @@ class Declared:
         if self.content == "weight":
             return np.dtype(np.int8 if c.weight_bits <= 8 else np.int16)
         wide: Mapping[str, Any] = {"shift": np.uint8, "scale": np.float64}
-        return np.dtype(wide.get(self.content, np.int32))
+        found: np.dtype[Any] = np.dtype(wide.get(self.content, np.int32))
+        return found
 
 
 def array(
@@ -169,9 +170,9 @@ class Layer(ABC):
 
     @property
     def n_neurons(self) -> int:
-        return getattr(self, self.CONNECTIONS[0][0]).shape[0]
+        return len(getattr(self, self.CONNECTIONS[0][0]))
 
-    def arrays(self) -> Iterator[tuple[str, NDArray]]:
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Every array that the layer has, with its name, in a fixed order."""
         for name in self.declared():
             value = getattr(self, name)
@@ -250,7 +251,7 @@ def _scales(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.f
 
 def _integers(
     name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, ends: tuple[int, int]
-) -> NDArray:
+) -> NDArray[Any]:
     array, (low, high) = np.asarray(value), ends
     if array.dtype.kind not in "iu":
         raise RangeError(f"{name} has dtype {array.dtype}; integers are needed")
@@ -271,7 +272,7 @@ def _bits_for(value: np.integer) -> int:
     return int(value if value >= 0 else ~value).bit_length() + 1
 
 
-def _check_sums(name: str, weights: NDArray) -> None:
+def _check_sums(name: str, weights: NDArray[Any]) -> None:
     """Refuse a neuron whose weights could overflow a 32-bit accumulator.
 
     It follows that all else is exact in 64 bits: two such sums, shifted by at most 15 + 16 bits,

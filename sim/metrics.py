@@ -60,7 +60,7 @@ def storage(network: IntegerNetwork) -> Storage:
     )
 
 
-def _width(layer: Layer, content: str, array: NDArray, c: NumericContract) -> int:
+def _width(layer: Layer, content: str, array: NDArray[Any], c: NumericContract) -> int:
     """Bits of each value of an array."""
     if content == "decay":
         return c.decay_frac + layer.has_unity(c)

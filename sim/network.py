@@ -71,7 +71,7 @@ class IntegerNetwork:
 
     @property
     def n_inputs(self) -> int:
-        return self.layers[0].connections()[0].weights.shape[1]
+        return len(self.layers[0].connections()[0].weights.T)
 
     @property
     def input_values(self) -> tuple[int, int]:
@@ -87,7 +87,7 @@ class IntegerNetwork:
         """Yield every layer with its name, in the order in which signals pass them."""
         return zip(self.layer_names, self.layers, strict=True)
 
-    def arrays(self) -> Iterator[tuple[str, NDArray]]:
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield every array with its name, `hidden0.w_in` and so on, in a fixed order."""
         for name, layer in self.named_layers():
             for key, array in layer.arrays():

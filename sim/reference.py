@@ -36,18 +36,20 @@ def initial_state(network: IntegerNetwork) -> State:
     return State(np.zeros(network.n_inputs, np.int64), tuple(layers))
 
 
-def step(network: IntegerNetwork, state: State, x: NDArray) -> State:
+def step(network: IntegerNetwork, state: State, x: NDArray[Any]) -> State:
     """Compute one step; `x` (n_inputs,) holds this step's input spikes."""
     return _step(network, [Exact(network.contract, layer) for layer in network.layers], state, x)
 
 
-def layer_step(o: Exact, layer: Layer, old: Any, source: NDArray) -> Any:
+def layer_step(o: Exact, layer: Layer, old: Any, source: NDArray[Any]) -> Any:
     """One step of a layer from its words `old`; `source` (pre,) holds what arrives from below."""
     update = layer.step(o, layer, old, source)
     return layer.words()(*(np.asarray(getattr(update, s), np.int64) for s in layer.STATES))
 
 
-def _step(network: IntegerNetwork, arithmetics: list[Exact], state: State, x: NDArray) -> State:
+def _step(
+    network: IntegerNetwork, arithmetics: list[Exact], state: State, x: NDArray[Any]
+) -> State:
     """With a delay, a layer receives what the layer below sent in the step before, so their order
     does not matter; without one, it receives what was sent in this step."""
     late = network.contract.delay_steps == 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -36,7 +37,7 @@ class RunWriter:
 
     def write(self, block: Block) -> NDArray[np.float64]:
         """Append a block; return what it decodes to, (n_steps, n_outputs)."""
-        decoded = self._network.readout.decode(block.out)
+        decoded: NDArray[np.float64] = self._network.readout.decode(block.out)
         self._append("decoded", decoded)
         self._append("out", block.out)
         if block.trace is not None:
@@ -57,7 +58,7 @@ class RunWriter:
             track_times=False,
         )
 
-    def _append(self, name: str, words: NDArray) -> None:
+    def _append(self, name: str, words: NDArray[Any]) -> None:
         dataset = self._file[name]
         start = len(dataset)
         dataset.resize(start + len(words), 0)

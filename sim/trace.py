@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Trace:
     `spk` is uint8, every other variable int32; the order is the order of computation.
     """
 
-    variables: Mapping[str, NDArray]
+    variables: Mapping[str, NDArray[Any]]
 
     @property
     def n_steps(self) -> int:

@@ -4,6 +4,8 @@ States have the layer's neurons as their last axis and any axes before it: (n_ne
 step, (n_steps, n_neurons) for all steps of a trace at once.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ class Exact:
         }
         self._columns: dict[str, NDArray[np.float64]] = {}
 
-    def delivered(self, connection: Connection, source: NDArray) -> Words:
+    def delivered(self, connection: Connection, source: NDArray[Any]) -> Words:
         """Weighted sums (..., post) of what `source` (..., pre) sends, shifted row by row.
 
         Summed in float64, which is exact: a neuron's weights add up to less than 2^31.
@@ -68,12 +70,13 @@ class Exact:
         return np.zeros_like(x)
 
 
-def decayed(c: NumericContract, x: Words, decay: NDArray) -> Words:
+def decayed(c: NumericContract, x: Words, decay: NDArray[Any]) -> Words:
     """`x * decay / 2^decay_frac`, rounded as the contract says."""
-    product = x * decay
+    product: Words = x * decay
     if c.rounding == "floor":
         return product >> c.decay_frac
-    return np.sign(product) * (np.abs(product) >> c.decay_frac)
+    rounded: Words = np.sign(product) * (np.abs(product) >> c.decay_frac)
+    return rounded
 
 
 def fit(x: Words, bits: int, overflow: str) -> Words:
@@ -84,7 +87,7 @@ def fit(x: Words, bits: int, overflow: str) -> Words:
     return ((x - low) & ((1 << bits) - 1)) + low
 
 
-def _integers(layer: Layer) -> list[tuple[str, NDArray]]:
+def _integers(layer: Layer) -> list[tuple[str, NDArray[Any]]]:
     declared = layer.declared()
     return [
         (name, value)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, product
+from typing import Any
 
 import numpy as np
 
@@ -198,9 +199,9 @@ def _sum(layer: Layer, name: str, d: Dialect) -> str:
     return d.sum.format("k" if own else "j", weight, "spk" if own else "x")
 
 
-def _depends(orders: list[dict], texts: list[str], field: str) -> bool:
+def _depends(orders: list[dict[str, Any]], texts: list[str], field: str) -> bool:
     """Whether a text changes with a field alone."""
-    by_others: dict[tuple, set[str]] = {}
+    by_others: dict[tuple[Any, ...], set[str]] = {}
     for order, text in zip(orders, texts, strict=True):
         others = tuple(value for name, value in order.items() if name != field)
         by_others.setdefault(others, set()).add(text)

@@ -17,7 +17,7 @@ overflow handling: while they stay within the words, nothing overflows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,7 +210,7 @@ def _bounds(analysis: _Analysis, own: NDArray[np.int64]) -> LayerBounds:
 
 
 def _sums(
-    c: NumericContract, layer: Layer, below: NDArray, own: NDArray, sign: int
+    c: NumericContract, layer: Layer, below: NDArray[Any], own: NDArray[Any], sign: int
 ) -> dict[int, NDArray[np.int64]]:
     """By period: the sum of one sign that all senders of that period add in one step, (post,).
 
@@ -242,9 +242,9 @@ def _total(sums: dict[int, NDArray[np.int64]]) -> NDArray[np.int64]:
 
 def _current(
     c: NumericContract,
-    sums: dict[int, NDArray],
+    sums: dict[int, NDArray[Any]],
     against: NDArray[np.int64],
-    decay: NDArray,
+    decay: NDArray[Any],
     *,
     rounds_up: bool,
 ) -> NDArray[np.int64]:
@@ -258,7 +258,7 @@ def _current(
 
 
 def _fence(
-    c: NumericContract, layer: Layer, sums: dict[int, NDArray], start: NDArray, sign: int
+    c: NumericContract, layer: Layer, sums: dict[int, NDArray[Any]], start: NDArray[Any], sign: int
 ) -> NDArray[np.int64]:
     """End of the membrane's range on one side, if no reset or overflow interferes.
 
@@ -272,7 +272,7 @@ def _fence(
 
 
 def _series(
-    c: NumericContract, sums: dict[int, NDArray], decay: NDArray, rounding: float
+    c: NumericContract, sums: dict[int, NDArray[Any]], decay: NDArray[Any], rounding: float
 ) -> NDArray[np.float64]:
     """Limit of x -> x * decay + a sum that comes every p-th step, + what rounding adds at most."""
     kept = decay / 2.0**c.decay_frac
@@ -290,7 +290,7 @@ def _floor(value: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _in_word(
-    c: NumericContract, syn: Range, sums: Range, decay: NDArray, word: tuple[int, int] | None
+    c: NumericContract, syn: Range, sums: Range, decay: NDArray[Any], word: tuple[int, int] | None
 ) -> tuple[Range, Range, NDArray[np.bool_]]:
     """The range the current's word is asked to hold, the range it then holds, and overflows."""
     if word is None:

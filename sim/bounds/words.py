@@ -31,7 +31,8 @@ def largest_sum(weights: NDArray[np.integer]) -> NDArray[np.int64]:
     """
     total = weights.sum(1, dtype=np.int64)
     sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
-    return (sizes + np.abs(total)) // 2
+    one_sided: NDArray[np.int64] = (sizes + np.abs(total)) // 2
+    return one_sided
 
 
 def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
@@ -57,7 +58,8 @@ def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
 
 def _arriving(layer: Layer, frac_bits: int) -> NDArray[np.float64]:
     """Largest absolute sum of a step's spikes (post,); exact far beyond 32 bits, as float64 is."""
-    return sum(
+    total: NDArray[np.float64] = sum(
         k.values[1] * np.ldexp(largest_sum(k.weights).astype(float), k.shifts + frac_bits)
         for k in layer.connections()
     )
+    return total

@@ -122,5 +122,5 @@ def _write_case(case: Case, path: Path) -> None:
             _write(file, f"trace/{name.replace('.', '/')}", array)
 
 
-def _write(file: h5py.File, name: str, array: NDArray) -> None:
+def _write(file: h5py.File, name: str, array: NDArray[Any]) -> None:
     file.create_dataset(name, data=array, track_times=False)

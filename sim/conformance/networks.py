@@ -38,7 +38,8 @@ def hand_made(
         return np.array(np.broadcast_to(value, n), np.int64)
 
     def decays(value: ArrayLike) -> NDArray[np.int64]:
-        return np.floor(np.broadcast_to(np.asarray(value, float), n) * unity).astype(np.int64)
+        fractions: NDArray[np.float64] = np.broadcast_to(np.asarray(value, float), n)
+        return np.floor(fractions * unity).astype(np.int64)
 
     low, high = signed_range(contract.weight_bits)
     out = np.array([[high, low, 1, -1][:n]]) if w_out is None else np.array(w_out)

@@ -55,7 +55,7 @@ class Arena:
 
     @property
     def n_hidden_lanes(self) -> int:
-        return self.lanes[-1].start
+        return int(self.lanes[-1].start)
 
     @cached_property
     def limits(self) -> NDArray[np.int64]:
@@ -87,8 +87,8 @@ class Arena:
 def arrange(network: IntegerNetwork) -> Arena:
     """Arrange a network's words for the compiled step."""
     table, words, lanes = [], [], []
-    below: list[NDArray] = []
-    recurrent: list[NDArray] = []
+    below: list[NDArray[Any]] = []
+    recurrent: list[NDArray[Any]] = []
     block = 0
     for layer in network.layers:
         from_below, *from_itself = layer.connections()
@@ -115,7 +115,7 @@ def arrange(network: IntegerNetwork) -> Arena:
     )
 
 
-def _padded(rows: NDArray, n_blocks: int) -> NDArray:
+def _padded(rows: NDArray[Any], n_blocks: int) -> NDArray[Any]:
     """(n, n_neurons) with columns of zeros behind, so that they fill the blocks."""
     padded = np.zeros((len(rows), n_blocks * LANES), rows.dtype)
     padded[:, : rows.shape[1]] = rows

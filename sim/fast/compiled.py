@@ -13,6 +13,7 @@ which is compiled once for each width of weights and sums. All of it stands in t
 the date of a file decides whether what was compiled from it and cached on disk is still good.
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, type-arg, no-any-return"
 from functools import cache
 from typing import Any
 

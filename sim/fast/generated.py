@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.contract import NumericContract, signed_range
-from sim.layer import OWN, SPIKES, Layer
+from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
 
 _WORDS = ("syn", "mem")
@@ -60,18 +60,18 @@ class Generated:
 
     def record(
         self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         """The same; return every state (n_steps, n_neurons), in the order of a trace."""
         return self._run(words, are_bytes, out, record=True)
 
     def _run(
         self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32], *, record: bool
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         sent = words.view(np.uint8)
         if not are_bytes:
             sent = np.unpackbits(sent, axis=1, bitorder="little")
         sent = sent[:, : self.network.n_inputs]
-        found: list[NDArray] = []
+        found: list[NDArray[Any]] = []
         for i, layer in enumerate(self._layers):
             arriving = sent
             if self._late and len(sent):
@@ -101,7 +101,7 @@ class _Layer:
         self.constants.append(contract.decay_frac)
         for word in _WORDS:
             self.constants += signed_range(contract.bits_of(word))
-        self.states: dict[str, NDArray] = {}
+        self.states: dict[str, NDArray[Any]] = {}
 
     def reset(self) -> None:
         """Go back to the initial state."""
@@ -110,7 +110,7 @@ class _Layer:
             for state, word in self.layer.STATES.items()
         }
 
-    def run(self, arriving: NDArray[np.uint8], *, record: bool) -> dict[str, NDArray]:
+    def run(self, arriving: NDArray[np.uint8], *, record: bool) -> dict[str, NDArray[Any]]:
         """Do the steps of what arrives (n_steps, pre); return the states that are kept.
 
         Those are all of them or, without `record`, the first and the last: spikes, and `out`.
@@ -128,7 +128,7 @@ class _Layer:
         return kept
 
 
-def _below(layer: Layer) -> list:
+def _below(layer: Layer) -> list[Connection]:
     return [k for k in layer.connections() if k.source != OWN]
 
 
@@ -240,19 +240,19 @@ class _Writer:
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def toward_zero(product, decay_frac):
+def toward_zero(product: Any, decay_frac: Any) -> Any:
     """`product / 2^decay_frac` without its fraction."""
     return (product + ((product >> 63) & ((1 << decay_frac) - 1))) >> decay_frac
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def saturate(x, low, high):
+def saturate(x: Any, low: Any, high: Any) -> Any:
     """The value in low..high that is nearest to `x`."""
     return min(max(x, low), high)
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def wrap(x, low, high):
+def wrap(x: Any, low: Any, high: Any) -> Any:
     """What is left of `x` in a word of low..high."""
     return ((x - low) & (high - low)) + low
 

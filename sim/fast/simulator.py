@@ -1,7 +1,7 @@
 """Stateful simulation: state carried from one block of steps to the next, in constant memory."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Engine(Protocol):
 
     def record(
         self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         """The same; return every state (n_steps, n_neurons), in the order of a trace."""
 
 
@@ -142,7 +142,7 @@ class Simulator:
         self.n_steps += len(words)
 
 
-def _byte_words(raster: NDArray, values: tuple[int, int] = SPIKES) -> NDArray[np.uint64]:
+def _byte_words(raster: NDArray[Any], values: tuple[int, int] = SPIKES) -> NDArray[np.uint64]:
     """A raster (n_steps, n_inputs), eight inputs per word; checked, copied only if necessary."""
     raster = np.asarray(raster)
     low, high = values

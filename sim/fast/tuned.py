@@ -1,5 +1,7 @@
 """The engine written by hand for CuBa-LIF: an arena of words that `compiled.advance` steps."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ class Tuned:
 
     def record(
         self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         """The same; return every state (n_steps, n_neurons), in the order of a trace."""
         n_hidden, n_lanes = self._arena.n_hidden_lanes, self._arena.n_lanes
         spk = np.empty((len(words), n_hidden), np.uint8)
@@ -73,7 +75,7 @@ class Tuned:
         words: NDArray[np.uint64],
         are_bytes: bool,
         out: NDArray[np.int32],
-        kept: tuple[NDArray, ...],
+        kept: tuple[NDArray[Any], ...],
     ) -> None:
         arena = self._arena
         compiled.advance(
@@ -98,5 +100,5 @@ class Tuned:
             *kept,
         )
 
-    def _hidden(self, lanes: NDArray) -> NDArray:
+    def _hidden(self, lanes: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([lanes[place] for place in self._arena.lanes[:-1]])

@@ -50,7 +50,7 @@ class CubaLI(Layer):
 
     @property
     def n_outputs(self) -> int:
-        return self.w_out.shape[0] // self.n_heads
+        return self.n_neurons // self.n_heads
 
     @staticmethod
     def step(o: Any, layer: "CubaLI", old: Any, source: Any) -> step.Readout:

@@ -1,5 +1,7 @@
 """Closed loops: spikes of one step in, decoded velocity of that step out, in microseconds."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -64,7 +66,8 @@ class Decoder:
             if events.size:
                 self._set_events(events)
         self._simulator.advance(self._read_only, True, self._out)
-        return self._decode(self._out)[0]
+        decoded: NDArray[np.float64] = self._decode(self._out)[0]
+        return decoded
 
     def _set_bitmap(self, bitmap: NDArray[np.bool_]) -> None:
         if bitmap.shape != self._spikes.shape:
@@ -74,7 +77,7 @@ class Decoder:
             )
         self._spikes[:] = bitmap
 
-    def _set_events(self, events: NDArray) -> None:
+    def _set_events(self, events: NDArray[Any]) -> None:
         kind = events.dtype.kind
         if events.ndim != 1:
             raise MismatchError(f"events have shape {events.shape}; (n_events,) is needed")

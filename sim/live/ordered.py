@@ -36,7 +36,7 @@ class Latencies:
         for place, count in enumerate(self.counts):
             seen += count
             if count and seen >= needed:
-                return min(2.0 ** (place / _BINS_AN_OCTAVE) * 1e-6, self.largest)
+                return min(float(2.0 ** (place / _BINS_AN_OCTAVE)) * 1e-6, self.largest)
         return 0.0
 
 

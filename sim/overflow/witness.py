@@ -9,6 +9,7 @@ kept if they help.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,7 +182,9 @@ def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np
         yield ones * (rng.random(network.n_inputs) < share).astype(np.uint8)
 
 
-def _run_ups(inputs: tuple[NDArray, NDArray], n_steps: int) -> Iterator[NDArray[np.uint8]]:
+def _run_ups(
+    inputs: tuple[NDArray[Any], NDArray[Any]], n_steps: int
+) -> Iterator[NDArray[np.uint8]]:
     """The other way first: a current at its top then meets a membrane just below threshold."""
     helpful, harmful = inputs
     lengths = np.unique(np.geomspace(1, n_steps, 40).astype(int))
@@ -259,12 +262,14 @@ def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArra
 
 def _row(connection: Connection, neuron: int) -> NDArray[np.float64]:
     """What each source adds to a neuron, (pre,)."""
-    return np.ldexp(connection.weights[neuron].astype(np.float64), int(connection.shifts[neuron]))
+    weights: NDArray[np.float64] = connection.weights[neuron].astype(np.float64)
+    return weights * 2.0 ** int(connection.shifts[neuron])
 
 
 def _shares(connection: Connection) -> NDArray[np.float64]:
     wide = connection.weights.astype(np.float64)
-    return wide / np.maximum(np.abs(wide).sum(1, keepdims=True), 1.0)
+    shares: NDArray[np.float64] = wide / np.maximum(np.abs(wide).sum(1, keepdims=True), 1.0)
+    return shares
 
 
 def _changed(rng: np.random.Generator, raster: NDArray[np.uint8]) -> NDArray[np.uint8]:
