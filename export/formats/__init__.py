@@ -19,7 +19,7 @@ def formats() -> dict[str, Format]:
     """Every format by name. A new one is a new file here and nothing else.
 
     Raises:
-        ToolError: an installed package's cannot be used.
+        ToolError: an installed package's format cannot be used.
     """
     found = plugins(sys.modules[__name__], "format", Format)
     return {name: replace(format, name=name) for name, format in found.items()}
