@@ -26,7 +26,7 @@ def formats() -> dict[str, Format]:
 
 
 def backends() -> "dict[str, Backend]":
-    """Every way to run here what some format writes, by name.
+    """Every way to run a format's files here, by name.
 
     Raises:
         ToolError: an installed package's format cannot be used, or two have a backend of one name.
