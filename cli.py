@@ -39,7 +39,7 @@ for name, format in exports.items():
 
 
 def main() -> None:
-    """Entry point: one line and exit 1 for every error that a user can mend."""
+    """Entry point: one line and exit 1 for every error that a user can fix."""
     try:
         rsnnctl(standalone_mode=False)
     except click.ClickException as error:

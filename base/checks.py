@@ -6,10 +6,10 @@ from base.errors import RangeError
 
 
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
-    """Refuse a value that is none of the known ones.
+    """Refuse a value that is not one of the known ones.
 
     Raises:
-        RangeError: it is none of them.
+        RangeError: it is not one of them.
     """
     if value not in (names := list(known)):
         raise RangeError(f"`{name}` is {value}; known: {', '.join(names)}")

@@ -20,17 +20,17 @@ from base.errors import FileError
 from base.files import atomic_path
 
 _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
-FORMAT_VERSION = 1  # of all that rsnnctl writes; counts up when the layout of any of it changes
+FORMAT_VERSION = 1  # of all files that rsnnctl writes; increases when any layout changes
 _MARK = b"rsnnctl container, "
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DEPTH = 4  # groups in groups
 _MAX_OBJECTS = 100_000  # groups and arrays
-_MAX_RATIO = 1100  # bytes of an array for each one stored; deflate reaches 1032
+_MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open any HDF5 file for reading, with one-line errors for what is not one.
+    """Open any HDF5 file for reading; other files are refused in one line.
 
     Raises:
         FileError: no such file, a folder, not HDF5, truncated, or damaged where it is read.
@@ -79,7 +79,7 @@ def open_container(path: Path, *, format: str) -> Iterator[h5py.File]:
     """Open a container of the given format and check that it is whole.
 
     Raises:
-        FileError: what `open_hdf5` refuses; another format; a newer version; an edited file.
+        FileError: as in `open_hdf5`; another format; a newer version; an edited file.
     """
     with _open_sealed(path) as file:
         found = str(file.attrs["format"])
@@ -92,17 +92,17 @@ def open_container(path: Path, *, format: str) -> Iterator[h5py.File]:
 
 @dataclass(frozen=True)
 class Label:
-    """What a container says it holds: its format and the digest of its content."""
+    """A container's own statement of its content: its format and digest."""
 
     format: str
     digest: str
 
 
 def read_label(path: Path) -> Label:
-    """Read what a container says it holds.
+    """Read the format and the digest that a container names.
 
     Raises:
-        FileError: what `open_container` refuses, but for another format.
+        FileError: as in `open_container`, except for another format.
     """
     with _open_sealed(path) as file:
         return Label(str(file.attrs["format"]), str(file.attrs["digest"]))
@@ -122,8 +122,8 @@ def read_provenance(file: h5py.File) -> dict[str, Any]:
 def _open_sealed(path: Path) -> Iterator[h5py.File]:
     """Open a container of any format and version whose user block fits what is behind it.
 
-    Nothing but the version, a number, is read before that is known: a flipped byte in a text can
-    keep HDF5 busy for ever.
+    Only the version, a number, is read before that check: a flipped byte in a text can keep HDF5
+    busy for ever.
     """
     path = Path(path)
     with open_hdf5(path) as file:
@@ -155,7 +155,7 @@ def _version(path: Path, file: h5py.File) -> int:
 
 
 def _check_content(path: Path, file: h5py.File) -> None:
-    """Refuse what leads out of a file, goes in circles, or is far larger than what is stored."""
+    """Refuse links out of a file, cycles, and arrays far larger than their stored bytes."""
     for name in ("format", "digest"):
         if not isinstance(file.attrs.get(name), str):
             raise FileError(f"{path}: has no text `{name}`; make the file again")
@@ -203,7 +203,7 @@ def _seal(stream: BufferedReader | BufferedRandom) -> bytes:
 def _check_root(path: Path, file: h5py.File) -> None:
     try:
         len(file.attrs)
-    except KeyError as error:  # how h5py says that the root group itself is damaged
+    except KeyError as error:  # how h5py reports that the root group itself is damaged
         raise FileError(f"{path}: damaged HDF5 file: {error.args[0]}") from error
 
 

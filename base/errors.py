@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Each text is one line: what, the value, the limit, the way out."""
+"""Errors that a user can fix. Each text is one line: name, value, limit, way out."""
 
 
 class RsnnError(Exception):

@@ -12,7 +12,7 @@ def extra(module: str, name: str, user: str) -> Any:
     Args:
         module: its full name.
         name: of the extra that installs it.
-        user: what needs it, for the error.
+        user: the code that needs it, for the error.
 
     Raises:
         ToolError: it cannot be imported; the text names the extra.

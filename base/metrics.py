@@ -1,7 +1,7 @@
 """NeuroBench's figures, computed from a finished run: one definition for floats and for integers.
 
-Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample a time step.
-Spikes that are still under way after the last step have reached no connection and do not count.
+Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample per time step.
+Spikes still in transit after the last step have reached no connection and do not count.
 All but R2, which NeuroBench sums in float32, equal its figures to the last bit.
 """
 
@@ -21,7 +21,7 @@ class Metrics:
 
     `footprint` is in bytes; `connection_sparsity` (rounded to four decimals, as NeuroBench does)
     and `activation_sparsity` are shares of zeros; `dense`, `effective_macs` and `effective_acs`
-    are operations a step; `r2` is averaged over the coordinates.
+    are operations per step; `r2` is averaged over the coordinates.
     """
 
     n_steps: int
@@ -36,7 +36,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Connection:
-    """A weight matrix (post, pre) as present or absent, and the spikes that went into it.
+    """A weight matrix (post, pre) as present or absent weights, and the spikes it received.
 
     `spike_counts` (n_pre,) counts the spikes of each presynaptic unit that have arrived.
     """
@@ -62,7 +62,7 @@ def measure(
         hidden_units: number of hidden units.
         n_steps: length of the run.
         footprint: bytes of all parameters.
-        r2: what `r2_score` returned, or NaN where there is no target.
+        r2: result of `r2_score`, or NaN where there is no target.
     """
     n_weights = sum(c.mask.size for c in connections)
     n_zero = sum(c.mask.size - int(np.count_nonzero(c.mask)) for c in connections)
@@ -102,7 +102,7 @@ def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
 
 
 def r2_score(decoded: NDArray[np.floating], target: NDArray[np.floating]) -> float:
-    """Coefficient of determination, 1 - SSE/SST a coordinate, averaged over coordinates.
+    """Coefficient of determination, 1 - SSE/SST per coordinate, averaged over coordinates.
 
     Args:
         decoded: (n_steps, n_outputs).

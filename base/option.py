@@ -1,6 +1,6 @@
-"""Choices that a format or target leaves to its user, as data from which all else follows.
+"""Options of a format or target, as data that command line, API and checks derive from.
 
-A command line's option, a keyword of a Python function and the check of both come from it.
+Each gives a command-line option, a keyword of a Python function and the check of both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from base.errors import RangeError
 
 @dataclass(frozen=True)
 class Option:
-    """One choice.
+    """One option.
 
     Attributes:
-        name: of the keyword.
-        default: every value has its type.
+        name: name of the keyword.
+        default: its type is that of every value.
         help: a phrase that stands alone, for the command line.
-        choices: the values there are; empty where any of the type will do.
-        flag: the command line's word for it, where that is not the name.
+        choices: the values allowed; empty for any of the type.
+        flag: its name on the command line, if different.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Option:
     flag: str = ""
 
     def check(self, value: Any) -> None:
-        """Refuse a value of another type, or one that is not there.
+        """Refuse a value of another type, or one that is not a choice.
 
         Raises:
             RangeError: it is refused.
@@ -42,7 +42,7 @@ class Option:
 
 
 def chosen(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option's value by name: what is given, else its default; None is as if not given.
+    """Every option's value by name: the given one, else the default; None counts as not given.
 
     Raises:
         RangeError: a value that its option refuses, or a name that is no option.

@@ -8,10 +8,10 @@ from base.errors import RangeError
 
 @dataclass(frozen=True)
 class Order:
-    """In which order the updates of a step are made; the equations are the numeric contract's.
+    """The order in which the updates of a step are made; the equations are the numeric contract's.
 
     The defaults are the published order, in which each variable waits a step for the other.
-    `since` is the version of the numeric contract in which a field came, if not the first.
+    `since` is the version of the numeric contract that introduced a field, if not the first.
 
     Attributes:
         current: the membrane integrates the current from before or after this step's input.
@@ -23,7 +23,7 @@ class Order:
         reset_delay: a spike resets its membrane in the step after its own.
 
     Raises:
-        RangeError: a field has a value that is not possible.
+        RangeError: a field has a value that is not allowed.
     """
 
     current: Literal["previous", "new"] = "previous"
@@ -38,7 +38,7 @@ class Order:
 
 
 def possible_values(kind: type[Order]) -> dict[str, tuple[Any, ...]]:
-    """The values of each field that is one of a few, by name, as its type lists them."""
+    """The values of each field with a fixed set of them, by name, as its type lists them."""
     hints = get_type_hints(kind)
     found = {
         item.name: (False, True) if hints[item.name] is bool else get_args(hints[item.name])
@@ -48,7 +48,7 @@ def possible_values(kind: type[Order]) -> dict[str, tuple[Any, ...]]:
 
 
 def check_choices(order: Order, called: str = "") -> None:
-    """Refuse an order with a value that is not possible; errors put `called` before the field.
+    """Refuse an order with a value that is not allowed; errors put `called` before the field.
 
     Raises:
         RangeError: there is one.

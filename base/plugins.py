@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 
 def plugins(package: ModuleType, word: str, kind: type[T]) -> dict[str, T]:
-    """Everything of a kind by name, in alphabetical order.
+    """Everything of one kind by name, in alphabetical order.
 
-    A file `<name>.py` of the package defines it as `<WORD>`, so `FORMAT` of a file in
+    A file `<name>.py` of the package defines it as `<WORD>`, such as `FORMAT` in a file of
     `export/formats/`. An installed package adds one by an entry point
     `<name> = <module>:<attribute>` in the group `rsnnctl.<word>s`, such as `rsnnctl.formats`.
 
     Args:
-        package: whose files are listed; folders in it are not.
-        word: what one is called, such as `format`.
-        kind: class of what is found; or `type`, where classes are found.
+        package: package whose files are listed; its folders are not.
+        word: name of the kind, such as `format`.
+        kind: class of each thing found; or `type`, if these are classes themselves.
 
     Raises:
         ToolError: an installed package's entry cannot be loaded, is something else, or has a name
@@ -38,8 +38,8 @@ def plugins(package: ModuleType, word: str, kind: type[T]) -> dict[str, T]:
         try:
             value = entry.load()
         except (ImportError, AttributeError) as error:
-            raise ToolError(f"{named} cannot be loaded: {error}; mend or uninstall it") from error
+            raise ToolError(f"{named} cannot be loaded: {error}; fix or uninstall it") from error
         if not isinstance(value, kind):
-            raise ToolError(f"{named} is no {kind.__name__}; mend or uninstall it")
+            raise ToolError(f"{named} is no {kind.__name__}; fix or uninstall it")
         found[entry.name] = value
     return dict(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""Print what decoders without spikes reach on synthetic sessions: `python benchmarks/baselines.py`.
+"""Print scores of decoders without spikes on synthetic sessions: `python benchmarks/baselines.py`.
 
 Seeds 1 to 3, 20 minutes, 96 channels, and one seed of the GRU; every decoder is scored on every
 step of the test part. The last column is the wall time of choosing, learning and decoding.

@@ -1,4 +1,4 @@
-"""Instructions a step, flash and RAM of a network on microcontrollers, in both layouts, in QEMU.
+"""Instructions per step, flash and RAM of a network on microcontrollers, in both layouts, in QEMU.
 
 Run `python benchmarks/firmware.py --weights indy01-tinyRSNN-1.pth --json`.
 """

@@ -1,4 +1,4 @@
-"""The same network in floats, one step after the other, as its users run it elsewhere."""
+"""The same network in floats, step by step, as users of other tools run it."""
 
 from collections.abc import Callable
 

@@ -3,7 +3,7 @@
 A network of 96-64-2 as training starts it and a synthetic session, all of it. Ours is a process
 from its start to its end, of the integer network, with kernels compiled and cached before; theirs
 is the harness alone, of the float model, without the seconds in which torch and NeuroBench are
-loaded. It takes a quarter of an hour for the 40 minutes that docs/performance.md tells of.
+loaded. It takes a quarter of an hour for the 40 minutes reported in docs/performance.md.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def seconds_of_harness(model: RSNN, session: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--minutes", type=float, default=40.0, help="of the session")
-    parser.add_argument("--repetitions", type=int, default=5, help="of `rsnnctl evaluate`")
+    parser.add_argument("--minutes", type=float, default=40.0, help="minutes of the session")
+    parser.add_argument("--repetitions", type=int, default=5, help="runs of `rsnnctl evaluate`")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = case(*CASES["tiny 96"])

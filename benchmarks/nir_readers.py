@@ -2,8 +2,8 @@
 
 A network with tinyRSNN's shape, initial weights and time constants, seed 1 (or the published one of
 `--weights`), in int8, runs over
-2,000 steps of independent spikes, and so does what each reader makes of its exported file. Where
-the contract has delays, spikes of readers come earlier by a fixed number of steps, taken off first.
+2,000 steps of independent spikes, and so does each reader's version of its exported file. Where the
+contract has delays, spikes of readers come earlier by a fixed number of steps, subtracted first.
 Needs snntorch and nirtorch; norse, if it is installed (`pip install --no-deps norse`).
 """
 
@@ -97,7 +97,7 @@ def outcome(network: IntegerNetwork, raster: np.ndarray) -> Run:
 
 
 def compare(model: RSNN, case: str, reader: str, steps: int = STEPS) -> dict:
-    """One row: what a reader makes of a case."""
+    """One row: a reader's result on a case."""
     contract, precision = CASES[case]
     network = quantize(model, precision, contract=contract)
     raster = random_raster(steps, network.n_inputs, dt=network.dt)

@@ -70,7 +70,7 @@ def onnx_scan(model: RSNN) -> Peer:
 
 
 def _equations(model: RSNN) -> tuple[list[NodeProto], list[TensorProto], dict[str, int]]:
-    """Nodes of a step, its constants, and the widths of what goes in and comes out."""
+    """Nodes of a step, its constants, and the widths of inputs and outputs."""
     (layer,) = model.layers
     with torch.no_grad():
         decays = [

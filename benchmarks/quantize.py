@@ -1,13 +1,13 @@
-"""What quantization costs: published networks against float32, trained ones on their task.
+"""The cost of quantization: published networks against float32, trained ones on their task.
 
-    python benchmarks/quantize.py --published ../shared/published --folder results
+    python benchmarks/quantize.py --published FOLDER --folder results
 
 `published_r2` is the R2 of decoded output against float32, the mean over published networks, on
 streams of 20,000 steps of independent spikes at the published rates. `loss` is the test R2 lost
 against the float network, on networks that `benchmarks/results.py` trains and prunes on synthetic
 sessions in the folder: rounded after training at 8 and 6 bits (ptq), trained in integers at 4, 3
-and 2 (qat). Everything is kept in the folder, so an interrupted call goes on when it is repeated;
-`--jobs` measures as many at a time. `--json` prints means, with `sd` beside them.
+and 2 (qat). Everything is kept in the folder, so repeating an interrupted call continues it;
+`--jobs` measures several at a time. `--json` prints means, with `sd` beside them.
 """
 
 import copy
@@ -118,13 +118,13 @@ def _decoded(network: IntegerNetwork, rasters: np.ndarray) -> np.ndarray:
 @click.option("--published", type=click.Path(path_type=Path), help="Folder of .pth files.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--seeds", default="1..5", show_default=True)
-@click.option("--epochs", default=10, show_default=True, help="Of training in integers.")
+@click.option("--epochs", default=10, show_default=True, help="Epochs of training in integers.")
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(
     published: Path | None, folder: Path, seeds: str, epochs: int, jobs: int, as_json: bool
 ) -> None:
-    """Print the table, a row for each network, or the means as JSON."""
+    """Print the table, one row per network, or the means as JSON."""
     paths = sorted(published.resolve().glob("*-tinyRSNN-*.pth")) if published else []
     if published and not paths:
         raise click.UsageError(f"{published}: holds no published weights, *-tinyRSNN-*.pth")

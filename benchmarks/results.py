@@ -2,8 +2,8 @@
 
     python benchmarks/results.py --folder results --seeds 1..5
 
-Session k and network k come from seed k. Everything is kept in the folder: an interrupted call goes
-on when it is repeated. Prints the table of docs/results.md; `--json` prints its rows.
+Session k and network k come from seed k. Everything is kept in the folder: repeating an
+interrupted call continues it. Prints the table of docs/results.md; `--json` prints its rows.
 """
 
 import json
@@ -92,7 +92,7 @@ def run_seed(seed: int, model: str, recipe: str, settings: tuple[str, ...]) -> l
 def main(
     folder: Path, seeds: str, model: str, recipe: str, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Print a row for each seed and network, then mean and sd of each network."""
+    """Print one row per seed and network, then mean and sd of each network."""
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     rows = []

@@ -1,6 +1,6 @@
-"""Print what ridge regression reaches on synthetic sessions: `python benchmarks/ridge.py`.
+"""Print scores of ridge regression on synthetic sessions: `python benchmarks/ridge.py`.
 
-Tells how hard they are to decode. Seeds 1 to 5, 20 minutes, 96 channels; 0.2 s and 0.4 s of spikes
+Shows how hard they are to decode. Seeds 1 to 5, 20 minutes, 96 channels; 0.2 s and 0.4 s of spikes
 in bins of 20 ms; trained on train and validation part, scored on every step of the test part.
 """
 

@@ -71,11 +71,13 @@ def network_of(n_hidden: int, activity: float, raster: np.ndarray) -> tuple[Inte
 
 
 def draw_scaling(path: Path, *, quick: bool) -> None:
-    """Print and draw ns per effective AC, a curve for each activity, as a PNG."""
+    """Print and draw ns per effective AC, one curve per activity, as a PNG."""
     sizes = SIZES[::3] if quick else SIZES
     activities = ACTIVITIES[::2] if quick else ACTIVITIES
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    print("\n| hidden | firing, % | ACs a step | us a step | ns an AC |\n|---|---|---|---|---|")
+    print(
+        "\n| hidden | firing, % | ACs per step | us per step | ns per AC |\n|---|---|---|---|---|"
+    )
     for activity in activities:
         points = []
         for n_hidden in sizes:

@@ -1,9 +1,9 @@
 """Time a step of simulation against its peers: `python benchmarks/simulate.py [--json] [--quick]`.
 
-Poisson input of 20 Hz a channel, networks as training starts them, 45 % of the weights of the small
-ones pruned. Runs of all variants are interleaved, so that a busy machine slows all of them alike;
+Poisson input of 20 Hz per channel, initial networks, 45 % of small ones' weights
+pruned. Runs of all variants are interleaved, so that a busy machine slows all of them alike;
 medians, one thread unless said otherwise. Times are processor time, in which other processes do
-not count; elapsed time stands beside it, and only it tells of two threads. Variants of one network:
+not count, with elapsed time beside it, which alone shows two threads. Variants of one network:
 
     numba           sim.fast.simulator.Simulator, or sim.fast.runs.run_many over 64 streams
     C               benchmarks/step.c, gcc -O3 -march=native, checked to decode the same words
@@ -228,7 +228,7 @@ def measure(found: dict[str, Timed], repetitions: int) -> None:
 
 
 def ratios(times: dict[str, dict[str, Timed]]) -> dict[str, float]:
-    """What issue and docs ask for: speed-ups, and our time over that of the C loop."""
+    """The ratios in the docs: speed-ups, and our time over that of the C loop."""
     small, large = times["tiny 96"], times["big 96"]
 
     def speed_up(found: dict[str, Timed], peer: str, ours: str) -> float:
@@ -251,7 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="ratios only")
     parser.add_argument("--quick", action="store_true", help="few steps and repetitions")
-    parser.add_argument("--plot", type=Path, help="draw the scaling, too")
+    parser.add_argument("--plot", type=Path, help="also draw the scaling")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
     torch.set_num_threads(1)
@@ -282,8 +282,8 @@ def show(
     """Print the table of one network."""
     raster = found["numba"].raster
     acs = evaluate_run(network, runs.run(network, raster), None).effective_acs
-    print(f"\n{name}: {acs:.0f} effective ACs a step; load {os.getloadavg()[0]:.1f}")
-    print("| variant | us a step and stream | x numba | us elapsed |\n|---|---|---|---|")
+    print(f"\n{name}: {acs:.0f} effective ACs per step; load {os.getloadavg()[0]:.1f}")
+    print("| variant | us per step and stream | x numba | us elapsed |\n|---|---|---|---|")
     for variant, timed in found.items():
         ours = found["64 numba" if variant.startswith("64") else "numba"].microseconds
         ratio = timed.microseconds / ours

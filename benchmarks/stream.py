@@ -120,8 +120,8 @@ def _started(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of packets, as they come")
-    parser.add_argument("--lsl", action="store_true", help="by Lab Streaming Layer, too")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of packets")
+    parser.add_argument("--lsl", action="store_true", help="also by Lab Streaming Layer")
     options = parser.parse_args()
     network = quantize(case(*CASES["tiny 96"]))
     n_steps = max(10, round(options.seconds / network.dt * SPEED))

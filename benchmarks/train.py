@@ -232,7 +232,7 @@ def time_parts(case: tuple, n_threads: int, repeats: int) -> dict[str, float]:
 
 
 def print_parts(case: tuple, repeats: int) -> None:
-    """Print the parts of a step with one thread and with two, and what they let expect."""
+    """Print the parts of a step with one thread and with two, and the expected speed-up."""
     one, two = (time_parts(case, n_threads, repeats) for n_threads in (1, 2))
     print("| part | one thread, ms | two threads, ms |")
     print("|---|---|---|")
@@ -255,7 +255,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the ratios only")
     parser.add_argument("--repeats", type=int, help="rounds of each network (5 and 3)")
     parser.add_argument("--quick", action="store_true", help="small batches, one round")
-    parser.add_argument("--parts", action="store_true", help="of a step with 64 neurons")
+    parser.add_argument(
+        "--parts", action="store_true", help="print the parts of a step with 64 neurons"
+    )
     parser.add_argument("--peak", choices=("numba", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -286,7 +288,7 @@ def main() -> None:
     if options.json:
         print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
         return
-    print("| network | variant | ms a step | x numba | neurons firing at a step |")
+    print("| network | variant | ms per step | x numba | neurons firing per step |")
     print("|---|---|---|---|---|")
     for name in cases:
         for peer, time in times[name].items():

@@ -1,1 +1,1 @@
-"""The bridge: floats to integers (`quantize`, `qat`), and integers to formats that others read."""
+"""The bridge: floats to integers (`quantize`, `qat`), and integers to other tools' formats."""

@@ -1,4 +1,4 @@
-"""What a format is: data, a function that writes it, and ways to run what was written."""
+"""The definition of a format: data, a function that writes it, and ways to run its files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,22 +16,22 @@ _NETWORK = ".int.h5"
 
 @dataclass(frozen=True)
 class Format:
-    """One format that networks are written in.
+    """One format that networks can be written in.
 
-    Functions import what they need when they are called, so that formats can be listed at once.
+    Its functions import what they need when called, so that listing formats is fast.
 
     Attributes:
         description: what is written, a phrase that follows "write".
-        details: what else a user has to know, in sentences.
+        details: further information for users, in sentences.
         write: (network, path, and each option by keyword) -> the files that were written.
-        suffixes: how their names end. One: `path` is the file. Several: each file is `path` and
+        suffixes: suffixes of the files. One: `path` is the file. Several: each file is `path` and
             one of them. None: `path` is a folder.
-        options: that `write` takes.
-        remarks: (network, and each option by keyword) -> what a reader of the files must know, a
-            line each; None where there is never anything.
-        backends: ways to run here what is written, by name, for `rsnnctl verify`: each
+        options: options of `write`.
+        remarks: (network, and each option by keyword) -> remarks for readers of the files, one
+            per line; None if there are never any.
+        backends: ways to run the written files here, by name, for `rsnnctl verify`: each
             (network, raster) -> Trace.
-        name: that of the file, which `formats()` fills in.
+        name: name of the file, filled in by `formats()`.
     """
 
     description: str
@@ -61,14 +61,14 @@ def write_network(
         options: by name; those left out have their defaults.
 
     Raises:
-        RangeError: an option that there is not, or a value that is refused.
+        RangeError: an unknown option, or a value that is refused.
         FileError: a file cannot be written.
     """
     return format.write(network, Path(path), **chosen(format.options, options))
 
 
 def remarks(format: Format, network: "IntegerNetwork", options: Mapping[str, Any]) -> list[str]:
-    """What a reader of the files must know, a line each; options as in `write_network`."""
+    """Remarks for readers of the files, one per line; options as in `write_network`."""
     values = chosen(format.options, options)
     return [] if format.remarks is None else format.remarks(network, **values)
 
@@ -79,8 +79,8 @@ def place(format: Format, source: Path, output: Path | None) -> Path:
     Args:
         format: one of `formats()`.
         source: the network's file (.int.h5).
-        output: the file or folder that a user names. None is a file beside the network; of several
-            files, its folder; for a folder, one beside it that is called like the format.
+        output: the file or folder that a user names. None for a file beside the network; for
+            several files, its folder; for a folder, one beside it named like the format.
     """
     stem = source.name.removesuffix(_NETWORK)
     if format.writes_one_file:

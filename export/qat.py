@@ -2,7 +2,7 @@
 
 The forward pass is the integer network, run by the kernels of `sim/`; `export/quantization/
 backward.py` takes the gradient back. What is trained are latent floats: weights, time constants,
-and one unit a neuron, on which its threshold depends,
+and one unit per neuron, on which its threshold depends,
 
     w_int     = round(w / (unit << e))
     bias_int  = round(2^frac_bits bias / unit)
@@ -61,16 +61,16 @@ def fine_tune(
     What validation shows is what that network computes. Weights that are zero in `model` stay zero.
 
     Args:
-        model: the float model that the network came from; left as it is.
-        network: where to start.
-        precision: of the network.
+        model: the float model that the network came from; left unchanged.
+        network: the network to start from.
+        precision: precision of the network.
         session, split: the recording.
         config: the recipe, without dropout.
         report, generator, state, keep: as for `rsnn.training.train.train`.
 
     Raises:
         RangeError: the recipe has dropout, or a unit has grown too small for its threshold.
-        MismatchError, DataError, RsnnError: what `rsnn.training.train.train` refuses.
+        MismatchError, DataError, RsnnError: as in `rsnn.training.train.train`.
     """
     if config.dropout:
         raise RangeError(
@@ -95,7 +95,7 @@ def fine_tune(
 
 @dataclass(frozen=True)
 class Latent:
-    """Floats of which an integer network is made at every step of a training.
+    """The floats from which every step of a training makes an integer network.
 
     Attributes:
         model: weights, biases and time constants, and as further parameters `log_unit0`,
@@ -130,10 +130,10 @@ class Latent:
         return latent
 
     def network(self) -> IntegerNetwork:
-        """The integers of now.
+        """The current integers.
 
         Raises:
-            RangeError: a threshold or state fits no word any more.
+            RangeError: a threshold or state no longer fits a word.
         """
         rounded = []
         for level in range(len(self.origin.layers)):
@@ -150,7 +150,7 @@ class Latent:
         )
 
     def floats(self) -> list[LayerFloats[Tensor]]:
-        """What the integers of each layer stand for, connected to the latent floats."""
+        """The floats behind the integers of each layer, connected to the latent floats."""
         found = []
         unity = 2.0**self.precision.decay_bits
         for level in range(len(self.origin.layers)):
@@ -185,7 +185,7 @@ class Latent:
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Decoded:
-        """Do what `RSNN.forward` does, in the integers of now; `model` is the latent one."""
+        """Do what `RSNN.forward` does, in the current integers; `model` is the latent one."""
         assert model is self.model
         assert not dropout
         network, surrogates = self.network(), [layer.surrogate for layer in self.model.layers]
@@ -201,11 +201,11 @@ class Latent:
         return hidden[level : level + 1] if level < len(hidden) else self.model.readouts
 
     def _biases(self, level: int) -> list[Tensor]:
-        """The parameters of which a layer's bias is made; none where it has no bias."""
+        """The parameters that form a layer's bias; none if it has no bias."""
         return [layer.bias for layer in self._layers(level) if layer.bias is not None]
 
     def _weights(self, level: int) -> list[list[Tensor]]:
-        """The matrices of a layer, each as the parameters whose rows it is made of."""
+        """The matrices of a layer, each as the parameters that form its rows."""
         if level == len(self.model.layers):
             return [[head.w_out for head in self.model.readouts]]
         layer = self.model.layers[level]

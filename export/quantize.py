@@ -1,4 +1,4 @@
-"""From a float model to an integer network: the only way there.
+"""Quantization: the only way from a float model to an integer network.
 
 The scale of a neuron's weights and the gain (1 - decay_mem) of its membrane are folded into its
 threshold, so scales cost nothing on a chip:
@@ -47,9 +47,9 @@ def quantize(
     Args:
         model: the float model.
         precision: widths, and the rule for scales.
-        moments: by layer name, what its inputs deliver (`calibration.moments`); without, each
-            weight is rounded to nearest.
-        contract: the semantics to compute under; its widths are replaced.
+        moments: moments of a layer's inputs by layer name (`calibration.moments`); without them,
+            each weight is rounded to nearest.
+        contract: the numeric contract; its widths are replaced.
         metadata: provenance to store with the network.
 
     Raises:
@@ -82,7 +82,7 @@ def assemble(
     Raises:
         RangeError: thresholds, biases or widths that do not fit.
     """
-    if not model.architecture.is_published:  # then the order is the model's to say
+    if not model.architecture.is_published:  # then the order is the model's
         contract = replace(contract, **asdict(model.architecture.order))
     contract = wide_contract(contract, precision)
     parts: list[tuple[str, str, Sequence[Any]]] = [
@@ -102,14 +102,14 @@ def assemble(
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What `calibrate` has made.
+    """Result of `calibrate`.
 
     Attributes:
         network: the result.
         rounded: the same before corrections, with states of 32 bits.
-        narrow: that with its final state widths.
-        corrections: those that were tried.
-        response: of the float model to the calibration data.
+        narrow: `rounded` with its final state widths.
+        corrections: corrections that were tried.
+        response: response of the float model to the calibration data.
     """
 
     network: IntegerNetwork
@@ -127,12 +127,12 @@ def calibrate(
     contract: NumericContract = PAPER,
     metadata: Mapping[str, Any] | None = None,
 ) -> Calibrated:
-    """Round a float model to integers that suit calibration data, and correct what they show.
+    """Round a float model to integers that suit calibration data, and correct it on them.
 
-    Arguments and errors as `quantize`'s.
+    Arguments and errors as in `quantize`.
 
     Raises:
-        MismatchError: the calibration data have other channels than the model.
+        MismatchError: the channels of calibration data and model differ.
     """
     check_model(model)
     model = copy.deepcopy(model).float()
@@ -158,7 +158,7 @@ def wide_contract(contract: NumericContract, precision: Precision) -> NumericCon
 
 
 def check_model(model: RSNN) -> None:
-    """Refuse a model that no integers can stand for.
+    """Refuse a model that no integers can represent.
 
     Raises:
         DataError: a parameter is not finite, or a matrix is all zero.
@@ -178,7 +178,7 @@ def check_model(model: RSNN) -> None:
 
 
 def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float64]]) -> None:
-    """Refuse thresholds beyond the widest state word where the neuron could get there.
+    """Refuse thresholds beyond the widest state word where the neuron could reach them.
 
     Where it could not, the largest word stands for the threshold: it never fires either way.
     """
@@ -198,19 +198,19 @@ def _check_thresholds(network: IntegerNetwork, limits: Sequence[NDArray[np.float
 
 
 def _way_out(worst: float, contract: NumericContract) -> str:
-    """The parameter with which a constant that no state word holds would fit."""
+    """The parameter with which a constant too large for a state word would fit."""
     top = signed_range(MAX_STATE_BITS)[1]
     fits = contract.frac_bits - int(np.ceil(np.log2(worst / top)))
     return f"`frac_bits={fits}`" if fits >= 0 else "fewer `bits`"
 
 
 def narrowed(wide: IntegerNetwork, precision: Precision) -> IntegerNetwork:
-    """The network with the asked state widths, or the smallest in which nothing overflows.
+    """The network with the requested state widths, or the smallest in which nothing overflows.
 
     At most 32 bits in any case; thresholds, initial values and biases fit.
 
     Raises:
-        RangeError: the asked width holds not every threshold or bias.
+        RangeError: the requested width does not hold every threshold or bias.
     """
     bounds = state_bounds(wide).values()
     held = _width_of(*_constants(wide, "mem"))
@@ -250,7 +250,7 @@ def _width_of(*constants: NDArray[np.integer]) -> int:
 def _integer_bias(
     name: str, layers: Sequence[Any], weights: Rounded, contract: NumericContract
 ) -> NDArray[np.int64] | None:
-    """Biases of the neurons of one or several float layers, in the unit of their current's word.
+    """Biases of the neurons of one or more float layers, in the unit of the current's word.
 
     Raises:
         RangeError: one that no state word holds.

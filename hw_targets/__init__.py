@@ -1,4 +1,4 @@
-"""Hardware: every file here is one target, named like its file; `machines/` is what they share.
+"""Hardware: every file here is one target, named like its file; `machines/` is shared code.
 
 An installed package adds one by an entry point in the group `rsnnctl.targets`.
 """
@@ -17,7 +17,7 @@ def targets() -> dict[str, Target]:
     """Every target by name. A new one is a new file here and nothing else.
 
     Raises:
-        ToolError: an installed package's cannot be used, or one needs a format that there is not.
+        ToolError: an installed package's target cannot be used, or its format is missing.
     """
     found, known = plugins(sys.modules[__name__], "target", Target), formats()
     for name, target in found.items():
@@ -30,7 +30,7 @@ def targets() -> dict[str, Target]:
 
 
 def find_target(name: str) -> Target:
-    """The target of that name.
+    """Return the target of that name.
 
     Raises:
         RangeError: there is none.

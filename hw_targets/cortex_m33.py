@@ -1,4 +1,4 @@
-"""Cortex-M33: as the Cortex-M4, of Armv8-M."""
+"""Cortex-M33: like the Cortex-M4, but Armv8-M."""
 
 from hw_targets.machines.c_target import c_target
 from hw_targets.machines.emulated import cortex_m

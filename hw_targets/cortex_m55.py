@@ -1,4 +1,4 @@
-"""Cortex-M55: of Armv8.1-M, without its vector unit, which the C does not use."""
+"""Cortex-M55: Armv8.1-M; the C does not use its vector unit."""
 
 from hw_targets.machines.c_target import c_target
 from hw_targets.machines.emulated import cortex_m

@@ -20,7 +20,7 @@ from sim.contract import NumericContract, signed_range
 
 
 class FloatConnection(NamedTuple):
-    """A connection of a float layer: weights (post, pre), or None for what has been weighed.
+    """A connection of a float layer: weights (post, pre), or None if its sums are given.
 
     `factor` is what the sums of integer weights are multiplied by, (post,).
     """
@@ -44,12 +44,12 @@ class Floats:
         """Compute with a layer's arrays by name.
 
         Args:
-            order: of the updates of a step.
+            order: order of the updates of a step.
             constants: decays as factors, all else in the unit of the current.
             gain: what turns a membrane into that of the float model: 1 - decay_mem, times what a
                 step of an integer current weighs.
-            surrogate: gradient of a spike.
-            contract: of the integers that the values are; None for floats.
+            surrogate: surrogate gradient of a spike.
+            contract: contract of the integers; None for floats.
         """
         self.order = order
         self._constants, self._gain, self._surrogate = constants, gain, surrogate

@@ -79,9 +79,7 @@ def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
         raise FileError(f"{label}: is a folder, not a file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # remarks on the pickle protocol are of no use to the user
+            warnings.simplefilter("ignore")  # remarks on the pickle protocol do not help
             content = torch.load(path, weights_only=True, map_location="cpu")
     except PermissionError as error:
         raise FileError(f"{label}: cannot be read: permission denied") from error

@@ -20,7 +20,7 @@ from sim.layer import Layer
 
 @dataclass(frozen=True)
 class Added:
-    """What a kind adds to the parameters of a CuBa-LIF layer.
+    """The parameters that a kind adds to those of a CuBa-LIF layer.
 
     Attributes:
         start: (n_neurons, dt in seconds) -> the parameters by name before training.
@@ -105,10 +105,10 @@ class Stepped(nn.Module):
         """Advance one step.
 
         Args:
-            feed: what arrives from below, weighed, (batch, n_neurons).
+            feed: weighted sums from below, (batch, n_neurons).
             state: the state words before the step, each (batch, n_neurons).
             sent: the last spikes as the recurrent connection sees them (after dropout).
-            factors: what `factors` returned.
+            factors: result of `factors`.
         """
         update = self.kind.step(factors, self, state._replace(spk=sent), feed)
         return self.kind.words()(*(getattr(update, name) for name in self.kind.STATES))

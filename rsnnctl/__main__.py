@@ -1,4 +1,4 @@
-"""`python -m rsnnctl`: the command line, which lies above this package."""
+"""`python -m rsnnctl`: the command line, one level above this package."""
 
 import runpy
 

@@ -1,10 +1,10 @@
-"""rsnnctl from Python: the steps of the command line as functions of values, not of files.
+"""rsnnctl from Python: the commands as functions of values instead of files.
 
     from rsnnctl import api
 
-Sessions, float models and integer networks are what goes in and comes out; `docs/python.md` walks
-through all of it. Errors are `base.errors.RsnnError`, one line each. Nothing is printed, and
-nothing is written but where a path is given.
+Functions take and return sessions, float models and integer networks; `docs/python.md` walks
+through them. Errors are `base.errors.RsnnError`, one line each. Nothing is printed, and nothing is
+written unless a path is given.
 """
 
 import copy
@@ -150,8 +150,8 @@ def train(
     Args:
         session: split as published; training, validation and test part are kept apart.
         recipe: `short` or `published`.
-        epochs: None is the recipe's.
-        seed: of everything random; the same gives the same model.
+        epochs: None for the recipe's.
+        seed: seed of all randomness; the same seed gives the same model.
         settings: such as `training.learning_rate=0.01` or `model.preset=big` (docs/training.md).
     """
     chosen = (*settings, *([] if epochs is None else [f"training.epochs={epochs}"]))
@@ -192,9 +192,9 @@ def quantize(
     """Turn a float model into an integer network.
 
     Args:
-        model: left as it is.
-        precision: widths, and the rule for scales; None is `Precision()`, 8 bits.
-        session: to calibrate on; None is independent spikes.
+        model: left unchanged.
+        precision: widths, and the rule for scales; None for `Precision()`, 8 bits.
+        session: session to calibrate on; None for independent spikes.
     """
     chosen = precision or Precision()
     architecture = model.architecture
@@ -219,15 +219,15 @@ def explore(
     """Quantize a model with every combination of widths and sparsity, and measure each network.
 
     Args:
-        model: left as it is.
-        session: to calibrate on, and to measure on, in its test part.
+        model: left unchanged.
+        session: session to calibrate on, and to measure on, in its test part.
         bits: widths of a weight.
         decay_bits: widths of a decay factor.
         sparsity: smallest fractions of each weight matrix that are zero.
 
     Returns:
-        A row for each: `test_r2`, `stored_bits`, `energy_pj`, `effective_acs`, and `pareto`, which
-        is true where no other network is as good in everything and better in one.
+        One row per network: `test_r2`, `stored_bits`, `energy_pj`, `effective_acs`, and `pareto`,
+        true where no other network is as good in everything and better in one.
     """
     choices = exploring.combinations(bits, decay_bits, sparsity)
     return exploring.with_pareto([exploring.measure(model, session, each) for each in choices])
@@ -246,16 +246,16 @@ def stream(
     steps: int | None = None,
     ready: Callable[[int], object] = lambda port: None,
 ) -> Tally:
-    """Decode packets that come to a UDP port of 127.0.0.1 and answer each (docs/streaming.md).
+    """Decode packets that arrive at a UDP port of 127.0.0.1 and answer each (docs/streaming.md).
 
     `Decoder` is the same without a socket: one step per call.
 
     Args:
         network: the network.
-        port: 0 takes any that is free.
+        port: 0 for any free port.
         idle: seconds without a packet after which the stream is over.
         steps: number of steps after which the stream is over; None: no limit.
-        ready: called with the port once packets can come.
+        ready: called with the port once packets can arrive.
 
     Returns:
         Counts and latencies.
@@ -278,8 +278,8 @@ def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "tes
 
     Args:
         model: either.
-        session: with as many channels.
-        part: `train`, `validation`, `test` or `all` of it.
+        session: session with as many channels.
+        part: `train`, `validation`, `test` or `all` of the session.
     """
     steps = steps_of(session, part)
     raster, velocity = session.raster[steps], session.velocity[steps]
@@ -296,12 +296,12 @@ def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
 
 
 def check(network: IntegerNetwork, target: str, *, layout: str | None = None) -> dict[str, Any]:
-    """What a network costs on a target, and every limit that it exceeds, in `violations`.
+    """The cost of a network on a target, and every limit it exceeds, in `violations`.
 
     Args:
         network: the network.
         target: a name that `rsnnctl targets` lists.
-        layout: of the weights in flash, `fast` or `compact`.
+        layout: layout of the weights in flash, `fast` or `compact`.
     """
     return machines.check(hw_targets.find_target(target), network, {"layout": layout})
 
@@ -324,7 +324,7 @@ def import_nir(
     order: str = "at-once",
     reset: str = "zero",
 ) -> IntegerNetwork | RSNN:
-    """Read a NIR graph: an integer network if it carries our contract, else a float model.
+    """Read a NIR graph: an integer network if it carries a numeric contract, else a float model.
 
     The options are those of `rsnnctl import-nir`; `dt`, in seconds, is needed for a float model.
     """
@@ -332,7 +332,7 @@ def import_nir(
 
 
 def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
-    """Make a float model of a snnTorch module, which computes in its order (docs/snntorch.md).
+    """Make a float model of a snnTorch module, with its order of a step (docs/snntorch.md).
 
     Args:
         module: Linear layers, each followed by Leaky, RLeaky, Synaptic or RSynaptic neurons, made

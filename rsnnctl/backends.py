@@ -1,4 +1,4 @@
-"""Every way to compute a network on this machine, which `verify` compares with the reference."""
+"""Every way to compute a network on this machine, to be compared with the reference."""
 
 from export import formats
 from sim.fast import runs

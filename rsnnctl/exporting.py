@@ -1,4 +1,4 @@
-"""What follows from a format: its command, and its function of the Python API."""
+"""Derived from a format: its command, and its function of the Python API."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature

@@ -1,4 +1,4 @@
-"""What commands share: arguments, options, choices, and the library's texts in terms of options."""
+"""Shared by commands: arguments, options, choices, and the library's texts in terms of options."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ FILE = click.Path(path_type=Path)
 
 
 class ChoiceOf(click.Choice):
-    """A choice of names that are looked up only when they are needed: that takes imports."""
+    """A choice of names that are looked up only when needed, because that takes imports."""
 
     def __init__(self, find: Callable[[], Iterable[str]]) -> None:
         self.case_sensitive = True
@@ -28,14 +28,14 @@ class ChoiceOf(click.Choice):
 
 model_argument = click.argument("model", type=FILE, required=False)
 network_argument = click.argument("network", type=FILE, required=False)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_option = click.option("--config", type=FILE, help="TOML file with settings.")
 set_option = click.option(
     "--set", "settings", multiple=True, help="One setting, as section.name=value; repeatable."
 )
-resume_option = click.option("--resume", is_flag=True, help="Continue what was interrupted.")
+resume_option = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 session_option = click.option(
-    "--session", type=FILE, help="Recording (.mat). Default: the one of the run."
+    "--session", type=FILE, help="Recording (.mat). Default: the run's recording."
 )
 part_option = click.option(
     "--part",
@@ -50,31 +50,31 @@ layout_option = click.option(
     help=f"{LAYOUT.help.rstrip('.')}, on targets of C. Default: {LAYOUT.default}.",
 )
 seed_option = click.option(
-    "--seed", default=1, show_default=True, help="Seed of everything random."
+    "--seed", default=1, show_default=True, help="Seed of all random numbers."
 )
 TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
 
 
 def output_option(what: str) -> Callable:
-    """`-o/--output` for a file or folder that is `what`."""
+    """`-o/--output` for a file or folder; `what` is its help text."""
     return click.option("-o", "--output", type=FILE, help=what)
 
 
 def jobs_options(what: str) -> Callable:
-    """`--jobs` and `--cluster` for `what` is computed at the same time."""
+    """`--jobs` and `--cluster`; `what` names the work done at the same time."""
     jobs = click.option("--jobs", default=1, show_default=True, help=f"{what} at the same time.")
     cluster = click.option(
         "--cluster",
         type=click.Choice(CLUSTERS),
         default="loky",
         show_default=True,
-        help="What runs the jobs: processes of this machine, Dask or Ray.",
+        help="Where jobs run: processes of this machine, Dask or Ray.",
     )
     return lambda command: jobs(cluster(command))
 
 
 def as_options(text: str, command: click.Command, root: click.Command) -> str:
-    """A text of the library as users of the command line know its words.
+    """A text of the library in terms of the command line.
 
     The library names a parameter in backticks, alone or with a value: `reader`, `bits=9`. Alone it
     becomes the option of the command that ran, with a value that of any command: `--for`,

@@ -1,4 +1,4 @@
-"""Pictures of a run: what was decoded from which spikes, and what pruning costs."""
+"""Plots of a run: decoded velocity and spikes, the cost of pruning, the results of exploring."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 plt = extra("matplotlib.pyplot", "plot", "a picture")
-plt.switch_backend("agg")  # which needs no display
+plt.switch_backend("agg")  # needs no display
 
 PICTURE = "decoded.png"
 _SECONDS = 20.0
 
 
 def plot_decoded(folder: Path) -> Path:
-    """Draw the first 20 s of a run's test part: velocity true, float and integer, and all spikes.
+    """Draw the first 20 s of a run's test part: true, float and integer velocity, and all spikes.
 
     Args:
         folder: a run with a session, a model and a network.
@@ -44,7 +44,7 @@ def plot_decoded(folder: Path) -> Path:
     stream = load_stream(folders.needed_session(folder / folders.NETWORK, None))
     assert stream.velocity is not None  # a run's recording is a session
     run = runs.run(network, stream.raster, record=True)
-    assert run.trace is not None  # because it was asked for
+    assert run.trace is not None  # recorded above
     decoded = {
         "float32": decode(model, stream.raster)[0],
         f"int{network.contract.weight_bits}": network.readout.decode(run.out),
@@ -79,7 +79,7 @@ def plot_decoded(folder: Path) -> Path:
 
 
 def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
-    """Draw R2 over the pruned fraction, accepted and refused attempts apart.
+    """Draw R2 over the pruned fraction; accepted and refused attempts are marked.
 
     Raises:
         FileError: the file cannot be written.
@@ -102,19 +102,19 @@ def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
 
 
 def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw test R2 over what a network costs, one panel per cost; those that nothing beats filled.
+    """Draw test R2 over the costs of networks, one panel per cost; the Pareto front is filled.
 
     Args:
         rows: as `rsnnctl.runs.exploring.explore` returns them.
-        path: of the PNG.
+        path: path of the PNG.
 
     Raises:
         FileError: the file cannot be written.
     """
     costs = {
         "stored_bits": "bits stored",
-        "energy_pj": "estimated energy (pJ a step)",
-        "effective_acs": "effective ACs a step",
+        "energy_pj": "estimated energy (pJ per step)",
+        "effective_acs": "effective ACs per step",
     }
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
     widths = sorted({row["bits"] for row in rows})

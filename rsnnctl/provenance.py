@@ -1,4 +1,4 @@
-"""Where a file came from: the command, what went in, and the versions that made it. No dates."""
+"""The origin of a file: command, inputs and versions that made it. No dates."""
 
 from importlib.metadata import version
 from typing import Any
@@ -7,7 +7,7 @@ _PACKAGES = ("numba", "numpy", "torch")
 
 
 def provenance(command: str, **inputs: Any) -> dict[str, Any]:
-    """Describe one step, for the `/provenance` group of what it writes.
+    """Describe one step, for the `/provenance` group of the file it writes.
 
     Args:
         command: the sub-command or function.

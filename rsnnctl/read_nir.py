@@ -1,4 +1,4 @@
-"""NIR graphs from anywhere: with our contract the same integers, without it a float model."""
+"""NIR graphs from any source: with a numeric contract the same integers, else a float model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +28,12 @@ def read_nir(
         path: the graph (.nir). With a contract it becomes an integer network, whose digest is that
             of the original; without one, a float model.
         dt: seconds per step; needed where there is no contract, refused where there is one.
-        discretization: `exact` or `euler`; used where there is no contract, as the next two.
+        discretization: `exact` or `euler`; used only without a contract, like the next two.
         order: a name in `export.nir.import_graph.ORDERS`.
         reset: a name in `export.nir.import_graph.RESETS`.
 
     Raises:
-        RangeError: an unknown choice, or `dt` is missing or not wanted.
+        RangeError: an unknown choice, or `dt` is missing or not allowed.
         FileError, DataError, MismatchError: the graph cannot be read or represented.
     """
     graph = read_graph(path, check_types=False)

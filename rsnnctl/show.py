@@ -24,7 +24,7 @@ from rich.table import Table
 
 from base.metrics import Metrics
 
-_WIDE = 200  # columns, where stdout is a file or a pipe
+_WIDE = 200  # columns, if stdout is a file or a pipe
 
 
 def print_json(value: Any) -> None:
@@ -56,7 +56,7 @@ def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
 
 
 def print_description(description: Mapping[str, Any]) -> None:
-    """Print nested facts: one table for the plain ones, one for each group and each list."""
+    """Print nested facts: one table for plain values, one per group and per list."""
     plain = {k: v for k, v in description.items() if not isinstance(v, Mapping | list)}
     print_facts(plain)
     for name, value in description.items():
@@ -79,7 +79,7 @@ def metrics_row(name: str, stream: str, metrics: Metrics) -> dict[str, Any]:
 
 @contextmanager
 def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
-    """Show the epochs of a training on stderr, with time left.
+    """Show the epochs of a training on stderr, with the time left.
 
     Yields a function of a record with `epoch`, `train_r2` and `validation_r2`.
     """
@@ -92,7 +92,7 @@ def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
 
 @contextmanager
 def count(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Show how many of `total` are done on stderr; yields a function to call for each."""
+    """Show on stderr how many of `total` are done; yields a function to call for each."""
     with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:
         yield lambda: update(advance=1)
 
@@ -109,7 +109,7 @@ def download_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 def _progress(
     what: str, total: float | None, *columns: ProgressColumn
 ) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr, nothing where it is no terminal; yields what updates it."""
+    """A progress bar on stderr, if it is a terminal; yields the function that updates it."""
     console = Console(stderr=True)
     shown = (
         TextColumn("{task.description}"),
@@ -122,12 +122,12 @@ def _progress(
 
 
 def say(text: str) -> None:
-    """Print one line about what is being done, on stderr."""
+    """Print one line of status on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def say_report(facts: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print facts about what was done on stderr, where stdout has the results themselves."""
+    """Print facts about a finished step on stderr, where stdout has the results themselves."""
     if as_json:
         say(json.dumps(_finite(facts)))
     else:

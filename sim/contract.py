@@ -137,8 +137,8 @@ class NumericContract(Order):
         """
         required = {item.name for item in fields(cls) if not _came_later(item)}
         for text, names in (
-            ("lacks", required - set(values)),
-            ("knows no", set(values) - {item.name for item in fields(cls)}),
+            ("lacks the", required - set(values)),
+            ("has an unknown", set(values) - {item.name for item in fields(cls)}),
         ):
             if names:
                 raise DataError(

@@ -1,7 +1,7 @@
-"""What every kind of layer declares: its arrays, its state words, its connections, its step.
+"""The declarations of every kind of layer: arrays, state words, connections, step.
 
 A kind is a file of `sim/kinds/`, a frozen dataclass derived from `Layer`. Files, digests, traces,
-metrics, storage and every backend read these declarations, so that none of them knows a kind.
+metrics, storage and every backend read these declarations; none of them names a kind.
 """
 
 from abc import ABC, abstractmethod
@@ -29,12 +29,12 @@ class Declared:
     """An array of a kind.
 
     Attributes:
-        content: what it holds, which decides its dtype and range: a `weight` (`weight_bits`), a
+        content: its content, which decides dtype and range: a `weight` (`weight_bits`), a
             left `shift` (0..15), a `decay` factor (0..2^decay_frac), a word of `syn_bits` or
             `mem_bits`, or a float64 `scale`.
-        axes: names of its axes; `post` counts the layer's neurons, `pre` what is below it.
-        low: smallest value, where that is not the smallest of the content's range.
-        optional: a layer may have None in its place.
+        axes: names of its axes; `post` counts the layer's neurons, `pre` the senders below it.
+        low: smallest value, if that is not the smallest of the content's range.
+        optional: whether a layer may have None instead.
     """
 
     content: Content
@@ -54,7 +54,7 @@ class Declared:
         return (low if self.low is None else self.low), high
 
     def dtype(self, c: NumericContract) -> np.dtype:
-        """In which the array is kept."""
+        """Dtype of the stored array."""
         if self.content == "weight":
             return np.dtype(np.int8 if c.weight_bits <= 8 else np.int16)
         wide: Mapping[str, Any] = {"shift": np.uint8, "scale": np.float64}
@@ -72,7 +72,7 @@ def array(
     """Declare an array of a kind.
 
     Args:
-        content, axes, low, optional: of `Declared`.
+        content, axes, low, optional: as in `Declared`.
         omitted: whether constructors may leave it out, which gives None.
     """
     metadata = {"array": Declared(content, axes, low, optional or omitted)}
@@ -80,10 +80,10 @@ def array(
 
 
 class Connection(NamedTuple):
-    """A weight matrix and what comes through it.
+    """A weight matrix, and the source of the values it weights.
 
     Attributes:
-        name: of the matrix.
+        name: name of the matrix.
         weights: (post, pre).
         shift: (post,) left shift of each row, or None for none.
         source: `below`, or `own` for the layer's own spikes of the step before.
@@ -111,12 +111,12 @@ class Layer(ABC):
         STATES: state words in the order of computation, and the contract's word of each: `syn` or
             `mem`; "" for spikes, which are 0 or 1. A layer with `spk` is hidden, one without is a
             readout, whose last state is what is decoded.
-        INITIAL: by state, the array with its value before the first step; 0 where it has none.
+        INITIAL: by state, the array with its values before the first step; 0 if there is none.
         CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection, the
             one from below first.
-        VALUES: smallest and largest value that what is below may send in a step.
+        VALUES: smallest and largest value that a sender below may send in a step.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
-        TUNED: what has code written by hand for this kind: backends by name, `bounds`, and the
+        TUNED: names of what has hand-written code for this kind: backends, `bounds`, and the
             `gradient` of training in integers; all else follows from `step`.
     """
 
@@ -127,7 +127,7 @@ class Layer(ABC):
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
 
-    if TYPE_CHECKING:  # the arrays of a kind, which code written for that kind reads by name
+    if TYPE_CHECKING:  # the arrays of a kind, read by name in code for that kind
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -201,7 +201,7 @@ class Layer(ABC):
         return np.zeros(self.n_neurons, np.int64)
 
     def has_unity(self, c: NumericContract) -> bool:
-        """Whether some state of the layer keeps all of itself, so that it never decays."""
+        """Whether some state of the layer never decays."""
         decays = [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
         return max(int(decay.max()) for decay in decays) == 1 << c.decay_frac
 
@@ -209,9 +209,9 @@ class Layer(ABC):
         """Return the layer with its arrays in their own dtypes and read-only.
 
         Args:
-            name: of the layer, for errors.
+            name: name of the layer, for errors.
             n_pre: neurons or inputs below it.
-            contract: whose widths the arrays have to fit.
+            contract: the contract whose widths the arrays must fit.
 
         Raises:
             RangeError: a value out of range, or weights that add up to too much.
@@ -235,7 +235,7 @@ class Layer(ABC):
         return self.replaced(changed)
 
     def replaced(self, changed: Mapping[str, Any]) -> Self:
-        """A copy with other arrays; they are not checked before they are in a network."""
+        """A copy with other arrays, which are checked only in a network."""
         return replace(self, **changed)  # type: ignore[type-var]
 
 

@@ -128,7 +128,7 @@ def takes_spikes(network: IntegerNetwork) -> bool:
 
 
 def check_spikes(network: IntegerNetwork, who: str) -> None:
-    """Refuse a network for a backend that knows spikes alone.
+    """Refuse a network with graded values for a backend that computes only spikes.
 
     Raises:
         RangeError: a layer takes other values; the text names it and the backend.

@@ -5,8 +5,8 @@ A step is a function over an arithmetic `o`, which says what the operations are.
 symbols it is the equations of docs/numeric-contract.md, ONNX, C and Numba source; over intervals,
 bounds; over torch's floats, a model that can be trained. An arithmetic has
 
-    o.order                 the contract, or of float models the order alone
-    o.delivered(k, source)  what the spikes of `source` add up to through connection `k`, in weights
+    o.order                 the contract or, for float models, only the order
+    o.delivered(k, source)  the weighted sums of what `source` sends through connection `k`
     o.scaled(acc)           the same in the unit of the current: acc << frac_bits
     o.constant(name)        an array of the layer, one value per neuron
     o.decayed(x, name)      D(x, d): x times the decay factor d of that name, rounded
@@ -16,12 +16,12 @@ bounds; over torch's floats, a model that can be trained. An arithmetic has
     o.zero(x)               zeros like x
 
 and its values can be added and subtracted. Each function returns every intermediate by the name it
-has in docs/numeric-contract.md; `asked` of that says what the words are asked to hold.
+has in docs/numeric-contract.md; its `asked` returns the values that words are asked to hold.
 """
 
 from typing import Any, NamedTuple
 
-Value = Any  # whatever the arithmetic computes with
+Value = Any  # a value of the arithmetic
 
 
 class Current(NamedTuple):
@@ -49,7 +49,7 @@ class Membrane(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """All that a step of a CuBa-LIF layer computes; `fires` is the spike."""
+    """Every intermediate of a step of a CuBa-LIF layer; `fires` is the spike."""
 
     acc: Value
     asked_syn: Value
@@ -76,7 +76,7 @@ class Hidden(NamedTuple):
 
 
 class Readout(NamedTuple):
-    """All that a step of a CuBa-LI readout computes."""
+    """Every intermediate of a step of a CuBa-LI readout."""
 
     acc: Value
     asked_syn: Value
@@ -92,7 +92,7 @@ class Readout(NamedTuple):
 
 
 def current(o: Any, layer: Any, old: Any, source: Value) -> Current:
-    """The synaptic current: what it keeps of itself, and what arrives in this step."""
+    """The synaptic current: the decayed current, and what arrives in this step."""
     below, *others = layer.connections()
     acc = o.delivered(below, source)
     for connection in others:
@@ -106,7 +106,7 @@ def current(o: Any, layer: Any, old: Any, source: Value) -> Current:
 
 
 def membrane(o: Any, mem: Value, drive: Value, threshold: Value) -> Membrane:
-    """The membrane: what it keeps of itself and the drive, or what a reset leaves of both."""
+    """The membrane: the decayed membrane and the drive, or what a reset leaves of both."""
     c = o.order
     decayed = o.decayed(mem, "decay_mem")
     asked_sum = decayed + drive
@@ -137,7 +137,7 @@ def hidden(o: Any, layer: Any, old: Any, source: Value) -> Hidden:
 
 
 def asked_of(o: Any, update: Any) -> dict[str, tuple[Value, ...]]:
-    """What `syn` and `mem` are asked to hold: every value before `fit` that is tested or kept."""
+    """The values `syn` and `mem` are asked to hold: those before `fit` that are tested or kept."""
     kept = o.where(update.resets, update.asked_reset, update.asked_sum)
     tested = {
         "previous_membrane": kept,

@@ -1,4 +1,4 @@
-"""Bit for bit: what a backend computes, against the reference, with zero tolerance."""
+"""Bit-for-bit comparison of backends with the reference, with zero tolerance."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ Backend = Callable[[IntegerNetwork, NDArray[np.uint8]], Trace]
 
 @dataclass(frozen=True)
 class Finding:
-    """The first word in which a backend is wrong, and what that update had to work with.
+    """The first word in which a backend is wrong, and the operands of that update.
 
     `raster_index` tells which raster; `operands` are the values of the reference by name.
     """
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class BackendResult:
-    """State words compared, how many differ, and the first that does.
+    """State words compared, the number that differ, and the first that does.
 
     `code` is `hand-written` where a backend's code was written for every layer's kind, and
     `generated` where it comes from the step, as the reference does. `reproducer` tells where a
@@ -50,7 +50,7 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found: `not_run` gives the reason for each backend that could not run here."""
+    """The result of `verify`; `not_run` has the reason of each backend that could not run here."""
 
     digest: str
     steps: int
@@ -117,11 +117,11 @@ def verify(
         rasters: inputs, each (n_steps, n_inputs); every one starts from the initial state, so a
             backend that does not reset its state is caught by the second.
         backends: functions from (network, raster) to a trace, by name.
-        writer: name by which kinds know what wrote the code of all these backends; None where it is
-            the name of each.
+        writer: name by which kinds know the writer of all these backends' code; None if it is
+            each backend's own name.
 
     Raises:
-        MismatchError: a raster has another number of channels than the network.
+        MismatchError: a raster and the network have different numbers of channels.
     """
     expected = [reference.run(network, raster) for raster in rasters]
     results: dict[str, BackendResult] = {}
@@ -147,7 +147,7 @@ def verify(
 
 
 def code_of(network: IntegerNetwork, writer: str) -> str:
-    """Where the code of a backend comes from for a network: `hand-written` or `generated`."""
+    """The origin of a backend's code for a network: `hand-written` or `generated`."""
     tuned = all(writer in layer.TUNED for layer in network.layers)
     return "hand-written" if tuned else "generated"
 

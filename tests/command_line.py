@@ -1,6 +1,6 @@
 """Fixtures that call `rsnnctl` as the installed command does; `conftest.py` offers them to all.
 
-What they need is imported in them, since this file is loaded for every test.
+Their imports are local, since this file is loaded for every test.
 """
 
 import sys

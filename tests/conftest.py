@@ -1,4 +1,4 @@
-"""Fixtures on the files that are not part of the repository: published weights, real recordings."""
+"""Fixtures of files outside the repository: published weights, real recordings."""
 
 import os
 from pathlib import Path

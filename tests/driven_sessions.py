@@ -1,4 +1,4 @@
-"""Small sessions whose velocity follows their spikes, or drives them, by a relation known."""
+"""Small sessions whose velocity follows their spikes, or drives them, by a known relation."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def tuned_session(n_steps: int, n_channels: int = 40, lead: int = 0, seed: int =
 
 
 def with_other_test_velocity(session: Session, split: Split) -> Session:
-    """The same session, but for the velocity of the test part."""
+    """The same session with another velocity in the test part."""
     velocity = session.velocity.copy()
     velocity[split.test] = velocity[split.test][::-1] * 7 + 3
     return session_of(session.raster, velocity)

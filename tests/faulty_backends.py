@@ -1,4 +1,4 @@
-"""Backends for the tests that are wrong in ways in which real ones are.
+"""Backends for the tests that are wrong in the ways real ones are.
 
 A `Change` turns a network into another; a backend that runs that one is wrong.
 """
@@ -24,9 +24,9 @@ def choosing(**choices) -> Change:
 
 
 def flipping(layer: int, name: str, *at: int) -> Change:
-    """The lowest bit of one number, or row, of an array; layer -1 is the readout.
+    """Flip the lowest bit of one number, or row, of an array; layer -1 is the readout.
 
-    A network without that number stays as it is.
+    A network without that number stays unchanged.
     """
 
     def change(network: IntegerNetwork) -> IntegerNetwork:

@@ -1,4 +1,4 @@
-"""NIR graphs as others write them, and what they compute by the textbook, for tests of import."""
+"""NIR graphs as other tools write them, and their textbook results, for tests of import."""
 
 import nir
 import numpy as np
@@ -76,8 +76,8 @@ def graph(
 def textbook(graph, raster, euler, published=False):
     """Spikes of each spiking layer and the voltages of the last, by NIR's equations.
 
-    What a layer sends arrives at once, but in the published order each variable and connection
-    waits a step.
+    Spikes arrive at once, but in the published order each variable and connection waits a
+    step.
     """
     layers = []
     for i in range(len([name for name in graph.nodes if name.startswith("w")])):

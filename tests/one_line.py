@@ -1,4 +1,4 @@
-"""What fuzzed input may come to: a result, or an error of one line."""
+"""The allowed outcomes of fuzzed input: a result, or an error of one line."""
 
 from contextlib import contextmanager
 
@@ -16,7 +16,7 @@ FUZZ = settings(
 
 @contextmanager
 def one_line():
-    """Nothing but a one-line error may come of it, if anything."""
+    """The only exception allowed is a one-line error."""
     text = "an error of one line"
     try:
         yield

@@ -1,4 +1,4 @@
-"""A network of one neuron, small enough to be computed in the head."""
+"""A network of one neuron, small enough to compute by hand."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ UNIT = replace(PAPER, frac_bits=0)
 
 
 def one_neuron(contract: NumericContract, **changes) -> IntegerNetwork:
-    """One input, one hidden neuron, one readout; nothing decays unless asked for."""
+    """One input, one hidden neuron, one readout; nothing decays by default."""
     unity = 1 << contract.decay_frac
     values = {
         "w_in": np.array([[1]]),

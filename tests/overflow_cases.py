@@ -1,4 +1,4 @@
-"""Networks, rasters and a recorder with which bounds and witnesses are tested."""
+"""Networks, rasters and a recorder to test bounds and witnesses."""
 
 from dataclasses import replace
 from itertools import product
@@ -16,7 +16,7 @@ EVERY = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.
 
 
 def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.ndarray]:
-    """What a run asks of each word: smallest and largest value, (2, n_neurons), by state name."""
+    """Smallest and largest value a run asks each word to hold, (2, n_neurons), by state name."""
     trace = reference.run(network, raster)
     return {
         f"{name}.{state}": np.stack([found.low.min(0), found.high.max(0)])
@@ -26,7 +26,7 @@ def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.nda
 
 
 def small_network(rng: np.random.Generator, contract: NumericContract) -> IntegerNetwork:
-    """A random network with all that is special: decays 0 and unity, zero rows, extreme weights."""
+    """A random network with special cases: decays 0 and unity, zero rows, extreme weights."""
     hidden = tuple(rng.integers(1, 5, rng.integers(1, 3)))
     network = random_network(
         rng,

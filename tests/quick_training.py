@@ -1,4 +1,4 @@
-"""What a test trains: a session whose channels are tuned, its split, a small model, a recipe."""
+"""A quick training for tests: a session of tuned channels, its split, a small model, a recipe."""
 
 import torch
 from driven_sessions import tuned_session

@@ -32,7 +32,7 @@ def random_model(architecture: Architecture, seed: int = 0, *, sparsity: float =
                 drawn = torch.randn(parameter.shape, generator=generator) * present
                 drawn *= 4.0 / parameter.shape[1] ** 0.5
             if name.endswith("bias"):
-                drawn = (drawn - 0.5) / 2  # a current that alone makes some units fire
+                drawn = (drawn - 0.5) / 2  # a current that makes some units fire by itself
             if name.endswith("w_in"):
                 drawn[0] = 6.0 / parameter.shape[1] ** 0.5  # one neuron that surely fires
             parameter.copy_(drawn.half())

@@ -1,4 +1,4 @@
-"""Whatever is in a file: our readers answer in one line, soon, and with little memory."""
+"""Readers of arbitrary files answer in one line, soon, and with little memory."""
 
 import json
 import tracemalloc
@@ -30,7 +30,7 @@ FUZZ = settings(
 
 
 def answer(read, path) -> str:
-    """What a reader says, in one line and with little memory; nothing if it can read the file."""
+    """A reader's error, in one line and with little memory; empty if it can read the file."""
     text = ""
     tracemalloc.start()
     try:

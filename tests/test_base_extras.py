@@ -1,4 +1,4 @@
-"""What optional packages are needed for, and what works without them."""
+"""Uses of optional packages, and commands that work without them."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A format and a target that nobody has heard of: one file each, or an installed package's."""
+"""A format and a target unknown to the project: one file each, or an installed package's."""
 
 import json
 import os
@@ -195,9 +195,9 @@ def test_commands_know_a_target_that_was_added(added, run):
     ("entries", "text"),
     [
         ({"c": "export.formats.c:FORMAT"}, "has a name that is taken; rename or uninstall it"),
-        ({"x": "nowhere:FORMAT"}, "cannot be loaded: No module named 'nowhere'; mend or uninst"),
+        ({"x": "nowhere:FORMAT"}, "cannot be loaded: No module named 'nowhere'; fix or uninst"),
         ({"x": "json:FORMAT"}, "cannot be loaded: module 'json' has no attribute 'FORMAT'; me"),
-        ({"x": "json:dumps"}, "is no Format; mend or uninstall it"),
+        ({"x": "json:dumps"}, "is no Format; fix or uninstall it"),
     ],
 )
 def test_what_cannot_be_used_of_an_installed_package_is_said(entries, text, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What other readers make of our NIR files is measured, and docs/nir.md says what was found."""
+"""Other readers' results on our NIR files are measured, and docs/nir.md has the figures."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_readers_agree_with_the_integers_as_far_as_the_docs_say(measured, reader
         if reader == "exact":
             assert row["at_the_same_step"] == 1.0
             assert row["output_error"] == 0.0
-        elif case == "paper":  # its delays of three steps are what no reader has
+        elif case == "paper":  # no reader has its delays of three steps
             assert 0.3 < row["at_the_same_step"] < 0.8
             assert row["output_correlation"] > 0.95
         else:

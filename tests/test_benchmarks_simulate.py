@@ -21,7 +21,7 @@ TIMES_OF_C = {"tiny_vs_c", "big_vs_c"}
 
 
 def printed(name: str, *options: str) -> dict:
-    """What a benchmark prints as JSON."""
+    """The JSON that a benchmark prints."""
     command = [sys.executable, BENCHMARKS / name, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in sequence without paths, and file by file."""
+"""The command line as users call it: in sequence without paths, and file by file."""
 
 import json
 import os
@@ -160,4 +160,4 @@ def test_a_broken_format_of_an_installed_package_is_named_in_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("Error: format `odd` of an installed package, no_such_module:")
-    assert done.stderr.endswith("mend or uninstall it\n")
+    assert done.stderr.endswith("fix or uninstall it\n")

@@ -142,7 +142,7 @@ def test_a_raster_file_that_is_none_is_refused(run, network):
     )
     np.savez("d.npz", x=np.zeros((2, 96)), y=np.zeros((2, 96)))
     assert refused(run, "verify", network, "--input", "d.npz") == (
-        "d.npz: holds no array called `raster` (arrays: `x`, `y`); name one so"
+        "d.npz: holds no array called `raster` (arrays: `x`, `y`); rename one"
     )
     Path("e.csv").write_text("0,1")
     assert refused(run, "verify", network, "--input", "e.csv") == (

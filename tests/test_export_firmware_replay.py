@@ -75,5 +75,5 @@ def test_a_program_that_ends_early_is_an_error(network, raster, tmp_path, code, 
 
 def test_a_program_that_says_nothing_is_stopped(network, raster, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SILENCE", 0.2)
-    with pytest.raises(ToolError, match="sleep has said nothing for"):
+    with pytest.raises(ToolError, match="sleep has been silent for"):
         replay(network, raster, ["sleep", "60"], tmp_path)

@@ -27,8 +27,8 @@ def network_of(bits: int, zeros: float, hidden: tuple[int, ...] = (70, 33), n_in
     )
     first, *others = network.layers
     empty = first.w_in.copy()
-    empty[:, 3] = 0  # an input that reaches nobody
-    empty[-1] = 1 << (bits - 2)  # and a neuron that everybody reaches
+    empty[:, 3] = 0  # an input that reaches no neuron
+    empty[-1] = 1 << (bits - 2)  # and a neuron that every input reaches
     return replace(network, layers=(replace(first, w_in=empty), *others))
 
 

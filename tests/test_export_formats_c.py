@@ -226,7 +226,7 @@ def test_what_cannot_be_written_or_compiled_is_said_in_one_line(network, tmp_pat
 
 
 def test_sources_are_the_same_on_every_machine(tmp_path):
-    """Whoever changes the templates writes the new digest here; another machine has to find it."""
+    """A change of the templates needs the new digest here; every machine must find it."""
     everything = hashlib.sha256()
     for case in cases():
         for layout in LAYOUTS:

@@ -1,4 +1,4 @@
-"""Whatever a NIR file holds: one line, no traceback, no hang, no allocation beyond its size."""
+"""Arbitrary NIR files: one line, no traceback, no hang, no allocation beyond their size."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""Graphs without our contract become float models, or are refused by node and reason."""
+"""Graphs without a contract become float models, or are refused by node and reason."""
 
 import json
 import re
@@ -36,7 +36,7 @@ CHAINS = pytest.mark.parametrize(
 
 
 def assert_equal(spikes, out, found):
-    """What the textbook says against what a model decodes, step by step."""
+    """The textbook's result and the model's, step by step."""
     outputs, trains = found
     for theirs, spk in zip(spikes, trains, strict=True):
         assert 30 < theirs.sum() < theirs.size  # it fires
@@ -205,7 +205,7 @@ REFUSED = {
     "a reset": (set_value("layer1", "v_reset", 0.1), "node `layer1`: `v_reset` is 0.1"),
     "no threshold": (set_value("layer1", "v_threshold", 0), "`v_threshold` is 0.0; it is above"),
     "no time": (set_value("layer0", "tau_mem", 0), "`tau_mem` is 0.0; it is longer than 0 s"),
-    "no decay": (set_value("layer0", "tau_syn", 1e30), "in a step of 0.001 s decays by nothing"),
+    "no decay": (set_value("layer0", "tau_syn", 1e30), "in a step of 0.001 s does not decay"),
     "NaN": (set_value("layer0", "r", np.nan), "node `layer0`: `r` holds NaN or infinity"),
     "too large": (set_value("layer1", "r", 1e308), r"weight \(with its gain\)` holds NaN or inf"),
     "wrong shapes": (put("w1", nir.Linear(np.ones((8, 5)))), r"shape \(8, 5\); \(neurons, 7\) is"),
@@ -265,7 +265,7 @@ def test_steps_and_discretizations_that_make_no_sense_are_refused():
     with pytest.raises(RangeError, match="`discretization` is rk4; known: exact, euler"):
         TimeStep(DT, "rk4")
     made = graph(np.random.default_rng(4))
-    with pytest.raises(DataError, match=r"shorter than a step of 0.1 s, in which forward Euler"):
+    with pytest.raises(DataError, match=r"shorter than a step of 0.1 s, where forward Euler"):
         import_graph(made, TimeStep(0.1, "euler"), AT_ONCE)
 
 

@@ -1,4 +1,4 @@
-"""What snnTorch and norse export computes, once imported, what they compute themselves.
+"""Imported graphs of snnTorch and norse compute what snnTorch and norse themselves do.
 
 Both discretize by forward Euler and compute layers one after the other, recurrence a step late, so
 every step is compared.
@@ -28,7 +28,7 @@ N_INPUTS, N_STEPS = 6, 400
 
 @contextmanager
 def framework(*modules):
-    """Import modules whose import warns, or skip; in CI they have to be there."""
+    """Import modules whose import warns, or skip; in CI they must be installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs
         for module in modules:
@@ -60,7 +60,7 @@ def imported(path, **options):
 
 
 def stepped(module, raster):
-    """What a module that keeps its state returns, step by step."""
+    """The results of a module that keeps its state, step by step."""
     with torch.no_grad():
         return torch.cat([module(x[None]) for x in torch.from_numpy(raster).float()]).numpy()
 

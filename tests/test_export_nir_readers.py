@@ -42,7 +42,7 @@ def metadata(graph):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_each_file_says_whom_it_is_for_and_comes_back_exactly(positive, reader, tmp_path):
+def test_each_file_names_its_reader_and_comes_back_exactly(positive, reader, tmp_path):
     path = tmp_path / "net.nir"
     export_nir(positive, path, reader)
     assert nir.read(path).check_types()

@@ -126,7 +126,7 @@ def test_the_gradient_is_that_of_a_float_network_that_takes_the_integers_states(
 
 
 def plain_forward(latent, network, raster, surrogate):
-    """The contract's equations in torch, word by word replaced by the integers' value."""
+    """The contract's equations in torch, each word replaced by the integer's value."""
     c = network.contract
     *hidden, last = (
         LayerFloats(*(None if f is None else f.double() for f in layer))

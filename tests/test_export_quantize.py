@@ -246,7 +246,7 @@ def test_eight_bits_are_as_close_to_float32_as_the_published_half_precision(publ
     for name, (half, eight, *_) in rows:
         assert eight >= half - 0.03, name
     half, eight, six, four = means
-    assert eight >= half - 0.002  # reached: above it; the rest is what means scatter by
+    assert eight >= half - 0.002  # reached: above it; the rest is the scatter of means
     assert six >= half - 0.03
     assert four >= 0.80
 

@@ -1,4 +1,4 @@
-"""What quantize was asked for comes back from every file that its network is written to."""
+"""The options of a quantization come back from every file that its network is written to."""
 
 from dataclasses import asdict, replace
 
@@ -49,7 +49,7 @@ def test_options_of_a_quantization_survive_export_and_import(
     try:
         network = quantize(model, precision, contract=contract, metadata=asked)
         export_nir(network, folder / "a.nir", reader)
-    except RangeError:  # words too narrow for these weights, or a threshold the reader cannot have
+    except RangeError:  # words too narrow for the weights, or no threshold the reader supports
         reject()
     back = import_nir(folder / "a.nir")
     save_network(back, folder / "a.int.h5")

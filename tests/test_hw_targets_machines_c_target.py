@@ -1,4 +1,4 @@
-"""What the targets of exported C share: options reach the compiler, limits reach the check."""
+"""Targets of exported C: options reach the compiler, limits reach the check."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Biases of float models: what they compute, what they count as, and that none changes nothing."""
+"""Biases of float models: their effect, their cost, and that models without are unchanged."""
 
 import dataclasses
 from itertools import product

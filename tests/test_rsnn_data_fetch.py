@@ -117,8 +117,8 @@ def test_a_broken_download_is_continued_where_it_stopped(
 ) -> None:
     server.breaks_after = 300_000
     assert message_of(server, tmp_path, FileError) == (
-        "http://host/indy_1.mat: connection lost: 300000 of 1000000 bytes came; run this again to"
-        " continue indy_1.mat.part"
+        "http://host/indy_1.mat: connection lost: 300000 of 1000000 bytes arrived; run this again"
+        " to continue indy_1.mat.part"
     )
     assert part.read_bytes() == CONTENT[:300_000]
     server.breaks_after = None
@@ -222,7 +222,7 @@ def test_ctrl_c_keeps_the_part_for_the_next_time(
     ("status", "message"),
     [
         (404, "HTTP 404 Not Found; check the name and the address"),
-        (503, "HTTP 503 Service Unavailable; the server is in trouble, try again later"),
+        (503, "HTTP 503 Service Unavailable; the server has a problem, try again later"),
     ],
 )
 def test_http_errors_are_one_line(

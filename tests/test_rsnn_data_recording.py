@@ -26,7 +26,7 @@ def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def awkward(random: np.random.Generator) -> list[list[object]]:
-    """Cells sorted and not, on edges and beside, before and behind the recording, or empty."""
+    """Cells sorted and unsorted, on and beside edges, before and after the recording, or empty."""
     t = START + np.arange(N_STEPS) * DT
     edges = np.arange(t[0] - DT, t[-1], DT)
     anywhere = random.uniform(t[0] - 0.5, t[-1] + 0.5, 900)
@@ -38,7 +38,7 @@ def awkward(random: np.random.Generator) -> list[list[object]]:
             np.array([0.0, 1e9, np.nan, edges[-1], t[-1], t[0], edges[0]]),
             [t[300] + 0.001],
             t.astype(np.float32),
-            np.sort(anywhere)[np.arange(900) ^ 1],  # neighbours changed places
+            np.sort(anywhere)[np.arange(900) ^ 1],  # neighbours swapped
         ],
     ]
 

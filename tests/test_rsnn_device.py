@@ -88,7 +88,7 @@ def test_a_training_on_cuda_takes_the_course_of_one_on_the_cpu():
 
 
 @needs_cuda
-def test_a_training_on_cuda_goes_on_from_a_state_that_is_kept_on_the_cpu():
+def test_a_training_on_cuda_continues_from_a_state_kept_on_the_cpu():
     session = quick_session()
     kept, whole = [], fresh_model(session)
     train(whole, session, SPLIT, ON_CUDA, keep=kept.append)

@@ -88,7 +88,7 @@ def penalties(decoded, config):
 
 
 def gradients_of(model):
-    """By name; in a run of one step there are parameters that nothing depends on yet."""
+    """By name; in a run of one step nothing depends on some parameters yet."""
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
         for name, p in model.named_parameters()

@@ -65,7 +65,7 @@ def published_equations(path: Path, raster: np.ndarray, heads) -> tuple[np.ndarr
 def assert_follows_the_equations(path: Path, raster: np.ndarray, heads) -> None:
     """Compare with the model in float64, where a sum of float16 weights is exact in any order.
 
-    In float32 the order of a sum would show, and a chaotic network makes of it another spike train.
+    In float32 the order of a sum shows, and a chaotic network turns that into other spikes.
     """
     out, spikes = published_equations(path, raster, heads)
     model = import_published(path).double()

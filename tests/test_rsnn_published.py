@@ -226,7 +226,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     def deny(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("torch.load", deny)  # root, who runs some test machines, may read all
+    monkeypatch.setattr("torch.load", deny)  # root, the user on some test machines, may read all
     with pytest.raises(FileError, match=r"weights\.pth: cannot be read: permission denied$"):
         import_published(written(tmp_path, state_dict()))
 

@@ -1,4 +1,4 @@
-"""What no float model can represent of a snnTorch network is refused by name, in one line."""
+"""Parts of a snnTorch network that no float model can represent are refused in one line."""
 
 from dataclasses import replace
 
@@ -110,7 +110,7 @@ def test_a_threshold_that_a_readout_has_does_not_matter(checkpoint):
         (nn.Sequential(nn.Linear(2, 2), snntorch.Alpha(0.9, 0.5)), "`1` is a Alpha; only"),
         (
             nn.Sequential(nn.Linear(2, 2), snntorch.Leaky(0.5, state_quant=lambda x: x)),
-            "`1` has state_quant, which a float model has not; turn it off",
+            "`1` has state_quant, which no float model has; turn it off",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Fluctuation-driven initialization: what the equations promise, measured."""
+"""Fluctuation-driven initialization, measured against its equations."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_poisson_input_makes_membranes_fluctuate_by_the_wanted_amount():
         torch.nn.init.constant_(param, inverse_softplus(1.0))
     raster = np.random.default_rng(1).random((30_000, 96)) < rate * dt
     trace = free_membrane(layer, raster.astype(np.float64))[1000:]
-    # 5 %: what 7 s of 96 shared inputs and steps of a quarter millisecond leave of the equation
+    # 5 %: deviation due to 7 s of 96 shared inputs and steps of a quarter millisecond
     assert trace.var(0).mean() == pytest.approx(0.9 * SIGMA_U**2, rel=0.05)
     assert abs(trace.mean()) < 0.05
 
@@ -132,6 +132,6 @@ def test_groups_that_do_not_divide_the_channels_are_refused(rates):
     with pytest.raises(MismatchError) as refusal:
         initialized(tiny(16), rates)
     assert str(refusal.value) == (
-        f"16 channels do not divide into {len(rates)} groups of equal size; give one mean rate a"
-        " group"
+        f"16 channels do not divide into {len(rates)} groups of equal size; give one mean rate"
+        " per group"
     )

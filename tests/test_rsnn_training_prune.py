@@ -1,4 +1,4 @@
-"""Magnitude pruning: which weights go, and that they never come back."""
+"""Magnitude pruning: which weights are removed, and that they never come back."""
 
 from functools import partial
 

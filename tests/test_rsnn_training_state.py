@@ -1,4 +1,4 @@
-"""A training that stops and goes on ends with the very bits of one that did not."""
+"""An interrupted and continued training ends with the same bits as an uninterrupted one."""
 
 import dataclasses
 
@@ -26,7 +26,7 @@ def kept_states(session, config, **options) -> tuple[list[TrainState], dict]:
 
 @pytest.mark.parametrize("optimizer", ["smorms3", "adam", "adamw"])
 @pytest.mark.parametrize("kernel", ["numba", "torch"])
-def test_going_on_from_disk_ends_bit_identical(session, tmp_path, optimizer, kernel):
+def test_continuing_from_disk_ends_bit_identical(session, tmp_path, optimizer, kernel):
     config = dataclasses.replace(QUICK, optimizer=optimizer, kernel=kernel, learning_rate=0.01)
     states, expected = kept_states(session, config)
     for stopped_after in (1, 4):

@@ -216,7 +216,7 @@ def test_dropout_keeps_the_mean_and_loses_the_wanted_share():
     fed = []
     model.hidden[0].step = lambda feed, state, sent, factors: (fed.append(feed), state)[1]
     model(layer_input, 0.3, torch.Generator().manual_seed(1))
-    fed = torch.stack(fed[1:])  # of the first step nothing arrives
+    fed = torch.stack(fed[1:])  # nothing arrives in the first step
     assert fed.mean().item() == pytest.approx(50.0, rel=0.005)  # of 198,000 draws
     assert fed.var().item() == pytest.approx(50 * 0.3 / 0.7, rel=0.05)
 

@@ -1,4 +1,4 @@
-"""`rsnnctl export-*` and `build`: where files go, and what the options change."""
+"""`rsnnctl export-*` and `build`: paths of files, and effects of options."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def texts(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_files_go_beside_the_network_or_where_they_are_asked_for(run, network):
+def test_files_go_beside_the_network_or_to_the_given_path(run, network):
     Path("my net.int.h5").write_bytes(network.read_bytes())
     for words, expected in (
         (("export-nir",), ["my net.nir"]),

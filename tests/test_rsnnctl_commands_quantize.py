@@ -1,4 +1,4 @@
-"""`rsnnctl quantize`: the ledger it prints, training in integers, and what it refuses."""
+"""`rsnnctl quantize`: its ledger, training in integers, and refused input."""
 
 import json
 

@@ -51,7 +51,7 @@ def test_a_raster_streams_to_other_targets_too(run, network, name):
 def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
     tmp_path, monkeypatch, block
 ):
-    """A wrong weight that shows late: step, place and operands are those of the whole trace."""
+    """A wrong weight that shows late: step, neuron and operands are those of the whole trace."""
     network = random_network(np.random.default_rng(4), hidden=(6,))
     layer, readout = network.layers
     raster = random_raster(np.random.default_rng(5), 80, 12)
@@ -93,7 +93,7 @@ def test_what_cannot_be_replayed_is_said_in_one_line(run, network, session):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_recording(network, tmp_path):
-    """100,000 steps make a trace of 16 MB; the run that has them more needs 5 MB more at most."""
+    """100,000 steps make a trace of 16 MB; the longer run needs at most 5 MB more."""
     n_inputs = load_network(network).n_inputs
     code = (
         "import re, sys; from pathlib import Path\n"

@@ -157,7 +157,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(here, sess
     }
 
 
-def test_an_interrupted_run_is_kept_and_goes_on(here, session):
+def test_an_interrupted_run_is_kept_and_continued(here, session):
     (folder,) = started(session)
 
     def interrupt(record):
@@ -167,7 +167,7 @@ def test_an_interrupted_run_is_kept_and_goes_on(here, session):
     with pytest.raises(KeyboardInterrupt):
         train_run(folder, interrupt)
     assert jobs.resumable() == [folder]
-    with pytest.raises(FileError, match="was interrupted; `rsnnctl train --resume` goes on"):
+    with pytest.raises(FileError, match="was interrupted; `rsnnctl train --resume` continues it"):
         folders.latest()
     (row,) = jobs.run_all(jobs.resumable(), n_jobs=1, cluster="loky")
     assert folders.latest() == folder
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(here, session, monkeypat
     assert not folder.exists()  # nothing was learned yet, so nothing is kept
 
 
-def test_going_on_with_other_settings_is_refused(here, session):
+def test_continuing_with_other_settings_is_refused(here, session):
     (folder,) = started(session)
 
     def interrupt(record):

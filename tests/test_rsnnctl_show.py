@@ -1,4 +1,4 @@
-"""Progress on stderr: nothing where it is no terminal, figures that move where it is."""
+"""Progress on stderr: shown on a terminal, nothing elsewhere."""
 
 import io
 import sys
@@ -50,7 +50,7 @@ def test_a_count_goes_up_by_one(bars):
         assert [(task.completed, task.total) for task in bars[0].tasks] == [(2, 5)]
 
 
-def test_a_download_shows_bytes_and_none_in_all_where_nobody_says(bars):
+def test_a_download_shows_bytes_and_no_total_if_it_is_unknown(bars):
     with show.download_progress("x.mat") as report:
         report(10, 0)
         assert [(task.completed, task.total) for task in bars[0].tasks] == [(10, None)]

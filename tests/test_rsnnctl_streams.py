@@ -251,7 +251,7 @@ def test_without_pylsl_the_extra_is_named(network, monkeypatch):
 
 
 def stand_in(monkeypatch, n_channels: int, samples: list, kind: int = 1) -> list:
-    """As much of pylsl as is used, in its place; returns what will be pushed."""
+    """A stand-in for the parts of pylsl in use; returns the samples that will be pushed."""
     pushed: list = []
     stream = SimpleNamespace(channel_count=lambda: n_channels, channel_format=lambda: kind)
     found = [stream] if n_channels else []

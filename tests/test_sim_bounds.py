@@ -56,7 +56,7 @@ def neuron(
     decay_mem: int = 0,
     threshold: int,
 ) -> IntegerNetwork:
-    """One hidden neuron, and a readout that hears a spike as 100 and forgets it at once."""
+    """One hidden neuron, and a readout that receives a spike as 100 and forgets it at once."""
     hidden = CubaLIF(
         w_in=np.array([w_in]),
         w_rec=np.array([[w_rec]]) if w_rec else None,
@@ -79,7 +79,7 @@ def ends(bounds: LayerBounds, variable: str) -> tuple[int, int]:
 
 
 def reachable(network: IntegerNetwork) -> dict[str, list[int]] | None:
-    """All that one neuron's words can be asked to hold, by trying every input in every state.
+    """The range one neuron's words can be asked to hold, by trying every input in every state.
 
     None if it has too many states.
     """
@@ -107,7 +107,7 @@ def reachable(network: IntegerNetwork) -> dict[str, list[int]] | None:
 def many_steps(network: IntegerNetwork, words: np.ndarray, total: int):
     """One step of a neuron from many states (spk, syn, mem); its inputs add up to `total`.
 
-    Its new states, and what was asked of the two words, all (n_states,).
+    Its new states, and the values the two words were asked to hold, all (n_states,).
     """
     layer = network.hidden[0]
     summed = replace(layer, w_in=np.array([[total]]))
@@ -241,7 +241,7 @@ def test_the_limit_of_a_decaying_sum_is_exact_on_both_sides():
         assert ends(state_bounds(network)["hidden0"], "syn") == (low, 19)
 
 
-def test_who_cannot_fire_sends_nothing_not_even_by_mutual_excitation():
+def test_neurons_that_cannot_fire_send_nothing_not_even_by_mutual_excitation():
     contract = replace(PAPER, frac_bits=0)
     shy = neuron(contract, w_in=[5, 4], w_rec=100, threshold=9)
     bounds = state_bounds(shy)
@@ -253,7 +253,7 @@ def test_who_cannot_fire_sends_nothing_not_even_by_mutual_excitation():
 
 
 def test_a_spike_that_clears_the_membrane_leaves_time_before_the_next():
-    """Without decay of the membrane and with 3 a step, threshold 8 is passed in 3 steps."""
+    """Without decay of the membrane and with 3 per step, threshold 8 is passed in 3 steps."""
     contract = replace(PAPER, frac_bits=0)
     unity = 1 << contract.decay_frac
     for threshold, drops, period, limit in (

@@ -75,7 +75,7 @@ EDGES = {
         w_in=[1],
         w_out=(-1) ** more * FULL - more,
     ),
-    # 2^30, the largest membrane, and a current that forgets at once and comes to just that
+    # 2^30, the largest membrane, and a current that forgets at once and reaches just that
     "a membrane within its width": lambda more: one_neuron(
         replace(WIDE, syn_bits=32),
         w_in=rows(1 - 2**15 - more, -FULL),

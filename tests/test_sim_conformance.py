@@ -1,4 +1,4 @@
-"""The conformance kit: its cases show what they say, our own backends and its checker pass it."""
+"""The conformance kit: its cases show what they claim; our backends and its checker pass it."""
 
 import hashlib
 import json
@@ -269,7 +269,7 @@ def test_the_page_describes_every_case_and_shows_a_line_that_the_checker_prints(
 
 
 def test_a_version_keeps_its_cases():
-    """A case that changes or is added counts `VERSION` up; its digest is written here."""
+    """A case that changes or is added increases `VERSION`; its digest is written here."""
     assert fingerprint([*list(CASES)[:35], "again"]) == "72854bfd842e3bd4"  # all of version 1
     assert fingerprint([*list(CASES)[:52], "again"]) == "81b71265f744679c"  # all of version 2
     assert fingerprint(CASES) == "8e340e34a52e1427"

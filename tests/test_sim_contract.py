@@ -63,11 +63,11 @@ def test_a_digest_covers_a_later_field_only_where_it_departs_from_its_default():
 def test_a_missing_and_an_unknown_field_are_named():
     values = PAPER.as_dict()
     del values["reset"]
-    with pytest.raises(DataError, match="lacks field `reset`"):
+    with pytest.raises(DataError, match="lacks the field `reset`"):
         NumericContract.from_dict(values)
-    del (values := PAPER.as_dict())["reset_delay"]  # as files do from before there was the field
+    del (values := PAPER.as_dict())["reset_delay"]  # as in files older than the field
     assert NumericContract.from_dict(values) == PAPER
-    with pytest.raises(DataError, match="knows no field `chip`"):
+    with pytest.raises(DataError, match="has an unknown field `chip`"):
         NumericContract.from_dict(PAPER.as_dict() | {"chip": "x"})
 
 

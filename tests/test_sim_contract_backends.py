@@ -1,4 +1,4 @@
-"""No backend can leave a choice of the contract out: each changes words in every one of them."""
+"""No backend can omit a choice of the contract: each changes words in every one of them."""
 
 import os
 from dataclasses import replace

@@ -146,7 +146,7 @@ def test_both_ends_of_every_range_agree_at_full_width(overflow, weight):
 
 
 def assert_leaves_its_word(states, bits: int, sign: int, overflow: str) -> None:
-    """What is driven one way only ends at that end of its word, or comes in at the other one."""
+    """A state driven one way ends at that end of its word, or wraps around to the other one."""
     if overflow == "saturate":
         assert (states[-1] == signed_range(bits)[sign > 0]).all()
     went_back = np.diff(states.astype(np.int64), axis=0) * sign < 0

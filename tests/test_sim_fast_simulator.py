@@ -1,4 +1,4 @@
-"""A stream that goes on, many streams at once, and rasters of bits: all give the run in one go."""
+"""A stream in blocks, many streams at once, and rasters of bits give the words of one run."""
 
 from dataclasses import replace
 

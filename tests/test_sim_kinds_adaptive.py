@@ -1,4 +1,4 @@
-"""Adaptive thresholds: what the equations do to one neuron, and the same words in every backend."""
+"""Adaptive thresholds: the equations on one neuron, and the same words in every backend."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a source may send: whoever reads a raster or weights reads the range, or refuses by name."""
+"""Ranges of what sources send: readers of rasters and weights use them or refuse by name."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""One step at a time: the decoder gives what a whole run gives, and refuses what is no spike."""
+"""One step at a time: the decoder gives the values of a whole run, and refuses other input."""
 
 import tracemalloc
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Packets and numbered steps: what is lost, late, malformed or starts again, and how it counts."""
+"""Packets and numbered steps: lost, late, malformed and restarted ones, and their counts."""
 
 import numpy as np
 import pytest

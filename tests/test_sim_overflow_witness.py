@@ -36,7 +36,7 @@ def feedforward(seed: int, **changes) -> IntegerNetwork:
 
 
 def calm(network: IntegerNetwork) -> IntegerNetwork:
-    """The same with decays that keep at most 0.95 of a state in a step, so that it settles."""
+    """The same with decays that keep at most 0.95 of a state per step, so that it settles."""
     most = int(0.95 * (1 << network.contract.decay_frac))
     layers = []
     for layer in network.layers:
@@ -151,7 +151,7 @@ def test_too_narrow_words_overflow_at_the_neuron_and_step_that_are_named(variabl
         f"overflows: neuron {first.neuron} at step {first.step} reaches {first.value} ("
     )
     check(narrow, first)
-    # until then its words are those of the wide network, which holds the value that this one loses
+    # until then its words are those of the wide network, which holds the value lost here
     ours, theirs = (
         runs.run_backend(n, first.raster).variables[f"hidden0.{variable}"][:, first.neuron]
         for n in (narrow, network)

@@ -173,7 +173,7 @@ def test_without_delay_a_spike_passes_all_layers_in_its_step_but_the_recurrent_o
     readout = CubaLI(np.array([[5]]), none, full, none, np.ones(1))
     network = IntegerNetwork((first, second, readout), contract, 0.004)
     found = reference.run(network, np.array([[0], [1], [0], [0]], np.uint8)).variables
-    assert found["hidden0.spk"][:, 0].tolist() == [0, 1, 1, 1]  # it hears itself a step later
+    assert found["hidden0.spk"][:, 0].tolist() == [0, 1, 1, 1]  # its own spikes arrive a step later
     assert found["hidden1.spk"][:, 0].tolist() == [0, 1, 1, 1]
     assert found["readout.out"][:, 0].tolist() == [0, 5, 10, 15]
 

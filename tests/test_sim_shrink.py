@@ -149,7 +149,7 @@ def test_no_tries_at_all_are_refused():
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(networks(covering_contracts()), st.integers(0, 2**32 - 1))
-def test_whatever_differs_still_differs_when_shrunk(network, seed):
+def test_a_case_that_differs_still_differs_when_shrunk(network, seed):
     flipped = "floor" if network.contract.rounding == "toward_zero" else "toward_zero"
     backend = counted(other_contract(rounding=flipped))
     raster = random_raster(np.random.default_rng(seed), 40, network.n_inputs)

@@ -1,4 +1,4 @@
-"""Which arithmetic C may use for a network, decided by worst cases of its weights."""
+"""The arithmetic that C may use for a network, decided by worst cases of its weights."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from sim.network import IntegerNetwork
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What the C may leave out.
+    """Precautions that the C can omit.
 
     Attributes:
-        syn_fits, mem_fits: no synaptic current, or membrane, overflows.
+        syn_fits, mem_fits: no synaptic current, or no membrane, overflows.
         headroom: see `has_headroom`.
         words: see `sim.bounds.words.fits_in_words`.
     """
@@ -41,7 +41,7 @@ def never_overflows(network: IntegerNetwork) -> tuple[bool, bool]:
 
 
 def has_headroom(network: IntegerNetwork) -> bool:
-    """Whether no word reaches 2^30 and no decay is unity, so that twice a word is one too."""
+    """Whether no word reaches 2^30 and no decay is unity, so that doubled words still fit."""
     c = network.contract
     bounds = state_bounds(network)
     words = [

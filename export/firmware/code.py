@@ -1,4 +1,4 @@
-"""The C of a network: templates tuned by hand where every layer's kind has them, else generated."""
+"""The C of a network: hand-tuned templates if every layer's kind has them, else generated."""
 
 from export.firmware import generated
 from export.firmware import source as tuned
@@ -8,7 +8,7 @@ from sim.network import IntegerNetwork, check_spikes
 
 
 def is_tuned(network: IntegerNetwork) -> bool:
-    """Whether the templates written by hand compute every layer of a network."""
+    """Whether hand-written templates compute every layer of a network."""
     return all("c" in layer.TUNED for layer in network.layers)
 
 

@@ -2,8 +2,8 @@
 
 The sources are templates in `templates/` with the network's constants and the order of its layers
 filled in. No heap, no floating point, nothing but stdint and string. Arithmetic is 32 bits wide
-where worst cases of the weights (`sim/bounds/layers.py`) exclude that it overflows, else 64; a word
-that cannot overflow is not checked.
+where worst cases of the weights (`sim/bounds/layers.py`) exclude overflow, else 64; a word that
+cannot overflow is not checked.
 """
 
 import subprocess
@@ -39,13 +39,13 @@ def export_c(
 
     Args:
         network: the network.
-        folder: is made where it is missing.
+        folder: created if missing.
         name: prefix of every public name; a C identifier.
-        layout: of the weights: `fast`, or `compact`, which stores few zeros.
-        arithmetic: None is the narrowest that worst cases of the network allow.
+        layout: layout of the weights: `fast`, or `compact`, which stores few zeros.
+        arithmetic: None for the narrowest that worst cases of the network allow.
 
     Raises:
-        RangeError: `name` is no C identifier, or there is no such layout.
+        RangeError: `name` is not a C identifier, or there is no such layout.
         FileError: a file cannot be written.
     """
     if not (name.isidentifier() and name.isascii()):
@@ -64,7 +64,7 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str 
 
     Raises:
         ToolError: there is no C compiler.
-        MismatchError: the raster has another number of channels.
+        MismatchError: the raster has a different number of channels.
     """
     check_channels(network, raster.shape)
     with tempfile.TemporaryDirectory() as folder:
@@ -84,9 +84,9 @@ def compile_replay(
     """Compile the exported sources with a program that replays a raster; return the program.
 
     Args:
-        network, folder, layout, arithmetic: as `export_c`.
-        flags: of the compiler.
-        compiler: its command.
+        network, folder, layout, arithmetic: as in `export_c`.
+        flags: compiler flags.
+        compiler: command of the compiler.
 
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.

@@ -1,4 +1,4 @@
-"""C of every kind of layer, written from its step: correct first, for kinds without tuned code.
+"""C of any kind of layer, written from its step: simple and correct, where no tuned code exists.
 
 One table of weights per connection, a row per source; 64 bits for every sum.
 """
@@ -98,7 +98,7 @@ def _init(name: str, layer: Layer) -> Iterator[str]:
 
 
 def _advance(network: IntegerNetwork) -> Iterator[str]:
-    """With a delay upper layers come first, so that each finds the spikes of the step before."""
+    """With a delay, upper layers come first, so that each finds the spikes of the step before."""
     late = network.contract.delay_steps == 1
     below = ["arriving" if late else "given"]
     below += [f"{name}_spk" for name, _ in network.named_layers()][:-1]
@@ -129,7 +129,7 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     for state, word in layer.STATES.items():
         value = known.get(named[state]) or writer.write(named[state], known)
         target, kind = f"state->{layer_name}_{state}", "int32_t" if word else "uint8_t"
-        if own and not word:  # others of the layer have yet to hear what was sent before
+        if own and not word:  # other neurons of the layer still need the spikes of the step before
             buffers.append(f"uint8_t new_{state}[{layer.n_neurons}];")
             copies.append(f"memcpy({target}, new_{state}, sizeof new_{state});")
             target = f"new_{state}"

@@ -1,4 +1,4 @@
-"""What exported C leaves to its user."""
+"""Options of exported C."""
 
 from base.option import Option
 

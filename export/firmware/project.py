@@ -22,15 +22,15 @@ def write_project(
     compiler: str,
     flags: str,
 ) -> list[Path]:
-    """Write all of a project but the decoder, which is called `rsnn`; return the files.
+    """Write all files of a project except the decoder, which is called `rsnn`; return them.
 
     Args:
         network: the network.
         golden: raster (n_steps, n_inputs) that the self-test runs.
-        folder: where the decoder's sources are.
-        description: of the target.
-        compiler: its command.
-        flags: that choose the processor.
+        folder: folder of the decoder's sources.
+        description: description of the target.
+        compiler: command of the compiler.
+        flags: compiler flags that choose the processor.
     """
     tools = {"DESCRIPTION": description, "COMPILER": compiler, "FLAGS": flags}
     names = {**tools, "DIGEST": network.digest()}

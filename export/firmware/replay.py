@@ -1,4 +1,4 @@
-"""Programs that replay input: spikes go in by a pipe, every state word comes out by another."""
+"""Programs that replay input: spikes go in through a pipe, state words come out through another."""
 
 import os
 import select
@@ -16,7 +16,7 @@ from base.errors import ToolError
 from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 
-_SILENCE = 120  # s without a word after which a program is stopped
+_SILENCE = 120  # s without output after which a program is stopped
 _COUNTS = "replay.count"
 
 
@@ -26,13 +26,13 @@ def replay(
     """Run a replay program over a raster.
 
     Args:
-        network: whose sources the program has been compiled from.
+        network: the network that the program was compiled from.
         raster: (n_steps, n_inputs); its first half is given as events, the rest as bitmaps.
-        command: that runs the program.
-        folder: where it runs.
+        command: command that runs the program.
+        folder: working folder of the program.
 
     Returns:
-        The trace, and what the program's counter says of each step, (n_steps,).
+        The trace, and the program's counter of each step, (n_steps,).
 
     Raises:
         ToolError: the program stops early, or is silent for two minutes.
@@ -48,10 +48,10 @@ def replay_blocks(
     command: Sequence[str],
     folder: Path,
 ) -> Iterator[tuple[NDArray[np.uint8], Trace]]:
-    """Run a replay program over input that comes in blocks; yield each block with its trace.
+    """Run a replay program over input in blocks; yield each block with its trace.
 
-    A few of them are in memory at a time, since pipes hold little: who takes the blocks slowly
-    holds up the program, and that its input. `n_steps` is that of all; otherwise as `replay`.
+    A few of them are in memory at a time, because pipes are small: a slow consumer stalls the
+    program, which stalls its input. `n_steps` counts all steps; otherwise as in `replay`.
     """
     for name, stream in (("replay.in", "/dev/stdin"), ("replay.out", "/dev/stdout")):
         (folder / name).unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def replay_blocks(
                     " words"
                 )
         except TimeoutError:
-            raise ToolError(f"{command[0]} has said nothing for {_SILENCE} s") from None
+            raise ToolError(f"{command[0]} has been silent for {_SILENCE} s") from None
         finally:
             process.kill()
             feeder.join()
@@ -106,7 +106,7 @@ def _feed(
             for block in blocks:
                 given.put(block)
                 to.write(block.tobytes())
-    except BrokenPipeError:  # the program has ended; its words tell
+    except BrokenPipeError:  # the program has ended; missing words reveal it
         pass
     except BaseException as error:
         last = error
@@ -114,7 +114,7 @@ def _feed(
 
 
 def _read_words(pipe: int, n: int) -> NDArray[np.int32]:
-    """Up to n words, fewer where the program ends; TimeoutError if it is silent for too long."""
+    """Up to n words, fewer if the program ends; TimeoutError if it is silent for too long."""
     found = bytearray()
     while len(found) < 4 * n:
         if not select.select([pipe], [], [], _SILENCE)[0]:

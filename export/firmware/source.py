@@ -70,8 +70,8 @@ def source(
     Args:
         network: the network.
         name: prefix of every public name.
-        layout: of the weights, `fast` or `compact`.
-        arithmetic: None is the narrowest that worst cases of the network allow.
+        layout: layout of the weights, `fast` or `compact`.
+        arithmetic: None for the narrowest that worst cases of the network allow.
     """
     c = network.contract
     chosen = arithmetic or arithmetic_of(network)
@@ -109,14 +109,14 @@ def source(
 
 
 def _stored(bits: int, layout: str) -> Iterator[str]:
-    """What a weight in flash is."""
+    """The C type of a weight in flash."""
     if layout == "compact":
         yield template("apart.c")
     yield template("weights_packed.c" if bits == 4 else "weights_whole.c")
 
 
 def _rows(stored: dict[str, Storage]) -> Iterator[str]:
-    """The functions that add rows, as far as they are needed."""
+    """The functions that add rows, only those needed."""
     for form in sorted({storage.form for storage in stored.values()}):
         yield template(f"add_{form}.c")
 

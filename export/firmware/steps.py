@@ -1,4 +1,4 @@
-"""C of a step: every layer's neurons on what has arrived, and what their spikes send."""
+"""The C of a step: every layer's neurons on arrived sums, and the sums their spikes add to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sim.kinds.cuba_lif import CubaLIF
 from sim.network import IntegerNetwork
 
 _IN_LANES = ("lower(@KIND@_even)", "upper(@KIND@_even)", "lower(@KIND@_odd)", "upper(@KIND@_odd)")
-"""The sums of four neurons in a turn, where they share two words."""
+"""The sums of four neurons per turn, where they share two words."""
 
 
 def deliver(stored: Mapping[str, Storage], name: str, layout: str) -> str:
@@ -24,9 +24,9 @@ def deliver(stored: Mapping[str, Storage], name: str, layout: str) -> str:
 
 
 def advance(network: IntegerNetwork, stored: Mapping[str, Storage], name: str) -> str:
-    """The step but for the input's spikes.
+    """The step without the input's spikes.
 
-    With a delay of spikes all neurons come first; without one a layer needs what the last one sent.
+    With a delay all neurons come first; without one a layer needs what the layer below sent.
     """
     hidden = range(len(network.hidden))
     steps = [_hidden(network.hidden[i], stored, name, i) for i in hidden]
@@ -38,12 +38,12 @@ def advance(network: IntegerNetwork, stored: Mapping[str, Storage], name: str) -
 
 
 def index_type(n: int) -> str:
-    """The C type that holds the number of one of n neurons."""
+    """The C type that holds the index of one of n neurons."""
     return "uint8_t" if n <= 256 else "uint16_t"
 
 
 def _send(network: IntegerNetwork, stored: Mapping[str, Storage], i: int) -> str:
-    """What the spikes of hidden layer i weigh is added to the sums that they reach."""
+    """Add the weights of the spikes of hidden layer i to the sums that they reach."""
     reached = (
         (f"w_rec{i}", f"sum_rec{i}"),
         (f"w_in{i + 1}", f"sum_in{i + 1}"),
@@ -60,11 +60,11 @@ def _adding(storage: Storage, sums: str, row: str) -> str:
 
 @dataclass(frozen=True)
 class _Arriving:
-    """What arrives at a hidden layer through one of its matrices.
+    """The sums that arrive at a hidden layer through one of its matrices.
 
     Attributes:
         kind: `in` or `rec`.
-        layer: number of the hidden layer.
+        layer: index of the hidden layer.
         in_lanes: sums of four neurons share two words.
         is_shifted: some row of the matrix is shifted.
     """
@@ -79,7 +79,7 @@ class _Arriving:
         return filled(template, {"KIND": self.kind, "I": str(self.layer)})
 
     def sum_at(self, at: str) -> str:
-        """Where the sum of a neuron lies that shares no words."""
+        """The sum of a neuron where sums share no words."""
         return f"state->sum_{self.kind}{self.layer}[{at}]"
 
     def term(self, place: int, at: str) -> str:
@@ -90,7 +90,7 @@ class _Arriving:
 
 
 def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) -> str:
-    """A hidden layer's step; four neurons a turn, where four sums share two words."""
+    """A hidden layer's step; four neurons per turn, where four sums share two words."""
     arriving = [
         _Arriving(kind, i, stored[f"w_{kind}{i}"].form == "lanes", bool(shifts.any()))
         for kind, shifts in (("in", layer.e_in), ("rec", layer.e_rec))

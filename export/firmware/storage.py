@@ -1,4 +1,4 @@
-"""How the weights of one matrix lie in flash, and how a spike's row of them reaches the sums."""
+"""Storage of a matrix's weights in flash, and the code that adds a spike's row to the sums."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from export.firmware.options import LAYOUT
 from sim.network import IntegerNetwork
 
 LAYOUTS = LAYOUT.choices
-_LANE_ROWS = 256  # of weights that a sum of 16 bits holds, whatever their values
+_LANE_ROWS = 256  # weights that a sum of 16 bits holds, whatever their values
 _FAR = 255  # the longest gap; a weight of 0 halves a longer one
 
 
@@ -20,9 +20,9 @@ class Storage:
     """One matrix in flash.
 
     Attributes:
-        name: of the matrix and its tables.
-        form: of its rows; `add_<form>.c` in `templates/` says what it is.
-        tables: what is stored, by the end of its name.
+        name: name of the matrix and its tables.
+        form: form of its rows, documented in `add_<form>.c` in `templates/`.
+        tables: stored arrays, by the suffix of their names.
         shape: (pre, post).
     """
 
@@ -51,15 +51,15 @@ class Storage:
 
 
 def check_layout(layout: str) -> None:
-    """Raise RangeError unless there is such a layout."""
+    """Raise RangeError unless the layout exists."""
     check_choice("layout", layout, LAYOUTS)
 
 
 def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:
-    """Every matrix of a network by name, `w_in0`, `w_rec0` ... `w_out`, each in the form it gets.
+    """Every matrix of a network by name, `w_in0`, `w_rec0` ... `w_out`, each in its form.
 
-    In the layout `fast` that is the fastest, in `compact` the smallest; weights of at most 4 bits
-    lie two in a byte in `compact`.
+    In layout `fast` that is the fastest, in `compact` the smallest; `compact` packs weights of at
+    most 4 bits two per byte.
     """
     bits = weight_bits(network, layout)
     found = {}
@@ -75,14 +75,14 @@ def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:
 
 
 def weight_bits(network: IntegerNetwork, layout: str) -> int:
-    """Width of a weight in flash, the same for all that do not lie in lanes."""
+    """Width of a weight in flash, the same for all weights that are not in lanes."""
     if layout == "compact" and network.contract.weight_bits <= 4:
         return 4
     return 8 * network.readout.w_out.dtype.itemsize
 
 
 def sum_bits(network: IntegerNetwork, layout: str) -> int:
-    """Width of a sum of weights, the same for all that do not lie in lanes."""
+    """Width of a sum of weights, the same for all sums that are not in lanes."""
     most = max(int(np.abs(w.astype(np.int64)).sum(1).max()) for _, w in _matrices(network))
     return 16 if layout == "compact" and most < 1 << 15 else 32
 
@@ -95,7 +95,7 @@ def _matrices(network: IntegerNetwork) -> Iterator[tuple[str, NDArray[np.integer
 
 
 def _lanes(name: str, rows: NDArray[np.integer]) -> Storage:
-    """Four weights plus 128 in a word, the second and third exchanged."""
+    """Four weights plus 128 per word, the second and third exchanged."""
     n_pre, n = rows.shape
     padded = np.zeros((n_pre, -(-n // 4) * 4), np.int64)
     padded[:, :n] = rows
@@ -110,7 +110,7 @@ def _plain(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
 
 
 def _nonzero(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
-    """The nonzero weights, and a bit for each weight that says which those are."""
+    """The nonzero weights, and a bit per weight that marks them."""
     tables = {
         "": _packed(rows[rows != 0], bits),
         "_nonzero": np.packbits(rows != 0, axis=1),
@@ -120,7 +120,7 @@ def _nonzero(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
 
 
 def _gaps(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
-    """The nonzero weights, and for each how far it is from the one before."""
+    """The nonzero weights, and the distance of each from the one before."""
     weights: list[int] = []
     gaps: list[int] = []
     counts = []
@@ -144,13 +144,13 @@ def _gaps(name: str, rows: NDArray[np.integer], bits: int) -> Storage:
 
 
 def _starts(counts: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
-    """Number of the first weight of each row."""
+    """Index of the first weight of each row."""
     starts = np.concatenate([[0], np.cumsum(counts)])
     return starts.astype(np.uint16 if starts[-1] < 1 << 16 else np.uint32)
 
 
 def _packed(weights: NDArray[np.integer], bits: int) -> NDArray[np.integer]:
-    """Weights one after another; of 4 bits two in a byte, the first in its upper half."""
+    """Weights one after another; of 4 bits two per byte, the first in its upper half."""
     flat = weights.ravel() if weights.size else np.zeros(1, weights.dtype)
     if bits != 4:
         return flat

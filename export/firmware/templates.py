@@ -10,10 +10,10 @@ def template(name: str) -> str:
 
 
 def filled(name: str, parts: Mapping[str, str]) -> str:
-    """A template with its parts filled in.
+    """A template with its parts inserted.
 
-    `@PART@` or `/* @PART@ */` becomes the part. A line that is nothing but `@PART@` becomes the
-    part's lines, indented as it is; no line where the part is empty.
+    `@PART@` or `/* @PART@ */` becomes the part. A line that is only `@PART@` becomes the part's
+    lines, with its indentation; no line if the part is empty.
     """
     text = "\n".join(_lines(template(name), parts))
     for key, value in parts.items():

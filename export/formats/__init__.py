@@ -19,14 +19,14 @@ def formats() -> dict[str, Format]:
     """Every format by name. A new one is a new file here and nothing else.
 
     Raises:
-        ToolError: an installed package's cannot be used.
+        ToolError: an installed package's format cannot be used.
     """
     found = plugins(sys.modules[__name__], "format", Format)
     return {name: replace(format, name=name) for name, format in found.items()}
 
 
 def backends() -> "dict[str, Backend]":
-    """Every way to run here what some format writes, by name.
+    """Every way to run a format's files here, by name.
 
     Raises:
         ToolError: an installed package's format cannot be used, or two have a backend of one name.

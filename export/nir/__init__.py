@@ -1,1 +1,1 @@
-"""NIR graphs: written with the contract as metadata, read with it or without."""
+"""NIR graphs: written with the contract as metadata, read with or without it."""

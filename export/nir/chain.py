@@ -21,11 +21,11 @@ class Stage:
     """A layer of the chain.
 
     Attributes:
-        name: of its node.
-        node: its neurons; None for a readout that passes on what its weights make of spikes.
+        name: name of its node.
+        node: its neurons; None for a readout that outputs the weighted sums of spikes.
         w_in: (post, pre).
         w_rec: (post, post), or None.
-        bias: (post,), of all that arrives.
+        bias: (post,), sum of all biases that arrive.
     """
 
     name: str
@@ -39,9 +39,9 @@ def chain_of(graph: FlatGraph) -> list[Stage]:
     """Follow a graph from its input to its output.
 
     Raises:
-        DataError: a node that no layer can stand for, more than one way, a cycle across layers,
+        DataError: a node that no layer can represent, more than one path, a cycle across layers,
             or arrays that do not fit or are not finite.
-        RangeError: more weights than any network of this kind has.
+        RangeError: more weights than any plausible network has.
     """
     for name, node in graph.nodes.items():
         if not isinstance(node, _KNOWN):
@@ -97,7 +97,7 @@ def _single(graph: FlatGraph, kind: type) -> str:
 
 
 def _feed(graph: FlatGraph, source: str, visited: set[str]) -> tuple[str | None, str]:
-    """What follows a layer: the weights in between, or None, and the next layer or the output."""
+    """The weights behind a layer, or None, and the next layer or the output."""
     ways: list[tuple[str | None, str]] = []
     for name in graph.after(source):
         if not isinstance(graph.nodes[name], nir.Linear | nir.Affine):
@@ -195,7 +195,7 @@ def finite(name: str, key: str, value: object) -> Array:
     """An array of a node as float64.
 
     Raises:
-        DataError: it holds no real numbers, or some that are not finite.
+        DataError: its values are not real numbers, or not finite.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -210,7 +210,7 @@ def spread(name: str, key: str, value: object, n: int) -> Array:
     """A parameter of a node for each of its n neurons; one value stands for all.
 
     Raises:
-        DataError: as `finite`, or another number of values.
+        DataError: as in `finite`, or a different number of values.
     """
     array = finite(name, key, value)
     if array.size == 1:

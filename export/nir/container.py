@@ -1,7 +1,7 @@
-"""NIR files, read with care: nothing in a file decides how long reading takes or what it allocates.
+"""NIR files, read safely: no content of a file decides how long reading takes or what it allocates.
 
-The library reads every dataset whole and follows every link. So links, nests, sizes and the number
-of nodes are looked at first; then `nir.read` has its say.
+The library reads every dataset whole and follows every link. So links, nesting, sizes and the
+number of nodes are checked first; then `nir.read` decides.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ from base.container import open_hdf5
 from base.errors import DataError, FileError, RsnnError
 from export.nir.metadata import one_line
 
-MAX_BYTES = 1 << 30  # of all arrays together
+MAX_BYTES = 1 << 30  # bytes of all arrays together
 MAX_OBJECTS = 5000  # groups and datasets
 MAX_EDGES = 2000
-MAX_DEPTH = 24  # groups in groups; a graph in a graph takes two
+MAX_DEPTH = 24  # levels of groups; a nested graph takes two
 
 
 def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
@@ -27,8 +27,8 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
 
     Args:
         path: the file.
-        check_types: have the library compare the shapes along every edge. It knows no scalar that
-            stands for all neurons, so those who do compare for themselves.
+        check_types: have the library compare the shapes along every edge. It supports no scalar
+            that stands for all neurons, so callers that do compare shapes themselves.
 
     Raises:
         FileError: no such file, not HDF5, truncated, not NIR, or larger than any network needs.
@@ -50,7 +50,7 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
         else:
             with h5py.File(path, "r") as file:
                 graph = nir.dict2NIRNode(_unchecked(hdf2dict(file["node"])))
-    except Exception as error:  # a file that is no graph makes the library raise nearly anything
+    except Exception as error:  # other files make the library raise nearly anything
         raise DataError(f"{path}: not a valid NIR graph: {one_line(error)}") from error
     if not isinstance(graph, nir.NIRGraph):
         raise DataError(
@@ -61,7 +61,7 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
 
 
 def _unchecked(values: dict[str, Any]) -> dict[str, Any]:
-    """Tell graphs in graphs, too, that types are not to be checked."""
+    """Turn off type checks in nested graphs too."""
     if ensure_str(values["type"]) == "NIRGraph":
         values["type_check"] = False
         for node in values["nodes"].values():

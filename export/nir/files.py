@@ -1,8 +1,8 @@
-"""NIR files of integer networks: written and read, and the same integers come back.
+"""NIR files of integer networks, read back as the same integers.
 
 The graph says what a float reader can understand: `Linear` nodes with the shifted weights,
 `Affine` where there is a bias too, `CubaLIF` and `CubaLI` nodes, recurrence as two edges around a
-`Linear` or as a graph in the graph. NIR has no time step, no order of updates and no widths, so a
+`Linear` or as a nested graph. NIR has no time step, no order of updates and no widths, so a
 graph is exact only for readers of its metadata entry `rsnnctl`, a JSON text with the contract and
 every integer that is not a weight. For others, `export_nir` chooses constants that give their
 discretization the network's decays.
@@ -32,7 +32,7 @@ def export_nir(network: IntegerNetwork, path: Path, reader: str = "exact") -> No
 
     Args:
         network: the network.
-        path: where to.
+        path: the file.
         reader: `exact`, `norse` or `snntorch`; all carry the contract.
 
     Raises:
@@ -75,7 +75,7 @@ def carries_contract(graph: nir.NIRGraph) -> bool:
 
 
 def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
-    """Export, import again, and run what came back: the trace that `verify` compares."""
+    """Export, import again, and run the imported network; `verify` compares the trace."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.nir"
         export_nir(network, path)
@@ -93,7 +93,7 @@ def to_graph(network: IntegerNetwork, reader: str = "exact") -> nir.NIRGraph:
 
 
 def _check_same_graph(path: Path, found: nir.NIRGraph, expected: nir.NIRGraph) -> None:
-    """Refuse a graph whose nodes or edges say something else than its contract."""
+    """Refuse a graph whose nodes or edges contradict its contract."""
     if set(found.edges) != set(expected.edges) or set(found.nodes) != set(expected.nodes):
         raise FileError(f"{path}: nodes or edges were added or removed; export the network again")
     for name, node in expected.nodes.items():

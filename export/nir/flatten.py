@@ -1,4 +1,4 @@
-"""A graph of graphs as one flat graph of nodes and edges."""
+"""Nested graphs as one flat graph of nodes and edges."""
 
 from dataclasses import dataclass, field
 
@@ -29,10 +29,10 @@ class FlatGraph:
 
 
 def flatten(graph: nir.NIRGraph) -> FlatGraph:
-    """Put the content of inner graphs in their place, between what leads there and goes on.
+    """Replace inner graphs by their content, connected to what was before and behind them.
 
     Raises:
-        DataError: an edge without a node, nests too deep, or an inner graph without exactly one
+        DataError: an edge without a node, nesting too deep, or an inner graph without exactly one
             input and one output.
     """
     flat = FlatGraph()
@@ -55,7 +55,7 @@ def _add(flat: FlatGraph, graph: nir.NIRGraph, prefix: str, passes: list[str], d
         raise DataError(
             f"graphs are nested more than {MAX_NESTS} deep, or in a circle; unfold them"
         )
-    ends: dict[str, Edge] = {}  # inner graph -> where edges enter and leave it
+    ends: dict[str, Edge] = {}  # inner graph -> nodes where edges enter and leave it
     for key, node in graph.nodes.items():
         name = prefix + key
         if isinstance(node, nir.NIRGraph):
@@ -66,7 +66,7 @@ def _add(flat: FlatGraph, graph: nir.NIRGraph, prefix: str, passes: list[str], d
             _add(flat, node, f"{name}.", passes, depth + 1)
             continue
         if name in flat.nodes:
-            raise DataError(f"node `{name}` is there twice; rename one of them")
+            raise DataError(f"node `{name}` exists twice; rename one of them")
         flat.nodes[name] = node
         if prefix and isinstance(node, nir.Input | nir.Output):
             passes.append(name)

@@ -1,4 +1,4 @@
-"""An integer network as a NIR graph for one reader, and its integer weights out of it again."""
+"""An integer network as a NIR graph for one reader, and its integer weights read back from it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -76,10 +76,10 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
 
 
 def _check_kinds(network: IntegerNetwork, reader: Reader) -> None:
-    """Refuse a layer that no node stands for.
+    """Refuse a layer that no node represents.
 
-    For readers of the metadata a kind with the arrays of a CuBa-LIF is written as one, since the
-    node is only a description; others would compute it as what it is not.
+    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, since the
+    node is only a description; other readers would compute a different neuron.
     """
     needed = set(CubaLIF.declared()) - {"bias"}
     for name, kind in network.kinds().items():
@@ -106,7 +106,7 @@ def integer_weights(
 
     Raises:
         KeyError: the graph lacks the node.
-        ValueError: the weights do not belong to a network.
+        ValueError: the weights are not those of a network.
     """
     found = graph.nodes
     if reader.nested:  # names carry numbers
@@ -154,7 +154,7 @@ def _neuron(layer: CubaLIF, network: IntegerNetwork, reader: Reader) -> nir.Cuba
 
 
 def _readout(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> nir.CubaLI | nir.CubaLIF:
-    """The readout; readers that know no `CubaLI` get a neuron that never fires."""
+    """The readout; readers without `CubaLI` get a neuron that never fires."""
     c = network.contract
     decay_mem, decay_syn = _factor(layer.decay_mem, c), _factor(layer.decay_syn, c)
     ones = np.ones(layer.n_neurons)
@@ -195,7 +195,7 @@ def _in_order(nodes: Nodes, edges: list[tuple[str, str]]) -> tuple[Nodes, list[t
 
 
 def _hidden_scale(name: str, layer: CubaLIF, c: NumericContract, reader: Reader) -> Floats | None:
-    """What a reader with one threshold of 1 must multiply a neuron's weights by."""
+    """The factor on each neuron's weights for a reader whose one threshold is 1."""
     if not reader.one_threshold:
         return None
     below = firing_points(layer.threshold, c) < 0
@@ -233,7 +233,7 @@ def _shifted(weights: NDArray[np.integer], shift: NDArray[np.integer]) -> NDArra
 def _from_below(
     layer: Layer, weights: NDArray[np.integer], scale: Floats | None, c: NumericContract
 ) -> nir.Linear | nir.Affine:
-    """The node of what comes from below, with the layer's bias in the unit of the weights."""
+    """The node of the input weights, with the layer's bias in the unit of the weights."""
     if layer.bias is None:
         return nir.Linear(_scaled(weights, scale))
     bias = layer.bias / 2.0**c.frac_bits
@@ -245,10 +245,10 @@ def _scaled(weights: NDArray[np.integer], scale: Floats | None) -> NDArray:
 
 
 def _unscaled(weights: NDArray, scale: Floats | None) -> NDArray:
-    """The integers that `_scaled` was given; rounding takes away what floats have lost."""
+    """The integers that were passed to `_scaled`; rounding removes float error."""
     if scale is None:
         return weights
     whole = np.rint(weights / scale[:, None])
-    if not np.all(np.abs(whole) < 2.0**31):  # NaN is not below either
+    if not np.all(np.abs(whole) < 2.0**31):  # also refuses NaN
         raise ValueError("a weight is no multiple of its neuron's scale")
     return whole.astype(np.int32)

@@ -28,7 +28,7 @@ RESETS: dict[str, dict[str, Any]] = {
 
 
 def order_of(order: str, reset: str) -> Order:
-    """The order of a step, which NIR leaves open, by the names of `import-nir`'s options.
+    """The order of a step, which NIR does not define, by the names of `import-nir`'s options.
 
     Raises:
         RangeError: no such order or reset.
@@ -42,13 +42,13 @@ def import_graph(graph: nir.NIRGraph, time: TimeStep, order: Order) -> "RSNN":
     """Make a float model of a graph.
 
     Layers are computed one after the other, as NIR's connections have no delay, and recurrence
-    is a step late. In the order `published` each connection takes a step, but for biases, which
-    are there from the first.
+    takes a step. In the order `published` every connection takes a step, except biases, which
+    act from the first step on.
 
     Args:
         graph: nodes and edges; types need not have been checked.
         time: dt and discretization.
-        order: of a step, its reset included.
+        order: order of a step, including its reset.
 
     Raises:
         DataError: the graph, a node or a parameter cannot be represented; the text names it.

@@ -32,14 +32,14 @@ DISCRETIZATIONS = ("exact", "euler")
 
 @dataclass(frozen=True)
 class TimeStep:
-    """How continuous time becomes steps.
+    """The conversion of continuous time to steps.
 
     Attributes:
-        dt: seconds a step.
+        dt: seconds per step.
         discretization: `exact`: d = exp(-dt / tau), or `euler`: d = 1 - dt / tau.
 
     Raises:
-        RangeError: a dt that is no time, or another discretization.
+        RangeError: an impossible dt, or an unknown discretization.
     """
 
     dt: float
@@ -62,13 +62,13 @@ class TimeStep:
             if np.any(decay < -1e-9):
                 raise DataError(
                     f"node `{stage.name}`: `{key}` is {tau.min()} s, shorter than a step of"
-                    f" {self.dt} s, in which forward Euler goes astray; use `discretization=exact`"
+                    f" {self.dt} s, where forward Euler is unstable; use `discretization=exact`"
                 )
             decay = np.maximum(decay, 0.0)
         if np.any(decay == 1.0):
             raise DataError(
                 f"node `{stage.name}`: `{key}` is {tau.max()} s, which in a step of {self.dt} s"
-                " decays by nothing; a float model's input fades with its decay"
+                " does not decay; a float model's input fades with its decay"
             )
         return decay
 

@@ -1,6 +1,6 @@
-"""The numeric contract as JSON text: what travels in a graph's metadata entry `rsnnctl`.
+"""The numeric contract as JSON text, the metadata entry `rsnnctl` of a graph.
 
-docs/numeric-contract.md describes every field for those who implement it without this code.
+docs/numeric-contract.md describes every field for implementations without this code.
 """
 
 import json
@@ -20,12 +20,12 @@ from sim.network import IntegerNetwork
 
 KEY = "rsnnctl"
 VERSION = 4
-VERSION_WITHOUT_KINDS = 3  # of all that an older reader understands
+VERSION_WITHOUT_KINDS = 3  # version that an older reader understands
 _MEANING = (
     "The equations of this network are those of `contract`, in integers; the nodes' float"
     " parameters describe the same network to readers that discretize NIR in their own way."
 )
-_UNNAMED = {True: "cuba_lif", False: "cuba_li"}  # kinds of layers that name none, by being hidden
+_UNNAMED = {True: "cuba_lif", False: "cuba_li"}  # by whether the layer is hidden
 
 
 def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
@@ -58,7 +58,7 @@ def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
 
 
 def restore(path: Path, graph: nir.NIRGraph) -> tuple[IntegerNetwork, str, Reader]:
-    """Build the network that metadata and weights describe; also its named digest and reader.
+    """Build the network that metadata and weights describe; return also its digest and reader.
 
     Raises:
         FileError: a newer version.

@@ -1,12 +1,12 @@
-"""Who a NIR graph is for: how each reader turns a node into decays, gains and a threshold.
+"""Readers of NIR graphs: how each turns a node into decays, gains and a threshold.
 
 NIR is continuous in time, so its reader decides what one step does. With the box convention, in
 which a spike is an input of height 1 for the length of one step, all of them compute
 
     syn' = d_syn syn + (1 - d_syn) w_in S          mem' = d_mem mem + (1 - d_mem) r syn
 
-and differ in d: `exp(-dt / tau)` is exact, `1 - dt / tau` is forward Euler. A `Reader` says which,
-with which dt, and what else a graph must look like for it.
+and differ in d: `exp(-dt / tau)` is exact, `1 - dt / tau` is forward Euler. A `Reader` declares
+which, with which dt, and what else it requires of a graph.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _CLEARS = {
     "delay_steps": 0,
     "reset_delay": False,
 }
-"""What readers by Euler do, as they come: fields of a contract."""
+"""Default behaviour of Euler readers, as fields of a contract."""
 _SPIKES_ALIKE = (
     _CLEARS | {"fires_on": "reset_membrane"},
     _CLEARS | {"fires_on": "reset_membrane", "reset_drops_input": False, "reset_delay": True},
@@ -44,13 +44,13 @@ one that is cleared late is so before the next input."""
 
 @dataclass(frozen=True)
 class Reader:
-    """What a graph must look like for one reader.
+    """The form a graph must have for one reader.
 
     Attributes:
-        name: as in `export_nir(..., reader=name)`.
+        name: its name in `export_nir(..., reader=name)`.
         euler: discretizes by forward Euler, one layer after the other in the same step.
-        dt: the step that it takes, in seconds; None is that of the network, to be handed to it.
-        nested: recurrence as a graph in the graph, with names that sort in the order of signals.
+        dt: its fixed step, in seconds; None for that of the network, passed to it.
+        nested: recurrence is a nested graph, with names that sort in the order of signals.
         one_threshold: all neurons of a layer share one, so their rows carry the difference.
         how: a Python line that reads `graph`, with the network's `dt` to fill in.
     """
@@ -73,7 +73,7 @@ class Reader:
             return -dt / np.log(decay)
 
     def unit_gain(self, decay: "Floats") -> "Floats":
-        """What `w_in` or `r` must be for a gain of 1 a step; 1 where the gain is 0 anyway."""
+        """The `w_in` or `r` for a gain of 1 per step; 1 where the gain is 0 anyway."""
         import numpy as np
 
         if self.euler:
@@ -81,7 +81,7 @@ class Reader:
         return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
 
     def differs(self, network: "IntegerNetwork") -> dict[str, Any]:
-        """Fields of a network's contract in which this reader does otherwise: what it does."""
+        """Fields of a network's contract in which this reader differs, with its own values."""
         if not self.euler:
             return {}
         positive = all((layer.threshold > 0).all() for layer in network.hidden)
@@ -115,7 +115,7 @@ READERS = {
 
 
 def reader_named(name: str) -> Reader:
-    """The reader of that name.
+    """Return the reader of that name.
 
     Raises:
         RangeError: there is none.
@@ -125,7 +125,7 @@ def reader_named(name: str) -> Reader:
 
 
 def remarks(network: "IntegerNetwork", reader: str) -> list[str]:
-    """What the user of a graph must know: how to read it, and what its reader does otherwise.
+    """Remarks for the user of a graph: how to read it, and where its reader differs.
 
     Raises:
         RangeError: no such reader.

@@ -1,1 +1,1 @@
-"""Integer networks as ONNX models, and what runs them here."""
+"""Integer networks as ONNX models, and engines that run them."""

@@ -1,4 +1,4 @@
-"""What runs exported models here: onnxruntime, and ONNX's own definition of its operators."""
+"""Engines for exported models: onnxruntime, and ONNX's own definition of its operators."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,13 +20,13 @@ def run_onnxruntime(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace
 
     Raises:
         ToolError: onnxruntime cannot be imported.
-        MismatchError: the raster has another number of channels.
+        MismatchError: the raster has a different number of channels.
     """
     return run_models(network, raster, by_onnxruntime)
 
 
 def run_reference(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
-    """The same by onnx.reference, ONNX's own definition of its operators."""
+    """Every state word by onnx.reference, ONNX's own definition of its operators."""
     return run_models(network, raster, by_reference)
 
 
@@ -34,7 +34,7 @@ def run_models(network: IntegerNetwork, raster: NDArray[np.uint8], engine: Engin
     """Trace of the first half of a raster, at most 500 steps, by the step model, and of
     the rest by the model over time.
 
-    Both models are what is exported, so each is compared with the reference on its half.
+    Both models are exported, so each is compared with the reference on its half.
     """
     check_channels(network, raster.shape)
     if len(raster) == 0:  # which Scan of onnxruntime refuses

@@ -3,7 +3,7 @@
 The step model takes this step's input spikes `x` and every state word, and returns every state word
 after the step; the model over time is a `Scan` of the same step. States and rasters have a batch
 axis, so one call steps many streams. Words are uint8 (spikes) and int32; between them everything is
-computed in int64, where nothing can overflow that the contract does not speak of. The numeric
+computed in int64, where nothing overflows except as the contract says. The numeric
 contract, the digest and the scales of `out` are in the model's metadata.
 
 Operators: https://onnx.ai/onnx/operators. Integer `Div` truncates towards zero; `Mod` of integers
@@ -40,8 +40,8 @@ from sim.trace import variable_names, word_dtype
 METADATA_VERSION = 2
 OPSET = 17
 IR_VERSION = 8
-MAX_BYTES = (1 << 31) - 1  # of a protobuf message, and so of a model
-ARRIVING = "arriving"  # the input spikes of the step before, which a delay keeps under way
+MAX_BYTES = (1 << 31) - 1  # bytes of a protobuf message, and so of a model
+ARRIVING = "arriving"  # the input spikes of the step before, in transit where there is a delay
 
 
 def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
@@ -101,7 +101,7 @@ def to_scan_model(network: IntegerNetwork) -> ModelProto:
 
 
 def initial_states(network: IntegerNetwork, batch: int = 1) -> dict[str, NDArray]:
-    """What to feed as states before the first step, each (batch, n_neurons)."""
+    """The states to feed before the first step, each (batch, n_neurons)."""
     words = _words(network).items()
     found = {name: np.zeros((batch, n), dtype) for name, (dtype, n) in words if name != "x"}
     for name, layer in network.named_layers():
@@ -124,7 +124,7 @@ class _Graph:
         return result
 
     def cast(self, word: str, kind: int, name: str = "") -> str:
-        """The same value in another type."""
+        """Cast a value to another type; return the name."""
         return self.emit("Cast", word, name=name, to=kind)
 
     def constant(self, name: str, value: ArrayLike, dtype: Any = np.int64) -> str:
@@ -171,7 +171,7 @@ def _value(name: str, word: tuple[Any, int], *axes: str) -> ValueInfoProto:
 
 
 def _model(network: IntegerNetwork, graph: GraphProto) -> ModelProto:
-    """Wrap a checked graph with what makes its integers a meaning."""
+    """Wrap a checked graph with the metadata that give its integers a meaning."""
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -222,7 +222,7 @@ def _equations(network: IntegerNetwork) -> _Graph:
 
 
 class _Nodes:
-    """The nodes of a layer's terms; each term becomes one when it is first asked for."""
+    """The nodes of a layer's terms; each term becomes one when first used."""
 
     def __init__(
         self, graph: _Graph, contract: NumericContract, name: str, layer: Layer, source: str
@@ -233,7 +233,7 @@ class _Nodes:
         self.found: dict[Term, str] = {}
 
     def of(self, term: Term) -> str:
-        """The name of the result that a term is."""
+        """The name of a term's result."""
         if term not in self.found:
             write = getattr(self, f"_{term.op}")
             self.found[term] = write(*term.operands)

@@ -1,9 +1,9 @@
-"""Gradients of an integer network's run, as if rounding were not there; compiled.
+"""Gradients of an integer network's run, as if there were no rounding; compiled.
 
 The words of a run stand for the states of a float network whose weights and decays are those of the
 integers. Backpropagation through time goes through that network, for every choice of a contract;
-through a spike goes a surrogate, and through rounding, saturation and the choice to reset nothing
-else than the identity (straight-through, Bengio et al. 2013).
+a spike has the gradient of a surrogate; rounding, saturation and the choice to reset have that of
+the identity (straight-through, Bengio et al. 2013).
 
 Weights are (post, pre) float32, words (n_steps, n) as `sim.trace` has them, one stream at a time.
 """
@@ -18,7 +18,7 @@ from sim.contract import NumericContract
 
 
 class Choices(NamedTuple):
-    """The fields of a contract that decide which way a gradient goes."""
+    """The fields of a contract that decide the path of a gradient."""
 
     current_is_previous: bool
     fires_on_previous: bool
@@ -39,7 +39,7 @@ def choices(contract: NumericContract) -> Choices:
 
 
 class Units(NamedTuple):
-    """What turns a layer's words into floats, each (n,) float32.
+    """Factors that turn a layer's words into floats, each (n,) float32.
 
     `syn` and `mem` are the weight of one step of a word, `threshold` the membrane that fires as a
     float, and the decays are factors below 1.
@@ -78,7 +78,7 @@ def pull_hidden(
         below: spikes that come from below, (n_steps, pre) uint8.
         spk, syn, mem: words of the layer, (n_steps, post).
         resets: where a membrane is reset, (n_steps, post) uint8.
-        pending: where it was tested after its reset, the same; of no steps if it never is.
+        pending: where it was tested after its reset, likewise; of no steps if it never is.
         w_in, w_rec: the weights as floats; w_rec is (0, 0) without recurrence.
         grad_spk: gradient by this layer's spikes from above, (n_steps, post); is overwritten.
         grad_below: to add the gradient by the spikes below to, (n_steps, pre), or (0, 0).

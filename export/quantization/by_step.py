@@ -28,14 +28,14 @@ def run_by_step(
     floats: Sequence[LayerFloats[Tensor]],
     added: Sequence[Mapping[str, Tensor]],
 ) -> Decoded:
-    """Run a network, differentiable by the floats that its integers stand for.
+    """Run a network, differentiable by the floats behind its integers.
 
     Args:
         network: the network.
         raster: input spikes (batch, n_steps, n_inputs).
-        surrogates: of each hidden layer.
-        floats: what `export.qat.Latent.floats` returns.
-        added: of each hidden layer the arrays that a CuBa-LIF lacks, as floats.
+        surrogates: surrogate of each hidden layer.
+        floats: result of `export.qat.Latent.floats`.
+        added: the arrays of each hidden layer that a CuBa-LIF lacks, as floats.
     """
     signal = raster.to(torch.float64)
     spikes = []
@@ -95,7 +95,7 @@ class _Part(NamedTuple):
         return cls(layer, tuple(connections), constants, gain, constants.get("bias"))
 
     def connections(self) -> tuple[FloatConnection, ...]:
-        """What comes from below has been weighed for all steps at once."""
+        """The sums from below are computed for all steps at once."""
         below, *others = self.all_connections
         return (FloatConnection(below.name, None), *others)
 
@@ -103,7 +103,7 @@ class _Part(NamedTuple):
 def _run(
     part: _Part, contract: NumericContract, surrogate: Surrogate, signal: Tensor
 ) -> dict[str, Tensor]:
-    """Run a layer on what the one below sent, (batch, n_steps, pre); return all its states."""
+    """Run a layer on the values sent from below, (batch, n_steps, pre); return all its states."""
     o = Floats(contract, part.constants, part.gain, surrogate, contract)
     layer, batch = part.layer, len(signal)
     arriving = o.delivered(part.all_connections[0], signal)

@@ -1,4 +1,4 @@
-"""Calibration data, and what a float model does with them."""
+"""Calibration data, and a float model's response to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from rsnn.model import check_channels as refuse_misfit
 from rsnn.neurons import Layer
 
 STREAM_STEPS = 1000
-MAX_STREAMS = 128  # 8 minutes at 4 ms; half of it fits the readout, where less is noisy
+MAX_STREAMS = 128  # 8 minutes at 4 ms; half of it fits the readout, for which less is too noisy
 RUN_UP = 100  # steps at the start of a stream that are not scored
-RATES = {96: 20.0, 192: 14.0}  # Hz a channel that give the published activity
+RATES = {96: 20.0, 192: 14.0}  # Hz per channel that give the published activity
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Streams to choose integers by; every second is held out to judge what was chosen.
+    """Streams to choose integers by; every second one is held out to judge the choice.
 
     Attributes:
         raster: (n_streams, n_steps, n_inputs) uint8.
-        velocity: what should be decoded, (n_streams, n_steps, n_outputs), or None where nobody
-            knows; then closeness to the float model stands for it.
-        source: what the data are, for people.
+        velocity: the target, (n_streams, n_steps, n_outputs), or None if unknown; then closeness
+            to the float model stands for it.
+        source: description of the data, for people.
     """
 
     raster: NDArray[np.uint8]
@@ -39,11 +39,11 @@ class Calibration:
 
     @property
     def is_fit(self) -> NDArray[np.bool_]:
-        """Which streams (n_streams,) to choose by; the others are held out."""
+        """Mask of the streams (n_streams,) to choose by; the others are held out."""
         return np.arange(len(self.raster)) % 2 == 0
 
     def part(self, chosen: NDArray[np.bool_]) -> "Calibration":
-        """Some of the streams."""
+        """Return some of the streams."""
         velocity = None if self.velocity is None else self.velocity[chosen]
         return Calibration(self.raster[chosen], velocity, self.source)
 
@@ -76,7 +76,7 @@ def from_raster(raster: NDArray[np.uint8], source: str, dt: float) -> Calibratio
 def synthetic(
     n_inputs: int, dt: float, *, n_streams: int = MAX_STREAMS, seed: int = 1
 ) -> Calibration:
-    """Independent spikes at the rates of the published recordings, for want of a recording."""
+    """Independent spikes at the rates of the published recordings, if there is no recording."""
     rate = RATES.get(n_inputs, 20.0)
     n_steps = n_streams * STREAM_STEPS
     raster = random_raster(n_steps, n_inputs, dt=dt, rate=rate, seed=seed)
@@ -84,10 +84,10 @@ def synthetic(
 
 
 def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[str, NDArray]:
-    """What the inputs of each layer deliver, E[z z^T] (pre, pre) float64, by layer name.
+    """Second moments of the inputs of each layer, E[z z^T] (pre, pre) float64, by layer name.
 
-    z is the spikes of an input through synapse and membrane, with the layer's median time
-    constants; a recurrent layer's own neurons come behind those below it.
+    z is the spikes of an input filtered by synapse and membrane, with the layer's median time
+    constants; a recurrent layer's own neurons come after those below it.
     """
     found = {}
     below: NDArray = calibration.raster
@@ -111,7 +111,7 @@ def check_channels(model: RSNN, calibration: Calibration) -> None:
 
 
 def response_to(model: RSNN, calibration: Calibration, dtype: str = "float32") -> Response:
-    """What the model does with the calibration data, computed in `dtype`."""
+    """The model's response to the calibration data, computed in `dtype`."""
     check_channels(model, calibration)
     return respond(model, calibration.raster, dtype)
 
@@ -122,9 +122,9 @@ def lag(current: str, delay_steps: int) -> int:
 
 
 def filtered(spikes: NDArray, decay_mem: float, decay_syn: float, late: int) -> NDArray[np.float64]:
-    """Spikes (n_streams, n_steps, n) through synapse and membrane of gain 1 - decay_mem.
+    """Spikes (n_streams, n_steps, n) filtered by synapse and membrane of gain 1 - decay_mem.
 
-    They come `late` steps late.
+    They arrive `late` steps late.
     """
     from scipy.signal import lfilter  # only now, because it takes seconds to import
 

@@ -1,4 +1,4 @@
-"""What a user should know of a quantization that was carried out all the same."""
+"""Warnings about a quantization that succeeded."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from rsnn.model import RSNN
 from rsnn.neurons import CubaLIF
 from sim.network import IntegerNetwork
 
-SHORTEST, LONGEST = 0.1, 10.0  # time constants: in steps, in seconds
+SHORTEST, LONGEST = 0.1, 10.0  # limits of time constants: in steps, in seconds
 OUTLIER = 20.0  # times the median weight
 
 
 def cautions(model: RSNN, network: IntegerNetwork) -> list[str]:
-    """One line for each kind of trouble in a layer: where, how bad, and the way out."""
+    """One line per kind of problem in a layer: where, how bad, and the way out."""
     return [*_time_constants(model), *_empty_neurons(model), *_lost_weights(model, network)]
 
 

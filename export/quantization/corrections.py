@@ -1,7 +1,7 @@
-"""Make good on calibration data what rounding has done to a network as a whole.
+"""Corrections of a rounded network as a whole, on calibration data.
 
-Each correction is tried, and kept only where it brings the decoded output of streams that it has
-not seen closer to what it should be.
+Each correction is tried, and kept only if it brings the decoded output of held-out streams closer
+to the target.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from sim.contract import signed_range
 from sim.fast import runs
 from sim.network import IntegerNetwork
 
-ROUNDS = 6  # of threshold nudging
+ROUNDS = 6  # rounds of threshold nudging
 PULL = 0.15  # exponent with which a round follows the ratio of firing rates
-PRIOR = 1e-2  # how much the readout weights hold on to what they were, of their mean power
+PRIOR = 1e-2  # pull of the readout weights to their old values, as a share of their mean power
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A correction that was tried: R2 on held-out streams without and with it."""
+    """A tried correction: R2 on held-out streams without and with it."""
 
     name: str
     before: float
@@ -44,10 +44,10 @@ def correct(
     """Try every correction in turn; return the network with those that helped, and all tried.
 
     Args:
-        network: as rounded.
+        network: the rounded network.
         calibration: the data.
-        response: of the float model to them.
-        precision: of the readout's weights.
+        response: response of the float model to them.
+        precision: precision of the readout's weights.
     """
     chosen = calibration.is_fit
     fit, unseen = calibration.part(chosen), calibration.part(~chosen)
@@ -100,7 +100,7 @@ def refit_readout(
     """Weigh the integer network's own spikes so that they decode to what the float model did.
 
     Least squares with the old weights as prior; zero weights stay zero. With several heads their
-    sum is fitted, each row for its share of the error. Biases stay what they were, in new units.
+    sum is fitted, each row for its share of the error. Biases keep their values, in new units.
     """
     c, readout = network.contract, network.readout
     done = runs.run_many(network, fit.raster, record=True)

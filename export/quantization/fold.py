@@ -1,4 +1,4 @@
-"""How the floats of a layer fold into the integers of its kind."""
+"""The folding of a layer's floats into the integers of its kind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sim.layer import Layer
 
 
 class Folded(NamedTuple):
-    """An integer layer, and what its thresholds would be if no word ended.
+    """An integer layer, and its thresholds as they would be in unlimited words.
 
     `limits` is (n_neurons,), of no elements for a readout.
     """

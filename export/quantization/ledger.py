@@ -1,4 +1,4 @@
-"""What each step from floats to integers costs, on calibration data.
+"""The cost of each step from floats to integers, on calibration data.
 
 The steps are taken one after the other, each on top of those before it: the float network with
 integer-valued input weights, then with recurrent ones as well, and so on to the integer network.
@@ -22,8 +22,8 @@ from rsnn.neurons import inverse_softplus
 from sim.fast import runs
 from sim.network import IntegerNetwork
 
-NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaos
-# The first step is compared with float16: any change at all costs a chaotic network that much.
+NOTABLE = 0.02  # R2 that a step must cost before anything is suggested; less is chaotic scatter
+# The first step is compared with float16: any change costs a chaotic network that much.
 FLOATS = ("float16", "bfloat16")
 WORDS, WIDTHS, CORRECTIONS = "state words", "state widths", "corrections"  # of integer networks
 SMALLEST_DECAY = 1e-6  # stands for 0, which no time constant has
@@ -34,12 +34,12 @@ class Entry:
     """One line of the ledger, measured on the held-out calibration streams.
 
     Attributes:
-        step: what has become integer at this line, on top of all before.
+        step: the part that becomes integer in this line, in addition to those before.
         r2_float: R2 of the decoded output against that of the float32 model.
         r2_task: R2 against the recorded velocity; NaN where there is none.
         rate_ratio: hidden spikes over those of the float32 model.
-        silent: hidden neurons that fire in the float32 model and no longer here.
-        remark: what is worst here, or what to do about it; may be empty.
+        silent: hidden neurons that fire in the float32 model but not here.
+        remark: the worst change here, or what to do about it; may be empty.
     """
 
     step: str
@@ -68,10 +68,10 @@ def ledger(
         model: the float model, float32.
         stages: integer networks in the order in which they were made, by the name of their line;
             the first is as rounded, with states of 32 bits.
-        corrections: those that were tried on the way to the last.
-        precision: of them all.
+        corrections: corrections tried on the way to the last.
+        precision: precision of all of them.
         calibration: the data; the held-out streams count.
-        response: of the model to them all.
+        response: response of the model to all streams.
     """
     held_out = ~calibration.is_fit
     data, exact = calibration.part(held_out), response.part(held_out)
@@ -103,9 +103,9 @@ def entry_of(
     response: Response,
     remark: str = "",
 ) -> Entry:
-    """One more line, for a network that something else has made.
+    """One more line, for a network made by another step.
 
-    `calibration` and `response` as for `ledger`.
+    `calibration` and `response` as in `ledger`.
     """
     held_out = ~calibration.is_fit
     data, exact = calibration.part(held_out), response.part(held_out)
@@ -158,7 +158,7 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
     for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
         gain = gain_of(integers, c)
         fires = integers.threshold - (c.fires_when == ">=")
-        # a threshold other than 1 is weights that are as much smaller
+        # a threshold other than 1 equals weights smaller by that factor
         threshold = np.maximum(fires, 1) * unit * gain / 2.0**c.frac_bits
         for parameter in (layer.w_in, layer.w_rec):
             if parameter is not None:
@@ -207,7 +207,7 @@ def _entry(
 
 
 def _with_suggestion(entry: Entry, before: Entry, precision: Precision) -> Entry:
-    """The entry, with what to do where it costs a notable part of the R2 before it."""
+    """The entry, with advice where it costs a notable part of the R2 before it."""
     cost = before.r2_float - entry.r2_float
     options = {
         "w_in": f"`bits_in={precision.width('in') + 2}`",

@@ -1,4 +1,4 @@
-"""How many bits each part of a network gets, and how its scales are found."""
+"""Bits of each part of a network, and the rule for its scales."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Precision:
 
     Attributes:
         bits: width of a weight, 2..16.
-        bits_in, bits_rec, bits_out: of one kind of connection, where it differs.
+        bits_in, bits_rec, bits_out: the same for one kind of connection, where it differs.
         decay_bits: fractional bits of the decay factors, 1..16.
         frac_bits: fractional bits of the state below one weight unit, 0..16.
         syn_bits, mem_bits: state widths, 2..32; None for the smallest that cannot overflow. What
@@ -23,11 +23,11 @@ class Precision:
         scale: where the last step of the range goes: to a neuron's largest weight (`max`), to a
             percentile of its weights (`percentile`), or where the error of its summed input is
             smallest (`mse`).
-        percentile: of the absolute weights of a neuron, zeros left out; 0 < percentile <= 100.
-        per_layer: one scale a matrix instead of one a neuron.
+        percentile: percentile of a neuron's absolute nonzero weights; 0 < percentile <= 100.
+        per_layer: one scale per matrix instead of one per neuron.
 
     Raises:
-        RangeError: a value that is not possible.
+        RangeError: a value that is not allowed.
     """
 
     bits: int = 8

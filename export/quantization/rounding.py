@@ -1,8 +1,8 @@
-"""Weights to integers: which scale a neuron gets, and which way each of its weights is rounded.
+"""Weights to integers: the scale of each neuron, and the direction each weight is rounded in.
 
 What matters of a rounding error dw is not its size but the error of the neuron's summed input,
 dw M dw^T with M = E[z z^T] of what its inputs z deliver (Nagel et al. 2020, AdaRound, derive the
-same form). From the nearest integers, weights are moved by single steps as long as that falls.
+same form). From the nearest integers, weights move by single steps as long as this error falls.
 Without calibration M is the identity, and the nearest integers are best already.
 """
 
@@ -17,16 +17,16 @@ from export.quantization.precision import Precision
 from sim.layer import MAX_EXPONENT
 
 # What `mse` tries: the last step at these shares of the largest weight, and the recurrent scale
-# so many powers of two from where it would be by its own largest weight.
+# shifted by these powers of two from that of its own largest weight.
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 SHIFTS = (0, 1, -1, -2)
-SWEEPS = 8  # over the weights of a neuron; most neurons settle after three
+SWEEPS = 8  # passes over the weights of a neuron; most neurons settle after three
 RIDGE = 1e-3  # of M's mean diagonal, added to it: calibration data are finite
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the weights of a layer may lie: whole multiples of `unit` shifted left.
+    """The grid of a layer's weights: whole multiples of `unit` shifted left.
 
     Attributes:
         unit: weight of one step before the shift, (post,).
@@ -65,7 +65,7 @@ def round_weights(
         w_in, w_rec: weights (post, pre); `w_rec` is (post, 0) where there are none.
         steps: largest integer of each.
         precision: the rule for scales.
-        moment: M of the inputs (pre, pre), those of `w_in` first; None is the identity.
+        moment: M of the inputs (pre, pre), those of `w_in` first; None for the identity.
 
     Zero weights stay zero.
     """
@@ -130,7 +130,7 @@ def _full_scale(weights: NDArray, precision: Precision) -> NDArray[np.float64]:
 
 
 def _common_grid(scale_in: NDArray, scale_rec: NDArray) -> Grid:
-    """One unit a neuron, in which both its scales are powers of two.
+    """One unit per neuron, in which both its scales are powers of two.
 
     The larger scale is kept exactly and the smaller one grows to the next power of two below it,
     so that no weight is clipped by it. A neuron without weights gets the unit 1.

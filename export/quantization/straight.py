@@ -1,4 +1,4 @@
-"""An integer run as a differentiable function of the floats that its integers stand for.
+"""An integer run as a differentiable function of the floats behind its integers.
 
 Forward is the simulation itself; backward is `export.quantization.backward`, stream by stream.
 """
@@ -25,7 +25,7 @@ from sim.network import IntegerNetwork
 from sim.trace import Trace
 
 _Arrays = LayerFloats[NDArray[np.float32]]
-CHUNK = 8  # streams whose gradients are summed before they are summed with others'
+CHUNK = 8  # streams whose gradients are summed first, before all chunks are
 
 
 def run_straight(
@@ -34,20 +34,20 @@ def run_straight(
     surrogates: list[tuple[int, np.float32]],
     floats: Sequence[LayerFloats[Tensor]],
 ) -> Decoded:
-    """Run a network, differentiable by the floats that its integers stand for.
+    """Run a network, differentiable by the floats behind its integers.
 
     Args:
         network: the network.
         raster: input spikes (batch, n_steps, n_inputs).
         surrogates: `rsnn.surrogate.Surrogate.code` of each hidden layer.
-        floats: what `export.qat.Latent.floats` returns.
+        floats: result of `export.qat.Latent.floats`.
     """
     out, *spk = _Straight.apply(_Run(network, raster.numpy(), surrogates), *flattened(floats))
     return Decoded(out, tuple(spk))
 
 
 class _Straight(torch.autograd.Function):
-    """An integer run as a function of the floats that its integers stand for, flattened."""
+    """An integer run as a function of the floats behind its integers, flattened."""
 
     @staticmethod
     def forward(ctx: Any, run: "_Run", *floats: Tensor | None) -> tuple[Tensor, ...]:
@@ -173,14 +173,14 @@ def _total(*sums: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.float32]:
-    """An array, or one of no elements where it is absent, which is what compiled code takes."""
+    """An array, or one of no elements where it is absent, as compiled code expects."""
     return np.empty((0,) * n_axes, np.float32) if array is None else array
 
 
 def _resets(
     layer: CubaLIF, c: NumericContract, words: Mapping[str, NDArray], name: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Where membranes are reset, and where they were tested after that: see `pull_hidden`."""
+    """Masks of membranes that are reset, and that are tested after it; see `pull_hidden`."""
     spk, mem = words[f"{name}.spk"], words[f"{name}.mem"]
     before = np.concatenate([np.zeros_like(mem[:1]), mem[:-1]])
     over = before > layer.threshold if c.fires_when == ">" else before >= layer.threshold
@@ -192,7 +192,7 @@ def _resets(
 def _units(
     layer: Layer, contract: NumericContract, decay_mem: NDArray, decay_syn: NDArray
 ) -> Units:
-    """What a layer's words weigh in floats."""
+    """The float values of one step of a layer's words."""
     unit = units_of(layer, contract) / 2.0**contract.frac_bits
     mem = unit * gain_of(layer, contract)
     threshold = np.ones(1) if layer.is_readout() else layer.threshold * mem

@@ -1,7 +1,7 @@
-"""What the integers of a network weigh in floats: the unit of each neuron, from its own constants.
+"""The float value of a network's integers: the unit of each neuron, from its own constants.
 
-Quantization has folded a neuron's scale into its threshold, or a readout row's into `out_scale`;
-here it comes out again.
+Quantization folds a neuron's scale into its threshold, or a readout row's into `out_scale`; here
+it is recovered.
 """
 
 import numpy as np
@@ -22,27 +22,27 @@ def units_of(layer: Layer, contract: NumericContract) -> Floats:
 
 
 def gain_of(layer: Layer, contract: NumericContract) -> Floats:
-    """What a membrane takes of its drive, 1 - decay_mem as a float, (n_neurons,)."""
+    """The gain of a membrane on its drive, 1 - decay_mem as a float, (n_neurons,)."""
     return 1.0 - layer.decay_mem / 2.0**contract.decay_frac
 
 
 def hidden_units(
     threshold: NDArray[np.integer], contract: NumericContract, gain: Floats | float = 1.0
 ) -> Floats:
-    """Units of neurons with these thresholds; without `gain`, of membranes that take all."""
+    """Units of neurons with these thresholds; without `gain`, of membranes with a gain of 1."""
     return 2.0**contract.frac_bits / (firing_points(threshold, contract) * gain)
 
 
 def readout_units(
     out_scale: Floats, contract: NumericContract, gain: Floats | float = 1.0
 ) -> Floats:
-    """Units of readout rows with these scales; `gain` as for `hidden_units`."""
+    """Units of readout rows with these scales; `gain` as in `hidden_units`."""
     return out_scale * 2.0**contract.frac_bits / gain
 
 
 def firing_points(threshold: NDArray[np.integer], contract: NumericContract) -> Floats:
     """Halfway between the last integer membrane that stays silent and the first that fires.
 
-    So the rounding of floats cannot decide about a membrane exactly at threshold.
+    So float rounding cannot decide whether a membrane exactly at threshold fires.
     """
     return threshold.astype(np.float64) + (0.5 if contract.fires_when == ">" else -0.5)

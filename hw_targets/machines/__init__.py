@@ -1,1 +1,1 @@
-"""What several targets share: what a target is, machines in QEMU, sizes of programs."""
+"""Code shared by targets: their definition, machines in QEMU, sizes of programs."""

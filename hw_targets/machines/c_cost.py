@@ -1,4 +1,4 @@
-"""What a network costs on a target, counted by running it, and which limits that breaks."""
+"""The cost of a network on a target, counted by running it, and the limits it exceeds."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ _PJ_PER_INSTRUCTION = 10.1  # a 32-bit fetch from 32 kB of SRAM and an addition
 
 @dataclass(frozen=True)
 class Instructions:
-    """Instructions of a step over some input, and a bound that no step exceeds.
+    """Instructions per step over some input, and a bound that no step exceeds.
 
-    All but `mean_bitmap` and the bound are of steps that are given events.
+    All but `mean_bitmap` and the bound are for steps given as events.
     """
 
     minimum: int
@@ -39,7 +39,7 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of the decoder, and its instructions; None where no machine here can hold it."""
+    """Bytes of the decoder, and its instructions; None if no machine here can hold it."""
 
     sizes: Sizes
     instructions: Instructions | None
@@ -48,7 +48,7 @@ class Cost:
 def count_cost(
     network: IntegerNetwork, machine: Machine, raster: NDArray[np.uint8], layout: str = "fast"
 ) -> Cost:
-    """Build and run a network on a machine that counts, over a raster and at its worst.
+    """Build and run a network on a machine that counts, over a raster and in the worst case.
 
     The raster is run twice, because the first half of a replay is given as events and the second
     as bitmaps.
@@ -64,7 +64,7 @@ def count_cost(
         sizes = machine.measure(network, folder, layout)
         try:
             program = machine.build(network, folder, layout)
-        except ToolError:  # what has just been compiled cannot be linked: it is too large
+        except ToolError:  # the compiled sources cannot be linked: they are too large
             return Cost(sizes, None)
         counted = machine.run(network, np.vstack([raster, raster]), program, folder).instructions
         assert counted is not None
@@ -78,13 +78,13 @@ def count_cost(
 def worst_case(
     network: IntegerNetwork, machine: Machine, folder: Path, layout: str = "fast"
 ) -> int:
-    """A bound on the instructions of a step, whatever comes in and whatever fires.
+    """A bound on the instructions of a step, for any input and any spikes.
 
     A step adds a row of weights for each spike and updates each neuron on one of two paths, that of
     a neuron that fires or that of one that does not. The bound is the cost of a step in which every
     input and every neuron fires, plus that of one in which none does: every row, and both paths of
     every neuron. The few instructions by which a path may vary, where a word saturates or a product
-    is wide, are far below what the other path costs. Thresholds alone are changed for the two, so
+    is wide, are far fewer than those of the other path. Only thresholds are changed for the two, so
     the code is that of the network.
     """
     top = 1 << (network.contract.mem_bits - 1)
@@ -108,7 +108,7 @@ def worst_case(
 
 
 def milliseconds(instructions: int, limits: Limits) -> float:
-    """How long so many instructions take on a part, as far as its limits tell."""
+    """The time that `instructions` take on a part, where its limits are known."""
     assert limits.clock_hz is not None, "a target that counts has a clock"
     return 1e3 * instructions * limits.cycles_per_instruction / limits.clock_hz
 
@@ -116,9 +116,9 @@ def milliseconds(instructions: int, limits: Limits) -> float:
 def violations(
     network: IntegerNetwork, target: Target, cost: Cost, compact: Sizes | None = None
 ) -> list[str]:
-    """Every limit of a target that a network breaks, each with the smallest change that fits.
+    """Every limit of a target that a network exceeds, each with the smallest change that fits.
 
-    `compact` is what the layout `compact` takes, where `cost` is that of another.
+    `compact` is the cost in layout `compact`, where `cost` is that of another.
     """
     limits, found = target.limits, []
     if limits.flash is not None and cost.sizes.flash > limits.flash:

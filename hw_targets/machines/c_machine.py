@@ -1,4 +1,4 @@
-"""What compiles exported C and runs it here: a compiler, and an emulator where one is needed."""
+"""Machines that compile and run exported C here: a compiler, and an emulator if needed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Run:
-    """A trace, and the instructions of each step (n_steps,); None where nothing counts them."""
+    """A trace, and the instructions of each step (n_steps,), None if they are not counted."""
 
     trace: Trace
     instructions: NDArray[np.int64] | None
@@ -34,16 +34,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Machine:
-    """A compiler and what runs its programs.
+    """A compiler and the command that runs its programs.
 
     Attributes:
-        compiler: its command.
-        packages: every program that is needed, the compiler first, with its Debian package.
+        compiler: command of the compiler.
+        packages: every program needed, the compiler first, with its Debian package.
         processor: flags that choose the processor and its library.
         program: further flags, for a program that replays input.
-        launcher: command that runs a program, but for the program; empty where it runs by itself.
+        launcher: command that runs a program, without the program; empty if it runs by itself.
         size: command that lists the sizes of an object file's sections.
-        ticks: of the program's counter per instruction; None where nothing counts.
+        ticks: ticks of the program's counter per instruction; None if it does not count.
     """
 
     compiler: str
@@ -96,7 +96,7 @@ class Machine:
         return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
 
     def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
-        """Sizes of the decoder's object file: code and constants; and of one state struct.
+        """Sizes of the decoder's object file, code and constants, and of one state struct.
 
         Raises:
             ToolError: a program is missing.
@@ -116,7 +116,7 @@ class Machine:
         return Sizes(text + data, sum(sizes["state"][1:]) + data + bss)
 
     def need(self, *programs: str) -> None:
-        """Refuse to go on without programs.
+        """Refuse to continue without programs.
 
         Raises:
             ToolError: one is missing; the text names its package.

@@ -1,4 +1,4 @@
-"""Targets of exported C: what they cost, their firmware projects, and the C run on a machine."""
+"""Targets of exported C: cost of networks, firmware projects, and the C run on a machine."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -26,8 +26,8 @@ def c_target(description: str, machine: Machine, limits: Limits | None = None) -
     """The target that a machine stands for, or is.
 
     Args:
-        description: for people, in a line.
-        machine: what compiles and runs the C here.
+        description: one line for people.
+        machine: compiles and runs the C here.
         limits: of the part that the machine stands for; None where there are none.
     """
     return Target(
@@ -63,7 +63,7 @@ def _build(
 
 
 def _prepare(machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str) -> Runner:
-    """Compile the program that replays input; return what runs it."""
+    """Compile the program that replays input; return the function that runs it."""
     command = machine.command(machine.build(network, folder, layout))
 
     def run(

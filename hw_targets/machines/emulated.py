@@ -1,7 +1,7 @@
 """Microcontrollers in QEMU: cross-compile, replay through semihosting, count instructions.
 
 Under `-icount shift=7` an instruction takes 128 ns of the machine's time, so SysTick, which runs at
-`clock_hz` of the machine, tells instructions exactly; every 4 million or so, where its 24 bits
+`clock_hz` of the machine, counts instructions exactly; every 4 million or so, when its 24 bits
 wrap around, a handler of a few instructions counts that.
 """
 
@@ -18,9 +18,9 @@ def cortex_m(cpu: str, machine: str, clock_hz: float, memory: tuple[int, int, in
     """A Cortex-M.
 
     Args:
-        cpu: as the compiler calls it.
-        machine: QEMU's, which has it.
-        clock_hz: of SysTick on that machine.
+        cpu: the compiler's name of it.
+        machine: QEMU's name of a machine that has it.
+        clock_hz: clock of SysTick on that machine.
         memory: address and size of its flash, address and size of its RAM.
     """
     emulator = ("qemu-system-arm", "-M", machine, *_QUIET, *_SEMIHOSTING)

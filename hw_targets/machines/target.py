@@ -1,4 +1,4 @@
-"""What a target is, and what can be done with any: check, build, run."""
+"""The definition of a target, and the operations on any: check, build, run."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ Each run starts from the initial state, which is then carried from block to bloc
 
 @dataclass(frozen=True)
 class Limits:
-    """What the smallest usual part has. None where there is no such limit.
+    """Limits of the smallest usual part; None where there is no limit.
 
     Attributes:
         flash, ram: bytes.
         clock_hz: cycles per second.
-        cycles_per_instruction: assumed, when instructions are compared with a deadline.
+        cycles_per_instruction: assumed when instructions are compared with a deadline.
     """
 
     flash: int | None = None
@@ -41,24 +41,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Target:
-    """One place where a network can go.
+    """One kind of hardware that can run a network.
 
     Attributes:
-        description: for people, in a line.
+        description: one line for people.
         format: name of the format in `export/formats/` that writes for it.
         build: (target, network, golden raster, folder, and each option by keyword) -> files that it
             adds, in the folder, to those of the format.
         backends: what runs a network on it here, by name: (network, empty folder, and each option
             by keyword) -> a `Runner`.
         check: (target, network, and each option by keyword) -> what the network costs, by name, and
-            in `violations` a line for each limit that it breaks; None where nothing has a limit.
-        limits: of the part.
-        contract: values that it computes, by field of the numeric contract; a field that is not
-            named may have any.
-        kinds: names of the kinds of layers that it computes; None where it computes any.
+            in `violations` a line per limit it exceeds; None where nothing has a limit.
+        limits: limits of the part.
+        contract: values that it computes, by field of the numeric contract; fields not named may
+            have any.
+        kinds: names of the kinds of layers that it computes; None for any.
         options: that `check`, `build` and `backends` take; those of the format reach it too.
         tools: programs that they need, each with its Debian package.
-        name: that of the file, which `targets()` fills in.
+        name: name of the file, filled in by `targets()`.
     """
 
     description: str
@@ -94,7 +94,7 @@ def refusals(target: Target, network: IntegerNetwork) -> list[str]:
 def check(
     target: Target, network: IntegerNetwork, options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What a network costs on a target, by name, and what it breaks there, in `violations`.
+    """The cost of a network on a target, by name, and the limits it exceeds, in `violations`.
 
     Args:
         target: one of `targets()`.
@@ -102,7 +102,7 @@ def check(
         options: by name; those left out have their defaults.
 
     Raises:
-        RangeError: an option that there is not, or a value that is refused.
+        RangeError: an unknown option, or a value that is refused.
         ToolError: a program is missing.
     """
     values = chosen(target.options, options or {})
@@ -120,13 +120,13 @@ def build(
     folder: Path,
     options: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """Write a project for a target: what its format writes, and what the target adds.
+    """Write a project for a target: the files of its format, and those that the target adds.
 
     Args:
         target: one of `targets()`.
         network: the network.
         golden: raster (n_steps, n_inputs) for a self-test.
-        folder: is made where it is missing.
+        folder: created if missing.
         options: by name; those left out have their defaults.
 
     Returns:
@@ -156,7 +156,7 @@ def runners(
     Args:
         target: one of `targets()`.
         network: the network.
-        folder: for what is made; it has to last as long as the runners.
+        folder: for built files; it must exist as long as the runners are used.
         options: by name; those left out have their defaults.
 
     Returns:

@@ -109,7 +109,7 @@ def _download(url: str, part: Path, report: Callable[[int, int], None], timeout:
         way_out = (
             "check the name and the address"
             if error.code < 500
-            else "the server is in trouble, try again later"
+            else "the server has a problem, try again later"
         )
         raise FileError(f"{url}: HTTP {error.code} {error.reason}; {way_out}") from error
     except urllib.error.URLError as error:
@@ -119,7 +119,7 @@ def _download(url: str, part: Path, report: Callable[[int, int], None], timeout:
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise FileError(_lost(url, part, _reason(error))) from error
     if done < total:
-        raise FileError(_lost(url, part, f"{done} of {total} bytes came"))
+        raise FileError(_lost(url, part, f"{done} of {total} bytes arrived"))
 
 
 def _open(url: str, done: int, timeout: float) -> http.client.HTTPResponse | None:

@@ -132,5 +132,5 @@ def _chosen(path: Path, stored: dict):
         return next(iter(stored.values()))
     if _KEY not in stored:
         names = ", ".join(f"`{name}`" for name in stored) or "none"
-        raise FileError(f"{path}: holds no array called `{_KEY}` (arrays: {names}); name one so")
+        raise FileError(f"{path}: holds no array called `{_KEY}` (arrays: {names}); rename one")
     return stored[_KEY]

@@ -164,4 +164,4 @@ def _check_options(name: str, neurons: Any) -> None:
         )
     for option in ("inhibition", "state_quant"):
         if getattr(neurons, option):
-            raise DataError(f"`{name}` has {option}, which a float model has not; turn it off")
+            raise DataError(f"`{name}` has {option}, which no float model has; turn it off")

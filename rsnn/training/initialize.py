@@ -84,7 +84,7 @@ def initialize(model: RSNN, *, rates: Sequence[float], generator: torch.Generato
     if not rates or n_inputs % len(rates):
         raise MismatchError(
             f"{n_inputs} channels do not divide into {len(rates)} groups of equal size; give one"
-            " mean rate a group"
+            " mean rate per group"
         )
     for group, rate in enumerate(rates):
         if not rate > 0.0:

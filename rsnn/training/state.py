@@ -103,7 +103,7 @@ class TrainState:
         shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
         if shapes != {name: tuple(p.shape) for name, p in self.parameters.items()}:
             raise MismatchError(
-                "the training state belongs to a model of another shape; go on with the settings"
+                "the training state belongs to a model of another shape; continue with the settings"
                 " it was started with"
             )
         model.load_state_dict(self.parameters)

@@ -1,4 +1,4 @@
-"""`rsnnctl check`: what a network costs on a target, and every limit that it exceeds."""
+"""`rsnnctl check`: the cost of a network on a target, and every limit it exceeds."""
 
 import sys
 from pathlib import Path
@@ -16,13 +16,13 @@ _COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "wor
 
 @click.command()
 @network_argument
-@click.option("--target", type=TARGET, help="Target to check. Default: each that has limits.")
+@click.option("--target", type=TARGET, help="Target to check. Default: every target with limits.")
 @layout_option
 @json_option
 def command(network: Path | None, target: str | None, layout: str | None, as_json: bool) -> None:
     """Check a network against the limits of a target.
 
-    Report what it costs and every limit it exceeds; exit status 1 if it exceeds one, or, without
+    Report its cost and every limit it exceeds; exit status 1 if it exceeds one or, without
     --target, if it fits no target.
     """
     from hw_targets import find_target
@@ -54,7 +54,7 @@ def command(network: Path | None, target: str | None, layout: str | None, as_jso
 
 
 def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
-    """What a network costs on every target that has limits, a row each, and whether it `fits`."""
+    """The cost of a network on every target with limits, one row each, and whether it `fits`."""
     from base.errors import ToolError
     from hw_targets import targets
     from hw_targets.machines.target import check

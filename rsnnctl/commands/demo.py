@@ -8,7 +8,7 @@ import click
 def command(context: click.Context) -> None:
     """Run the whole path on a short synthetic session.
 
-    Train, prune, quantize, export, simulate, evaluate, verify: each as its command does by itself.
+    Train, prune, quantize, export, simulate, evaluate, verify: each as its own command does.
     """
     from rsnnctl import show
     from rsnnctl.plot import plot_decoded

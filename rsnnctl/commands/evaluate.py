@@ -25,7 +25,7 @@ Measure = Callable[["Session", slice], "Metrics"]
     "sessions",
     type=FILE,
     multiple=True,
-    help="Recording (.mat), repeatable. Default: the one of each file's run.",
+    help="Recording (.mat), repeatable. Default: that of each file's run.",
 )
 @part_option
 @click.option(
@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Print NeuroBench's table of models and networks.
 
-    A row for each file and session, and one for all sessions; without FILES, those of the newest
+    One row per file and session, and one for all sessions; without FILES, the files of the newest
     run.
     """
     from rsnnctl import show
@@ -81,18 +81,18 @@ def evaluate_files(
     gru: bool = True,
     harness: bool = False,
 ) -> list[Row]:
-    """Evaluate every file on every session: a row each, and their mean where there are several.
+    """Evaluate every file on every session: one row each, and their mean if there are several.
 
     Args:
         paths: models and networks.
-        sessions: recordings; none means the recording of each file's run.
+        sessions: recordings; if empty, the recording of each file's run.
         part: `train`, `validation`, `test` or `all` of each session.
         precision: floating-point format in which float models compute, one of `PRECISIONS`.
         baselines: add ridge regression, a Kalman filter and a GRU of tinyRSNN's size on each
             session, learned from its train and validation part; their rows are always of the test
             part.
         gru: whether the baselines include the GRU, which takes up to two minutes per session.
-        harness: add what NeuroBench's own harness finds for each float model.
+        harness: add the figures of NeuroBench's own harness for each float model.
 
     Raises:
         RangeError: no such part.
@@ -124,7 +124,7 @@ def evaluate_files(
 
 
 def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":
-    """Decoders without spikes: the ones that take seconds, the one that takes a training."""
+    """Decoders without spikes: those that take seconds, and the GRU, which must be trained."""
     from rsnn.baselines.kalman import kalman
     from rsnn.baselines.ridge import HISTORIES, ridge
     from rsnn.data.split import split_session
@@ -139,7 +139,7 @@ def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":
 
 
 def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
-    """Functions from a session and its steps to figures, by the name of their row."""
+    """Functions from a session and its steps to figures, by name of the row."""
     from base.container import read_label
     from base.metrics import Metrics
     from sim import artifact

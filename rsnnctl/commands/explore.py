@@ -1,4 +1,4 @@
-"""`rsnnctl explore`: widths and sparsity of one model, and what each combination costs."""
+"""`rsnnctl explore`: the cost of every combination of widths and sparsity of one model."""
 
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from rsnnctl.options import (
 @click.option(
     "--bits", default="3..8", show_default=True, help="Bits of a weight: 8, or 3,4, or 3..8."
 )
-@click.option("--decay-bits", default="12", show_default=True, help="Bits of a decay, likewise.")
+@click.option(
+    "--decay-bits", default="12", show_default=True, help="Bits of a decay, as for --bits."
+)
 @click.option(
     "--sparsity",
     default="0",
@@ -51,8 +53,8 @@ def command(
 ) -> None:
     """Sweep widths and sparsity of a model.
 
-    Show what each combination costs, and which of them nothing else beats. Networks that were
-    measured before are not made again, so repeating the command continues it.
+    Show the cost of each combination and mark the Pareto front. Networks measured before are not
+    made again, so repeating the command continues it.
     """
     from rsnnctl import show
     from rsnnctl.runs import folders

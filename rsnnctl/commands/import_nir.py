@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Read a NIR graph.
 
-    With a numeric contract of ours it becomes the same integer network, without one a float model.
+    With a numeric contract it becomes the same integer network, without one a float model.
     """
     from rsnnctl import show
     from rsnnctl.provenance import provenance

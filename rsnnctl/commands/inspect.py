@@ -1,4 +1,4 @@
-"""`rsnnctl inspect`: what a file holds; of a network, also what can overflow and by what."""
+"""`rsnnctl inspect`: the content of a file; for a network, also the states that can overflow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @click.option("--witness", type=FILE, help="Folder for inputs that overflow states, if any can.")
 @json_option
 def command(file: Path | None, witness: Path | None, as_json: bool) -> None:
-    """Show what is in a model or network.
+    """Show the content of a model or network.
 
-    Of a network: contract, sizes, ranges, storage, and whether its states can overflow.
+    For a network: contract, sizes, ranges, storage, and whether its states can overflow.
     """
     from rsnnctl import show
     from rsnnctl.runs import folders
@@ -36,11 +36,11 @@ def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
     Args:
         path: the file.
         witness: folder for inputs that make states of the network overflow, one raster
-            (n_steps, n_inputs) for each neuron that was found to; `simulate` and `verify` read
-            them. Left alone where nothing overflows.
+            (n_steps, n_inputs) per neuron that overflows; `simulate` and `verify` read them. Not
+            created if nothing overflows.
 
     Raises:
-        FileError: the file is neither, or is damaged; or has no states that could overflow.
+        FileError: the file is neither, is damaged, or has no states that could overflow.
     """
     from base.container import read_label
     from base.errors import FileError
@@ -71,7 +71,7 @@ def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
 
 
 def _witnesses(verdict: "Verdict", folder: Path | None) -> list[dict[str, Any]]:
-    """A row for each neuron that overflows, its raster written if there is a folder for it."""
+    """One row per neuron that overflows; its raster is written if a folder is given."""
     import numpy as np
 
     from base.files import atomic_path

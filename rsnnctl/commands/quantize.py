@@ -1,4 +1,4 @@
-"""`rsnnctl quantize`: a float model as an integer network, and what each step of that costs."""
+"""`rsnnctl quantize`: a float model as an integer network, and the cost of each step."""
 
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def command(
 ) -> None:
     """Turn a float model into an integer network.
 
-    A table says what each step of that costs.
+    A table shows the cost of each step.
     """
     from rsnnctl import show
     from rsnnctl.runs import folders

@@ -10,7 +10,7 @@ from rsnnctl.options import FILE, json_option, network_argument, output_option, 
 if TYPE_CHECKING:
     from sim.network import IntegerNetwork
 
-_BLOCK_BYTES = 1 << 22  # of input and trace in memory at once
+_BLOCK_BYTES = 1 << 22  # bytes of input and trace in memory at once
 
 
 @click.command()
@@ -52,16 +52,16 @@ def command(
 def simulate_file(
     path: Path, source: Path | None, *, part: str, record: bool, output: Path | None
 ) -> dict[str, Any]:
-    """Simulate and write what was decoded; return NeuroBench's figures, `digest` and `file`.
+    """Simulate and write the decoded values; return NeuroBench's figures, `digest` and `file`.
 
     Memory does not grow with the length of a recording in .mat, .npy or HDF5.
 
     Args:
         path: the network.
-        source: session (.mat) or raster file; None is the recording of the network's run.
+        source: session (.mat) or raster file; None for the recording of the network's run.
         part: `train`, `validation`, `test` or `all` of a session.
-        record: write every state word, too.
-        output: HDF5; None is beside the network.
+        record: also write every state word.
+        output: HDF5 file; None for one beside the network.
 
     Raises:
         RangeError: no such part.

@@ -1,4 +1,4 @@
-"""`rsnnctl stream`: spikes decoded as they come, from stdin, UDP or Lab Streaming Layer."""
+"""`rsnnctl stream`: spikes decoded as they arrive, from stdin, UDP or Lab Streaming Layer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def command(
     steps: int | None,
     as_json: bool,
 ) -> None:
-    """Decode spikes as they come.
+    """Decode spikes as they arrive.
 
     Latencies and losses are reported on stderr at the end.
     """
@@ -62,11 +62,10 @@ def decode_stream(
     steps: int | None,
     ready: Callable[[int], object],
 ) -> "Tally":
-    """Decode what comes to a UDP port, from an LSL stream or, without both, from stdin.
+    """Decode spikes from a UDP port, from an LSL stream or, without both, from stdin.
 
     Raises:
-        RangeError, FileError, ToolError, MismatchError: what the modules of `rsnnctl.streams`
-            refuse.
+        RangeError, FileError, ToolError, MismatchError: as in the modules of `rsnnctl.streams`.
     """
     if port is not None:
         from rsnnctl.streams.udp import stream_packets
@@ -82,5 +81,5 @@ def decode_stream(
     from rsnnctl.streams.lines import stream_lines
 
     lines = open(sys.stdin.fileno(), errors="replace", closefd=False)  # noqa: SIM115
-    # past Python's buffer, because the program that reads a step's line may decide the next on it
+    # bypasses Python's buffer, because the reader of a line may choose the next input by it
     return stream_lines(network, lines, lambda text: os.write(sys.stdout.fileno(), text.encode()))

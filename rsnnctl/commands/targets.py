@@ -10,7 +10,7 @@ from rsnnctl.options import json_option
 def command(as_json: bool) -> None:
     """List the hardware that networks can be built for.
 
-    With its limits, and the tools that are missing here.
+    Each with its limits, and the tools that are missing here.
     """
     from shutil import which
 

@@ -69,7 +69,7 @@ def command(
 ) -> None:
     """Train a decoder on each session.
 
-    Without SESSIONS, on a synthetic one of 5 minutes that is made for it.
+    Without SESSIONS, a synthetic one of 5 minutes is made.
     """
     from rsnnctl import show
     from rsnnctl.runs.jobs import resumable, run_all, start_all

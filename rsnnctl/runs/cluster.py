@@ -1,4 +1,4 @@
-"""Where several jobs of a command run at the same time: on this machine, with Dask or with Ray."""
+"""Parallel jobs of a command: on this machine, with Dask or with Ray."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,10 +14,10 @@ CLUSTERS = ("loky", "dask", "ray")
 
 @contextmanager
 def cluster(name: str, n_jobs: int) -> "Iterator[joblib.Parallel]":
-    """Let joblib use a cluster with `n_jobs` processes; yield what runs delayed calls in them.
+    """Let joblib use a cluster with `n_jobs` processes; yield a function that runs delayed calls.
 
-    Results arrive as they are done, in any order; with Ray all of them at the end, because its
-    backend returns none before.
+    Results arrive as they finish, in any order; with Ray all of them at the end, because its
+    backend returns none earlier.
 
     Args:
         name: one of `CLUSTERS`.

@@ -1,4 +1,4 @@
-"""Sweep widths and sparsity of one model, and say which choices nothing else beats."""
+"""Sweep widths and sparsity of one model, and mark the Pareto front."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """One network to make: widths, and the share of each weight matrix that is zero at least."""
+    """One network to make: widths, and the smallest share of zeros in each weight matrix."""
 
     bits: int
     decay_bits: int
@@ -61,29 +61,29 @@ def explore(
     cluster: str,
     advance: Callable[[], None],
 ) -> list[Row]:
-    """Make and measure a network for each choice; those measured before are not made again.
+    """Make and measure a network per choice; those measured before are not made again.
 
     Args:
         source: the model; results are kept in `explore/` beside it, the table in `explore.json`
             and the picture in `explore.png`.
-        choices: what to try.
+        choices: the networks to make.
         config: settings of training in integers (`config.qat`); None for no such training.
         session: recording to calibrate and measure on; by default that of the model's run.
-        jobs, cluster: how many to make at the same time, and where, as for `train`.
+        jobs, cluster: number to make at the same time, and where, as for `train`.
         advance: called after each choice.
 
     Returns:
-        A row for each choice, in their order; `pareto` is true where no other has a higher R2 at
-        less or equal stored bits, energy and ACs.
+        One row per choice, in their order; `pareto` is true where no other has a higher R2 at less
+        or equal stored bits, energy and ACs.
 
     Raises:
-        RangeError: no choices, or one that is not possible.
+        RangeError: no choices, or one that is not allowed.
         FileError, DataError, MismatchError: the model or recording cannot be used.
     """
     if not choices:
         raise RangeError("there is nothing to explore; name at least one of `bits`")
     check_at_least_one("jobs", jobs)
-    from rsnnctl.plot import plot_explored  # before anything is made, because it may lack
+    from rsnnctl.plot import plot_explored  # before anything is made, because it may be missing
 
     for choice in choices:
         Precision(bits=choice.bits, decay_bits=choice.decay_bits)
@@ -122,7 +122,7 @@ def parse_choices(bits: str, decay_bits: str, sparsity: str) -> list[Choice]:
     """Every combination of comma-separated values; `3..8` is a range of whole numbers.
 
     Raises:
-        RangeError: a text that is not such a list.
+        RangeError: the text is not such a list.
     """
     widths = [int(n) for n in _numbers("bits", bits)]
     decays = [int(n) for n in _numbers("decay_bits", decay_bits)]
@@ -176,9 +176,9 @@ def measure(model: RSNN, session: Session, choice: Choice, config: Config | None
     """Make one network of a model and measure it on the test part of a session.
 
     Args:
-        model: left as it is.
-        session: calibrates the network, too.
-        choice: which network.
+        model: left unchanged.
+        session: also calibrates the network.
+        choice: the network to make.
         config: settings of training in integers (`config.qat`); None for no such training.
     """
     model = copy.deepcopy(model).float()

@@ -1,6 +1,6 @@
-"""Run folders: `runs/<name>/` holds what belongs together, `runs/latest` points to the newest.
+"""Run folders: `runs/<name>/` holds the files of a run, `runs/latest` points to the newest.
 
-A run that failed leaves no folder; one that was interrupted between two epochs can go on.
+A failed run leaves no folder; a run interrupted between two epochs can be continued.
 """
 
 import json
@@ -26,7 +26,7 @@ _LATEST = "latest"
 
 
 def start(name: str, facts: Mapping[str, Any]) -> Path:
-    """Make `runs/<name>` for a run that takes long; it becomes the latest when it is finished.
+    """Make `runs/<name>` for a long run; it becomes the latest when it is finished.
 
     A number is appended to a name that is taken. `facts` are kept in `run.json`.
 
@@ -52,7 +52,7 @@ def start(name: str, facts: Mapping[str, Any]) -> Path:
 
 
 def note(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Add to what is known about a run."""
+    """Add to the facts about a run."""
     known = {**read_facts(folder), **facts}
     write_text(folder / _FACTS, json.dumps(known, indent=2, sort_keys=True) + "\n")
 
@@ -66,7 +66,7 @@ def finish(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Remove a run that came to nothing."""
+    """Remove a run that produced nothing."""
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # it stays if it holds other runs
         folder.parent.rmdir()
@@ -103,7 +103,7 @@ def latest() -> Path:
     if not link.is_dir():
         if begun := unfinished():
             raise FileError(
-                f"{begun[0]}: its training was interrupted; `rsnnctl train --resume` goes on"
+                f"{begun[0]}: its training was interrupted; `rsnnctl train --resume` continues it"
             )
         raise FileError(
             f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
@@ -113,13 +113,13 @@ def latest() -> Path:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What is known about the run that `folder` holds; empty for any other folder."""
+    """The facts about the run in `folder`; empty for any other folder."""
     path = folder / _FACTS
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def chosen(given: Path | None, name: str) -> Path:
-    """The file that was given, or else the one of that name in the newest run.
+    """The given file, or else the one of that name in the newest run.
 
     Raises:
         FileError: none was given, and there is no run or it has no such file.
@@ -136,7 +136,7 @@ def chosen(given: Path | None, name: str) -> Path:
 
 
 def present(*names: str) -> list[Path]:
-    """Those of the named files that the newest run has.
+    """The named files that exist in the newest run.
 
     Raises:
         FileError: there is no run, or it has none of them.
@@ -146,7 +146,7 @@ def present(*names: str) -> list[Path]:
 
 
 def beside(path: Path, ending: str) -> Path:
-    """The path of what is made of a model or network: beside it, with another ending."""
+    """The path of a file derived from a model or network: beside it, with another ending."""
     stem = path.name
     for known in _ENDINGS:
         stem = stem.removesuffix(known)
@@ -160,7 +160,7 @@ def session_of(path: Path) -> Path | None:
 
 
 def needed_session(path: Path, given: Path | None) -> Path:
-    """The recording that was given, or the one of the file's run.
+    """The given recording, or that of the file's run.
 
     Raises:
         FileError: there is neither.

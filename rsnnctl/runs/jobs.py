@@ -1,4 +1,4 @@
-"""Several trainings at a time: every session with every seed, on this machine or a cluster."""
+"""Parallel trainings: every session with every seed, on this machine or a cluster."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -42,21 +42,21 @@ def start_all(
     """Make a run folder for every session and seed; none is left if one cannot be made.
 
     Args:
-        sessions: recordings; none means a synthetic one for each seed.
-        preset: of the network.
-        recipe: None is `short` without sessions and `published` with them.
+        sessions: recordings; if empty, a synthetic one per seed.
+        preset: preset of the network.
+        recipe: None for `short` without sessions and `published` with them.
         config: TOML file.
         settings: `section.name=value`.
-        epochs: of training, over all others.
-        kernel, device: of every stage, names in `rsnn.training.names.KERNELS` and
-            `DEVICES`; settings come after them. A device without a kernel has its fastest one.
-        seeds: what `parse_seeds` reads.
+        epochs: epochs of training; overrides all other settings.
+        kernel, device: kernel and device of every stage, names in `rsnn.training.names.KERNELS` and
+            `DEVICES`; settings override them. A device without a kernel gets its fastest one.
+        seeds: as read by `parse_seeds`.
         pretrain: train on all sessions together first.
-        name: of the run; session and seed are added where there are several.
+        name: name of the run; session and seed are added if there are several.
 
     Raises:
-        RangeError, DataError, FileError: what the settings or the recordings are refused for.
-        ToolError: there is no such device here.
+        RangeError, DataError, FileError: the settings or the recordings are refused.
+        ToolError: the device is not available.
     """
     used = recipe or ("published" if sessions else "short")
     numbers = parse_seeds(seeds)
@@ -97,7 +97,7 @@ def start_all(
 
 
 def resumable() -> list[Path]:
-    """Runs that were interrupted.
+    """Interrupted runs.
 
     Raises:
         FileError: there is none.
@@ -112,21 +112,21 @@ def resumable() -> list[Path]:
 
 
 def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> list[Row]:
-    """Carry out trainings, so many at a time, and gather their results.
+    """Run trainings, `n_jobs` at a time, and gather their results.
 
     One training at a time shows its epochs; several show how many are done.
 
     Args:
-        started: what `start_all` or `resumable` returned.
-        n_jobs: processes; each computes with one thread where there are several.
+        started: result of `start_all` or `resumable`.
+        n_jobs: processes; if there are several, each computes with one thread.
         cluster: where the processes run, one of `rsnnctl.runs.cluster.CLUSTERS`.
 
     Returns:
-        A row for each run, and for each session with several seeds their mean and sd.
+        One row per run, and for each session with several seeds their mean and sd.
 
     Raises:
         ToolError: the cluster's package is not installed.
-        RsnnError: what a training is refused for.
+        RsnnError: a training is refused.
     """
     rows: list[Row] = []
     if n_jobs == 1:

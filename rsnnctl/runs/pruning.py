@@ -1,4 +1,4 @@
-"""Prune in a run folder: to one fraction, or as far as the published search lets it go."""
+"""Prune in a run folder: to one fraction, or as far as the published search allows."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def settings_for(
 ) -> Config:
     """The settings a model was trained with, changed by a TOML file and the options of `prune`.
 
-    A model that was imported goes by the published recipe.
+    An imported model uses the published recipe.
     """
     chosen = choices(("retraining",), device, None)
     changed = () if epochs is None else (f"retraining.epochs={epochs}",)
@@ -59,22 +59,22 @@ def prune_run(
     resume: bool,
     report: Report,
 ) -> Path:
-    """Prune a model and train it again; the unpruned one is kept beside it.
+    """Prune and retrain a model; the unpruned one is kept beside it.
 
     Args:
         source: the unpruned model, in its run folder.
-        config: every setting; retraining and pruning count here.
-        fraction: of each weight matrix that goes; None searches for it.
-        output: where the pruned model goes; None replaces the run's model.
-        resume: go on with what an interrupted call has done.
+        config: every setting; those of retraining and pruning are used.
+        fraction: fraction of each weight matrix to prune; None searches for it.
+        output: path of the pruned model; None replaces the run's model.
+        resume: continue an interrupted call.
         report: called after every epoch.
 
     Raises:
-        FileError, DataError, RangeError, RsnnError: what loading, pruning and training refuse.
+        FileError, DataError, RangeError, RsnnError: loading, pruning or training fails.
     """
     folder = source.parent
     if fraction is None:
-        from rsnnctl.plot import plot_search  # before anything is trained, because it may lack
+        from rsnnctl.plot import plot_search  # here, because it may be missing
     model, history = load_model(source)
     model = model.float()
     digest = read_label(source).digest

@@ -42,18 +42,18 @@ class Quantized:
     cautions: list[str]
 
     def facts(self) -> dict[str, Any]:
-        """The few facts that decide whether the network will do."""
+        """The few facts that decide whether the network is good enough."""
         return summarize(self.network) | {"file": str(self.path)}
 
 
 def settings_for(
     source: Path, file: Path | None, settings: tuple[str, ...], epochs: int | None
 ) -> Config | None:
-    """The settings of training in integers, or None where no epochs are asked for.
+    """The settings of training in integers, or None if no epochs are requested.
 
     Raises:
         RangeError: settings without epochs.
-        FileError, DataError: what `rsnn.training.config.resolve` refuses.
+        FileError, DataError: as in `rsnn.training.config.resolve`.
     """
     if epochs is None:
         if file is not None or settings:
@@ -79,14 +79,14 @@ def quantize_file(
         precision: widths, and the rule for scales.
         config: settings of training in integers (`config.qat`); None for no such training.
         calibration: recording (.mat) or raster to calibrate on; by default the recording of the
-            model's run, or independent spikes where it has none.
-        output: the network (.int.h5).
-        resume: go on with an interrupted training in integers.
+            model's run, or independent spikes if it has none.
+        output: file of the network (.int.h5).
+        resume: continue an interrupted training in integers.
         report: called after every epoch of it.
 
     Raises:
-        FileError, DataError, MismatchError, RangeError, RsnnError: what a step refuses; then
-            nothing is written.
+        FileError, DataError, MismatchError, RangeError, RsnnError: a step fails; nothing is
+            written then.
     """
     model, history = load_model(source)
     model = model.float()
@@ -138,7 +138,7 @@ def _train_on(
     resume: bool,
     report: Report | None,
 ) -> tuple[IntegerNetwork, str]:
-    """The network that validates best, of the one given and all that training it makes of it."""
+    """The network that validates best, among the given one and all that training produces."""
     session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
     name = _stage_name(precision)

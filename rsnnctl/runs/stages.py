@@ -1,4 +1,4 @@
-"""Stages of a run, each of which is done, under way or to come; what is done is not done again."""
+"""Stages of a run: finished ones are not repeated, an interrupted one continues."""
 
 import json
 import shutil
@@ -19,17 +19,17 @@ Work = Callable[[TrainState | None, Callable[[TrainState], None]], TrainResult]
 
 
 def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: Work) -> None:
-    """Train a model in place, or set it to what this stage has made of it before.
+    """Train a model in place, or set it to the result this stage already has.
 
     Every epoch is kept in `stages/<name>.state.h5` and listed in `stages/<name>.jsonl`, the
     finished model in `stages/<name>.rsnn.h5`.
 
     Args:
-        folder: of the run.
-        name: of the stage.
-        model: as it is when the stage begins.
-        label: all that decides the result, as JSON values.
-        work: trains the model from a state, or from the start, and hands out every state.
+        folder: folder of the run.
+        name: name of the stage.
+        model: the model at the beginning of the stage.
+        label: everything that decides the result, as JSON values.
+        work: trains the model from a state, or from the start, and passes on every state.
 
     Raises:
         MismatchError: the stage was begun with another label.
@@ -51,7 +51,7 @@ def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: 
 def under_way(
     folder: Path, name: str, label: Mapping[str, Any]
 ) -> tuple[TrainState | None, Callable[[TrainState], None]]:
-    """The kept state of a stage, or None, and what keeps another.
+    """The kept state of a stage, or None, and the function that keeps another.
 
     Raises:
         MismatchError: the stage was begun with another label.
@@ -95,7 +95,7 @@ def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Forget all stages of a run."""
+    """Remove all stages of a run."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 

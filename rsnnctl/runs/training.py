@@ -1,4 +1,4 @@
-"""Train in a run folder: recording in, model, log and every setting out; can be interrupted."""
+"""Train in a run folder: writes model, log and every setting; can be interrupted."""
 
 import hashlib
 from collections.abc import Callable
@@ -37,13 +37,13 @@ def start_training(
     recipe: str,
     pretrain_on: tuple[Path, ...] = (),
 ) -> Path:
-    """Make the folder of a training that `train_run` then carries out; return it.
+    """Make the folder of a training for `train_run`; return it.
 
     Args:
         source: the recording; None makes a synthetic one of 5 minutes in the folder.
         config: every setting.
-        name: of the run.
-        recipe: the name of the recipe that `config` comes from, for `prune`.
+        name: name of the run.
+        recipe: name of the recipe that `config` comes from, for `prune`.
         pretrain_on: recordings to train on together first; the same for every run that shares them.
 
     Raises:
@@ -71,12 +71,12 @@ def start_training(
 
 
 def train_run(folder: Path, report: Report) -> Path:
-    """Carry out a training, or go on with it; return the model's path.
+    """Run or continue a training; return the model's path.
 
-    What an interruption or an error leaves are the epochs done, if any; `train --resume` goes on.
+    An interruption or an error leaves the epochs done, if any; `train --resume` continues.
 
     Raises:
-        FileError, DataError, MismatchError, RsnnError: what loading, splitting and training refuse.
+        FileError, DataError, MismatchError, RsnnError: loading, splitting or training fails.
     """
     try:
         path = _train(folder, report)
@@ -101,7 +101,7 @@ def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Con
     """The settings of the run that a model belongs to, changed by a TOML file and settings.
 
     Raises:
-        FileError, DataError, RangeError: what `rsnn.training.config.resolve` refuses.
+        FileError, DataError, RangeError: as in `rsnn.training.config.resolve`.
     """
     kept = source.with_name(CONFIG)
     files = [path for path in (kept if kept.exists() else None, file) if path is not None]
@@ -109,7 +109,7 @@ def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Con
 
 
 def generator_for(config: TrainConfig, purpose: str) -> torch.Generator:
-    """A generator of its own for each purpose, from the config's seed."""
+    """A separate generator for each purpose, from the config's seed."""
     digest = hashlib.sha256(f"{purpose} {config.seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 

@@ -1,4 +1,4 @@
-"""Decode lines of text, one per step, and answer each before the next one is read."""
+"""Decode lines of text, one per step, and answer each before reading the next."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def stream_lines(network: IntegerNetwork, lines: TextIO, write: Callable[[str], 
 
     Args:
         network: the network.
-        lines: for each step the indices of the inputs that spike; an empty line is silence.
+        lines: indices of the inputs that spike, one line per step; an empty line is silence.
         write: called with the number of the step and the decoded values, as text.
     """
     decoder = OrderedDecoder(network)

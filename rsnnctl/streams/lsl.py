@@ -15,20 +15,20 @@ OUTLET = "rsnnctl"
 def stream_samples(
     network: IntegerNetwork, name: str, *, idle: float, steps: int | None = None
 ) -> Tally:
-    """Decode each sample of a stream, one step and one channel for each input; not 0 is a spike.
+    """Decode each sample of a stream, one step with one channel per input; nonzero is a spike.
 
     A sample with a NaN is malformed, and its step is lost: decoded as silence.
-    Velocities leave through a stream of the name `rsnnctl`, in the unit of the training target.
+    Velocities leave through a stream named `rsnnctl`, in the unit of the training target.
 
     Args:
         network: the network.
-        name: of the stream.
+        name: name of the stream.
         idle: s without a sample after which the stream is over, or not found.
         steps: number of steps after which the stream is over; None: no limit.
 
     Raises:
         ToolError: pylsl is missing, or there is no such stream.
-        MismatchError: another number of channels than the network has inputs, or channels of text.
+        MismatchError: the number of channels is not that of inputs, or channels are text.
     """
     try:
         pylsl = extra("pylsl", "lsl", "`lsl`")

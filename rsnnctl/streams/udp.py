@@ -1,4 +1,4 @@
-"""Decode packets that come to a UDP port of this machine, and answer each."""
+"""Decode packets that arrive at a UDP port of this machine, and answer each."""
 
 import socket
 import time
@@ -12,8 +12,8 @@ from sim.live.packets import LARGEST, decode_spikes, encode_velocity
 from sim.network import IntegerNetwork
 
 HOST = "127.0.0.1"
-_RECEIVE_BYTES = 1 << 22  # that the system keeps for us while we are not looking
-_POLL = 0.05  # s; how often a quiet socket looks whether it is time to stop
+_RECEIVE_BYTES = 1 << 22  # bytes that the system buffers for us
+_POLL = 0.05  # s between checks of a quiet socket for the time to stop
 
 
 def stream_packets(
@@ -24,14 +24,14 @@ def stream_packets(
     steps: int | None = None,
     ready: Callable[[int], object] = lambda port: None,
 ) -> Tally:
-    """Decode packets that come to a UDP port of 127.0.0.1, and answer each to its sender.
+    """Decode packets that arrive at a UDP port of 127.0.0.1, and answer each to its sender.
 
     Args:
         network: the network.
-        port: 0 takes any that is free.
+        port: 0 for any free port.
         idle: s without a packet after which the stream is over.
         steps: number of decoded steps after which the stream is over; None: no limit.
-        ready: called with the port once packets can come.
+        ready: called with the port once packets can arrive.
 
     Raises:
         RangeError: no such port, an idle time of 0 s or less, or less than one step.

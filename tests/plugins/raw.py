@@ -1,4 +1,4 @@
-"""Raw arrays: a network's words one after the other, and a list in JSON that says what they are."""
+"""Raw arrays: a network's words one after the other, and a JSON list that describes them."""
 
 import json
 from pathlib import Path

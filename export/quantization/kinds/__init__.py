@@ -1,4 +1,4 @@
-"""One file per kind of layer that floats can be folded into, named like the kind."""
+"""One file per kind of layer that floats can fold into, named like the kind."""
 
 import sys
 
@@ -8,7 +8,7 @@ from export.quantization.fold import Fold
 
 
 def find_fold(name: str) -> Fold:
-    """The quantization of a kind.
+    """Return the quantization of a kind.
 
     Raises:
         RangeError: there is none.

@@ -1,4 +1,4 @@
-"""CuBa-LIF with adaptive thresholds: as CuBa-LIF, its steps in the unit of its thresholds."""
+"""CuBa-LIF with adaptive thresholds: as CuBa-LIF, with steps in the unit of the thresholds."""
 
 from collections.abc import Sequence
 from typing import Any
