@@ -1,4 +1,4 @@
-"""rsnnctl: the group of the commands in `rsnnctl/commands/` and of formats; the entry point."""
+"""The command line: the group of all commands, of `rsnnctl/commands/` and of formats."""
 
 import logging
 import pkgutil

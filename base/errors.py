@@ -23,3 +23,7 @@ class MismatchError(RsnnError):
 
 class ToolError(RsnnError):
     """An outside program or an optional package is missing; the text names its package."""
+
+
+class UnsupportedError(RangeError):
+    """A format cannot express a network; other formats can."""

@@ -200,10 +200,13 @@ class Layer(ABC):
             return self.values(self.INITIAL[state])
         return np.zeros(self.n_neurons, np.int64)
 
+    def decays(self) -> list[NDArray[np.integer]]:
+        """The arrays of decay factors, (n_neurons,) each."""
+        return [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
+
     def has_unity(self, c: NumericContract) -> bool:
         """Whether some state of the layer never decays."""
-        decays = [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
-        return max(int(decay.max()) for decay in decays) == 1 << c.decay_frac
+        return any(int(decay.max()) == 1 << c.decay_frac for decay in self.decays())
 
     def checked(self, name: str, n_pre: int, contract: NumericContract) -> Self:
         """Return the layer with its arrays in their own dtypes and read-only.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import ToolError
+from base.errors import ToolError, UnsupportedError
 from sim import reference
 from sim.intermediates import arriving, intermediates, words_before
 from sim.network import IntegerNetwork
@@ -138,7 +138,7 @@ def verify(
                 if first is None and difference is not None:
                     operands = operands_of(network, raster, right, difference)
                     first = Finding(index, difference, operands)
-        except ToolError as error:
+        except (ToolError, UnsupportedError) as error:
             not_run[name] = str(error)
             continue
         code = code_of(network, writer or name)

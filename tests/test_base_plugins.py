@@ -1,10 +1,6 @@
 """A format and a target unknown to the project: one file each, or an installed package's."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from networks import random_network, random_raster
+from strangers import install
 
-import cli
-import export.formats
 import hw_targets
 from base.errors import RangeError, ToolError
 from export.format import place, write_network
@@ -29,49 +24,8 @@ from sim.contract import PAPER
 from sim.trace import first_difference
 from sim.verify import verify
 
-PLUGINS = Path(__file__).parent / "plugins"
 NETWORK = random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=2)
 RASTER = random_raster(np.random.default_rng(2), 40, 12)
-
-
-def install(folder, monkeypatch, **groups):
-    """Make a folder look like installed packages: `group={name: value}`."""
-    info = folder / "stranger-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    lines = []
-    for group, entries in groups.items():
-        lines += [f"[rsnnctl.{group}]", *(f"{name} = {value}" for name, value in entries.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    monkeypatch.syspath_prepend(folder)
-
-
-def as_files(folder, monkeypatch):
-    """Copy both into folders in which formats and targets are looked for."""
-    for package, name in ((export.formats, "raw"), (hw_targets, "abacus")):
-        path = folder / name
-        path.mkdir()
-        shutil.copy(PLUGINS / f"{name}.py", path)
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(path)])
-        monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
-
-
-def as_package(folder, monkeypatch):
-    """Install both, under modules of other names."""
-    shutil.copy(PLUGINS / "raw.py", folder / "stranger_raw.py")
-    shutil.copy(PLUGINS / "abacus.py", folder / "stranger_abacus.py")
-    install(
-        folder,
-        monkeypatch,
-        formats={"raw": "stranger_raw:FORMAT"},
-        targets={"abacus": "stranger_abacus:TARGET"},
-    )
-
-
-@pytest.fixture(params=[as_files, as_package])
-def added(request, tmp_path, monkeypatch):
-    request.param(tmp_path, monkeypatch)
-    return tmp_path
 
 
 def test_a_format_is_found_and_verified(added):
@@ -98,16 +52,8 @@ def test_a_format_has_a_command_and_a_function_with_its_options(added, network):
     assert CliRunner().invoke(command_of(raw), ["--byte-order", "odd"]).exit_code == 2
 
 
-def test_the_command_line_lists_what_is_installed(tmp_path, monkeypatch):
-    as_package(tmp_path, monkeypatch)
-    places = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parent)])
-    done = subprocess.run(
-        [sys.executable, "-m", "rsnnctl", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": places},
-    )
+def test_the_command_line_lists_what_is_installed(python_with_package):
+    done = python_with_package("-m", "rsnnctl", "--help")
     assert "  export-raw       Write raw arrays of words.\n" in done.stdout
 
 
@@ -201,7 +147,8 @@ def test_commands_know_a_target_that_was_added(added, run):
     ],
 )
 def test_what_cannot_be_used_of_an_installed_package_is_said(entries, text, tmp_path, monkeypatch):
-    install(tmp_path, monkeypatch, formats=entries)
+    install(tmp_path, formats=entries)
+    monkeypatch.syspath_prepend(tmp_path)
     ((name, value),) = entries.items()
     with pytest.raises(ToolError) as error:
         formats()

@@ -50,6 +50,5 @@ def has_headroom(network: IntegerNetwork) -> bool:
         for b, bits in ((found.syn, c.syn_bits), (found.mem, c.mem_bits))
     ]
     initial = int(np.abs(network.readout.initial_out.astype(np.int64)).max())
-    decays = [a for x in network.layers for a in (x.decay_syn, x.decay_mem)]
-    unity = any(int(decay.max()) == 1 << c.decay_frac for decay in decays)
+    unity = any(layer.has_unity(c) for layer in network.layers)
     return max(*words, initial) < 1 << 30 and not unity

@@ -7,7 +7,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError
+from base.errors import RangeError, UnsupportedError
 from export.nir.readers import Reader
 from export.quantization.units import firing_points, hidden_units, readout_units
 from sim.contract import NumericContract
@@ -90,7 +90,7 @@ def _check_kinds(network: IntegerNetwork, reader: Reader) -> None:
                 " `reader=exact`"
             )
         if not needed <= set(layer.declared()):
-            raise RangeError(
+            raise UnsupportedError(
                 f"{name} is of kind {kind}, for which NIR has no node; export C or ONNX"
             )
 

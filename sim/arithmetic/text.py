@@ -90,7 +90,7 @@ def plain(kind: type[Layer]) -> str:
     """The equations of a kind, one per line, names and conditions in columns."""
     rows = lines(kind)
     width = max(len(name) for name, _, _ in rows)
-    longest = max(len(text) for _, text, condition in rows if condition)
+    longest = max((len(text) for _, text, condition in rows if condition), default=0)
     written, before = [], ""
     for name, text, condition in rows:
         line = f"{'' if name == before else name:<{width}} = {text}"

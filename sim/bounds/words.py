@@ -15,8 +15,11 @@ _LARGEST = (1 << 31) - 1
 def fits_in_words(network: IntegerNetwork) -> bool:
     """Whether 32 bits hold every sum of a step, also those that overflow the contract's widths.
 
-    A state is bounded by its own width; only where that is too much are worst cases worked out.
+    A state is bounded by its own width; only where that is too much are worst cases worked out. No
+    for kinds whose sums are not known here, those without bounds of their own.
     """
+    if not all("bounds" in layer.TUNED for layer in network.layers):
+        return False
     return _fits(network, {}) or _fits(network, state_bounds(network))
 
 

@@ -198,19 +198,21 @@ def _run_ups(
 def _steps_to_settle(search: _Search) -> int:
     """Steps after which the state and all that drives it hardly change, at most `MAX_STEPS`.
 
-    For a neuron fed by inputs only, steps after which nothing changes, at most `MAX_ORBIT`.
+    For a CuBa-LIF neuron fed by inputs only, steps after which nothing changes, at most
+    `MAX_ORBIT`.
     """
     network = search.network
     unity = 1 << network.contract.decay_frac
     steps = 16.0
     for layer in network.layers[: search.index + 1]:
-        for decay in (layer.values("decay_syn"), layer.values("decay_mem")):
+        for decay in layer.decays():
             with np.errstate(divide="ignore"):
                 memory = 1.0 / (1.0 - np.minimum(decay, unity - 1) / unity)
             own = layer is network.layers[search.index]
             steps += 8.0 * float(memory[search.neuron] if own else np.median(memory))
     first = network.hidden[0]
-    if search.index == 0 and not any(k.source == OWN for k in first.connections()):
+    fed_by_inputs_only = search.index == 0 and not any(k.source == OWN for k in first.connections())
+    if fed_by_inputs_only and "bounds" in first.TUNED:
         return _orbit(network, search.neuron, search.sign)
     return int(min(steps, MAX_STEPS))
 
