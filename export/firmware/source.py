@@ -51,8 +51,8 @@ def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
             else:
                 yield f"{name}_sum sum_{kind}{i}[{n}];"
         for kind in in_lanes:
-            yield f"uint16_t n_{kind}{i}; /* rows in it */"
-        yield f"{index_type(n)} fired{i}[{n}]; /* who fired in the last step */"
+            yield f"uint16_t n_{kind}{i}; /* rows added to it */"
+        yield f"{index_type(n)} fired{i}[{n}]; /* neurons that fired in the last step */"
         yield f"uint16_t n_fired{i};"
     rows = network.readout.n_neurons
     yield f"{name}_words readout[{rows}];"

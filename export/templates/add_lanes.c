@@ -1,6 +1,6 @@
-/* Four sums of 16 bits lie in two words: the second has those of bytes 1 and 3, the first all bytes,
- * from which the second's are taken off when it is read. Weights are stored plus 128, so that no sum
- * is negative; EXCESS for each row that was added is taken off again, too. */
+/* Four sums of 16 bits share two words: the second holds those of bytes 1 and 3, the first those of
+ * all bytes, from which the second's are subtracted on reading. Weights are stored plus 128, so
+ * that no sum is negative; EXCESS is subtracted for each row that was added. */
 static void add_lanes(uint32_t *sums, const uint32_t *row, uint32_t n_words)
 {
     const uint32_t *end = row + n_words;
@@ -18,7 +18,7 @@ static void add_lanes(uint32_t *sums, const uint32_t *row, uint32_t n_words)
 
 #define EXCESS 0x00800080u
 
-/* The lower and the upper one of two signed sums in a word. */
+/* The lower and the upper of two signed sums in a word. */
 static inline int32_t lower(uint32_t sums)
 {
     return (int16_t)sums;

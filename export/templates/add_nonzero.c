@@ -4,7 +4,7 @@
     if ((int32_t)left < 0) \
         sums[i] = (@NAME@_sum)(sums[i] + weight_at(weights, k++))
 
-/* The nonzero weights of a row, number k and those that follow; their bits are set in `nonzero`. */
+/* The nonzero weights of a row, from number k on; their bits are set in `nonzero`. */
 APART static void add_nonzero(@NAME@_sum *sums, const uint8_t *nonzero, uint32_t n_bytes,
                               const stored *weights, uint32_t k)
 {

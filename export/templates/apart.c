@@ -1,4 +1,4 @@
-/* A function that is called from several places, and too large for each. */
+/* A function called from several places, too large to be inlined in each. */
 #if defined(__GNUC__)
 #define APART __attribute__((noinline))
 #else

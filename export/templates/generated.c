@@ -28,7 +28,7 @@ void @NAME@_init(@NAME@_state *state)
     @INIT@
 }
 
-/* A step on the spikes in `given`, which are then under way. */
+/* A step on the spikes in `given`, which become those that arrive. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
     @ADVANCE@

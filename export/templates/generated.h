@@ -1,5 +1,5 @@
 /* Integer network @DIGEST@
- * @N_INPUTS@ inputs, @SHAPE@, a step every @DT@ s.
+ * @N_INPUTS@ inputs, @SHAPE@, one step every @DT@ s.
  *
  * Each step takes the channels that spiked and updates every neuron once. No heap, no floating
  * point, no global state: one state struct is one decoder.
@@ -12,7 +12,7 @@
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
 
-/* What a network remembers: every state word, and the input spikes of the last two steps. */
+/* The state of a network: every state word, and the input spikes of the last two steps. */
 typedef struct {
 @STATE@
     uint8_t given[@NAME@_N_INPUTS];
@@ -29,7 +29,7 @@ void @NAME@_init(@NAME@_state *state);
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS]);
 
-/* The same with channel c as bit c % 8 of byte c / 8. */
+/* The same, with channel c as bit c % 8 of byte c / 8. */
 void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS]);
 
 #endif

@@ -21,19 +21,19 @@
 #define RESETS_ARE_SPIKES (FIRES_ON == PREVIOUS_MEMBRANE || !RESET_DELAY)
 #define DELAY_STEPS @DELAY_STEPS@ /* from a spike to the layer above */
 #define ROUND_TO_ZERO @ROUND_TO_ZERO@
-#define HAS_BIAS @HAS_BIAS@ /* what a neuron adds to its current in each step */
+#define HAS_BIAS @HAS_BIAS@ /* added to a neuron's current in each step */
 #define DECAY_FRAC @DECAY_FRAC@u
 #define FRAC_BITS @FRAC_BITS@u
 #define SYN_BITS @SYN_BITS@u
 #define MEM_BITS @MEM_BITS@u
-/* What a sum does that does not fit: NEVER where worst cases of the weights exclude it. */
+/* Handling of a sum that does not fit: NEVER if worst cases of the weights exclude it. */
 #define NEVER 0
 #define SATURATE 1
 #define WRAP 2
 #define OVERFLOW_SYN @OVERFLOW_SYN@
 #define OVERFLOW_MEM @OVERFLOW_MEM@
 
-typedef @SUM_TYPE@ sum_t; /* holds every sum before it is fitted into its word */
+typedef @SUM_TYPE@ sum_t; /* holds every sum before it is brought into its word */
 
 typedef struct {
     int32_t threshold;
@@ -54,7 +54,7 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int32_t sign = word < 0 ? -1 : 0;
     uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
-    if (word >> (31u - DECAY_FRAC) == sign) /* and so does that of a small word */
+    if (word >> (31u - DECAY_FRAC) == sign) /* so does the product of a small word */
         return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
     uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
@@ -111,7 +111,7 @@ static inline int32_t new_current(int32_t syn, const neuron *constant, sum_t acc
     return fitted(decayed(syn, constant->decay_syn) + acc, SYN_BITS, OVERFLOW_SYN);
 }
 
-/* What a reset makes of a membrane. */
+/* The membrane after a reset. */
 static inline int32_t cleared(int32_t kept, int32_t drive, int32_t threshold)
 {
     sum_t after = RESET_TO_ZERO ? 0 : (sum_t)kept - threshold;
@@ -125,7 +125,7 @@ static inline uint32_t is_over(int32_t membrane, int32_t threshold)
     return FIRES_AT_EQUAL ? membrane >= threshold : membrane > threshold;
 }
 
-/* A neuron's step; `acc` is what arrives. Returns 1 if it fires. */
+/* A neuron's step; `acc` is the sum that arrives. Returns 1 if it fires. */
 static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
     int32_t old_syn = words->syn, old_mem = words->mem, threshold = constant->threshold;
@@ -169,7 +169,7 @@ void @NAME@_init(@NAME@_state *state)
 
 @DELIVER@
 
-/* The step of every neuron, with what has arrived; their spikes set out. */
+/* The step of every neuron on the sums that have arrived; sends their spikes. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
     @ADVANCE@

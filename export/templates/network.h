@@ -1,5 +1,5 @@
 /* Integer network @DIGEST@
- * @N_INPUTS@ inputs, @SHAPE@, a step every @DT@ s.
+ * @N_INPUTS@ inputs, @SHAPE@, one step every @DT@ s.
  *
  * Each step takes the channels that spiked and updates every neuron once. No heap, no floating
  * point, no global state: one state struct is one decoder.
@@ -12,16 +12,16 @@
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
 
-/* What a neuron remembers: synaptic current and membrane (of a readout row: its output). */
+/* The state of a neuron: synaptic current and membrane (of a readout row: its output). */
 typedef struct {
     int32_t syn;
     int32_t mem;
 } @NAME@_words;
 
-/* What the weights of a step's spikes add up to. */
+/* The sum of the weights of a step's spikes. */
 typedef int@SUM_BITS@_t @NAME@_sum;
 
-/* `sum_*` hold what is under way to a layer; their encoding is that of the source file. */
+/* `sum_*` hold the sums on their way to a layer, encoded as in the source file. */
 typedef struct {
     @STATE@
 } @NAME@_state;
@@ -36,7 +36,7 @@ void @NAME@_init(@NAME@_state *state);
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS]);
 
-/* The same with channel c as bit c % 8 of byte c / 8. */
+/* The same, with channel c as bit c % 8 of byte c / 8. */
 void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS]);
 
 #endif

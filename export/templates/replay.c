@@ -1,7 +1,7 @@
 /* Replays the raster in `replay.in` and writes every state word of every step to `replay.out`, and
- * what the counter says of every step to `replay.count`, where there is one.
- * In: two uint32, steps given as events and steps in all; then one byte a channel and step.
- * Out: int32 a word, the spikes, currents and membranes of each layer, as a trace has them.
+ * the counter's value for every step to `replay.count`, if there is a counter.
+ * In: two uint32, steps given as events and steps in all; then one byte per channel and step.
+ * Out: one int32 per word, the spikes, currents and membranes of each layer, in a trace's order.
  */
 #include "@NAME@.h"
 
@@ -68,7 +68,7 @@ int main(void)
         return 1;
     @NAME@_init(&state);
     counter_start();
-    uint32_t own = counter(); /* what counting itself takes */
+    uint32_t own = counter(); /* the cost of counting itself */
     own = counter() - own;
     for (uint32_t t = 0; t < steps[1]; t++) {
         uint16_t n_events = 0;

@@ -1,4 +1,4 @@
-/* Weight number k of a table, in which two share a byte, the first in its upper half. */
+/* Weight number k of a table with two per byte, the first in the upper half. */
 typedef uint8_t stored;
 static inline int32_t weight_at(const stored *weights, uint32_t k)
 {
