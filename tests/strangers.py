@@ -72,8 +72,12 @@ def added_as_files(tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 def _placed(place: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    from rsnnctl.options import TARGET
+
     place(folder, monkeypatch)
+    vars(TARGET).pop("choices", None)  # which it remembers
     yield folder
+    vars(TARGET).pop("choices", None)
     for name, module in list(sys.modules.items()):
         if (getattr(module, "__file__", None) or "").startswith(str(folder)):
             del sys.modules[name]

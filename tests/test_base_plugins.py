@@ -142,7 +142,7 @@ def test_commands_know_a_target_that_was_added(added, run):
     [
         ({"c": "export.formats.c:FORMAT"}, "has a name that is taken; rename or uninstall it"),
         ({"x": "nowhere:FORMAT"}, "cannot be loaded: No module named 'nowhere'; fix or uninst"),
-        ({"x": "json:FORMAT"}, "cannot be loaded: module 'json' has no attribute 'FORMAT'; fix"),
+        ({"x": "json:FORMAT"}, "cannot be loaded: module 'json' has no attribute 'FORMAT'; fi"),
         ({"x": "json:dumps"}, "is no Format; fix or uninstall it"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from export.format import Format
 from hw_targets.machines.target import Target
+from rsnn.training.config import resolve
 from sim.kinds import kinds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +48,8 @@ def test_files_and_tests_that_are_named_exist():
 
 def test_what_the_page_speaks_of_is_called_so():
     assert "adaptive_cuba_lif" in kinds()
+    (setting,) = re.findall(r"rsnnctl train --set (\S+)`", PAGE)
+    assert resolve(settings=[setting]).model.neuron == "adaptive_cuba_lif"
     for word in re.findall(r"`(build|check|contract|kinds|backends)`", PAGE):
         assert word in Target.__dataclass_fields__
     for word in ("write", "suffixes", "options", "backends"):

@@ -3,7 +3,7 @@
 Forward is the simulation itself; backward is `export.quantization.backward`, stream by stream.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +19,7 @@ from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
 from rsnn.model import Decoded
 from sim.contract import NumericContract
 from sim.fast import runs
-from sim.kinds.cuba_lif import CubaLIF
+from sim.intermediates import intermediates
 from sim.layer import Layer
 from sim.network import IntegerNetwork
 from sim.trace import Trace
@@ -149,7 +149,7 @@ class _Run:
                 words[f"{name}.spk"],
                 words[f"{name}.syn"],
                 words[f"{name}.mem"],
-                *_resets(layer, network.contract, words, name),
+                *_resets(network, self.rasters[stream], self.traces[stream], level),
                 own.w_in,
                 _or_empty(own.w_rec, 2),
                 by_spk[level],
@@ -178,15 +178,13 @@ def _or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.floa
 
 
 def _resets(
-    layer: CubaLIF, c: NumericContract, words: Mapping[str, NDArray], name: str
+    network: IntegerNetwork, raster: NDArray[np.uint8], trace: Trace, level: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Masks of membranes that are reset, and that are tested after it; see `pull_hidden`."""
-    spk, mem = words[f"{name}.spk"], words[f"{name}.mem"]
-    before = np.concatenate([np.zeros_like(mem[:1]), mem[:-1]])
-    over = before > layer.threshold if c.fires_when == ">" else before >= layer.threshold
-    was_over = over.astype(np.uint8)
-    pending = was_over if c.fires_on == "reset_membrane" else was_over[:0]
-    return was_over if c.reset_delay else np.ascontiguousarray(spk), pending
+    found = intermediates(network, raster, trace, level)
+    was_over = found.was_over.astype(np.uint8)
+    pending = was_over if network.contract.fires_on == "reset_membrane" else was_over[:0]
+    return found.resets.astype(np.uint8), pending
 
 
 def _units(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError, ToolError
+from base.errors import RangeError, ToolError, UnsupportedError
 from export.firmware.arithmetic import arithmetic_of
 from hw_targets.machines.c_machine import Machine, Sizes
 from hw_targets.machines.target import Limits, Target
@@ -86,12 +86,21 @@ def worst_case(
     every neuron. The few instructions by which a path may vary, where a word saturates or a product
     is wide, are far fewer than those of the other path. Only thresholds are changed for the two, so
     the code is that of the network.
+
+    Raises:
+        UnsupportedError: a layer is of a kind without thresholds to change.
     """
+    for name, layer in network.named_layers():
+        if not layer.is_readout() and "threshold" not in layer.declared():
+            raise UnsupportedError(
+                f"{name} is of kind {layer.kind()}, which has no `threshold`, so its worst step"
+                " cannot be counted; verify it on the target all the same"
+            )
     top = 1 << (network.contract.mem_bits - 1)
     counted = []
     for name, threshold, spikes in (("burst", -top, 1), ("silence", top - 1, 0)):
         hidden = [
-            replace(x, threshold=np.full_like(x.threshold, threshold)) for x in network.hidden
+            x.replaced({"threshold": np.full_like(x.threshold, threshold)}) for x in network.hidden
         ]
         changed = replace(network, layers=(*hidden, network.readout))
         raster = np.full((_BURST_STEPS, network.n_inputs), spikes, np.uint8)
