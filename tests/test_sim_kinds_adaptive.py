@@ -117,6 +117,7 @@ def test_a_hundred_random_networks_per_contract_agree_in_every_backend(number):
         assert verify(network, [raster], BACKENDS).differences == 0, seed
 
 
+@pytest.mark.slow  # compiles a kernel for nearly every network
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(networks(covering_contracts()), st.integers(0, 2**32 - 1))
 def test_kernels_agree_and_no_input_leaves_the_bounds_at_any_width(plain, seed):
