@@ -127,7 +127,7 @@ def takes_spikes(network: IntegerNetwork) -> bool:
     return all(layer.VALUES == SPIKES for layer in network.layers)
 
 
-def check_spikes(network: IntegerNetwork, who: str) -> None:
+def check_spikes(network: IntegerNetwork, backend: str) -> None:
     """Refuse a network with graded values for a backend that computes only spikes.
 
     Raises:
@@ -137,6 +137,6 @@ def check_spikes(network: IntegerNetwork, who: str) -> None:
         if layer.VALUES != SPIKES:
             low, high = layer.VALUES
             raise RangeError(
-                f"{name} ({layer.kind()}) takes values {low}..{high} from below; {who} computes"
+                f"{name} ({layer.kind()}) takes values {low}..{high} from below; {backend} computes"
                 " spikes, 0 or 1"
             )

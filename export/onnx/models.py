@@ -146,7 +146,7 @@ class _Graph:
         if size > MAX_BYTES:
             raise RangeError(
                 f"the network's integers take {size} bytes in ONNX; a model holds at most"
-                f" {MAX_BYTES}. Use fewer neurons, or 8 --bits, of which a weight takes 1 byte"
+                f" {MAX_BYTES}. Use fewer neurons, or `bits=8`, of which a weight takes 1 byte"
             )
         tensors = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         return helper.make_graph(self.nodes, name, inputs, outputs, tensors)
