@@ -63,8 +63,11 @@ def test_bounds_count_on_the_largest_value():
 
 def test_those_that_know_spikes_alone_refuse_by_name(tmp_path):
     network, _ = graded(0, covering_contracts()[0])
-    for backend, write in (("C", export_c), ("NIR", lambda n, path: export_nir(n, path / "a.nir"))):
-        text = rf"hidden0 \(test_sim_layer\) takes values 0..3 from below; {backend} computes spikes"
+    writers = {"C": export_c, "NIR": lambda n, path: export_nir(n, path / "a.nir")}
+    for backend, write in writers.items():
+        text = (
+            rf"hidden0 \(test_sim_layer\) takes values 0..3 from below; {backend} computes spikes"
+        )
         with pytest.raises(RangeError, match=text):
             write(network, tmp_path)
     check_spikes(random_network(np.random.default_rng(0)), "C")
