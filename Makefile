@@ -26,6 +26,9 @@ test: $(TESTS)
 test-quick: $(TESTS)
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
+test-all: $(TESTS)
+	RSNN_TEST_ALL=1 $(BIN)/python -m pytest -n 2
+
 lint: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
