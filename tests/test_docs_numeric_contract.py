@@ -12,6 +12,7 @@ from networks import adaptive, covering_contracts, random_network, random_raster
 
 from export.nir.files import export_nir
 from sim import reference
+from sim.intermediates import asked_in
 
 HIDDEN = ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold", "bias")
 
@@ -87,7 +88,10 @@ def word(c, kind, x):
 
 
 def run(c, layers, raster):
-    """Every state word of every layer, in Python's integers."""
+    """Every state word of every layer, in Python's integers; by `to_hold` what each was to hold.
+
+    A membrane was to hold two values: the one that it keeps and the one that it is tested by.
+    """
     plain = {
         name: {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in layer.items()}
         for name, layer in layers.items()
@@ -103,7 +107,7 @@ def run(c, layers, raster):
         source, new = arriving if c["delay_steps"] else x, {}
         for name, layer in plain.items():
             old = states[name]
-            now = new[name] = {"syn": [], "mem": [], "spk": [], "adapt": []}
+            now = new[name] = {"syn": [], "mem": [], "spk": [], "adapt": [], "to_hold": []}
             for i in range(len(layer["decay_syn"])):
                 weights = layer.get("w_in", layer.get("w_out"))[i]
                 acc = sum(w * s for w, s in zip(weights, source, strict=True))
@@ -112,10 +116,12 @@ def run(c, layers, raster):
                     own = sum(w * s for w, s in zip(layer["w_rec"][i], old["spk"], strict=True))
                     acc += own << layer["e_rec"][i]
                 arrived = (acc << c["frac_bits"]) + layer.get("bias", [0] * (i + 1))[i]
-                syn = word(c, "syn", rounded(c, old["syn"][i], layer["decay_syn"][i]) + arrived)
+                to_hold = {"syn": [rounded(c, old["syn"][i], layer["decay_syn"][i]) + arrived]}
+                syn = word(c, "syn", to_hold["syn"][0])
                 drive = old["syn"][i] if c["current"] == "previous" else syn
                 decayed = rounded(c, old["mem"][i], layer["decay_mem"][i])
                 mem, spk = word(c, "mem", decayed + drive), 0
+                to_hold["mem"] = [decayed + drive]
                 if name != "readout":
                     threshold = layer["threshold"][i] + old["adapt"][i]
 
@@ -124,19 +130,28 @@ def run(c, layers, raster):
                         return membrane > threshold or (equal and membrane == threshold)
 
                     after = 0 if c["reset"] == "zero" else decayed - threshold
-                    cleared = word(c, "mem", after + (0 if c["reset_drops_input"] else drive))
+                    after += 0 if c["reset_drops_input"] else drive
+                    cleared = word(c, "mem", after)
                     was_over = over(old["mem"][i])
                     tested = {"previous_membrane": old["mem"][i], "new_membrane": mem}.get(
                         c["fires_on"], cleared if was_over else mem
                     )
                     spk = int(over(tested))
-                    if was_over if c["reset_delay"] else spk:
+                    resets = was_over if c["reset_delay"] else spk
+                    to_hold["mem"] = [after if resets else decayed + drive]
+                    if c["fires_on"] == "new_membrane":
+                        to_hold["mem"].append(decayed + drive)
+                    if c["fires_on"] == "reset_membrane":
+                        to_hold["mem"].append(after if was_over else decayed + drive)
+                    if resets:
                         mem = cleared
                 adapt = 0
                 if "threshold_step" in layer:
                     rise = layer["threshold_step"][i] if spk else 0
                     fallen = rounded(c, old["adapt"][i], layer["decay_threshold"][i])
                     adapt = word(c, "mem", fallen + rise)
+                    to_hold["adapt"] = [fallen + rise]
+                now["to_hold"].append(to_hold)
                 for key, value in (("syn", syn), ("mem", mem), ("spk", spk), ("adapt", adapt)):
                     now[key].append(value)
             source = old["spk"] if c["delay_steps"] else now["spk"]
@@ -151,6 +166,22 @@ def narrowed(contract, i):
     return replace(contract, frac_bits=2, syn_bits=10, mem_bits=11) if i % 2 else contract
 
 
+def assert_same_run(network, c, layers, raster):
+    """The reader's words are the reference's, and so are the values they were to hold."""
+    trace, found = reference.run(network, raster), run(c, layers, raster)
+    for key, words in trace.variables.items():
+        name, variable = key.split(".")
+        variable = "mem" if variable == "out" else variable
+        assert np.array_equal(words, [step[variable] for step in found[name]]), key
+    for index, name in enumerate(network.layer_names):
+        for state, asked in asked_in(network, raster, trace, index).items():
+            state = "mem" if state == "out" else state
+            held = [[neuron[state] for neuron in step["to_hold"]] for step in found[name]]
+            assert np.array_equal(asked.low, np.min(held, axis=2)), (name, state)
+            assert np.array_equal(asked.high, np.max(held, axis=2)), (name, state)
+    return trace
+
+
 @pytest.mark.parametrize("reader", ["exact", "norse", "snntorch"])
 def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, tmp_path):
     for i, contract in enumerate(covering_contracts()):
@@ -160,12 +191,7 @@ def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, 
         export_nir(network, tmp_path / "a.nir", reader)
         said, c, layers = read(tmp_path / "a.nir")
         assert digest(said, c, layers) == said["digest"] == network.digest()
-        raster = random_raster(rng, 40, 12)
-        expected, found = reference.run(network, raster).variables, run(c, layers, raster)
-        for key, words in expected.items():
-            name, variable = key.split(".")
-            variable = "mem" if variable == "out" else variable
-            assert np.array_equal(words, [step[variable] for step in found[name]]), key
+        assert_same_run(network, c, layers, random_raster(rng, 40, 12))
 
 
 def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_path):
@@ -177,10 +203,5 @@ def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_pat
         said, c, layers = read(tmp_path / "a.nir")
         assert said["version"] == 4
         assert digest(said, c, layers) == said["digest"] == network.digest()
-        raster = random_raster(rng, 40, 12)
-        expected, found = reference.run(network, raster).variables, run(c, layers, raster)
-        assert expected["hidden0.adapt"].any()
-        for key, words in expected.items():
-            name, variable = key.split(".")
-            variable = "mem" if variable == "out" else variable
-            assert np.array_equal(words, [step[variable] for step in found[name]]), key
+        trace = assert_same_run(network, c, layers, random_raster(rng, 40, 12))
+        assert trace.variables["hidden0.adapt"].any()
