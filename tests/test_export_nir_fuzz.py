@@ -205,3 +205,21 @@ def test_huge_arrays_long_lists_and_circles_are_refused_before_they_are_read(tmp
         file["node"] = 1
     with pytest.raises(FileError, match="HDF5, but not a NIR graph"):
         read_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (12.5, r"node `input` has 12.5 channels; at least 1, a whole number, is needed"),
+        (0, r"node `input` has 0 channels; at least 1, a whole number"),
+        ([12, 1], r"node `input` has no shape \(channels,\); flatten the input"),
+        (np.nan, "node `input`: `shape` holds NaN or infinity"),
+        (12 + 0j, "node `input`: `shape` holds no real numbers"),
+    ],
+)
+def test_the_number_of_channels_is_a_whole_number(tmp_path, shape, text):
+    nir.write(tmp_path / "x.nir", graph(np.random.default_rng(4)))
+    with h5py.File(tmp_path / "x.nir", "r+") as file:
+        del file["node/nodes/input/shape"]
+        file["node/nodes/input/shape"] = shape
+    refused(tmp_path / "x.nir", text)

@@ -1,6 +1,5 @@
 """A flat graph as a chain of layers, each fed by the one before and perhaps by itself."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import nir
@@ -180,15 +179,15 @@ def _weights(graph: FlatGraph, name: str | None, n_pre: int) -> tuple[Array, Arr
 
 
 def _size_of_input(name: str, node: nir.NIRNode) -> int:
-    shapes: Iterable = (node.input_type or {}).values()
-    try:
-        (shape,) = (np.asarray(shape, np.int64).reshape(-1) for shape in shapes)
-        (size,) = shape.tolist()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"node `{name}` has no shape (channels,); flatten the input") from error
-    if size < 1:
-        raise DataError(f"node `{name}` has {size} channels; at least 1 is needed")
-    return size
+    shapes = [finite(name, "shape", shape) for shape in (node.input_type or {}).values()]
+    if [shape.size for shape in shapes] != [1]:
+        raise DataError(f"node `{name}` has no shape (channels,); flatten the input")
+    size = float(shapes[0].item())
+    if size < 1 or not size.is_integer():
+        raise DataError(
+            f"node `{name}` has {size:g} channels; at least 1, a whole number, is needed"
+        )
+    return int(size)
 
 
 def finite(name: str, key: str, value: object) -> Array:
