@@ -8,10 +8,11 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from networks import adaptive, covering_contracts, random_network, random_raster
+from networks import adaptive, covering_contracts, random_network, random_raster, with_arrays
 
 from export.nir.files import export_nir
 from sim import reference
+from sim.contract import signed_range
 from sim.intermediates import asked_in
 
 HIDDEN = ("e_in", "e_rec", "decay_syn", "decay_mem", "threshold", "bias")
@@ -199,6 +200,9 @@ def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_pat
         rng = np.random.default_rng(i)
         shape = {"hidden": (5, 4), "n_heads": 2, "recurrent": i % 3 > 0, "biased": i % 2 > 0}
         network = adaptive(rng, random_network(rng, narrowed(contract, i), **shape))
+        if i % 2:  # adapt overflows too
+            most = np.full(5, signed_range(network.contract.mem_bits)[1])
+            network = with_arrays(network, 0, threshold=most // 8, threshold_step=most - 1)
         export_nir(network, tmp_path / "a.nir")
         said, c, layers = read(tmp_path / "a.nir")
         assert said["version"] == 4
