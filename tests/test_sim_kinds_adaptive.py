@@ -155,8 +155,8 @@ def test_files_nir_and_inspection_know_the_kind(tmp_path):
     assert storage(network).dense_bits - storage(plain).dense_bits == more
 
 
-def test_the_third_word_of_a_neuron_costs_energy_and_state():
-    plain = random_network(np.random.default_rng(3))
+def test_the_third_word_of_a_neuron_has_the_membrane_s_width_and_costs_energy_and_state():
+    plain = random_network(np.random.default_rng(3), replace(PAPER, syn_bits=16, mem_bits=24))
     network = adaptive(np.random.default_rng(3), plain)
     more = energy(network, 0.0).neurons - energy(plain, 0.0).neurons
     read = READ[0][1] / READ_BITS
