@@ -150,3 +150,17 @@ def test_neurons_with_adaptive_thresholds_train_in_their_own_integers(number):
             assert parameter.grad is not None, name
         optimizer.step()
     assert not np.array_equal(steps[0], steps[-1])
+
+
+def test_adaptation_starts_at_a_quarter_of_a_second_and_a_seventh_of_the_threshold():
+    """By hand: softplus(1) is ln(1 + e); time constant 0.2 s and step 0.1 times it."""
+    torch.manual_seed(1)
+    model = RSNN(Architecture(9, (8,), neuron="adaptive_cuba_lif"))
+    with torch.no_grad():
+        for weight in model.connections().values():
+            weight.normal_()
+    network = quantize(model, Precision(bits=8))
+    layer, factor = network.hidden[0], np.log1p(np.e)
+    unity = 1 << network.contract.decay_frac
+    assert np.allclose(layer.decay_threshold / unity, np.exp(-0.004 / (0.2 * factor)), atol=0.001)
+    assert np.allclose(layer.threshold_step / layer.threshold, 0.1 * factor, rtol=0.02)
