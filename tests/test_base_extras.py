@@ -51,6 +51,7 @@ def test_without_extras_networks_are_simulated_verified_and_exported(bare):
     }
 
 
+@pytest.mark.slow
 def test_what_needs_an_extra_names_it_before_it_begins(bare, model, session):
     def refused(*words):
         done = bare(*words)

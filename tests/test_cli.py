@@ -87,6 +87,7 @@ def test_import_quantize_export_import_keeps_the_digest(run, model):
     assert json.loads(run("inspect", "b.int.h5", "--json").out)["digest"] == digest
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes_wherever_they_go(run, model):
     for name in ("a", "b"):
         run("quantize", model, "-o", f"{name}.int.h5")

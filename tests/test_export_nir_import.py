@@ -269,6 +269,7 @@ def test_steps_and_discretizations_that_make_no_sense_are_refused():
         import_graph(made, TimeStep(0.1, "euler"), AT_ONCE)
 
 
+@pytest.mark.slow
 def test_a_biased_graph_of_others_goes_all_the_way_to_integers_and_out_again(run, tmp_path):
     nir.write(tmp_path / "theirs.nir", graph(np.random.default_rng(4), biased=True))
     assert run("import-nir", "theirs.nir", "--dt", DT).code == 0
@@ -286,6 +287,7 @@ def test_a_biased_graph_of_others_goes_all_the_way_to_integers_and_out_again(run
     assert digests[0] == digests[1]
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_dt_and_says_what_it_took(run, tmp_path):
     nir.write(tmp_path / "theirs.nir", graph(np.random.default_rng(4)))
     done = run("import-nir", "theirs.nir")

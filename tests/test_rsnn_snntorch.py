@@ -187,6 +187,7 @@ def test_an_imported_network_is_quantized_and_every_backend_computes_its_bits(ch
     assert np.corrcoef(found[:, 0], exact[:, 0])[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_the_page_runs_as_it_stands(run, tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "snntorch.md").read_text("utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

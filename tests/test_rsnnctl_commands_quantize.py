@@ -21,6 +21,7 @@ def in_run(run, session, model):
     return run
 
 
+@pytest.mark.slow
 def test_the_ledger_names_every_step_beside_half_precision_and_is_stored(in_run):
     done = in_run("quantize", "--bits", "6", "--json")
     assert done.code == 0, done.err
@@ -125,6 +126,7 @@ def test_training_in_integers_is_the_last_line_and_the_file_holds_what_it_made(i
     assert not list((folders.latest() / "stages").glob("*.h5"))
 
 
+@pytest.mark.slow
 def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):
     expected = json.loads(in_run(*QAT, *SMALL, "--json").out)["digest"]
     interrupted = step.fine_tune

@@ -51,6 +51,7 @@ def test_blocks_on_disk_hold_every_word_of_one_run(tmp_path, monkeypatch, suffix
     assert row["n_steps"] == 1003
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["test", "all"])
 def test_a_session_in_blocks_leaves_what_it_leaves_as_a_whole(tmp_path, monkeypatch, part):
     monkeypatch.setattr(simulate, "_BLOCK_BYTES", 20_000)
@@ -178,6 +179,7 @@ def tiny(tmp_path) -> Path:
     return tmp_path / "tiny.int.h5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [False, True])
 def test_memory_does_not_grow_with_the_length_of_a_recording(tiny, tmp_path, record):
     short, long = (0.02, 0.15) if record else (0.02, 1.0)
@@ -190,6 +192,7 @@ def test_memory_does_not_grow_with_the_length_of_a_recording(tiny, tmp_path, rec
     assert most - least < 50  # the long raster alone has 86 MB, its trace 135 MB
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_a_session(tiny, tmp_path):
     for name, hours in (("short", 0.05), ("long", 1.0)):
         write_session(tmp_path / f"{name}.mat", hours)

@@ -16,6 +16,7 @@ def in_run(run, session, model):
     return run
 
 
+@pytest.mark.slow
 def test_every_combination_is_measured_and_a_second_call_measures_none_again(in_run, monkeypatch):
     call = ("explore", "--bits", "4,8", "--decay-bits", "12", "--sparsity", "0,0.5", "--json")
     done = in_run(*call)

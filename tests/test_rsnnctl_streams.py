@@ -89,6 +89,7 @@ def test_malformed_packets_are_counted_and_never_fatal(network):
     assert (tally.steps, tally.malformed, tally.late, tally.lost) == (51, 100, 1, 10)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_at_four_times_real_time():
     network = random_network(np.random.default_rng(4), n_inputs=96, hidden=(64,))
     served = Served(network, idle=2.0)

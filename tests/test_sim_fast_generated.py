@@ -22,6 +22,7 @@ def both(network, monkeypatch) -> tuple[Simulator, Simulator]:
     return tuned, generated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(covering_contracts())))
 def test_a_generated_kernel_gives_words_and_counts_of_the_tuned_one(number, monkeypatch):
     rng = np.random.default_rng(number)

@@ -67,6 +67,7 @@ def test_a_neuron_does_what_its_equations_say(added_as_files):
     assert trace["hidden0.mem"][:, 1].tolist() == [-6, -9, -10, -11, -11, -5, -2, -1]
 
 
+@pytest.mark.slow
 def test_the_kit_has_cases_of_the_kind_which_every_backend_passes(added):
     found = [case for case in cases() if case.name.startswith("leaky-")]
     assert [case.name for case in found] == [f"leaky-{i}" for i in range(7)]

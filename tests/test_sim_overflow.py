@@ -24,6 +24,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "bounds.md"
 FRAC_BITS = range(7)
 
 
+@pytest.mark.slow
 def test_the_widths_that_published_networks_need_are_those_of_the_docs(published, capsys):
     """Eight-bit weights, 0 to 6 fractional bits: every membrane fits in 24 bits up to 1.
 
