@@ -15,6 +15,7 @@ def generated(monkeypatch):
     monkeypatch.setattr(code, "is_tuned", lambda network: False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(covering_contracts())))
 def test_generated_c_gives_every_word_under_every_contract(generated, number):
     rng = np.random.default_rng(number)

@@ -42,6 +42,7 @@ def check_words(network, layout, folder, n_steps=40):
     assert first_difference(expected, found) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [3, 8, 12])
 @pytest.mark.parametrize(("zeros", "form"), [(0.0, "plain"), (0.5, "nonzero"), (0.97, "gaps")])
 def test_the_smallest_form_is_chosen_and_gives_the_right_words(bits, zeros, form, tmp_path):

@@ -43,6 +43,7 @@ def network():
     return random_network(np.random.default_rng(1), hidden=(5, 4), n_heads=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("contract", covering_contracts(), ids=lambda c: f"{c.reset}-{c.rounding}")
 def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract, layout, tmp_path):

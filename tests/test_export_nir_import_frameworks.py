@@ -97,6 +97,7 @@ def forget(module):
     module[3].reset_mem()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize(
     ("kinds", "mechanism", "late", "order", "reset"),

@@ -57,6 +57,7 @@ def test_training_starts_from_the_very_integers_it_is_given(contract, shape):
             assert np.array_equal(array, given), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", CONTRACTS, ids=NAMES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_spike_and_output_of_the_forward_pass_is_that_of_the_exported_network(

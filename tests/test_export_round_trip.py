@@ -36,6 +36,7 @@ PRECISIONS = st.builds(
 CONTRACTS = st.fixed_dictionaries({name: st.sampled_from(CHOICES[name]) for name in CHOICES})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(PRECISIONS, CONTRACTS, st.booleans(), st.integers(0, 100))

@@ -95,6 +95,7 @@ def test_every_choice_of_an_order_is_covered():
         assert {getattr(order, field) for order in ORDERS} == set(values), field
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(covering_contracts())))
 @pytest.mark.parametrize("shape", ["recurrent", "biased, two heads"])
 def test_integers_by_step_are_those_of_the_network_and_gradients_those_written_by_hand(

@@ -32,6 +32,7 @@ RESETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", RESETS, ids=lambda r: "-".join(map(str, r.values())))
 @pytest.mark.parametrize("readout", ["Leaky", "Synaptic"])
 @pytest.mark.parametrize("kind", ["Leaky", "RLeaky", "Synaptic", "RSynaptic"])

@@ -85,6 +85,7 @@ def test_a_step_of_nothing_is_the_neuron_without_adaptation():
         assert still.digest() != plain.digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(covering_contracts())))
 def test_every_backend_computes_every_word_under_every_contract(number):
     rng = np.random.default_rng(number)

@@ -80,6 +80,7 @@ def test_the_kit_has_cases_of_the_kind_which_every_backend_passes(added):
         assert any(trace[f"{layer}.spk"].any() for trace in fired)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 4, 8])
 def test_every_backend_computes_every_word_under_every_contract(number, added_as_files):
     network, raster = drawn(number)
