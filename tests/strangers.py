@@ -1,4 +1,4 @@
-"""A kind, a format and a target that nobody has heard of: as files, or as an installed package.
+"""A kind, a format and a target from outside the project: as files, or as an installed package.
 
 They lie in `plugins/`. `conftest.py` offers the fixtures to all tests; what they need is imported
 in them, since this file is loaded for every test.

@@ -1,4 +1,4 @@
-"""A kind of neuron that nobody has heard of: one file, and all that follows from it."""
+"""A kind of neuron from outside the project: one file, and all that follows from it."""
 
 import json
 import os

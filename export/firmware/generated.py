@@ -124,25 +124,18 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     named = simplified(equations(layer, c))
     body = list(statements(named, layer.STATES, writer.write))
     known = {term: key for key, term in named.items() if key in {n for n, _ in body}}
-    own = any(k.source == OWN for k in layer.connections())
-    buffers, copies, ends = [], [], []
+    ends = []
     for state, word in layer.STATES.items():
         value = known.get(named[state]) or writer.write(named[state], known)
-        target, kind = f"state->{layer_name}_{state}", "int32_t" if word else "uint8_t"
-        if own and not word:  # other neurons of the layer still need the spikes of the step before
-            buffers.append(f"uint8_t new_{state}[{layer.n_neurons}];")
-            copies.append(f"memcpy({target}, new_{state}, sizeof new_{state});")
-            target = f"new_{state}"
-        ends.append(f"{target}[i] = ({kind}){value};")
+        kind = "int32_t" if word else "uint8_t"
+        ends.append(f"state->{layer_name}_{state}[i] = ({kind}){value};")
     update = scaled + [
         f"int64_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
     ]
     update += [f"int64_t {key} = {text};" for key, text in body]
     parts = {
-        "BUFFERS": "\n".join(buffers),
         "SUMS": "\n".join(sums),
         "UPDATE": "\n".join([*update, *ends]),
-        "COPY": "\n".join(copies),
         "LAYER": layer_name,
         "NAME": name,
         "N": str(layer.n_neurons),

@@ -1,9 +1,7 @@
 static void step_@LAYER@(@NAME@_state *state, const uint8_t *source)
 {
-    @BUFFERS@
     @SUMS@
     for (uint32_t i = 0; i < @N@u; i++) {
         @UPDATE@
     }
-    @COPY@
 }
