@@ -200,6 +200,11 @@ class Layer(ABC):
             return self.values(self.INITIAL[state])
         return np.zeros(self.n_neurons, np.int64)
 
+    def _largest_sent(self, connection: str) -> int:
+        """Largest magnitude that a sender of a connection may send in a step."""
+        owns = {key for key, _, source in self.CONNECTIONS if source == OWN}
+        return max(map(abs, SPIKES if connection in owns else self.VALUES))
+
     def decays(self) -> list[NDArray[np.integer]]:
         """The arrays of decay factors, (n_neurons,) each."""
         return [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
@@ -234,7 +239,7 @@ class Layer(ABC):
             ends = declared.range(contract)
             changed[key] = _integers(f"{name}.{key}", value, shape, dtype, ends)
             if declared.content == "weight":
-                _check_sums(f"{name}.{key}", changed[key])
+                _check_sums(f"{name}.{key}", changed[key], self._largest_sent(key))
         return self.replaced(changed)
 
     def replaced(self, changed: Mapping[str, Any]) -> Self:
@@ -275,13 +280,13 @@ def _bits_for(value: np.integer) -> int:
     return int(value if value >= 0 else ~value).bit_length() + 1
 
 
-def _check_sums(name: str, weights: NDArray[Any]) -> None:
-    """Refuse a neuron whose weights could overflow a 32-bit accumulator.
+def _check_sums(name: str, weights: NDArray[Any], sent: int) -> None:
+    """Refuse a neuron whose weights, times the largest value sent, could pass 32 bits.
 
     It follows that all else is exact in 64 bits: two such sums, shifted by at most 15 + 16 bits,
     a bias and a decayed state of 32 bits stay below 2^63.
     """
-    worst = np.abs(weights.astype(np.int64)).sum(1).max()
+    worst = np.abs(weights.astype(np.int64)).sum(1).max() * sent
     if worst > _SUM_LIMIT:
         raise RangeError(
             f"{name}: the weights of a neuron add up to {worst}; a 32-bit accumulator holds"

@@ -80,3 +80,12 @@ def test_a_raster_beyond_the_range_is_refused():
         text = rf"the raster holds {example}; the network takes whole numbers 0\.\.3"
         with pytest.raises(DataError, match=text):
             runs.run(network, np.full((3, 12), example, dtype))
+
+
+def test_weights_times_the_largest_value_sent_fit_the_accumulator():
+    """The limit counts on VALUES, 0..3 here: a third of what spikes may add up to."""
+    network, _ = graded(0, replace(covering_contracts()[0], weight_bits=16))
+    first = network.layers[0]
+    wide = np.full((first.n_neurons, 30_000), 32_767)  # 983,010,000 in sum, times 3
+    with pytest.raises(RangeError, match="w_in: the weights of a neuron add up to 2949030000"):
+        replace(first, w_in=wide).checked("hidden0", 30_000, network.contract)
