@@ -11,7 +11,12 @@ class Order:
     """The order in which the updates of a step are made; the equations are the numeric contract's.
 
     The defaults are the published order, in which each variable waits a step for the other.
-    `since` is the version of the numeric contract that introduced a field, if not the first.
+    A field's metadata may have
+
+    since: the version of the numeric contract that introduced it, if not the first.
+    tuned: the names of the hand-written code (`sim.layer.Layer.TUNED`) that computes its values
+        other than the default; without it, all does. For networks in which a field has a value
+        that some hand-written code does not compute, generated code takes its place.
 
     Attributes:
         current: the membrane integrates the current from before or after this step's input.

@@ -189,7 +189,7 @@ class Latent:
         assert model is self.model
         assert not dropout
         network, surrogates = self.network(), [layer.surrogate for layer in self.model.layers]
-        if all("gradient" in layer.TUNED for layer in network.layers):
+        if network.is_tuned("gradient"):
             codes = [surrogate.code for surrogate in surrogates]
             return run_straight(network, raster, codes, self.floats())
         added = [layer.own_constants() for layer in self.model.layers]

@@ -20,50 +20,9 @@ def _number(default: int, smallest: int, largest: int) -> Any:
 class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
-    With `D(x, d) = x * d / 2^decay_frac` rounded as `rounding` says, and `syn()` and `mem()` the
-    overflow rules of the two state words, a CuBa-LIF neuron does in each step
+    The equations are those of `sim/step.py`.
 
-    acc         = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
-    asked_syn   = D(syn, decay_syn) + (acc << frac_bits) + bias
-    syn'        = syn(asked_syn)
-    drive       = syn                                      current == previous
-                = syn'                                     current == new
-    decayed     = D(mem, decay_mem)
-    asked_sum   = decayed + drive
-    integrated  = mem(asked_sum)
-    asked_reset = drive                                    reset == zero, not reset_drops_input
-                = 0                                        reset == zero, reset_drops_input
-                = decayed - threshold + drive              reset == subtract, not reset_drops_input
-                = decayed - threshold                      reset == subtract, reset_drops_input
-    cleared     = mem(asked_reset)
-    was_over    = mem > threshold
-    tested      = mem                                      fires_on == previous_membrane
-                = integrated                               fires_on == new_membrane
-                = cleared where was_over, else integrated  fires_on == reset_membrane
-    spk'        = tested > threshold
-    resets      = spk'                                     not reset_delay
-                = was_over                                 reset_delay
-    mem'        = cleared where resets, else integrated
-
-    and a row of a CuBa-LI readout
-
-    acc       = sum_j w_out x_j
-    asked_syn = D(syn, decay_syn) + (acc << frac_bits) + bias
-    syn'      = syn(asked_syn)
-    drive     = syn   current == previous
-              = syn'  current == new
-    decayed   = D(out, decay_mem)
-    asked_sum = decayed + drive
-    out'      = mem(asked_sum)
-
-    A primed state is that after the step; `>` is `>=` where `fires_when` says so. `x_j` is a spike
-    of `delay_steps` before, `spk_k` one of the step before. The equations are `sim/step.py`'s.
-
-    Attributes:
-        current: the membrane integrates the synaptic current from before or after this step.
-        fires_on: the spike is decided on the membrane from before this step's update
-            (`previous_membrane`), from after it (`new_membrane`), or from after it and after the
-            reset of a membrane that was over threshold before (`reset_membrane`).
+    Attributes, besides those of `Order`:
         fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
         reset: a spike clears the membrane or takes the threshold off it.
         reset_drops_input: the drive of the firing step is lost.
@@ -76,10 +35,6 @@ class NumericContract(Order):
         overflow_syn, overflow_mem: a result that does not fit goes to the nearest end of the
             range (`saturate`) or loses its upper bits (`wrap`).
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
-        delay_steps: steps from a spike to its arrival in the layer above, and of an input spike
-            to the first layer: 1, or 0, when layers are computed one after the other. Through
-            `w_rec` a spike always takes 1.
-        reset_delay: a spike resets its membrane in the step after, not in its own.
     """
 
     fires_when: Literal[">", ">="] = ">"
@@ -118,6 +73,14 @@ class NumericContract(Order):
             for item in fields(self)
             if (value := getattr(self, item.name)) != item.default or not _came_later(item)
         }
+
+    def is_computed_by(self, writer: str) -> bool:
+        """Whether hand-written code of that name computes every choice that is made here."""
+        return all(
+            writer in item.metadata.get("tuned", (writer,))
+            or getattr(self, item.name) == item.default
+            for item in fields(self)
+        )
 
     def bits_of(self, word: str) -> int:
         """Width of the words `syn` or `mem`."""

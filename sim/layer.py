@@ -189,6 +189,10 @@ class Layer(ABC):
                 found.append(Connection(name, weights, shifts, source, values))
         return tuple(found)
 
+    def is_tuned(self, writer: str, contract: NumericContract) -> bool:
+        """Whether hand-written code of that name computes this kind under that contract."""
+        return writer in self.TUNED and contract.is_computed_by(writer)
+
     def values(self, name: str) -> NDArray[np.int64]:
         """An array of one value per neuron (n_neurons,); zeros where the layer has None."""
         value = getattr(self, name)

@@ -105,6 +105,10 @@ class IntegerNetwork:
         """Kind by layer name, without kinds that files leave unnamed."""
         return {name: layer.kind() for name, layer in self.named_layers() if not layer.UNNAMED}
 
+    def is_tuned(self, writer: str) -> bool:
+        """Whether hand-written code of that name computes every layer under this contract."""
+        return all(layer.is_tuned(writer, self.contract) for layer in self.layers)
+
     def digest(self) -> str:
         """SHA-256 over layers, contract and dt, in hexadecimal, without metadata."""
         description: dict[str, Any] = {

@@ -17,6 +17,10 @@ bounds; over torch's floats, a model that can be trained. An arithmetic has
 
 and its values can be added and subtracted. Each function returns every intermediate by the name it
 has in docs/numeric-contract.md; its `asked` returns the values that words are asked to hold.
+
+In equations, `D(x, d) = x * d / 2^decay_frac`, rounded as `rounding` says; `syn()` and `mem()` are
+the overflow rules of the two state words; a primed state is that after the step; `>` is `>=` where
+`fires_when` says so; `x_j` is a spike of `delay_steps` before, `spk_k` one of the step before.
 """
 
 from typing import Any, NamedTuple
@@ -131,7 +135,30 @@ def membrane(o: Any, mem: Value, drive: Value, threshold: Value) -> Membrane:
 
 
 def hidden(o: Any, layer: Any, old: Any, source: Value) -> Hidden:
-    """One step of a CuBa-LIF layer from its words `old`: `spk`, `syn` and `mem`."""
+    """One step of a CuBa-LIF layer from its words `old`: `spk`, `syn` and `mem`.
+
+    acc         = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
+    asked_syn   = D(syn, decay_syn) + (acc << frac_bits) + bias
+    syn'        = syn(asked_syn)
+    drive       = syn                                      current == previous
+                = syn'                                     current == new
+    decayed     = D(mem, decay_mem)
+    asked_sum   = decayed + drive
+    integrated  = mem(asked_sum)
+    asked_reset = drive                                    reset == zero, not reset_drops_input
+                = 0                                        reset == zero, reset_drops_input
+                = decayed - threshold + drive              reset == subtract, not reset_drops_input
+                = decayed - threshold                      reset == subtract, reset_drops_input
+    cleared     = mem(asked_reset)
+    was_over    = mem > threshold
+    tested      = mem                                      fires_on == previous_membrane
+                = integrated                               fires_on == new_membrane
+                = cleared where was_over, else integrated  fires_on == reset_membrane
+    spk'        = tested > threshold
+    resets      = spk'                                     not reset_delay
+                = was_over                                 reset_delay
+    mem'        = cleared where resets, else integrated
+    """
     syn = current(o, layer, old, source)
     return Hidden(*syn, *membrane(o, old.mem, syn.drive, o.constant("threshold")))
 
@@ -148,7 +175,17 @@ def asked_of(o: Any, update: Any) -> dict[str, tuple[Value, ...]]:
 
 
 def readout(o: Any, layer: Any, old: Any, source: Value) -> Readout:
-    """One step of a CuBa-LI readout from its words `old`: `syn` and `out`."""
+    """One step of a CuBa-LI readout from its words `old`: `syn` and `out`.
+
+    acc       = sum_j w_out x_j
+    asked_syn = D(syn, decay_syn) + (acc << frac_bits) + bias
+    syn'      = syn(asked_syn)
+    drive     = syn   current == previous
+              = syn'  current == new
+    decayed   = D(out, decay_mem)
+    asked_sum = decayed + drive
+    out'      = mem(asked_sum)
+    """
     syn = current(o, layer, old, source)
     decayed = o.decayed(old.out, "decay_mem")
     asked_sum = decayed + syn.drive

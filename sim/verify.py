@@ -148,8 +148,7 @@ def verify(
 
 def code_of(network: IntegerNetwork, writer: str) -> str:
     """The origin of a backend's code for a network: `hand-written` or `generated`."""
-    tuned = all(writer in layer.TUNED for layer in network.layers)
-    return "hand-written" if tuned else "generated"
+    return "hand-written" if network.is_tuned(writer) else "generated"
 
 
 def operands_of(

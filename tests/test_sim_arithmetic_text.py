@@ -7,8 +7,8 @@ import pytest
 
 from sim.arithmetic.text import latex, lines, plain
 from sim.conformance.kit import export_kit
-from sim.contract import NumericContract
 from sim.kinds import find_kind, kinds
+from sim.step import hidden, readout
 
 PAGE = (Path(__file__).parents[1] / "docs" / "numeric-contract.md").read_text("utf-8")
 
@@ -19,9 +19,9 @@ def test_the_page_has_the_equations_of_every_kind(name):
     assert f"`{name}`" in PAGE
 
 
-@pytest.mark.parametrize("name", ["cuba_lif", "cuba_li"])
-def test_the_docstring_of_the_contract_has_those_of_its_first_kinds(name):
-    assert plain(find_kind(name)) in inspect.getdoc(NumericContract)
+@pytest.mark.parametrize(("name", "step"), [("cuba_lif", hidden), ("cuba_li", readout)])
+def test_the_docstrings_of_the_step_have_those_of_its_kinds(name, step):
+    assert plain(find_kind(name)) in inspect.getdoc(step)
 
 
 def test_the_kit_has_those_of_every_kind_in_it(tmp_path):

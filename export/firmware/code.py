@@ -9,7 +9,7 @@ from sim.network import IntegerNetwork, check_spikes
 
 def is_tuned(network: IntegerNetwork) -> bool:
     """Whether hand-written templates compute every layer of a network."""
-    return all("c" in layer.TUNED for layer in network.layers)
+    return network.is_tuned("c")
 
 
 def header(network: IntegerNetwork, name: str, layout: str) -> str:

@@ -10,6 +10,7 @@ from export.firmware.steps import advance, deliver, index_type
 from export.firmware.storage import Storage, store, sum_bits, weight_bits
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
+from sim.contract import NumericContract
 from sim.network import IntegerNetwork
 
 
@@ -76,7 +77,7 @@ def source(
     c = network.contract
     chosen = arithmetic or arithmetic_of(network)
     stored = store(network, layout)
-    parts = {
+    parts = _choices(c) | {
         "ROWS": "\n".join(_rows(stored)).rstrip(),
         "STORED": "\n".join(_stored(weight_bits(network, layout), layout)).rstrip(),
         "TABLES": "\n".join(_tables(network, stored)),
@@ -86,18 +87,10 @@ def source(
         "NAME": name,
         "DIGEST": network.digest(),
         "CURRENT_IS_PREVIOUS": str(int(c.current == "previous")),
-        "FIRES_ON": c.fires_on.upper(),
         "FIRES_AT_EQUAL": str(int(c.fires_when == ">=")),
         "RESET_TO_ZERO": str(int(c.reset == "zero")),
-        "RESET_DROPS_INPUT": str(int(c.reset_drops_input)),
-        "RESET_DELAY": str(int(c.reset_delay)),
-        "DELAY_STEPS": str(c.delay_steps),
         "ROUND_TO_ZERO": str(int(c.rounding == "toward_zero")),
         "HAS_BIAS": str(int(_has_bias(network))),
-        "DECAY_FRAC": str(c.decay_frac),
-        "FRAC_BITS": str(c.frac_bits),
-        "SYN_BITS": str(c.syn_bits),
-        "MEM_BITS": str(c.mem_bits),
         "OVERFLOW_SYN": "NEVER" if chosen.syn_fits else c.overflow_syn.upper(),
         "OVERFLOW_MEM": "NEVER" if chosen.mem_fits else c.overflow_mem.upper(),
         "SUM_TYPE": "int32_t" if chosen.words else "int64_t",
@@ -106,6 +99,14 @@ def source(
         "HAS_HEADROOM": str(int(chosen.headroom)),
     }
     return filled("network.c", parts)
+
+
+def _choices(c: NumericContract) -> dict[str, str]:
+    """Every field of a contract as C has it: whole numbers, and names in capitals."""
+    return {
+        name.upper(): value.upper() if isinstance(value, str) else str(int(value))
+        for name, value in c.as_dict().items()
+    }
 
 
 def _stored(bits: int, layout: str) -> Iterator[str]:

@@ -109,7 +109,7 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
     bounds = {}
     below = np.ones(network.n_inputs, np.int64)
     for name, layer in network.named_layers():
-        if "bounds" in layer.TUNED:
+        if layer.is_tuned("bounds", c):
             bounds[name] = _settled(_Analysis(c, layer, below, words))
         else:
             bounds[name] = _of_any_kind(c, layer, below > 0, unlimited=unlimited)

@@ -18,7 +18,7 @@ def fits_in_words(network: IntegerNetwork) -> bool:
     A state is bounded by its own width; only where that is too much are worst cases worked out. No
     for kinds whose sums are not known here, those without bounds of their own.
     """
-    if not all("bounds" in layer.TUNED for layer in network.layers):
+    if not network.is_tuned("bounds"):
         return False
     return _fits(network, {}) or _fits(network, state_bounds(network))
 

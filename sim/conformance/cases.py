@@ -13,12 +13,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.conformance.covering import covering, known_in, later_versions
 from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, spikes
 from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.kinds import kinds
 from sim.network import IntegerNetwork
 
-VERSION = 3  # increases when a case changes or is added; new ones come last, before `again`
+# The version increases when a case changes or is added; new ones come last, before `again`. A field
+# of the contract that is introduced adds its cases, and so increases it, by itself.
+_FIELDS_VERSION = 3
+VERSION = 3 + len(later_versions(_FIELDS_VERSION))
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
@@ -74,7 +78,7 @@ def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
-    found += _kinds()
+    found += [*_kinds(), *_later_fields()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -280,6 +284,26 @@ def _biases() -> list[Case]:
     network = replace(alone, layers=(biased, alone.readout))
     what = "no input: a bias from the first step on, and in one layer only"
     return [*found, Case("bias-alone", what, network, np.zeros((24, 1), np.uint8))]
+
+
+def _later_fields() -> list[Case]:
+    """Contracts in which each field introduced since meets every choice of those before it."""
+    found = []
+    met = [case.network.contract for case in (*_contracts(), *_orders())]
+    for version in later_versions(_FIELDS_VERSION):
+        added = covering(known_in(version), met)
+        met += added
+        for i, contract in enumerate(added):
+            name = f"contract-since-{version}-{i}"
+            narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
+            layers = [
+                layer.replaced({"bias": draw(f"{name} {k}", (layer.n_neurons,), -500, 500)})
+                for k, layer in enumerate(drawn_network(name, narrow).layers)
+            ]
+            network = replace(drawn_network(name, narrow), layers=tuple(layers))
+            what = f"choices that version {version} of the numeric contract brought"
+            found.append(Case(name, what, network, spikes(name, 48, 8)))
+    return found
 
 
 def _paper(name: str) -> object:

@@ -67,18 +67,8 @@ class Arena:
     @cached_property
     def update(self) -> Any:
         """The compiled step of the neurons, for this contract and arithmetic."""
-        c = self.contract
         return compiled.update(
-            current_is_previous=c.current == "previous",
-            fires_on_previous=c.fires_on == "previous_membrane",
-            fires_after_reset=c.fires_on == "reset_membrane",
-            fires_at_equal=c.fires_when == ">=",
-            reset_to_zero=c.reset == "zero",
-            reset_drops_input=c.reset_drops_input,
-            reset_delay=c.reset_delay,
-            floor=c.rounding == "floor",
-            wrap_syn=c.overflow_syn == "wrap",
-            wrap_mem=c.overflow_mem == "wrap",
+            self.contract,
             is_wide=self.is_wide,
             sums_are_short=self.sum_dtype == np.int16,
         )

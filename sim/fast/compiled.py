@@ -22,6 +22,8 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
+from sim.contract import NumericContract
+
 # Indices are unsigned: numba would test a signed one for being negative, which no loop survives.
 LANES = np.uint64(16)
 SYN, MEM, DECAY_SYN, DECAY_MEM = map(np.uint64, range(4))
@@ -44,28 +46,19 @@ _UPDATE = (
 
 
 @cache
-def update(
-    *,
-    current_is_previous: bool,
-    fires_on_previous: bool,
-    fires_after_reset: bool,
-    fires_at_equal: bool,
-    reset_to_zero: bool,
-    reset_drops_input: bool,
-    reset_delay: bool,
-    floor: bool,
-    wrap_syn: bool,
-    wrap_mem: bool,
-    is_wide: bool,
-    sums_are_short: bool,
-) -> Any:
+def update(c: NumericContract, *, is_wide: bool, sums_are_short: bool) -> Any:
     """Compile one step of the neurons in the blocks from `first_block` to `end_block`.
 
-    Those before `readout_block` are hidden ones. `advance` calls it by its `address`. The arguments
-    are a contract's choices and constants of the compiled code. `is_wide` takes sums
-    in 64 bits, for networks in which 32 might not hold them; `sums_are_short` says that what
-    arrives was summed in 16 bits.
+    Those before `readout_block` are hidden ones. `advance` calls it by its `address`. `is_wide`
+    takes sums in 64 bits, for networks in which 32 might not hold them; `sums_are_short` says that
+    what arrives was summed in 16 bits.
     """
+    current_is_previous, fires_at_equal = c.current == "previous", c.fires_when == ">="
+    fires_on_previous = c.fires_on == "previous_membrane"
+    fires_after_reset = c.fires_on == "reset_membrane"
+    reset_to_zero, reset_drops_input = c.reset == "zero", c.reset_drops_input
+    reset_delay, floor = c.reset_delay, c.rounding == "floor"
+    wrap_syn, wrap_mem = c.overflow_syn == "wrap", c.overflow_mem == "wrap"
     word = np.int64 if is_wide else np.int32
     last_bit = word(63 if is_wide else 31)  # tells the compiler that no shift is longer
     sums = types.CPointer(types.int16 if sums_are_short else types.int32)

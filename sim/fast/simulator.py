@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 def is_tuned(network: IntegerNetwork) -> bool:
     """Whether the kernel written by hand computes every layer of a network."""
-    return takes_spikes(network) and all("numba" in layer.TUNED for layer in network.layers)
+    return takes_spikes(network) and network.is_tuned("numba")
 
 
 def prepared(network: IntegerNetwork) -> Arena | None:

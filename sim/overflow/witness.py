@@ -212,7 +212,7 @@ def _steps_to_settle(search: _Search) -> int:
             steps += 8.0 * float(memory[search.neuron] if own else np.median(memory))
     first = network.hidden[0]
     fed_by_inputs_only = search.index == 0 and not any(k.source == OWN for k in first.connections())
-    if fed_by_inputs_only and "bounds" in first.TUNED:
+    if fed_by_inputs_only and first.is_tuned("bounds", network.contract):
         return _orbit(network, search.neuron, search.sign)
     return int(min(steps, MAX_STEPS))
 

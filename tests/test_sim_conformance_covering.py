@@ -1,0 +1,99 @@
+"""Any two choices of a contract meet in few contracts; fields that come later bring their cases."""
+
+from dataclasses import field, make_dataclass
+from itertools import combinations, product
+from typing import Literal
+
+import pytest
+
+from sim.conformance import cases, covering
+from sim.contract import PAPER, NumericContract, choices
+
+
+def pairs(contracts, known):
+    return {
+        (a, getattr(c, a), b, getattr(c, b)) for c in contracts for a, b in combinations(known, 2)
+    }
+
+
+def every_pair(known):
+    return {(a, x, b, y) for a, b in combinations(known, 2) for x, y in product(known[a], known[b])}
+
+
+def test_any_two_choices_meet_in_few_contracts():
+    found = covering.covering(choices())
+    assert pairs(found, choices()) == every_pair(choices())
+    assert found[0] == PAPER
+    assert len(found) <= 12
+
+
+def test_what_has_met_does_not_meet_again():
+    every = covering.covering(choices())
+    assert covering.covering(choices(), every) == []
+    rest = covering.covering(choices(), every[:4])
+    assert pairs([*every[:4], *rest], choices()) == every_pair(choices())
+    assert len(rest) < len(every)
+    missing = every_pair(choices()) - pairs(every[:4], choices())
+    assert (
+        min(len(pairs([contract], choices()) & missing) for contract in rest) > 0
+    )  # none is there for nothing
+
+
+def test_the_choices_of_a_version_are_those_it_knows():
+    assert covering.later_versions(0) == [1, 3]
+    assert covering.later_versions(3) == []
+    assert set(choices()) - set(covering.known_in(2)) == {"reset_delay"}
+    assert covering.known_in(3) == choices()
+    assert covering.known_in(1)["reset"] == ("zero", "subtract")
+
+
+Later = make_dataclass(
+    "Later",
+    [
+        (
+            "bias_on",
+            Literal["current", "membrane"],
+            field(default="current", metadata={"since": 4}),
+        ),
+        ("odd", bool, field(default=False, metadata={"since": 6, "tuned": frozenset({"numba"})})),
+    ],
+    bases=(NumericContract,),
+    frozen=True,
+)
+
+
+def test_fields_introduced_later_meet_every_choice_in_cases_of_their_own(monkeypatch):
+    """As if the contract had two more fields; what they mean is not asked here."""
+    for module in ("sim.contract", "sim.conformance.covering"):
+        monkeypatch.setattr(f"{module}.NumericContract", Later)
+        monkeypatch.setattr(f"{module}.PAPER", Later())
+    assert covering.later_versions(3) == [4, 6]
+    known = covering.known_in(4)
+    assert known["bias_on"] == ("current", "membrane")
+    assert "odd" not in known
+    monkeypatch.setattr("sim.conformance.cases.PAPER", Later())
+    monkeypatch.setattr("sim.conformance.cases.SNNTORCH", Later())
+    found = [case for case in cases.cases() if case.name.startswith("contract-since-")]
+    assert len(found) > 3
+    assert found[0].name == "contract-since-4-0"
+    contracts = [
+        case.network.contract
+        for case in cases.cases()
+        if case.name.startswith(("contract-", "order-"))
+    ]
+    assert pairs(contracts, choices()) == every_pair(choices())
+    assert not any(case.network.contract.odd for case in found if "since-4" in case.name)
+    assert all(layer.bias.any() for case in found for layer in case.network.layers)
+
+
+@pytest.mark.parametrize(
+    ("contract", "writer", "known"),
+    [
+        (Later(), "c", True),
+        (Later(bias_on="membrane"), "c", True),
+        (Later(odd=True), "c", False),
+        (Later(odd=True), "numba", True),
+    ],
+)
+def test_hand_written_code_is_known_not_to_compute_a_field(contract, writer, known):
+    assert contract.is_computed_by(writer) is known
