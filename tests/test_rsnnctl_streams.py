@@ -110,9 +110,7 @@ def test_nothing_is_lost_at_four_times_real_time():
 
 
 def test_a_quiet_socket_ends_after_the_idle_time(network):
-    start = time.perf_counter()
     assert stream_packets(network, 0, idle=0.2).steps == 0
-    assert time.perf_counter() - start < 10
 
 
 def test_an_interrupt_ends_the_stream_with_its_report(network):

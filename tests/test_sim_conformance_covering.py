@@ -1,13 +1,17 @@
 """Any two choices of a contract meet in few contracts; fields that come later bring their cases."""
 
-from dataclasses import field, make_dataclass
+from dataclasses import field, make_dataclass, replace
 from itertools import combinations, product
 from typing import Literal
 
+import numpy as np
 import pytest
+from networks import random_network
 
+from export.firmware.code import source as firmware_source
 from sim.conformance import cases, covering
 from sim.contract import PAPER, NumericContract, choices
+from sim.verify import code_of
 
 
 def pairs(contracts, known):
@@ -97,3 +101,16 @@ def test_fields_introduced_later_meet_every_choice_in_cases_of_their_own(monkeyp
 )
 def test_hand_written_code_is_known_not_to_compute_a_field(contract, writer, known):
     assert contract.is_computed_by(writer) is known
+
+
+def test_generated_code_takes_the_place_of_hand_written_code_that_does_not_know_a_field():
+    network = random_network(np.random.default_rng(1))
+    other = replace(network, contract=Later(odd=True))
+    assert [code_of(network, writer) for writer in ("numba", "c", "bounds")] == ["hand-written"] * 3
+    assert code_of(other, "numba") == "hand-written"
+    assert not other.is_tuned("c")
+    assert not other.is_tuned("bounds")
+    assert code_of(other, "c") == "generated"
+    tuned, written = (firmware_source(n, "rsnn", "fast") for n in (network, other))
+    assert "RESET_DELAY" in tuned
+    assert "RESET_DELAY" not in written
