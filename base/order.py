@@ -19,13 +19,16 @@ class Order:
         that some hand-written code does not compute, generated code takes its place.
 
     Attributes:
-        current: the membrane integrates the current from before or after this step's input.
-        fires_on: the spike is decided on the membrane from before this step, from after it, or from
-            after it and after the reset of a membrane that was over threshold before.
+        current: the membrane integrates the synaptic current from before or after this step.
+        fires_on: the spike is decided on the membrane from before this step's update
+            (`previous_membrane`), from after it (`new_membrane`), or from after it and after the
+            reset of a membrane that was over threshold before (`reset_membrane`).
         reset: a spike clears the membrane, or takes the threshold off it.
         reset_drops_input: the drive of the firing step is lost.
-        delay_steps: steps from a spike, or an input, to its arrival in the layer above.
-        reset_delay: a spike resets its membrane in the step after its own.
+        delay_steps: steps from a spike to its arrival in the layer above, and of an input spike
+            to the first layer: 1, or 0, when layers are computed one after the other. Through
+            `w_rec` a spike always takes 1.
+        reset_delay: a spike resets its membrane in the step after, not in its own.
 
     Raises:
         RangeError: a field has a value that is not allowed.

@@ -20,13 +20,11 @@ def _number(default: int, smallest: int, largest: int) -> Any:
 class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
-    The equations are those of `sim/step.py`.
+    The equations are those of `sim/step.py`, the first six fields those of `Order`.
 
-    Attributes, besides those of `Order`:
+    Attributes:
         fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
-        reset: a spike clears the membrane or takes the threshold off it.
-        reset_drops_input: the drive of the firing step is lost.
-        decay: `multiply`: by an integer factor, as D above.
+        decay: `multiply`: by an integer factor, as `D` in the equations.
         rounding: of D: `toward_zero`, or `floor` (towards minus infinity).
         decay_frac: fractional bits of decay factors, 1..16; 2^decay_frac is unity.
         frac_bits: fractional bits of synaptic current and membrane below one weight unit, 0..16.

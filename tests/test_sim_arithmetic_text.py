@@ -1,12 +1,15 @@
 """The equations for people are those of the step: pages, docstring and kit are written from it."""
 
 import inspect
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sim.arithmetic.text import latex, lines, plain
+from sim.arithmetic.text import NOTATION, latex, lines, plain
 from sim.conformance.kit import export_kit
+from sim.contract import NumericContract
 from sim.kinds import find_kind, kinds
 from sim.step import hidden, readout
 
@@ -22,10 +25,14 @@ def test_the_page_has_the_equations_of_every_kind(name):
 @pytest.mark.parametrize(("name", "step"), [("cuba_lif", hidden), ("cuba_li", readout)])
 def test_the_docstrings_of_the_step_have_those_of_its_kinds(name, step):
     assert plain(find_kind(name)) in inspect.getdoc(step)
+    assert NOTATION.strip() in inspect.getdoc(inspect.getmodule(step))
 
 
 def test_the_kit_has_those_of_every_kind_in_it(tmp_path):
     readme = next(p for p in export_kit(tmp_path) if p.name == "README.md").read_text("utf-8")
+    assert f"\n{NOTATION}\n" in readme
+    for name in fields(NumericContract):
+        assert re.search(rf"^(\w+, )?{name.name}(, \w+)?: ", readme, re.MULTILINE), name.name
     for name in kinds():
         assert f"## {find_kind(name).__name__}\n\n```\n{plain(find_kind(name))}\n```" in readme
 

@@ -1,7 +1,6 @@
 """A step as text: its equations for people, plain or in LaTeX, under every order at once.
 
-Each intermediate has a line, or one per choice of the contract that it depends on. A primed state
-is that after the step. `>` stands for `>=` where `fires_when` says so.
+Each intermediate has a line, or one per choice of the contract that it depends on.
 """
 
 import re
@@ -52,7 +51,11 @@ LATEX = Dialect(
     underscore=r"\_",
 )
 
-
+NOTATION = """\
+In equations, `D(x, d) = x * d / 2^decay_frac`, rounded as `rounding` says; `syn()` and `mem()` are
+the overflow rules of the two state words; a primed state is that after the step; `>` is `>=` where
+`fires_when` says so; `x_j` is a spike of `delay_steps` before, `spk_k` one of the step before.
+"""
 _PART = "\0"
 
 

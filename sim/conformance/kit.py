@@ -14,8 +14,9 @@ import h5py
 from numpy.typing import NDArray
 
 from base.files import atomic_path, write_text
+from base.order import Order
 from sim import reference
-from sim.arithmetic.text import plain
+from sim.arithmetic.text import NOTATION, plain
 from sim.conformance.cases import VERSION, Case, cases
 from sim.contract import NumericContract
 
@@ -42,9 +43,10 @@ rows are ordered head by head. `out_scale` turns `out` into floats and plays no 
 ## The numeric contract
 
 ```
-{contract}
+{fields}
 ```
-{equations}"""
+
+{notation}{equations}"""
 _EQUATIONS = """
 ## {kind}
 
@@ -70,12 +72,16 @@ def export_kit(folder: Path) -> list[Path]:
     checker = folder / "check.py"
     with atomic_path(checker) as temporary:
         shutil.copyfile(_CHECKER, temporary)
-    contract = str(inspect.getdoc(NumericContract))
+    fields = "\n".join(_attributes(kind) for kind in (Order, NumericContract))
     readme = folder / "README.md"
     kinds = {type(layer): None for case in every for layer in case.network.layers}
     equations = "".join(_EQUATIONS.format(kind=k.__name__, lines=plain(k)) for k in kinds)
     text = _README.format(
-        version=VERSION, n_cases=len(every), contract=contract, equations=equations
+        version=VERSION,
+        n_cases=len(every),
+        fields=fields,
+        notation=NOTATION,
+        equations=equations,
     )
     write_text(readme, text)
     description = {
@@ -86,6 +92,12 @@ def export_kit(folder: Path) -> list[Path]:
     index = folder / "kit.json"  # last, so that a kit with its index is whole
     write_text(index, json.dumps(description, indent=1, sort_keys=True) + "\n")
     return [*paths, checker, readme, index]
+
+
+def _attributes(kind: type[Order]) -> str:
+    """The fields of an order or contract, as its docstring describes them."""
+    described = str(inspect.getdoc(kind)).partition("Attributes:\n")[2]
+    return inspect.cleandoc(described.partition("\n\n")[0])
 
 
 def _describe(case: Case) -> dict[str, Any]:
