@@ -79,6 +79,27 @@ def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
     assert arithmetic_of(replace(network, layers=(lowest, network.layers[1]))) != built[0]
 
 
+def test_steps_are_counted_by_the_way_in_which_input_is_given(monkeypatch):
+    """A bound covers lists of every channel twice; means are of lists that name each once."""
+    machine = machine_of("cortex_m4")
+    raster = random_raster(np.random.default_rng(5), 9, 12)
+    right, counted = Machine.run, []
+
+    def run(machine, network, raster, program, folder):
+        done = right(machine, network, raster, program, folder)
+        counted.append(done.instructions)
+        return done
+
+    monkeypatch.setattr(Machine, "run", run)
+    found = count_cost(NETWORK, machine, raster).instructions
+    every, burst, silence = counted
+    _, once, bitmap = np.split(every, 3)
+    assert found.worst_case == burst[:4].max() + silence[:4].max() > every.max()
+    assert burst[:4].min() > burst[4:].max()
+    assert (found.minimum, found.maximum) == (once.min(), once.max())
+    assert (found.mean, found.mean_bitmap) == (once.mean(), bitmap.mean())
+
+
 def test_a_check_names_every_limit_that_is_broken_and_the_way_out():
     small = replace(TARGETS["cortex_m4"], limits=Limits(1000, 100, 1e6, 1.5))
     found = violations(NETWORK, small, Cost(Sizes(2000, 400), Instructions(1, 1.0, 1.0, 1, 9000)))

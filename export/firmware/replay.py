@@ -20,6 +20,12 @@ _SILENCE = 120  # s without output after which a program is stopped
 _COUNTS = "replay.count"
 
 
+def thirds(n_steps: int) -> tuple[slice, slice, slice]:
+    """Steps given as lists that name every channel twice, as lists, and as bitmaps."""
+    first, second = n_steps // 3, 2 * n_steps // 3
+    return slice(first), slice(first, second), slice(second, n_steps)
+
+
 def replay(
     network: IntegerNetwork, raster: NDArray[np.uint8], command: Sequence[str], folder: Path
 ) -> tuple[Trace, NDArray[np.uint32]]:
@@ -27,7 +33,7 @@ def replay(
 
     Args:
         network: the network that the program was compiled from.
-        raster: (n_steps, n_inputs); its first half is given as events, the rest as bitmaps.
+        raster: (n_steps, n_inputs); given in three ways, see `thirds`.
         command: command that runs the program.
         folder: working folder of the program.
 
@@ -102,7 +108,7 @@ def _feed(
     last: BaseException | None = None
     try:
         with to:
-            to.write(np.array([n_steps // 2, n_steps], "<u4").tobytes())
+            to.write(np.array([part.stop for part in thirds(n_steps)], "<u4").tobytes())
             for block in blocks:
                 given.put(block)
                 to.write(block.tobytes())

@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
 
@@ -22,8 +26,9 @@ typedef struct {
 /* The state before the first step. */
 void @NAME@_init(@NAME@_state *state);
 
-/* One step. `events` lists the channels that spike in it, each below @NAME@_N_INPUTS and at most
- * once; `out` gets the readout's words. Decoded values are the mean over heads of out * scale:
+/* One step. `events` lists the channels that spike in it, each below @NAME@_N_INPUTS; a channel
+ * counts once, however often it is listed. `out` gets the readout's words. Decoded values are the
+ * mean over heads of out * scale:
 @SCALES@
  */
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
@@ -31,5 +36,9 @@ void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
 
 /* The same, with channel c as bit c % 8 of byte c / 8. */
 void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

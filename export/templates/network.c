@@ -178,11 +178,18 @@ static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS])
 {
+    uint8_t seen[(@NAME@_N_INPUTS + 7u) / 8u] = {0}; /* a channel counts once */
 #if DELAY_STEPS != 0
     advance(state, out);
 #endif
-    for (uint32_t k = 0; k < n_events; k++)
-        deliver_input(state, events[k]);
+    for (uint32_t k = 0; k < n_events; k++) {
+        uint32_t channel = events[k], bit = 1u << channel % 8u;
+        uint8_t *byte = &seen[channel / 8u];
+        if (!(*byte & bit)) {
+            *byte = (uint8_t)(*byte | bit);
+            deliver_input(state, channel);
+        }
+    }
 #if DELAY_STEPS == 0
     advance(state, out);
 #endif

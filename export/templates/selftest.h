@@ -1,5 +1,12 @@
 /* Golden vectors of integer network @DIGEST@ */
+#ifndef SELFTEST_H
+#define SELFTEST_H
+
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define SELFTEST_STEPS @N_STEPS@u
 
@@ -12,3 +19,9 @@ static const uint8_t selftest_input[@N_STEPS@][@N_BYTES@] = {
 static const int32_t selftest_output[@N_STEPS@][@N_ROWS@] = {
 /* @OUTPUT@ */
 };
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
