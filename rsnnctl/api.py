@@ -298,6 +298,8 @@ def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
 def check(network: IntegerNetwork, target: str, *, layout: str | None = None) -> dict[str, Any]:
     """The cost of a network on a target, and every limit it exceeds, in `violations`.
 
+    `fits` is None where it cannot be checked here, for the reasons in `not_checked`.
+
     Args:
         network: the network.
         target: a name that `rsnnctl targets` lists.

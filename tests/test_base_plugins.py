@@ -63,7 +63,8 @@ def test_a_target_is_found_checked_built_and_run(added):
     assert list(targets()) == sorted(targets())
     found = check(target, NETWORK, {"beads": 5})
     size = found["flash"]
-    assert found == {"target": "abacus", "flash": size, "rods": size // 5, "violations": []}
+    lines = {"violations": [], "not_checked": []}
+    assert found == {"target": "abacus", "fits": True, "flash": size, "rods": size // 5} | lines
     small = replace(target, limits=replace(target.limits, flash=100))
     assert check(small, NETWORK)["violations"] == [f"flash: {size} B; abacus has 100 B"]
     written = build(target, NETWORK, RASTER, added / "project", {"byte_order": "little"})
@@ -93,7 +94,8 @@ def test_a_target_refuses_a_contract_that_it_does_not_compute(added):
         f"contract: `overflow_mem` is wrap; abacus computes saturate{way_out}",
         f"contract: `weight_bits` is 12; abacus computes 2..8{way_out}",
     ]
-    assert check(target, network) == {"target": "abacus", "violations": refused}
+    found = check(target, network)
+    assert (found["fits"], found["violations"], found["not_checked"]) == (False, refused, [])
     for use in (
         lambda: build(target, network, RASTER, added / "project"),
         lambda: runners(target, network, added / "run"),

@@ -48,7 +48,12 @@ TOO_MUCH = "flash: too much. --layout compact takes 9 B"
 
 
 def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
-    found = {"target": "x", "violations": ["flash: too much. `layout=compact` takes 9 B"]}
+    found = {
+        "target": "x",
+        "fits": False,
+        "violations": ["flash: too much. `layout=compact` takes 9 B"],
+        "not_checked": [],
+    }
     monkeypatch.setattr("hw_targets.machines.target.check", lambda target, network, options: found)
     done = run("check", network, "--target", "host_c")
     assert (done.code, done.out.splitlines()[-1]) == (1, TOO_MUCH)
@@ -67,11 +72,58 @@ def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
     rows = json.loads(done.out)
     assert done.code == 0
     assert [row["target"] for row in rows] == parts
-    assert all(row["fits"] and row["flash"] < 4000 for row in rows)
+    assert all(row["fits"] is True and row["flash"] < 4000 for row in rows)
+
+
+ARM = (
+    "there is no `arm-none-eabi-gcc`, `qemu-system-arm`: install Debian's gcc-arm-none-eabi and"
+    " picolibc-arm-none-eabi and qemu-system-arm"
+)
+
+
+def test_parts_whose_tools_are_missing_are_not_checked_and_the_packages_are_named(
+    run, network, monkeypatch
+):
     monkeypatch.setattr("hw_targets.machines.c_machine.which", lambda program: None)
     done = run("check", network)
+    assert done.code == 0
+    table, lines = done.out.split("└", 1)
+    assert table.count("not checked") == sum(t.check is not None for t in TARGETS.values())
+    arm = ", ".join(name for name in TARGETS if name.startswith("cortex"))
+    assert f"\n{arm}: not checked: {ARM}\n" in lines
+    rows = json.loads(run("check", network, "--json").out)
+    assert {row["fits"] for row in rows} == {None}
+    assert all(row["violations"] == [] and row["flash"] is None for row in rows)
+    assert rows[0]["not_checked"] == [ARM]
+    done = run("check", network, "--target", "cortex_m4")
+    assert (done.code, done.out.splitlines()[-1]) == (1, f"not checked: {ARM}")
+    done = run("check", network, "--target", "cortex_m4", "--json")
     assert done.code == 1
-    assert "cortex_m4: not checked: there is no `arm-none-eabi-gcc`: install Debian's" in done.out
+    assert json.loads(done.out) == {
+        "target": "cortex_m4",
+        "fits": None,
+        "violations": [],
+        "not_checked": [ARM],
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [((True, None), 0), ((None, None), 0), ((True, False), 1), ((None, False), 1)],
+)
+def test_a_check_of_all_ends_with_1_if_a_part_was_checked_and_does_not_fit(
+    run, network, monkeypatch, states, code
+):
+    fits = iter(states)
+    parts = [target for target in TARGETS.values() if target.check is not None][: len(states)]
+    monkeypatch.setattr("hw_targets.targets", lambda: {part.name: part for part in parts})
+
+    def found(target, network, options):
+        return {"target": target.name, "fits": next(fits), "violations": [], "not_checked": []}
+
+    monkeypatch.setattr("hw_targets.machines.target.check", found)
+    done = run("check", network, "--json")
+    assert (done.code, tuple(row["fits"] for row in json.loads(done.out))) == (code, states)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from networks import FLOOR_SUBTRACT, random_network, random_raster
+from networks import FLOOR_SUBTRACT, LOIHI_LIKE, random_network, random_raster
 from tools import need
 
 from base.errors import RangeError, ToolError
@@ -14,9 +14,9 @@ from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.machines.c_cost import Cost, Instructions, count_cost, violations
+from hw_targets.machines.c_cost import Cost, Instructions, count_cost, not_checked, violations
 from hw_targets.machines.c_machine import Machine, Sizes
-from hw_targets.machines.target import Limits
+from hw_targets.machines.target import Limits, check
 from rsnn.data.raster import random_raster as independent_spikes
 from rsnn.published import import_published
 from sim.contract import PAPER
@@ -124,14 +124,39 @@ def test_a_check_says_what_the_compact_layout_would_take():
         ]
 
 
+def test_a_worst_step_that_cannot_be_made_is_said_not_to_be_counted():
+    """Every membrane is at the lowest of its word, which is above no threshold."""
+    machine_of("cortex_m4")
+    contract = replace(LOIHI_LIKE, delay_steps=0, syn_bits=12, mem_bits=12)
+    network = random_network(np.random.default_rng(0), contract, hidden=(4,))
+    low = replace(network.layers[0], w_in=np.full((4, 12), -100))
+    network = replace(network, layers=(low, network.readout))
+    found = check(TARGETS["cortex_m4"], network)
+    assert (found["fits"], found["violations"]) == (None, [])
+    assert found["not_checked"] == [
+        "membranes reach an end of their words, where neurons do not all fire in one step or all"
+        " stay silent whatever their thresholds, so the worst step cannot be counted. Quantize with"
+        " wider words, or verify it on the target all the same"
+    ]
+
+
+def test_a_library_that_is_missing_is_said_with_its_package(tmp_path):
+    need("cc", "gcc")
+    machine = Machine("cc", {"cc": "gcc"}, processor=("--specs=nolibc.specs",))
+    text = r"cc refuses the exported C: .*nolibc.*; it needs Debian's gcc"
+    with pytest.raises(ToolError, match=text):
+        machine.measure(NETWORK, tmp_path)
+
+
 def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
     machine = machine_of("cortex_m0plus")
     network = random_network(np.random.default_rng(4), hidden=(512,), sparsity=0.0)
     cost = count_cost(network, machine, np.zeros((2, 12), np.uint8))
     assert cost.sizes.flash > 512 * 512
     assert cost.instructions is None
-    flash, time = violations(network, TARGETS["cortex_m0plus"], cost)
+    (flash,) = violations(network, TARGETS["cortex_m0plus"], cost)
     assert flash.startswith("flash: ")
+    (time,) = not_checked(TARGETS["cortex_m0plus"], cost)
     assert time == (
         "time: not counted, because the machine that stands for cortex_m0plus here cannot hold the"
         " program. Try a part with more, or fewer neurons"
@@ -141,9 +166,20 @@ def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
 def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
     monkeypatch.setattr("hw_targets.machines.c_machine.which", lambda program: None)
     machine = import_module("hw_targets.cortex_m4").MACHINE
-    for use in (machine.build, machine.measure):
-        with pytest.raises(ToolError, match="no `arm-none-eabi-gcc`: install Debian's gcc-arm"):
-            use(NETWORK, tmp_path)
+    packages = "gcc-arm-none-eabi and picolibc-arm-none-eabi"
+    for use, missing in (
+        (lambda: machine.build(NETWORK, tmp_path), "`arm-none-eabi-gcc`"),
+        (lambda: machine.measure(NETWORK, tmp_path), "`arm-none-eabi-gcc`, `arm-none-eabi-size`"),
+    ):
+        with pytest.raises(ToolError) as error:
+            use()
+        assert str(error.value) == f"there is no {missing}: install Debian's {packages}"
+    with pytest.raises(ToolError) as error:
+        count_cost(NETWORK, machine, np.zeros((2, 12), np.uint8))
+    assert str(error.value) == (
+        "there is no `arm-none-eabi-gcc`, `qemu-system-arm`: install Debian's gcc-arm-none-eabi and"
+        " picolibc-arm-none-eabi and qemu-system-arm"
+    )
     with pytest.raises(ToolError, match="no `qemu-system-arm`: install Debian's qemu-system-arm"):
         machine.command(tmp_path / "replay")
     wasm = import_module("hw_targets.wasm").MACHINE

@@ -90,7 +90,8 @@ def test_networks_are_exported_checked_and_built(tmp_path):
     ):
         assert path.stat().st_size > 0
     assert (tmp_path / "c" / "mine.c").exists()
-    assert api.check(network, "host_c") == {"target": "host_c", "violations": []}
+    found = api.check(network, "host_c")
+    assert found == {"target": "host_c", "fits": True, "violations": [], "not_checked": []}
     with pytest.raises(RangeError, match="`target` is abacus; known: cortex_m0plus, "):
         api.check(network, "abacus")
 

@@ -91,20 +91,25 @@ def compile_replay(
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
     """
-    found = which(compiler)
-    if found is None:
+    if which(compiler) is None:
         raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
     written = export_c(network, folder, "rsnn", layout, arithmetic)
     sources = [str(path) for path in written if path.suffix == ".c"]
     main = folder / "replay.c"
     write_text(main, replay_source(network, "rsnn"))
     program = folder / "replay"
-    done = subprocess.run(
-        [found, *flags, *sources, str(main), "-o", str(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ToolError(f"{compiler} refuses the exported C: {done.stderr.strip().splitlines()[0]}")
+    run_compiler([compiler, *flags, *sources, str(main), "-o", str(program)])
     return program
+
+
+def run_compiler(command: Sequence[str]) -> None:
+    """Compile exported sources.
+
+    Raises:
+        ToolError: the compiler refuses them; the text is its first error.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        said = next((line for line in lines if "error" in line), lines[0])
+        raise ToolError(f"{command[0]} refuses the exported C: {said}")

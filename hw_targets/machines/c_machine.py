@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from base.errors import ToolError
 from export.firmware.arithmetic import Arithmetic
-from export.firmware.decoder import FLAGS, compile_replay, export_c
+from export.firmware.decoder import FLAGS, compile_replay, export_c, run_compiler
 from export.firmware.replay import replay
 from sim.network import IntegerNetwork
 from sim.trace import Trace
@@ -99,7 +99,7 @@ class Machine:
         """Sizes of the decoder's object file, code and constants, and of one state struct.
 
         Raises:
-            ToolError: a program is missing.
+            ToolError: a program is missing, or the compiler refuses the sources.
             RangeError: no such layout.
         """
         self.need(self.compiler, self.size)
@@ -109,7 +109,11 @@ class Machine:
         for name in ("decoder", "state"):
             source, target = (str(folder / f"{name}.{suffix}") for suffix in "co")
             command = [self.compiler, *FLAGS, *self.processor, "-c", source]
-            call([*command, "-o", target], check=True, capture_output=True)
+            try:
+                run_compiler([*command, "-o", target])
+            except ToolError as error:
+                package = self.packages[self.compiler]
+                raise ToolError(f"{error}; it needs Debian's {package}") from None
             listing = call([self.size, target], check=True, capture_output=True)
             sizes[name] = [int(word) for word in listing.stdout.split(b"\n")[1].split()[:3]]
         text, data, bss = sizes["decoder"]
@@ -119,9 +123,13 @@ class Machine:
         """Refuse to continue without programs.
 
         Raises:
-            ToolError: one is missing; the text names its package.
+            ToolError: some are missing; the text names them and their packages.
         """
-        for program in programs:
-            if which(program) is None:
-                package = self.packages.get(program, self.packages[self.compiler])
-                raise ToolError(f"there is no `{program}`: install Debian's {package}")
+        missing = [program for program in programs if which(program) is None]
+        if missing:
+            own = self.packages[self.compiler]
+            packages = dict.fromkeys(self.packages.get(program, own) for program in missing)
+            raise ToolError(
+                f"there is no {', '.join(f'`{program}`' for program in missing)}: install Debian's"
+                f" {' and '.join(packages)}"
+            )

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from export.firmware.options import LAYOUT
 from export.firmware.project import write_project
 from export.firmware.replay import replay_blocks
-from hw_targets.machines.c_cost import ENERGY_TABLE, count_cost, milliseconds, violations
+from hw_targets.machines.c_cost import (
+    ENERGY_TABLE,
+    count_cost,
+    milliseconds,
+    not_checked,
+    violations,
+)
 from hw_targets.machines.c_machine import Machine
 from hw_targets.machines.target import Limits, Runner, Target
 from rsnn.data.raster import random_raster
@@ -101,4 +107,7 @@ def _check(
     if layout == "fast" and target.limits.flash and cost.sizes.flash > target.limits.flash:
         with tempfile.TemporaryDirectory() as folder:
             compact = machine.measure(network, Path(folder), "compact")
-    return found | {"violations": violations(network, target, cost, compact)}
+    return found | {
+        "violations": violations(network, target, cost, compact),
+        "not_checked": not_checked(target, cost),
+    }

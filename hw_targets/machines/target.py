@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError
+from base.errors import RangeError, ToolError, UnsupportedError
 from base.option import Option, chosen
 from export.format import inside, write_network
 from export.formats import formats
@@ -50,8 +50,9 @@ class Target:
             adds, in the folder, to those of the format.
         backends: what runs a network on it here, by name: (network, empty folder, and each option
             by keyword) -> a `Runner`.
-        check: (target, network, and each option by keyword) -> what the network costs, by name, and
-            in `violations` a line per limit it exceeds; None where nothing has a limit.
+        check: (target, network, and each option by keyword) -> what the network costs, by name, in
+            `violations` a line per limit it exceeds, and in `not_checked`, if there are any, a line
+            per limit that cannot be checked here; None where nothing has a limit.
         limits: limits of the part.
         contract: values that it computes, by field of the numeric contract; fields not named may
             have any.
@@ -94,23 +95,34 @@ def refusals(target: Target, network: IntegerNetwork) -> list[str]:
 def check(
     target: Target, network: IntegerNetwork, options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The cost of a network on a target, by name, and the limits it exceeds, in `violations`.
+    """Whether a network fits a target, and its cost there, by name.
 
     Args:
         target: one of `targets()`.
         network: the network.
         options: by name; those left out have their defaults.
 
+    Returns:
+        In `fits` true, false, or None where no limit is known to be exceeded and some cannot be
+        checked here; in `violations` a line per limit that is exceeded, in `not_checked` a line per
+        reason why one cannot be checked, such as a missing program; and the cost, as far as known.
+
     Raises:
         RangeError: an unknown option, or a value that is refused.
-        ToolError: a program is missing.
     """
     values = chosen(target.options, options or {})
     refused = refusals(target, network)
-    found: dict[str, Any] = {"violations": []}
+    found: dict[str, Any] = {}
     if target.check is not None and not refused:
-        found = target.check(target, network, **values)
-    return {"target": target.name, **found, "violations": [*refused, *found["violations"]]}
+        try:
+            found = target.check(target, network, **values)
+        except (ToolError, UnsupportedError) as error:
+            found = {"not_checked": [str(error)]}
+    violations = [*refused, *found.get("violations", ())]
+    not_checked = list(found.get("not_checked", ()))
+    fits = False if violations else None if not_checked else True
+    lines = {"violations": violations, "not_checked": not_checked}
+    return {"target": target.name, "fits": fits} | found | lines
 
 
 def build(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sim.network import IntegerNetwork
 
 _COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "worst_case_ms")
+_LINES = ("violations", "not_checked")
+_FITS = {True: "yes", False: "no", None: "not checked"}
 
 
 @click.command()
@@ -22,8 +24,9 @@ _COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "wor
 def command(network: Path | None, target: str | None, layout: str | None, as_json: bool) -> None:
     """Check a network against the limits of a target.
 
-    Report its cost and every limit it exceeds; exit status 1 if it exceeds one or, without
-    --target, if it fits no target.
+    Report its cost and every limit it exceeds. Without the tools of a target it is not checked,
+    and the packages that have them are named. Exit status 1 if the network does not fit a target
+    that was checked, or if the target named by --target cannot be checked.
     """
     from hw_targets import find_target
     from hw_targets.machines.target import check
@@ -37,42 +40,52 @@ def command(network: Path | None, target: str | None, layout: str | None, as_jso
         if as_json:
             show.print_json(rows)
         else:
-            show.print_table([{k: row[k] for k in row if k != "violations"} for row in rows])
-            for row in rows:
-                for line in row["violations"]:
-                    click.echo(f"{row['target']}: {line}")
-        sys.exit(0 if any(row["fits"] for row in rows) else 1)
-    found = check(find_target(target), loaded, {"layout": layout})
-    violations = [told(line) for line in found["violations"]]
+            show.print_table([_facts(row) for row in rows])
+            for line, names in _lines(rows).items():
+                click.echo(f"{', '.join(names)}: {line}")
+        sys.exit(1 if any(row["fits"] is False for row in rows) else 0)
+    found = _told(check(find_target(target), loaded, {"layout": layout}))
     if as_json:
-        show.print_json(found | {"violations": violations})
+        show.print_json(found)
     else:
-        show.print_facts({key: found[key] for key in found if key != "violations"})
-        for line in violations or [f"fits {target}"]:
+        show.print_facts(_facts(found))
+        for line in _lines([found]) or [f"fits {target}"]:
             click.echo(line)
-    sys.exit(1 if violations else 0)
+    sys.exit(0 if found["fits"] else 1)
 
 
 def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
     """The cost of a network on every target with limits, one row each, and whether it `fits`."""
-    from base.errors import ToolError
     from hw_targets import targets
     from hw_targets.machines.target import check
 
     rows = []
     for target in targets().values():
-        if target.check is None:
-            continue
-        try:
-            found = check(target, network, {"layout": layout})
-        except ToolError as error:
-            found = {"violations": [f"not checked: {error}"]}
-        rows.append(
-            {"target": target.name, "part": target.description}
-            | {column: found.get(column) for column in _COLUMNS}
-            | {
-                "fits": not found["violations"],
-                "violations": [told(line) for line in found["violations"]],
-            }
-        )
+        if target.check is not None:
+            found = _told(check(target, network, {"layout": layout}))
+            rows.append(
+                {"target": target.name, "part": target.description}
+                | {column: found.get(column) for column in _COLUMNS}
+                | {key: found[key] for key in ("fits", *_LINES)}
+            )
     return rows
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """What a check found, its lines in the words of the command line."""
+    return found | {key: [told(line) for line in found[key]] for key in _LINES}
+
+
+def _facts(found: dict[str, Any]) -> dict[str, Any]:
+    """What a check found but its lines, for a table."""
+    return {key: found[key] for key in found if key not in _LINES} | {"fits": _FITS[found["fits"]]}
+
+
+def _lines(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What is exceeded or not checked, by line, with the targets of which it is said."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        lines = [*row["violations"], *(f"not checked: {line}" for line in row["not_checked"])]
+        for line in lines:
+            said.setdefault(line, []).append(row["target"])
+    return said
