@@ -78,19 +78,31 @@ def test_many_inputs_and_neurons_have_sums_of_their_own_words():
     assert first_difference(expected, run_backend(network, raster)) is None
 
 
-def test_sums_of_16_bits_hold_the_most_rows_that_go_there(tmp_path):
+@pytest.mark.parametrize(("n_inputs", "kind"), [(256, "uint32_t"), (257, "rsnn_sum")])
+def test_sums_of_16_bits_hold_the_most_rows_that_go_there(n_inputs, kind, tmp_path):
     """256 rows of the lowest weight at once make just -2^15."""
     rng = np.random.default_rng(7)
-    network = random_network(rng, n_inputs=256, hidden=(6,), recurrent=False)
+    network = random_network(rng, n_inputs=n_inputs, hidden=(6,), recurrent=False)
     layer, readout = network.layers
     for weight in (127, -128):
-        full = replace(layer, w_in=np.full((6, 256), weight), threshold=layer.threshold * 0 + 9999)
+        full = replace(layer, w_in=np.full((6, n_inputs), weight), threshold=np.full(6, 9999))
         network = replace(network, layers=(full, readout))
-        assert "uint32_t sum_in0" in export_c(network, tmp_path)[0].read_text()
-        raster = np.ones((20, 256), np.uint8)
+        assert f" {kind} sum_in0" in export_c(network, tmp_path)[0].read_text()
+        raster = np.ones((20, n_inputs), np.uint8)
         assert (
             first_difference(reference.run(network, raster), run_backend(network, raster)) is None
         )
+
+
+@pytest.mark.parametrize(("n", "kind"), [(256, "uint8_t"), (257, "uint16_t")])
+def test_the_number_of_the_last_neuron_has_room_in_the_list_of_those_that_fired(n, kind, tmp_path):
+    rng = np.random.default_rng(9)
+    network = random_network(rng, hidden=(n,), threshold=2000, min_threshold=1000)
+    assert f" {kind} fired0[{n}]" in export_c(network, tmp_path)[0].read_text()
+    raster = random_raster(rng, 40, 12)
+    expected = reference.run(network, raster)
+    assert expected.variables["hidden0.spk"][:, -1].any()
+    assert first_difference(expected, run_backend(network, raster)) is None
 
 
 @pytest.mark.slow
@@ -122,6 +134,25 @@ def test_arithmetic_is_as_narrow_as_worst_cases_allow():
     )
     large = random_network(rng, replace(PAPER, frac_bits=16, weight_bits=16), hidden=(4,))
     assert not fits_in_words(large)
+
+
+@pytest.mark.parametrize(
+    ("initial", "has"), [((1 << 30) - 1, True), (1 << 30, False), (-(1 << 30), False)]
+)
+def test_words_are_doubled_only_if_all_of_them_are_below_2_to_the_30(initial, has):
+    rng = np.random.default_rng(8)
+    network = random_network(rng, hidden=(4,), threshold=100)
+    layer, readout = network.layers
+    slow = {"decay_syn": np.full(4, 3000), "decay_mem": np.full(4, 3500)}
+    high = np.array([initial, 0])
+    readout = readout.replaced(
+        {"initial_out": high, "decay_syn": high * 0, "decay_mem": high * 0 + 4095}
+    )
+    readout = replace(readout, w_out=readout.w_out * 0)
+    network = replace(network, layers=(layer.replaced(slow), readout))
+    assert has_headroom(network) is has
+    raster = random_raster(rng, 20, 12)
+    assert first_difference(reference.run(network, raster), run_backend(network, raster)) is None
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
