@@ -10,7 +10,7 @@ from tools import need
 
 from export.firmware import decoder
 from export.firmware.code import is_tuned
-from export.firmware.decoder import FLAGS, compile_replay, export_c
+from export.firmware.decoder import compile_replay, export_c
 from export.firmware.replay import replay, thirds
 from export.firmware.storage import LAYOUTS
 from hw_targets import find_target
@@ -88,27 +88,32 @@ def test_a_channel_counts_once_however_often_it_is_listed(name, layout, tmp_path
     assert (readouts(program, network) == expected["readout.out"]).all()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_replay_notices_a_decoder_that_counts_a_channel_twice(layout, tmp_path, monkeypatch):
-    """In the part of its steps in which it names every channel twice, and only there."""
-
+@pytest.mark.parametrize(
+    ("old", "new", "third"),
+    [
+        ("*byte | bit", "*byte & ~bit", 0),  # a channel counts as often as it is listed
+        ("8u * byte + bit)", "8u * byte)", 2),  # what only bitmaps give
+    ],
+)
+def test_a_replay_notices_a_fault_in_the_third_of_its_steps_that_shows_it(
+    old, new, third, tmp_path, monkeypatch
+):
     def faulty(*arguments, right=decoder.source):
         text = right(*arguments)
-        assert "*byte | bit" in text
-        return text.replace("*byte | bit", "*byte & ~bit")
+        assert old in text
+        return text.replace(old, new)
 
     network = networks()["late"]
     monkeypatch.setattr(decoder, "source", faulty)
-    program = [str(compile_replay(network, tmp_path, layout, flags=FLAGS))]
+    program = [str(compile_replay(network, tmp_path))]
     raster = random_raster(np.random.default_rng(3), N_STEPS, network.n_inputs)
     expected = reference.run(network, raster)
-    twice, once, bitmap = thirds(N_STEPS)
+    shown = thirds(N_STEPS)[third]
     found = first_difference(expected, replay(network, raster, program, tmp_path)[0])
     assert found is not None
-    assert found.step < twice.stop
-    raster[twice] = 0
-    assert raster[once].any()
-    assert raster[bitmap].any()
+    assert found.step in range(N_STEPS)[shown]
+    raster[shown] = 0
+    assert all(raster[part].any() for part in thirds(N_STEPS) if part != shown)
     expected = reference.run(network, raster)
     assert first_difference(expected, replay(network, raster, program, tmp_path)[0]) is None
 

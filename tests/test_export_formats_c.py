@@ -134,6 +134,10 @@ def test_arithmetic_is_as_narrow_as_worst_cases_allow():
     )
     large = random_network(rng, replace(PAPER, frac_bits=16, weight_bits=16), hidden=(4,))
     assert not fits_in_words(large)
+    layer, _ = large.layers
+    large = replace(large, layers=(replace(layer, **decays), replace(readout, bias=None)))
+    assert not has_headroom(large)
+    assert not any(layer.has_unity(large.contract) for layer in large.layers)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,11 @@ def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
         "time: not counted, because the machine that stands for cortex_m0plus here cannot hold the"
         " program. Try a part with more, or fewer neurons"
     )
+    found = check(TARGETS["cortex_m0plus"], network)
+    assert (found["fits"], found["not_checked"]) == (False, [time])
+    large = replace(TARGETS["cortex_m0plus"], limits=Limits(clock_hz=48e6))
+    found = check(large, network)
+    assert (found["fits"], found["violations"], found["not_checked"]) == (None, [], [time])
 
 
 def test_what_is_missing_is_said_with_its_package(monkeypatch, tmp_path):
