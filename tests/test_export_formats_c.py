@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from networks import covering_contracts, networks, random_network, random_raster
 from tools import need
 
-from base.errors import FileError, MismatchError, RangeError, ToolError
+from base.errors import FileError, MismatchError, RangeError, ToolError, UnsupportedError
 from export.firmware import decoder as module
 from export.firmware.arithmetic import has_headroom, never_overflows
 from export.firmware.decoder import FLAGS, compile_replay, export_c, run_backend
@@ -263,6 +263,28 @@ def test_what_cannot_be_written_or_compiled_is_said_in_one_line(network, tmp_pat
             compile_replay(network, tmp_path)
     with pytest.raises(ToolError, match="false ended with status 1 after 0 of "):
         replay(network, np.zeros((3, 12), np.uint8), ["false"], tmp_path)
+
+
+def test_more_channels_or_neurons_than_16_bits_count_are_refused(tmp_path):
+    rng = np.random.default_rng(1)
+    for n_inputs, n, name, what in (
+        (65536, 1, "the network", "inputs"),
+        (1, 65536, "hidden0", "neurons"),
+    ):
+        large = random_network(rng, n_inputs=n_inputs, hidden=(n,), recurrent=False)
+        with pytest.raises(UnsupportedError) as error:
+            export_c(large, tmp_path)
+        assert str(error.value) == (
+            f"{name} has 65536 {what}; C lists them in 16 bits, up to 65535. Export ONNX, or use"
+            f" fewer {what}"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_most_channels_that_16_bits_count_can_all_be_listed():
+    network = random_network(np.random.default_rng(1), n_inputs=65535, hidden=(2,), recurrent=False)
+    raster = np.ones((3, 65535), np.uint8)
+    assert first_difference(reference.run(network, raster), run_backend(network, raster)) is None
 
 
 def test_sources_are_the_same_on_every_machine(tmp_path):

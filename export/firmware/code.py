@@ -1,10 +1,13 @@
 """The C of a network: hand-tuned templates if every layer's kind has them, else generated."""
 
+from base.errors import UnsupportedError
 from export.firmware import generated
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.templates import filled
 from sim.network import IntegerNetwork, check_spikes
+
+_MOST = (1 << 16) - 1
 
 
 def is_tuned(network: IntegerNetwork) -> bool:
@@ -17,11 +20,30 @@ def header(network: IntegerNetwork, name: str, layout: str) -> str:
 
     Raises:
         RangeError: a layer takes something else than spikes.
+        UnsupportedError: channels or neurons that fired could not be listed in 16 bits.
     """
     check_spikes(network, "C")
+    _check_counts(network)
     if is_tuned(network):
         return tuned.header(network, name, layout)
     return generated.header(network, name)
+
+
+def _check_counts(network: IntegerNetwork) -> None:
+    """Refuse more channels, or neurons where templates list them, than 16 bits count."""
+    counts = [("the network", network.n_inputs, "inputs")]
+    if is_tuned(network):
+        counts += [
+            (name, layer.n_neurons, "neurons")
+            for name, layer in network.named_layers()
+            if not layer.is_readout()
+        ]
+    for name, count, what in counts:
+        if count > _MOST:
+            raise UnsupportedError(
+                f"{name} has {count} {what}; C lists them in 16 bits, up to {_MOST}. Export ONNX,"
+                f" or use fewer {what}"
+            )
 
 
 def source(

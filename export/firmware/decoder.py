@@ -46,6 +46,7 @@ def export_c(
 
     Raises:
         RangeError: `name` is not a C identifier, or there is no such layout.
+        UnsupportedError: 16 bits do not count the inputs, or the neurons of a layer.
         FileError: a file cannot be written.
     """
     if not (name.isidentifier() and name.isascii()):
