@@ -76,10 +76,9 @@ def restore(path: Path, graph: nir.NIRGraph) -> tuple[IntegerNetwork, str, Reade
             )
         reader = reader_named(str(metadata.get("for", "exact")))
         contract = NumericContract.from_dict(metadata["contract"])
-        layers = [
-            _layer(graph, name, plain, metadata, contract, reader)
-            for name, plain in metadata["layers"].items()
-        ]
+        plain = metadata["layers"]  # in the order of JSON's sorted keys, hidden10 before hidden2
+        names = [*(f"hidden{i}" for i in range(len(plain) - 1)), "readout"]
+        layers = [_layer(graph, name, plain[name], metadata, contract, reader) for name in names]
         network = IntegerNetwork(
             tuple(layers), contract, float(metadata["dt"]), dict(metadata["provenance"])
         )
