@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from base.errors import RangeError
+from base.numba_cache import can_cache
 
 SURROGATES = ("superspike", "fast_sigmoid", "sigmoid")  # their positions are the kernel's codes
 V_THRESHOLD = 1.0
@@ -75,7 +76,9 @@ class Spike(torch.autograd.Function):
         return grad_outputs[0] * ctx.surrogate.slope(mem), None
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+@numba.njit(
+    cache=can_cache(__file__), nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
+)
 def fill_slope(
     code: tuple[int, np.float32], mem: NDArray[np.float32], slope: NDArray[np.float32]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from base.numba_cache import can_cache
 from rsnn.surrogate import fill_slope
 from sim.contract import NumericContract
 
@@ -52,7 +53,9 @@ class Units(NamedTuple):
     decay_mem: Any
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+@numba.njit(
+    cache=can_cache(__file__), nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
+)
 def pull_hidden(
     how,
     units,
@@ -151,7 +154,9 @@ def pull_hidden(
             pull_syn[i] = slope[i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+@numba.njit(
+    cache=can_cache(__file__), nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
+)
 def pull_readout(how, units, start, below, syn, out, w_out, grad_out, grad_below, sums):
     """Take the gradient of one stream back through the readout.
 

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from base.numba_cache import can_cache
 from export.quantization.precision import Precision
 from sim.layer import MAX_EXPONENT
 
@@ -144,7 +145,7 @@ def _common_grid(scale_in: NDArray, scale_rec: NDArray) -> Grid:
     return Grid(large / 2.0**shift, e_in, np.where(scale_in >= scale_rec, 0, shift))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=can_cache(__file__), nogil=True)
 def _descend(integers, weights, columns, limit, moment, error, sweeps):
     """Move the `integers` (post, pre) of each neuron to a minimum of `error` (post,), in place."""
     n_post, n_pre = weights.shape

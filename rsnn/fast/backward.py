@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from base.numba_cache import can_cache
 from rsnn.fast.dropout import ALL_KEPT, random_word
 from rsnn.fast.forward import (
     THRESHOLD,
@@ -23,7 +24,7 @@ from rsnn.neurons import INITIAL_OUT
 from rsnn.surrogate import fill_slope
 
 compiled_fused = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
+    cache=can_cache(__file__), nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
 )
 
 

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from base.numba_cache import can_cache
+
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's increment; below are its two multipliers
 FIRST = np.uint64(0xBF58476D1CE4E5B9)
 SECOND = np.uint64(0x94D049BB133111EB)
@@ -67,7 +69,7 @@ def _kept_on(device: torch.device, key: np.uint64, limit: int, rows: int, n: int
     return z.view(rows, -1).view(torch.int16)[:, :n] >= limit
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=can_cache(__file__), nogil=True, inline="always")
 def random_word(key: np.uint64, n: int) -> np.uint64:
     """64 random bits: output number `n` of SplitMix64 from the seed `key`."""
     z = key + GAMMA * np.uint64(n + 1)
@@ -76,13 +78,13 @@ def random_word(key: np.uint64, n: int) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=can_cache(__file__), nogil=True, inline="always")
 def is_kept(word: np.uint64, i: int, limit: int) -> bool:
     """Whether element `i` of a row is kept, by its 16 of the 64 bits of word `i // 4`."""
     return np.int16(word >> np.uint64(16 * (i % 4))) >= limit  # type: ignore[return-value]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=can_cache(__file__), nogil=True)
 def _fill(key: np.uint64, limit: int, kept: NDArray[np.bool_]) -> None:
     rows, n = kept.shape
     words = (n + 3) // 4

@@ -14,11 +14,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from base.numba_cache import can_cache
 from rsnn.fast.dropout import ALL_KEPT, is_kept, random_word
 from rsnn.neurons import INITIAL_OUT
 from rsnn.surrogate import V_THRESHOLD
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+compiled = numba.njit(cache=can_cache(__file__), nogil=True, error_model="numpy")
 
 THRESHOLD = np.float32(V_THRESHOLD)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)

@@ -22,6 +22,7 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
+from base.numba_cache import can_cache
 from sim.contract import NumericContract
 
 # Indices are unsigned: numba would test a signed one for being negative, which no loop survives.
@@ -63,7 +64,7 @@ def update(c: NumericContract, *, is_wide: bool, sums_are_short: bool) -> Any:
     last_bit = word(63 if is_wide else 31)  # tells the compiler that no shift is longer
     sums = types.CPointer(types.int16 if sums_are_short else types.int32)
 
-    @cfunc(types.void(sums, sums, *_UPDATE), cache=True, error_model="numpy")
+    @cfunc(types.void(sums, sums, *_UPDATE), cache=can_cache(__file__), error_model="numpy")
     def step(sums_in, sums_rec, arena, spk, limits, first_block, readout_block, end_block):
         syn_high = word(limits[0])
         mem_high = word(limits[1])
@@ -148,7 +149,7 @@ def update(c: NumericContract, *, is_wide: bool, sums_are_short: bool) -> Any:
     return step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=can_cache(__file__), nogil=True, error_model="numpy")
 def advance(
     raster,
     are_bytes,
