@@ -1,16 +1,16 @@
-"""Torch state dicts, read without executing anything, and the published ones as models."""
+"""Published state dicts as models."""
 
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from base.errors import DataError, FileError, MismatchError
+from base.errors import DataError, MismatchError
 from rsnn.checkpoint import DTYPES, build, check_finite
 from rsnn.model import RSNN, Architecture, big, tiny
+from rsnn.state_dict import read_state_dict
 
 _PRESETS = {len(preset(1).heads): preset for preset in (tiny, big)}  # by the number of heads
 
@@ -27,13 +27,14 @@ def import_published(path: Path | str, *, name: str | None = None) -> RSNN:
         name: name of the file in errors; its path by default.
 
     Raises:
-        FileError: no such file, not a torch file, or one that holds more than tensors.
+        FileError: no such file, not a torch file, or no single state dict in it.
         DataError: a key is missing or unknown, a repeated tensor differs from its original,
-            dtypes differ, or a weight is not finite.
+            dtypes differ, or a weight is not finite or has no plain value.
         MismatchError: shapes that do not fit together.
+        RangeError: a tensor larger than any plausible network's.
     """
     label = str(path) if name is None else name
-    stored = read_state_dict(Path(path), label)
+    stored = _unwrapped(read_state_dict(Path(path), label))
     n_heads = _count_heads(label, stored)
     keys = _published_keys(n_heads)
     repeats = _repeated_keys(n_heads)
@@ -62,47 +63,17 @@ def import_published(path: Path | str, *, name: str | None = None) -> RSNN:
     return build(label, architecture, tensors, names)
 
 
+def _unwrapped(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same without a name that all keys begin with, of the model inside a larger module."""
+    wrappers = {key.partition(".")[0] for key in stored}
+    if len(wrappers) > 1:
+        return dict(stored)
+    return {key.partition(".")[2] or key: tensor for key, tensor in stored.items()}
+
+
 def _quoted(names: list[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:4])
     return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
-
-
-def read_state_dict(path: Path, label: str) -> dict[str, Tensor]:
-    """Read a torch file of named tensors without executing anything; errors call it `label`.
-
-    Raises:
-        FileError: no such file, not a torch file, or one that holds more than tensors.
-    """
-    if not path.exists():
-        raise FileError(f"{label}: no such file")
-    if path.is_dir():
-        raise FileError(f"{label}: is a folder, not a file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on the pickle protocol do not help
-            content = torch.load(path, weights_only=True, map_location="cpu")
-    except PermissionError as error:
-        raise FileError(f"{label}: cannot be read: permission denied") from error
-    except Exception as error:  # bytes of other files raise nearly anything
-        if code := re.search(r"GLOBAL (\S+)", str(error)):
-            raise FileError(
-                f"{label}: refused, it holds `{code[1]}`, which would run as code; only tensors are"
-                " read, save the model's state_dict() instead"
-            ) from error
-        raise FileError(
-            f"{label}: not a torch file of weights, or a damaged one; fetch it again"
-        ) from error
-    if not isinstance(content, dict):
-        raise FileError(
-            f"{label}: holds a {type(content).__name__}; a state dict of tensors is needed"
-        )
-    for key, value in content.items():
-        if not (isinstance(key, str) and isinstance(value, Tensor)):
-            raise FileError(
-                f"{label}: `{key}` is a {type(value).__name__}; a state dict holds named tensors"
-                " only"
-            )
-    return content
 
 
 def _count_heads(label: str, stored: Mapping[str, Tensor]) -> int:

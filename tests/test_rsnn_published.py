@@ -173,9 +173,9 @@ def test_integer_weights_are_refused(tmp_path):
 
 def test_what_is_no_state_dict_is_refused(tmp_path):
     refused(tmp_path, [1, 2], FileError, r"holds a list; a state dict of tensors is needed$")
-    message = r"`epoch` is a int; a state dict holds named tensors only$"
+    message = r"`epoch` is of type int; a state dict holds named tensors only$"
     refused(tmp_path, state_dict() | {"epoch": 3}, FileError, message)
-    message = r"`5` is a Tensor; a state dict holds named tensors only$"
+    message = r"`5` is of type Tensor; a state dict holds named tensors only$"
     refused(tmp_path, {5: torch.zeros(3)}, FileError, message)
 
 

@@ -33,6 +33,7 @@ from rsnn.from_arrays import model_of
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN
 from rsnn.snntorch.description import MECHANISMS, Description, Layer, describe
+from rsnn.state_dict import plain_tensors
 
 Array = NDArray[np.float64]
 
@@ -50,7 +51,8 @@ def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) 
         DataError: no float model can represent it; the text names the layer and the reason.
         RangeError: an impossible dt or output, or more weights than any plausible network has.
     """
-    return import_state(module.state_dict(), describe(module, dt, output))
+    tensors = plain_tensors("the module", module.state_dict())
+    return import_state(tensors, describe(module, dt, output))
 
 
 def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:

@@ -15,12 +15,12 @@ from torch import Tensor
 from base.errors import MismatchError, RangeError, RsnnError
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
-from rsnn.device import find_device, moved
 from rsnn.fast import bptt
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN, Decoded
 from rsnn.surrogate import Surrogate
 from rsnn.training.batches import Scoring, Windows
+from rsnn.training.device import find_device, moved
 from rsnn.training.recipe import OPTIMIZERS, TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
 

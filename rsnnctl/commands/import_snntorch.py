@@ -22,9 +22,9 @@ def command(checkpoint: Path, description: Path, output: Path | None) -> None:
     The model computes a step in snnTorch's order.
     """
     from rsnn.checkpoint import save_model
-    from rsnn.published import read_state_dict
     from rsnn.snntorch.description import read_description
     from rsnn.snntorch.import_state import import_state
+    from rsnn.state_dict import read_state_dict
     from rsnnctl.provenance import provenance
 
     described = read_description(description)

@@ -13,9 +13,9 @@ from base.errors import DataError, FileError, RangeError
 from rsnn.checkpoint import load_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
-from rsnn.device import find_device
 from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
+from rsnn.training.device import find_device
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on

@@ -7,9 +7,9 @@ import torch
 from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
 from base.errors import RangeError, ToolError
-from rsnn.device import find_device
 from rsnn.model import RSNN, Architecture, Head
 from rsnn.training.config import choices, resolve
+from rsnn.training.device import find_device
 from rsnn.training.optimizers import SMORMS3
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.train import activity_penalty, choose_forward, rmse, train
