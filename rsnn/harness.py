@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from base.errors import MismatchError, RsnnError
 from base.extras import extra
+from base.order import PUBLISHED
 from rsnn.evaluate import blocks, check_raster, check_target
-from rsnn.model import RSNN
-from rsnn.neurons import INITIAL_OUT, TimeConstants
+from rsnn.model import RSNN, Architecture
+from rsnn.neurons import TimeConstants
 from rsnn.surrogate import V_THRESHOLD
 
 
@@ -71,6 +72,7 @@ class HarnessNetwork(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.n_outputs = model.architecture.n_outputs
+        self.initial_out = model.architecture.initial_out
         self.w_in = nn.ModuleList(Connection(layer.w_in, dtype) for layer in model.layers)
         self.w_rec = nn.ModuleList(
             nn.Identity() if layer.w_rec is None else Connection(layer.w_rec, dtype)
@@ -122,7 +124,7 @@ class HarnessNetwork(nn.Module):
         """`out` (n_steps, n_outputs) of head `i` that receives `sent`."""
         decay_mem, decay_syn = _decays(self.head_tau[i], self.dtype)
         syn = torch.zeros(1, self.n_outputs, dtype=self.dtype)
-        out = torch.full_like(syn, INITIAL_OUT)
+        out = torch.full_like(syn, self.initial_out)
         outs = []
         feeds = self.head_bias[i](_projected(self.w_out[i], sent, self.dtype))
         for feed in feeds.split(1):
@@ -151,8 +153,8 @@ def run_neurobench(
         dtype: precision of the run.
 
     Raises:
-        MismatchError: as in `rsnn.evaluate.evaluate`; a model without exactly 2 outputs, or of
-            another order than the published one.
+        MismatchError: as in `rsnn.evaluate.evaluate`; a model without exactly 2 outputs, of
+            another order than the published one, or of another kind of neurons.
         DataError: as in `rsnn.evaluate.evaluate`.
         ToolError: NeuroBench is not installed.
         RsnnError: NeuroBench failed inside a metric, which it reports as zero.
@@ -170,10 +172,15 @@ def run_neurobench(
             f"the model has {model.architecture.n_outputs} outputs; NeuroBench scores exactly 2,"
             " x and y, use rsnn.evaluate.evaluate"
         )
-    if not model.architecture.is_published:
+    if model.architecture.order != PUBLISHED:
         raise MismatchError(
             "the model computes in another order than the published one, which is all that the"
             " harness runs; leave out `harness`"
+        )
+    if model.architecture.neuron != Architecture.neuron:
+        raise MismatchError(
+            f"the model has neurons of the kind {model.architecture.neuron}; the harness runs"
+            f" {Architecture.neuron} only, leave out `harness`"
         )
     network = TorchModel(HarnessNetwork(copy.deepcopy(model).cpu(), dtype))
     network.add_activation_module(Fire)

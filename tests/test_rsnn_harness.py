@@ -4,6 +4,7 @@ import torch
 from random_models import ARCHITECTURES, random_model, random_raster, random_target
 
 from base.errors import DataError, MismatchError, RsnnError
+from base.order import Order
 from rsnn.evaluate import evaluate
 from rsnn.harness import HarnessNetwork, run_neurobench
 from rsnn.model import RSNN, Architecture
@@ -49,6 +50,13 @@ def test_neurobench_agrees_where_its_float32_decides_the_last_decimal_of_sparsit
     assert_neurobench_agrees(model, random_raster(20, 198))
 
 
+@pytest.mark.parametrize("initial_out", [0.0, 3.0])
+def test_neurobench_agrees_where_only_the_start_of_out_differs(initial_out):
+    model = random_model(Architecture(12, (20, 15), initial_out=initial_out))
+    assert not model.architecture.is_published
+    assert_neurobench_agrees(model, random_raster(300, 12))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 11])
 def test_neurobench_agrees_on_published_networks(published, index):
@@ -81,6 +89,27 @@ def test_a_model_with_other_than_two_outputs_is_refused():
     message = r"^the model has 3 outputs; NeuroBench scores exactly 2, x and y, use rsnn\.evaluate"
     with pytest.raises(MismatchError, match=message):
         run_neurobench(model, random_raster(9, 12), random_target(9, 3))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"order": Order(current="new")},
+            "^the model computes in another order than the published one, which is all that the"
+            " harness runs; leave out `harness`$",
+        ),
+        (
+            {"neuron": "adaptive_cuba_lif"},
+            "^the model has neurons of the kind adaptive_cuba_lif; the harness runs cuba_lif only,"
+            " leave out `harness`$",
+        ),
+    ],
+)
+def test_other_orders_and_kinds_are_refused(changed, message):
+    model = random_model(Architecture(12, (20,), **changed))
+    with pytest.raises(MismatchError, match=message):
+        run_neurobench(model, random_raster(9, 12), random_target(9))
 
 
 def test_what_evaluate_refuses_is_refused():
