@@ -7,6 +7,7 @@ behind it. Any HDF5 reader opens it; any flipped or missing byte is refused by `
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
 FORMAT_VERSION = 1  # of all files that rsnnctl writes; increases when any layout changes
 _MARK = b"rsnnctl container, "
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_COMPRESSED = 15  # type of the elements of MATLAB 7's files, miCOMPRESSED
 _MAX_DEPTH = 4  # groups in groups
 _MAX_OBJECTS = 100_000  # groups and arrays
 _MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
@@ -213,7 +215,35 @@ def _why_not_opened(path: Path, error: OSError) -> str:
     with open(path, "rb") as stream:
         head = stream.read(_USER_BLOCK + len(_HDF5_SIGNATURE))
     if _HDF5_SIGNATURE not in (head[: len(_HDF5_SIGNATURE)], head[_USER_BLOCK:]):
+        if version := _matlab_version(head):
+            return (
+                f"{path}: a MATLAB file of version {version}, which is not HDF5; save it in MATLAB"
+                " with the option -v7.3"
+            )
         return f"{path}: not an HDF5 file"
     if "truncated" in str(error):
         return f"{path}: truncated: the file ends before its content does; copy or fetch it again"
     return f"{path}: damaged HDF5 file"
+
+
+def _matlab_version(head: bytes) -> str | None:
+    """The version of a MATLAB file that is no HDF5, by the option of `save` that makes it.
+
+    Source: the MAT-File Format documentation of MathWorks, chapters 1 (5 to 7) and 2 (4).
+    """
+    if head.startswith(b"MATLAB 5.0 MAT-file"):
+        is_little = head[126:128] == b"IM"
+        first = int.from_bytes(head[128:132], "little" if is_little else "big")
+        return "7 (-v7)" if first == _COMPRESSED else "6 (-v6)"
+    for order in "<>":
+        kind, rows, columns, is_complex, length = struct.unpack(f"{order}5i", head[:20].ljust(20))
+        machine, reserved, precision, contents = (kind // 10**k % 10 for k in (3, 2, 1, 0))
+        plausible = (
+            machine == (order == ">")
+            and reserved == 0
+            and (0 <= kind < 5000 and precision <= 5 and contents <= 2)
+            and (rows >= 0 and columns >= 0 and is_complex in (0, 1))
+        )
+        if plausible and 1 < length <= 64 and head[20 : 20 + length].endswith(b"\0"):
+            return "4 (-v4)"
+    return None
