@@ -28,7 +28,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.mat"
-    path.write_bytes(b"MATLAB 5.0 MAT-file" * 100)
+    path.write_bytes(b"0.004 0.008 " * 100)
     assert message_of(path) == "not an HDF5 file"
 
 
@@ -106,6 +106,13 @@ def test_a_lost_sample_is_read_and_counted(tmp_path: Path) -> None:
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=t[None])
     assert load_session(path).n_steps == 100
     assert describe(path)["irregular_intervals"] == 1
+
+
+def test_an_extra_sample_with_a_time_of_its_own_is_read_and_counted(tmp_path: Path) -> None:
+    t = np.insert(np.arange(99) * DT, 50, 49.5 * DT)
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=t[None])
+    assert load_session(path).n_steps == 100
+    assert describe(path)["irregular_intervals"] == 2
 
 
 def test_a_clock_that_jitters_is_read(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
     `rate_drift` is the relative change of the mean rate from the first step to the last on a
     straight line fitted to its means over 10 s; None below three of them. `units` counts the sorted
     units that spiked; row 0 of a recording holds the unsorted spikes. `empty_cells` are
-    those that NeuroBench reads as phantom spikes, `irregular_intervals` samples lost or doubled,
+    those that NeuroBench reads as phantom spikes, `irregular_intervals` samples lost or extra,
     after which spikes and cursor no longer lie side by side. `split` is None when there are too
     few reaches.
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from base.errors import DataError, FileError
 
 DT = 0.004  # s, the sampling interval of every published session
-LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: another rate, or a lost or repeated sample
+LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: another rate, or a lost or extra sample
 NEEDED = {
     "t": "(1, n) seconds",
     "spikes": "(units, channels) references",
@@ -100,8 +100,8 @@ class Numbers:
 class Clock:
     """The sample times of a recording: the first and last in s, and their number.
 
-    `irregular_intervals` are off by more than a tenth: samples were lost or doubled. They are read
-    as NeuroBench reads them.
+    `irregular_intervals` are off by more than a tenth: samples were lost, or are extra. They are
+    read as NeuroBench reads them.
     """
 
     first: float
