@@ -108,7 +108,7 @@ def textbook(graph, raster, euler, published=False):
                 d, tau = decay(node.tau_syn), node.tau_mem
                 current[i] = d * before + (1 - d) * node.w_in * total
             drive = node.r * (before if published else current[i])
-            voltage[i] = decay(tau) * was + (1 - decay(tau)) * drive
+            voltage[i] = decay(tau) * was + (1 - decay(tau)) * (node.v_leak + drive)
             if isinstance(node, nir.LIF | nir.CubaLIF):
                 tested = was if published else voltage[i]
                 signal = (tested > node.v_threshold).astype(float)

@@ -201,7 +201,10 @@ REFUSED = {
         link(("layer0", "w2")),
         r"`layer0` feeds|`w2` has weights of shape|`w2` has 2 inp",
     ),
-    "a leak": (set_value("layer0", "v_leak", -0.1), "node `layer0`: `v_leak` is -0.1; a float"),
+    "a leak": (
+        set_value("layer0", "v_leak", -0.1),
+        "node `layer0`: `v_leak` is -0.1, which no bias is where a current decays with `tau_syn`",
+    ),
     "a reset": (set_value("layer1", "v_reset", 0.1), "node `layer1`: `v_reset` is 0.1"),
     "no threshold": (set_value("layer1", "v_threshold", 0), "`v_threshold` is 0.0; it is above"),
     "no time": (set_value("layer0", "tau_mem", 0), "`tau_mem` is 0.0; it is longer than 0 s"),

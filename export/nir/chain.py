@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from base.errors import DataError
 from export.nir.flatten import FlatGraph
+from export.nir.views import remove_views
 from rsnn.layer_arrays import check_size
 
 Array = NDArray[np.float64]
@@ -35,7 +36,7 @@ class Stage:
 
 
 def chain_of(graph: FlatGraph) -> list[Stage]:
-    """Follow a graph from its input to its output.
+    """Follow a graph from its input to its output; weights between the same two nodes add up.
 
     Raises:
         DataError: a node that no layer can represent, more than one path, a cycle across layers,
@@ -43,23 +44,24 @@ def chain_of(graph: FlatGraph) -> list[Stage]:
         RangeError: more weights than any plausible network has.
     """
     for name, node in graph.nodes.items():
-        if not isinstance(node, _KNOWN):
-            kinds = ", ".join(kind.__name__ for kind in _KNOWN)
+        if not isinstance(node, (*_KNOWN, nir.Flatten)):
+            kinds = ", ".join(kind.__name__ for kind in (*_KNOWN, nir.Flatten))
             raise DataError(
                 f"node `{name}` is a {type(node).__name__}; only {kinds} can be represented"
             )
+    remove_views(graph)
     source, target = (_single(graph, kind) for kind in (nir.Input, nir.Output))
     visited: set[str] = {source}
     stages: list[Stage] = []
     n_source = _size_of_input(source, graph.nodes[source])
     while source != target:
-        feed, post = _feed(graph, source, visited)
+        feeds, post = _feeds(graph, source, visited)
         if post == target:
-            if feed is not None or not stages or not _is_readout(stages[-1].node):
-                stages.append(_stage(graph, None, target, (source, feed), n_source))
+            if feeds != [None] or not stages or not _is_readout(stages[-1].node):
+                stages.append(_stage(graph, None, target, (source, feeds), n_source))
             visited.add(target)
             break
-        stage = _stage(graph, graph.nodes[post], post, (source, feed), n_source)
+        stage = _stage(graph, graph.nodes[post], post, (source, feeds), n_source)
         if stages and _is_readout(stages[-1].node):
             raise DataError(
                 f"node `{stages[-1].name}` does not spike but feeds `{post}`; only the last layer"
@@ -95,8 +97,8 @@ def _single(graph: FlatGraph, kind: type) -> str:
     return found[0]
 
 
-def _feed(graph: FlatGraph, source: str, visited: set[str]) -> tuple[str | None, str]:
-    """The weights behind a layer, or None, and the next layer or the output."""
+def _feeds(graph: FlatGraph, source: str, visited: set[str]) -> tuple[list[str | None], str]:
+    """The weights behind a layer, None for one to one, and the next layer or the output."""
     ways: list[tuple[str | None, str]] = []
     for name in graph.after(source):
         if not isinstance(graph.nodes[name], nir.Linear | nir.Affine):
@@ -112,53 +114,66 @@ def _feed(graph: FlatGraph, source: str, visited: set[str]) -> tuple[str | None,
                 )
             ways.append((name, post))
         visited.add(name)
-    forward = [way for way in ways if way[1] != source]
-    if len(forward) != 1:
-        to = ", ".join(f"`{post}`" for _, post in forward) or "nothing"
+    forward = [post for _, post in ways if post != source]
+    if len(set(forward)) != 1:
+        to = ", ".join(f"`{post}`" for post in dict.fromkeys(forward)) or "nothing"
         raise DataError(f"node `{source}` feeds {to}; a layer feeds one layer and itself")
-    feed, post = forward[0]
+    post = forward[0]
     if post in visited:
         raise DataError(
             f"node `{source}` feeds `{post}`, which comes before it: a cycle across layers; only a"
             " layer's own spikes may come back to it"
         )
     visited.add(post)
-    return feed, post
+    return [feed for feed, to in ways if to == post], post
 
 
 def _stage(
     graph: FlatGraph,
     node: nir.NIRNode | None,
     name: str,
-    way: tuple[str, str | None],
+    way: tuple[str, list[str | None]],
     n_source: int,
 ) -> Stage:
     """The layer `name`, which is fed by a source through weights, or one to one without."""
-    source, feed = way
-    fed_by = source if feed is None else feed
-    w_in, bias = _weights(graph, feed, n_source)
+    source, feeds = way
+    fed_by = [source if feed is None else feed for feed in feeds]
+    w_in, bias = _sum(graph, feeds, n_source)
     n = len(w_in)
     own = [
         pre
         for pre in graph.before(name)
-        if pre == name or (pre != fed_by and graph.before(pre) == [name])
+        if pre == name or (pre not in fed_by and graph.before(pre) == [name])
     ]
-    others = [pre for pre in graph.before(name) if pre not in own and pre != fed_by]
+    others = [pre for pre in graph.before(name) if pre not in own and pre not in fed_by]
     if others:
-        raise DataError(f"node `{name}` is fed by `{fed_by}` and `{others[0]}`; one may feed it")
+        raise DataError(f"node `{name}` is fed by `{fed_by[0]}` and `{others[0]}`; one may feed it")
     if node is None:
         return Stage(name, None, w_in, None, bias)
-    if len(own) > 1:
-        raise DataError(f"node `{name}` feeds itself {len(own)} times; add up their weights")
     if own and _is_readout(node):
         raise DataError(f"node `{name}` does not spike but feeds itself; remove that connection")
     w_rec = None
     if own:
-        w_rec, more = _weights(graph, None if own[0] == name else own[0], n)
+        w_rec, more = _sum(graph, [None if pre == name else pre for pre in own], n)
         if w_rec.shape != (n, n):
             raise DataError(f"node `{own[0]}` has weights of shape {w_rec.shape}; {(n, n)} fits")
         bias = bias + more
     return Stage(name, node, w_in, w_rec, bias)
+
+
+def _sum(graph: FlatGraph, names: list[str | None], n_pre: int) -> tuple[Array, Array]:
+    """Weights (post, pre) and bias (post,) of nodes between the same two, whose currents add up."""
+    weight, bias = _weights(graph, names[0], n_pre)
+    for name in names[1:]:
+        more, more_bias = _weights(graph, name, n_pre)
+        if more.shape != weight.shape:
+            raise DataError(
+                f"weights of shapes {weight.shape} and {more.shape} meet at one node"
+                f" ({', '.join(f'`{each}`' for each in names if each)}); they are added up, so make"
+                " their shapes equal"
+            )
+        weight, bias = weight + more, bias + more_bias
+    return weight, bias
 
 
 def _weights(graph: FlatGraph, name: str | None, n_pre: int) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import nir
+import numpy as np
 from nir.ir.utils import ensure_str
 from nir.serialization import hdf2dict
 
@@ -20,6 +21,7 @@ MAX_BYTES = 1 << 30  # bytes of all arrays together
 MAX_OBJECTS = 5000  # groups and datasets
 MAX_EDGES = 2000
 MAX_DEPTH = 24  # levels of groups; a nested graph takes two
+_PER_NEURON = {"tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset", "w_in"}
 
 
 def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
@@ -28,7 +30,8 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
     Args:
         path: the file.
         check_types: have the library compare the shapes along every edge. It supports no scalar
-            that stands for all neurons, so callers that do compare shapes themselves.
+            that stands for all neurons, so callers that do compare shapes themselves; without this
+            check, one value of a parameter becomes as many as the node's others have.
 
     Raises:
         FileError: no such file, not HDF5, truncated, not NIR, or larger than any network needs.
@@ -49,7 +52,9 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
             graph = nir.read(path)
         else:
             with h5py.File(path, "r") as file:
-                graph = nir.dict2NIRNode(_unchecked(hdf2dict(file["node"])))
+                graph = nir.dict2NIRNode(_unchecked(path, "", hdf2dict(file["node"])))
+    except RsnnError:
+        raise
     except Exception as error:  # other files make the library raise nearly anything
         raise DataError(f"{path}: not a valid NIR graph: {one_line(error)}") from error
     if not isinstance(graph, nir.NIRGraph):
@@ -60,12 +65,23 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
     return graph
 
 
-def _unchecked(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn off type checks in nested graphs too."""
+def _unchecked(path: Path, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Turn off type checks, in nested graphs too, and let one value stand for all neurons."""
     if ensure_str(values["type"]) == "NIRGraph":
         values["type_check"] = False
-        for node in values["nodes"].values():
-            _unchecked(node)
+        for key, node in values["nodes"].items():
+            _unchecked(path, f"{name}{key}.", node)
+        return values
+    arrays = {key: values[key] for key in _PER_NEURON & set(values)}
+    shapes = {key: np.shape(array) for key, array in arrays.items() if np.size(array) != 1}
+    if len(set(shapes.values())) > 1:
+        found = ", ".join(f"`{key}` {shape}" for key, shape in sorted(shapes.items()))
+        raise DataError(
+            f"{path}: node `{name[:-1]}` has parameters of different shapes: {found}; one shape, or"
+            " one value for all, is needed"
+        )
+    for key in set(arrays) - set(shapes):
+        values[key] = np.broadcast_to(np.reshape(arrays[key], ()), next(iter(shapes.values()), 1))
     return values
 
 

@@ -12,7 +12,9 @@ and fires above 1. They are the same with mem = v / v_threshold and
 
     W' = W r (1 - d_syn) w_in / v_threshold      b' = b r (1 - d_syn) w_in / v_threshold
 
-A LIF or LI has d_syn = 0 and w_in = 1; a readout has no threshold, so mem = v.
+A LIF or LI has d_syn = 0 and w_in = 1; a readout has no threshold, so mem = v. A membrane that
+decays to v_leak gets (1 - d_mem) v_leak in each step, which is what a bias of v_leak / r does where
+d_syn = 0: v_leak / v_threshold is added to b'. Membranes start at 0.
 """
 
 from dataclasses import dataclass
@@ -55,10 +57,12 @@ class TimeStep:
         tau = spread(stage.name, key, getattr(stage.node, key), len(stage.w_in))
         if np.any(tau <= 0):
             raise DataError(f"node `{stage.name}`: `{key}` is {tau.min()}; it is longer than 0 s")
+        with np.errstate(over="ignore"):
+            steps = self.dt / tau
         if self.discretization == "exact":
-            decay = np.exp(-self.dt / tau)
+            decay = np.exp(-steps)
         else:
-            decay = 1.0 - self.dt / tau
+            decay = 1.0 - steps
             if np.any(decay < -1e-9):
                 raise DataError(
                     f"node `{stage.name}`: `{key}` is {tau.min()} s, shorter than a step of"
@@ -80,16 +84,16 @@ def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
         DataError: a parameter that no layer can have.
     """
     node, n = stage.node, len(stage.w_in)
-    bias = stage.bias if stage.bias.any() else None
+    bias = stage.bias
     if node is None:
-        return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n), bias)
-    _check_zero(stage, "v_leak")
+        return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n), bias if bias.any() else None)
     gain = spread(stage.name, "r", node.r, n)
     if isinstance(node, nir.CubaLIF | nir.CubaLI):
         decay_mem, decay_syn = time.decay(stage, "tau_mem"), time.decay(stage, "tau_syn")
         gain = gain * (1.0 - decay_syn) * spread(stage.name, "w_in", node.w_in, n)
     else:
         decay_mem, decay_syn = time.decay(stage, "tau"), np.zeros(n)
+    drive = _leak(stage, node, decay_syn)
     if isinstance(node, nir.CubaLIF | nir.LIF):
         _check_zero(stage, "v_reset")
         if not np.all(np.asarray(node.v_threshold) == np.inf):
@@ -100,15 +104,26 @@ def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
                     " at 0"
                 )
             with np.errstate(over="ignore"):
-                gain = gain / threshold
+                gain, drive = gain / threshold, drive / threshold
     with np.errstate(over="ignore", invalid="ignore"):
         w_in = finite(stage.name, "weight (with its gain)", stage.w_in * gain[:, None])
         w_rec = stage.w_rec
         if w_rec is not None:
             w_rec = finite(stage.name, "weight (with its gain)", w_rec * gain[:, None])
-        if bias is not None:
-            bias = finite(stage.name, "bias (with its gain)", bias * gain)
-    return LayerArrays(w_in, w_rec, decay_mem, decay_syn, bias)
+        bias = finite(stage.name, "bias (with its gain)", bias * gain + drive)
+    return LayerArrays(w_in, w_rec, decay_mem, decay_syn, bias if bias.any() else None)
+
+
+def _leak(stage: Stage, node: nir.NIRNode, decay_syn: Array) -> Array:
+    """What membranes decay to, (n,), which a bias of as much does where the current is not kept."""
+    leak = spread(stage.name, "v_leak", node.v_leak, len(stage.w_in))
+    kept = (leak != 0) & (decay_syn != 0)
+    if kept.any():
+        raise DataError(
+            f"node `{stage.name}`: `v_leak` is {leak[kept][0]}, which no bias is where a current"
+            " decays with `tau_syn`; shift the node's voltages"
+        )
+    return leak
 
 
 def _check_zero(stage: Stage, key: str) -> None:
