@@ -29,6 +29,7 @@ class Order:
             to the first layer: 1, or 0, when layers are computed one after the other. Through
             `w_rec` a spike always takes 1.
         reset_delay: a spike resets its membrane in the step after, not in its own.
+        fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
 
     Raises:
         RangeError: a field has a value that is not allowed.
@@ -40,6 +41,7 @@ class Order:
     reset_drops_input: bool = True
     delay_steps: Literal[0, 1] = 1
     reset_delay: bool = field(default=False, metadata={"since": 3})
+    fires_when: Literal[">", ">="] = ">"
 
     def __post_init__(self) -> None:
         check_choices(self)

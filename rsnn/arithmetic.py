@@ -90,8 +90,7 @@ class Floats:
     def over(self, x: Tensor, threshold: Tensor) -> Tensor:
         """1 where a membrane is over threshold, else 0; its gradient is the surrogate's."""
         soft = Spike.apply((x - threshold) * self._gain + V_THRESHOLD, self._surrogate)
-        at_equal = self._contract is not None and self._contract.fires_when == ">="
-        hard = x >= threshold if at_equal else x > threshold
+        hard = x >= threshold if self.order.fires_when == ">=" else x > threshold
         return straight_through(soft, hard.to(x.dtype))
 
     def where(self, mask: Tensor, a: Tensor, b: Tensor) -> Tensor:

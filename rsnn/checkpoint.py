@@ -17,6 +17,7 @@ from torch import Tensor
 
 from base.container import create_container, open_container, read_provenance
 from base.errors import DataError, FileError, MismatchError, RangeError
+from base.order import PUBLISHED
 from rsnn.model import RSNN, Architecture
 
 FORMAT = "rsnnctl-float-model"
@@ -136,6 +137,8 @@ def _architecture_json(architecture: Architecture) -> str:
     values = architecture.as_dict()
     if architecture.is_published:  # so that files of older versions keep their digests
         del values["dynamics"]
+    elif architecture.order.fires_when == PUBLISHED.fires_when:  # a later field
+        del values["dynamics"]["fires_when"]
     if not architecture.bias:
         del values["bias"]
     if architecture.neuron == Architecture.neuron:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from base.order import PUBLISHED, Order
-from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
+from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate, is_over
 
 INITIAL_OUT = -0.01  # the published readouts' `out` before the first step
 
@@ -149,15 +149,15 @@ class CubaLIF(nn.Module):
         cleared = torch.zeros_like(kept) if chosen.reset == "zero" else kept - V_THRESHOLD
         if not chosen.reset_drops_input:
             cleared = cleared + drive
-        was_over = state.mem > V_THRESHOLD
+        was_over = is_over(state.mem, chosen.fires_when)
         tested = state.mem
         if chosen.fires_on == "new_membrane":
             tested = integrated
         elif chosen.fires_on == "reset_membrane":
             tested = torch.where(was_over, cleared, integrated)
-        resets = was_over if chosen.reset_delay else tested > V_THRESHOLD
+        resets = was_over if chosen.reset_delay else is_over(tested, chosen.fires_when)
         mem = torch.where(resets, cleared, integrated)
-        return HiddenState(Spike.apply(tested, self.surrogate), syn, mem)
+        return HiddenState(Spike.apply(tested, self.surrogate, chosen.fires_when), syn, mem)
 
 
 class CubaLI(nn.Module):

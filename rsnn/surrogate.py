@@ -62,18 +62,23 @@ class Surrogate:
 
 
 class Spike(torch.autograd.Function):
-    """Heaviside step of `mem > 1` forward, a surrogate backward."""
+    """Heaviside step of `mem > 1`, or of `mem >= 1`, forward, a surrogate backward."""
 
     @staticmethod
-    def forward(ctx, mem: Tensor, surrogate: Surrogate) -> Tensor:
+    def forward(ctx, mem: Tensor, surrogate: Surrogate, fires_when: str = ">") -> Tensor:
         ctx.save_for_backward(mem)
         ctx.surrogate = surrogate
-        return (mem > V_THRESHOLD).to(mem.dtype)
+        return is_over(mem, fires_when).to(mem.dtype)
 
     @staticmethod
-    def backward(ctx, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         (mem,) = ctx.saved_tensors
-        return grad_outputs[0] * ctx.surrogate.slope(mem), None
+        return grad_outputs[0] * ctx.surrogate.slope(mem), None, None
+
+
+def is_over(mem: Tensor, fires_when: str) -> Tensor:
+    """Whether membranes are over the threshold of 1; `fires_when` as in `base.order.Order`."""
+    return mem >= V_THRESHOLD if fires_when == ">=" else mem > V_THRESHOLD
 
 
 @numba.njit(

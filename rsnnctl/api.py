@@ -325,12 +325,15 @@ def import_nir(
     discretization: str = "exact",
     order: str = "at-once",
     reset: str = "zero",
+    fires: str = "above",
 ) -> IntegerNetwork | RSNN:
     """Read a NIR graph: an integer network if it carries a numeric contract, else a float model.
 
     The options are those of `rsnnctl import-nir`; `dt`, in seconds, is needed for a float model.
     """
-    return read_nir(Path(path), dt=dt, discretization=discretization, order=order, reset=reset)
+    return read_nir(
+        Path(path), dt=dt, discretization=discretization, order=order, reset=reset, fires=fires
+    )
 
 
 def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:

@@ -21,6 +21,7 @@ def read_nir(
     discretization: str = "exact",
     order: str = "at-once",
     reset: str = "zero",
+    fires: str = "above",
 ) -> "IntegerNetwork | RSNN":
     """Read a NIR graph.
 
@@ -28,9 +29,10 @@ def read_nir(
         path: the graph (.nir). With a contract it becomes an integer network, whose digest is that
             of the original; without one, a float model.
         dt: seconds per step; needed where there is no contract, refused where there is one.
-        discretization: `exact` or `euler`; used only without a contract, like the next two.
+        discretization: `exact` or `euler`; used only without a contract, like the next three.
         order: a name in `export.nir.import_graph.ORDERS`.
         reset: a name in `export.nir.import_graph.RESETS`.
+        fires: a name in `export.nir.import_graph.FIRES`.
 
     Raises:
         RangeError: an unknown choice, or `dt` is missing or not allowed.
@@ -48,4 +50,4 @@ def read_nir(
             f"{path} carries no numeric contract, and NIR has no time step; give `dt` in seconds,"
             " such as `dt=0.001`"
         )
-    return import_graph(graph, TimeStep(dt, discretization), order_of(order, reset))
+    return import_graph(graph, TimeStep(dt, discretization), order_of(order, reset, fires))

@@ -35,7 +35,6 @@ class NumericContract(Order):
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
     """
 
-    fires_when: Literal[">", ">="] = ">"
     rounding: Literal["toward_zero", "floor"] = "toward_zero"
     decay_frac: int = _number(12, 1, MAX_FRAC)
     frac_bits: int = _number(6, 0, MAX_FRAC)

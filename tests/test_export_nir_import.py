@@ -11,7 +11,7 @@ import torch
 from foreign_graphs import DT, graph, textbook
 
 from base.errors import DataError, RangeError
-from export.nir.import_graph import ORDERS, RESETS, import_graph, order_of
+from export.nir.import_graph import FIRES, ORDERS, RESETS, import_graph, order_of
 from export.nir.layers import TimeStep
 from rsnn.checkpoint import load_model, save_model
 from rsnn.evaluate import decode
@@ -123,11 +123,13 @@ def test_orders_and_resets_are_options():
         order_of("late", "zero")
     with pytest.raises(RangeError, match="`reset` is soft; known: zero, zero-keep-input, subtract"):
         order_of("at-once", "soft")
+    with pytest.raises(RangeError, match="`fires` is on; known: above, at"):
+        order_of("at-once", "zero", "on")
 
 
 def test_the_page_names_every_order_and_reset():
     page = (Path(__file__).resolve().parents[1] / "docs" / "nir.md").read_text(encoding="utf-8")
-    for option, known in (("--order", ORDERS), ("--reset", RESETS)):
+    for option, known in (("--order", ORDERS), ("--reset", RESETS), ("--fires", FIRES)):
         (values,) = re.findall(rf"^\| .+ \| `{option}` \| (.+) \|$", page, re.MULTILINE)
         assert re.findall("`([a-z-]+)`", values) == list(known)
 
@@ -301,7 +303,9 @@ def test_the_command_asks_for_dt_and_says_what_it_took(run, tmp_path):
     )
     done = run("import-nir", "theirs.nir", "--dt", DT)
     assert done.out.startswith("theirs.rsnn.h5\ndigest ")
-    assert "discretization exact, order at-once, reset zero" in done.err.replace("\n", " ")
+    assert "discretization exact, order at-once, reset zero, fires above" in done.err.replace(
+        "\n", " "
+    )
     inputs = json.loads(run("inspect", "theirs.rsnn.h5", "--json").out)["provenance"]["inputs"]
     assert inputs["graph"] == "theirs.nir"
     assert run("quantize", "theirs.rsnn.h5", "-o", "t.int.h5").code == 0

@@ -27,15 +27,22 @@ RESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def order_of(order: str, reset: str) -> Order:
+FIRES: dict[str, dict[str, Any]] = {
+    "above": {"fires_when": ">"},
+    "at": {"fires_when": ">="},
+}
+
+
+def order_of(order: str, reset: str, fires: str = "above") -> Order:
     """The order of a step, which NIR does not define, by the names of `import-nir`'s options.
 
     Raises:
-        RangeError: no such order or reset.
+        RangeError: no such order, reset or way to fire.
     """
     check_choice("order", order, ORDERS)
     check_choice("reset", reset, RESETS)
-    return Order(**ORDERS[order], **RESETS[reset])
+    check_choice("fires", fires, FIRES)
+    return Order(**ORDERS[order], **RESETS[reset], **FIRES[fires])
 
 
 def import_graph(graph: nir.NIRGraph, time: TimeStep, order: Order) -> "RSNN":

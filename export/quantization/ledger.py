@@ -157,7 +157,7 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
 
     for layer, integers, unit in zip(layers, rounded.hidden, units, strict=False):
         gain = gain_of(integers, c)
-        fires = integers.threshold - (c.fires_when == ">=")
+        fires = integers.threshold - (c.fires_when != layer.order.fires_when)
         # a threshold other than 1 equals weights smaller by that factor
         threshold = np.maximum(fires, 1) * unit * gain / 2.0**c.frac_bits
         for parameter in (layer.w_in, layer.w_rec):

@@ -32,6 +32,14 @@ from rsnnctl.options import FILE, ChoiceOf, output_option
     show_default=True,
     help="Reset after a spike, where the graph has no contract.",
 )
+@click.option(
+    "--fires",
+    type=ChoiceOf(lambda: import_module("export.nir.import_graph").FIRES),
+    default="above",
+    show_default=True,
+    help="Whether neurons fire only above their threshold or also at it, where the graph has no"
+    " contract.",
+)
 @output_option(
     "Integer network (.int.h5), or float model (.rsnn.h5) without a contract. Default: beside the"
     " graph."
@@ -42,6 +50,7 @@ def command(
     discretization: str,
     order: str,
     reset: str,
+    fires: str,
     output: Path | None,
 ) -> None:
     """Read a NIR graph.
@@ -54,7 +63,8 @@ def command(
     from sim.artifact import save_network
     from sim.network import IntegerNetwork
 
-    found = read_nir(graph, dt=dt, discretization=discretization, order=order, reset=reset)
+    chosen = {"discretization": discretization, "order": order, "reset": reset, "fires": fires}
+    found = read_nir(graph, dt=dt, **chosen)
     if isinstance(found, IntegerNetwork):
         target = output or graph.with_suffix(".int.h5")
         click.echo(f"{target}\ndigest {save_network(found, target)}")
@@ -62,8 +72,7 @@ def command(
     from rsnn.checkpoint import save_model  # only now, because torch takes a second to import
 
     target = output or graph.with_suffix(".rsnn.h5")
-    chosen = {"dt": dt, "discretization": discretization, "order": order, "reset": reset}
-    digest = save_model(found, target, provenance("import-nir", graph=graph.name, **chosen))
+    digest = save_model(found, target, provenance("import-nir", graph=graph.name, dt=dt, **chosen))
     click.echo(f"{target}\ndigest {digest}")
-    said = ", ".join(f"{key} {value}" for key, value in chosen.items())
+    said = ", ".join(f"{key} {value}" for key, value in {"dt": dt, **chosen}.items())
     show.say(f"no contract in {graph}: read with {said} (docs/nir.md)")

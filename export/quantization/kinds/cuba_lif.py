@@ -23,7 +23,9 @@ def fold(
     (layer,) = layers
     decay_mem, decay_syn, gain = integer_decays(layer.tau, contract)
     limits = V_THRESHOLD * 2.0**contract.frac_bits / (weights.grid.unit * gain)
-    threshold = np.floor(limits) + (contract.fires_when == ">=")
+    fires_at_limit = layer.order.fires_when == ">="
+    first = np.ceil(limits) if fires_at_limit else np.floor(limits) + 1  # membrane that fires
+    threshold = first - (contract.fires_when == ">")
     quantized = CubaLIF(
         w_in=weights.w_in,
         w_rec=None if layer.w_rec is None else weights.w_rec,
