@@ -69,13 +69,20 @@ def fine_tune(
         report, generator, state, keep: as for `rsnn.training.train.train`.
 
     Raises:
-        RangeError: the recipe has dropout, or a unit has grown too small for its threshold.
+        RangeError: the recipe has dropout, a neuron does not leak, or a unit has grown too small
+            for its threshold.
         MismatchError, DataError, RsnnError: as in `rsnn.training.train.train`.
     """
     if config.dropout:
         raise RangeError(
             f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
         )
+    for name, layer in model.named_layers().items():
+        if torch.cat(layer.tau.no_leak()).any():
+            raise RangeError(
+                f"{name} has neurons that do not leak, whose gradients are not known here;"
+                " quantize without `qat_epochs`"
+            )
     latent = Latent.of(model, network, precision)
     masks = {name: weight.detach() != 0 for name, weight in model.connections().items()}
     result = train(

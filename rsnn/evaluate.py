@@ -208,7 +208,7 @@ def _connections(
 
 # Starting a dozen small operations is the cost of a step. Both kinds of layer therefore keep
 # membranes and currents side by side in one row per step, [v | syn], and update
-#     [v | syn][t] = [decay_mem | decay_syn] [v | syn][t-1] + [(1 - decay_mem) syn[t-1] | acc]
+#     [v | syn][t] = [decay_mem | decay_syn] [v | syn][t-1] + [gain syn[t-1] | acc]
 # at once, where v is `mem` or `out` and acc is what has arrived.
 
 
@@ -216,9 +216,8 @@ class _Hidden:
     """A hidden layer and its state between blocks."""
 
     def __init__(self, layer: CubaLIF) -> None:
-        decay_mem, decay_syn = (decay[None] for decay in layer.tau.decays())
+        decay_mem, self.gain, decay_syn = layer.tau.factors(1)
         self.decays = torch.cat((decay_mem, decay_syn), 1)
-        self.gain = 1.0 - decay_mem
         self.w_in = layer.w_in.T
         self.w_rec = None if layer.w_rec is None else layer.w_rec.T
         self.bias = layer.bias
@@ -253,10 +252,9 @@ class _Readout:
     """All heads and their state between blocks; units in order of the heads."""
 
     def __init__(self, heads: Sequence[CubaLI]) -> None:
-        decays = [head.tau.decays() for head in heads]
-        decay_mem = torch.cat([mem for mem, _ in decays])[None]
-        self.decays = torch.cat((decay_mem, torch.cat([syn for _, syn in decays])[None]), 1)
-        self.gain = 1.0 - decay_mem
+        factors = [head.tau.factors(1) for head in heads]
+        decay_mem, self.gain, decay_syn = (torch.cat(x, 1) for x in zip(*factors, strict=True))
+        self.decays = torch.cat((decay_mem, decay_syn), 1)
         self.w_out = [head.w_out.T for head in heads]
         biases: list[Tensor] = [head.bias for head in heads if head.bias is not None]
         self.bias = torch.cat(biases) if biases else None

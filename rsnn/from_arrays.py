@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from base.order import Order
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN, Architecture, Head
+from rsnn.neurons import NO_LEAK
 
 _NO_MEMORY = 1e-3  # steps: exp(-1000) is 0 in every float
 _TAU_MEM0, _TAU_SYN0 = 0.020, 0.010  # s, what the trained factors multiply
@@ -65,6 +66,7 @@ def model_of(hidden: Sequence[LayerArrays], readout: LayerArrays, dt: float, ord
 
 def _parameter(decay: NDArray[np.float64], dt: float, tau0: float) -> torch.Tensor:
     """The parameter that softplus and exp turn into a decay factor."""
+    leaks = decay < 1.0
     with np.errstate(divide="ignore"):
-        tau = np.maximum(-dt / np.log(decay), _NO_MEMORY * dt) / tau0
-    return torch.from_numpy(tau + np.log(-np.expm1(-tau)))
+        tau = np.maximum(-dt / np.log(np.where(leaks, decay, 0.5)), _NO_MEMORY * dt) / tau0
+    return torch.from_numpy(np.where(leaks, tau + np.log(-np.expm1(-tau)), NO_LEAK))

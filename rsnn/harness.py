@@ -106,7 +106,7 @@ class HarnessNetwork(nn.Module):
 
     def _hidden(self, i: int, sent: Tensor) -> Tensor:
         """Spikes (n_steps, n_neurons) of hidden layer `i` that receives `sent`."""
-        decay_mem, decay_syn = _decays(self.hidden_tau[i], self.dtype)
+        decay_mem, gain, decay_syn = _factors(self.hidden_tau[i], self.dtype)
         feeds = self.hidden_bias[i](_projected(self.w_in[i], sent, self.dtype))
         spk = syn = mem = torch.zeros(1, feeds.shape[1], dtype=self.dtype)
         spikes = []
@@ -115,20 +115,20 @@ class HarnessNetwork(nn.Module):
             if isinstance(self.w_rec[i], Connection):
                 acc = feed + self.w_rec[i](spk).to(self.dtype)
             spk = self.fire[i](mem)
-            mem = torch.where(spk > 0, 0.0, decay_mem * mem + (1.0 - decay_mem) * syn)
+            mem = torch.where(spk > 0, 0.0, decay_mem * mem + gain * syn)
             syn = decay_syn * syn + acc
             spikes.append(spk)
         return torch.cat(spikes)
 
     def _head(self, i: int, sent: Tensor) -> Tensor:
         """`out` (n_steps, n_outputs) of head `i` that receives `sent`."""
-        decay_mem, decay_syn = _decays(self.head_tau[i], self.dtype)
+        decay_mem, gain, decay_syn = _factors(self.head_tau[i], self.dtype)
         syn = torch.zeros(1, self.n_outputs, dtype=self.dtype)
         out = torch.full_like(syn, self.initial_out)
         outs = []
         feeds = self.head_bias[i](_projected(self.w_out[i], sent, self.dtype))
         for feed in feeds.split(1):
-            out = decay_mem * out + (1.0 - decay_mem) * syn
+            out = decay_mem * out + gain * syn
             syn = decay_syn * syn + feed
             outs.append(out)
         return torch.cat(outs)
@@ -213,5 +213,5 @@ def _projected(connection: nn.Module, sent: Tensor, dtype: torch.dtype) -> Tenso
     return torch.cat([connection(sent[block]) for block in blocks(len(sent))]).to(dtype)
 
 
-def _decays(tau: TimeConstants, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    return copy.deepcopy(tau).to(dtype).decays()
+def _factors(tau: TimeConstants, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    return copy.deepcopy(tau).to(dtype).factors(1)

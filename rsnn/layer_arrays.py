@@ -18,7 +18,7 @@ class LayerArrays:
     Attributes:
         w_in: (post, pre).
         w_rec: (post, post), or None.
-        decay_mem, decay_syn: (post,), from 0 to below 1.
+        decay_mem, decay_syn: (post,), from 0 to 1; where decay_mem is 1, a membrane's gain is 1.
         bias: (post,), or None.
     """
 

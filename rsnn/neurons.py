@@ -14,6 +14,7 @@ from base.order import PUBLISHED, Order
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate, is_over
 
 INITIAL_OUT = -0.01  # the published readouts' `out` before the first step
+NO_LEAK = 2.0**100  # parameter of a time constant from which on nothing leaks
 
 
 class HiddenState(NamedTuple):
@@ -32,7 +33,11 @@ class ReadoutState(NamedTuple):
 
 
 class TimeConstants(nn.Module):
-    """Trained time constants of one layer: `tau = softplus(param) * tau0`, per neuron."""
+    """Trained time constants of one layer: `tau = softplus(param) * tau0`, per neuron.
+
+    A parameter of `NO_LEAK` is an integrator: its decay factor is 1, and a membrane's gain, which
+    is 1 - decay_mem elsewhere, is 1 too. No other parameter that makes a decay below 1 is as large.
+    """
 
     def __init__(self, n_neurons: int, tau_mem0: float, tau_syn0: float, dt: float) -> None:
         super().__init__()
@@ -54,17 +59,23 @@ class TimeConstants(nn.Module):
         """Decay factors `exp(-dt / tau)` per step: (decay_mem, decay_syn), each (n_neurons,)."""
         return torch.exp(-self.dt / self.tau_mem()), torch.exp(-self.dt / self.tau_syn())
 
+    def no_leak(self) -> tuple[Tensor, Tensor]:
+        """Whether membranes and currents are integrators: (mem, syn), each (n_neurons,) bool."""
+        mem, syn = self.mem_param.detach().double(), self.syn_param.detach().double()
+        return mem >= NO_LEAK, syn >= NO_LEAK
+
+    def gain(self, decay_mem: Tensor) -> Tensor:
+        """What membranes take of their current in a step, (n_neurons,)."""
+        return torch.where(self.no_leak()[0], 1.0, 1.0 - decay_mem)
+
     def factors(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The factors of every step of a run: decay_mem, 1 - decay_mem, decay_syn.
+        """The factors of every step of a run: decay_mem, the membrane's gain, decay_syn.
 
         Each is (batch, n_neurons): their gradients are summed over the batch once, not every step.
         """
         decay_mem, decay_syn = self.decays()
-        return (
-            decay_mem.expand(batch, -1),
-            (1.0 - decay_mem).expand(batch, -1),
-            decay_syn.expand(batch, -1),
-        )
+        gain = self.gain(decay_mem)
+        return decay_mem.expand(batch, -1), gain.expand(batch, -1), decay_syn.expand(batch, -1)
 
 
 class CubaLIF(nn.Module):

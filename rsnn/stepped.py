@@ -80,7 +80,7 @@ class Stepped(nn.Module):
     def factors(self, batch: int) -> Floats:
         """The arithmetic of a run: constants that do not change from step to step."""
         decay_mem, decay_syn = self.tau.decays()
-        gain = 1.0 - decay_mem
+        gain = self.tau.gain(decay_mem)
         declared = self.kind.declared()
         constants = {
             name: value if declared[name].content == "decay" else value / gain

@@ -210,7 +210,6 @@ REFUSED = {
     "a reset": (set_value("layer1", "v_reset", 0.1), "node `layer1`: `v_reset` is 0.1"),
     "no threshold": (set_value("layer1", "v_threshold", 0), "`v_threshold` is 0.0; it is above"),
     "no time": (set_value("layer0", "tau_mem", 0), "`tau_mem` is 0.0; it is longer than 0 s"),
-    "no decay": (set_value("layer0", "tau_syn", 1e30), "in a step of 0.001 s does not decay"),
     "NaN": (set_value("layer0", "r", np.nan), "node `layer0`: `r` holds NaN or infinity"),
     "too large": (set_value("layer1", "r", 1e308), r"weight \(with its gain\)` holds NaN or inf"),
     "wrong shapes": (put("w1", nir.Linear(np.ones((8, 5)))), r"shape \(8, 5\); \(neurons, 7\) is"),

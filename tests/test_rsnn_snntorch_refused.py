@@ -55,7 +55,6 @@ def changed(state, **values):
             {},
             "(`reset_delay` is True and False); a network has one",
         ),
-        ((FIRST, SECOND, LAST), None, {"lif1__beta": 1.5}, "`lif1.beta` is 1 for neuron 0; a"),
         ((FIRST, SECOND, LAST), None, {"lif1__alpha": [0.5, 0.5]}, "`lif1.alpha` has shape (2,);"),
         ((FIRST, SECOND, LAST), None, {"lif2__threshold": 0.0}, "`lif2.threshold` is 0; it is"),
         ((FIRST, SECOND, LAST), None, {"fc1__bias": float("nan")}, "`fc1.bias` holds NaN or"),

@@ -12,7 +12,7 @@ from export.nir.views import remove_views
 from rsnn.layer_arrays import check_size
 
 Array = NDArray[np.float64]
-NEURONS = (nir.CubaLIF, nir.LIF, nir.CubaLI, nir.LI)
+NEURONS = (nir.CubaLIF, nir.LIF, nir.IF, nir.CubaLI, nir.LI, nir.I)
 _KNOWN = (nir.Input, nir.Output, nir.Linear, nir.Affine, *NEURONS)
 
 
@@ -79,13 +79,15 @@ def chain_of(graph: FlatGraph) -> list[Stage]:
             f"node `{stages[-2].name}` does not spike but has weights behind it; let it be the last"
         )
     if not [stage for stage in stages if not _is_readout(stage.node)]:
-        raise DataError("the graph has no LIF or CubaLIF node; a network has a layer that spikes")
+        raise DataError(
+            "the graph has no LIF, CubaLIF or IF node; a network has a layer that spikes"
+        )
     return stages
 
 
 def _is_readout(node: nir.NIRNode | None) -> bool:
     """Whether a node never spikes: by kind, or because no membrane reaches its threshold."""
-    if isinstance(node, nir.CubaLIF | nir.LIF):
+    if isinstance(node, nir.CubaLIF | nir.LIF | nir.IF):
         return bool(np.all(np.asarray(node.v_threshold) == np.inf))
     return True
 

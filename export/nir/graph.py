@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError, UnsupportedError
 from export.nir.readers import Reader
-from export.quantization.units import firing_points, hidden_units, readout_units
+from export.quantization.units import (
+    firing_points,
+    hidden_units,
+    membrane_gain,
+    readout_units,
+)
 from sim.contract import NumericContract
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
@@ -136,16 +141,19 @@ def _neuron(layer: CubaLIF, network: IntegerNetwork, reader: Reader) -> nir.Cuba
     c = network.contract
     decay_mem, decay_syn = _factor(layer.decay_mem, c), _factor(layer.decay_syn, c)
     ones: Floats = np.ones(layer.n_neurons)
+    r = reader.unit_gain(decay_mem)
+    if not reader.euler:  # the gain is in the threshold, but where nothing leaks
+        r = np.where(decay_mem == 1.0, r, 1.0)
     if reader.one_threshold:
         threshold = ones
     elif reader.euler:
         threshold = firing_points(layer.threshold, c) / 2.0**c.frac_bits
     else:
-        threshold = layer.threshold * (1.0 - decay_mem) / 2.0**c.frac_bits
+        threshold = layer.threshold * membrane_gain(layer.decay_mem, c) / 2.0**c.frac_bits
     return nir.CubaLIF(
         tau_mem=reader.time_constant(decay_mem, network.dt),
         tau_syn=reader.time_constant(decay_syn, network.dt),
-        r=reader.unit_gain(decay_mem) if reader.euler else ones,
+        r=r,
         v_leak=0 * ones,
         v_threshold=threshold,
         v_reset=0 * ones,

@@ -15,6 +15,10 @@ and fires above 1. They are the same with mem = v / v_threshold and
 A LIF or LI has d_syn = 0 and w_in = 1; a readout has no threshold, so mem = v. A membrane that
 decays to v_leak gets (1 - d_mem) v_leak in each step, which is what a bias of v_leak / r does where
 d_syn = 0: v_leak / v_threshold is added to b'. Membranes start at 0.
+
+A membrane with d_mem = 1, whose tau is too long for a float64 to tell, has a gain of 1 in a float
+model, so W' and b' hold its 1 - d_mem, dt / tau. An IF or I has d_mem = 1 and adds r (W S + b) in
+each step, whatever dt: a spike is an impulse to it, as in norse and sinabs.
 """
 
 from dataclasses import dataclass
@@ -52,29 +56,24 @@ class TimeStep:
             raise RangeError(f"`dt` is {self.dt}; a step is longer than 0 s")
         check_choice("discretization", self.discretization, DISCRETIZATIONS)
 
-    def decay(self, stage: Stage, key: str) -> Array:
-        """Decay factors (n,) of the time constants of a stage."""
+    def decay(self, stage: Stage, key: str) -> tuple[Array, Array]:
+        """Decay factors d (n,) of the time constants of a stage, and 1 - d, which is never 0."""
         tau = spread(stage.name, key, getattr(stage.node, key), len(stage.w_in))
         if np.any(tau <= 0):
             raise DataError(f"node `{stage.name}`: `{key}` is {tau.min()}; it is longer than 0 s")
         with np.errstate(over="ignore"):
             steps = self.dt / tau
         if self.discretization == "exact":
-            decay = np.exp(-steps)
+            decay, lost = np.exp(-steps), -np.expm1(-steps)
         else:
-            decay = 1.0 - steps
+            decay, lost = 1.0 - steps, steps
             if np.any(decay < -1e-9):
                 raise DataError(
                     f"node `{stage.name}`: `{key}` is {tau.min()} s, shorter than a step of"
                     f" {self.dt} s, where forward Euler is unstable; use `discretization=exact`"
                 )
             decay = np.maximum(decay, 0.0)
-        if np.any(decay == 1.0):
-            raise DataError(
-                f"node `{stage.name}`: `{key}` is {tau.max()} s, which in a step of {self.dt} s"
-                " does not decay; a float model's input fades with its decay"
-            )
-        return decay
+        return decay, np.where(decay == 1.0, lost, 1.0 - decay)
 
 
 def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
@@ -89,12 +88,16 @@ def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
         return LayerArrays(stage.w_in, None, np.zeros(n), np.zeros(n), bias if bias.any() else None)
     gain = spread(stage.name, "r", node.r, n)
     if isinstance(node, nir.CubaLIF | nir.CubaLI):
-        decay_mem, decay_syn = time.decay(stage, "tau_mem"), time.decay(stage, "tau_syn")
-        gain = gain * (1.0 - decay_syn) * spread(stage.name, "w_in", node.w_in, n)
+        decay_mem, lost = time.decay(stage, "tau_mem")
+        decay_syn, taken = time.decay(stage, "tau_syn")
+        gain = gain * taken * spread(stage.name, "w_in", node.w_in, n)
+    elif isinstance(node, nir.IF | nir.I):
+        decay_mem, lost, decay_syn = np.ones(n), np.ones(n), np.zeros(n)
     else:
-        decay_mem, decay_syn = time.decay(stage, "tau"), np.zeros(n)
-    drive = _leak(stage, node, decay_syn)
-    if isinstance(node, nir.CubaLIF | nir.LIF):
+        (decay_mem, lost), decay_syn = time.decay(stage, "tau"), np.zeros(n)
+    without = np.where(decay_mem == 1.0, lost, 1.0)
+    gain, drive = gain * without, _leak(stage, node, decay_syn) * without
+    if isinstance(node, nir.CubaLIF | nir.LIF | nir.IF):
         _check_zero(stage, "v_reset")
         if not np.all(np.asarray(node.v_threshold) == np.inf):
             threshold = spread(stage.name, "v_threshold", node.v_threshold, n)
@@ -116,6 +119,8 @@ def layer_of(stage: Stage, time: TimeStep) -> LayerArrays:
 
 def _leak(stage: Stage, node: nir.NIRNode, decay_syn: Array) -> Array:
     """What membranes decay to, (n,), which a bias of as much does where the current is not kept."""
+    if isinstance(node, nir.IF | nir.I):
+        return np.zeros(len(stage.w_in))
     leak = spread(stage.name, "v_leak", node.v_leak, len(stage.w_in))
     kept = (leak != 0) & (decay_syn != 0)
     if kept.any():

@@ -70,15 +70,15 @@ class Reader:
             with np.errstate(divide="ignore"):
                 return (self.dt or dt) * np.minimum(1.0 / (1.0 - decay), _NEVER_DECAYS)
         with np.errstate(divide="ignore"):
-            return -dt / np.log(decay)
+            return np.where(decay == 1.0, dt * _NEVER_DECAYS, -dt / np.log(decay))
 
     def unit_gain(self, decay: "Floats") -> "Floats":
-        """The `w_in` or `r` for a gain of 1 per step; 1 where the gain is 0 anyway."""
+        """The `w_in` or `r` for a gain of 1 per step."""
         import numpy as np
 
         if self.euler:
             return np.minimum(1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay), 2.0**60)
-        return 1.0 / np.where(decay == 1.0, 1.0, 1.0 - decay)
+        return 1.0 / np.where(decay == 1.0, 1 / _NEVER_DECAYS, 1.0 - decay)
 
     def differs(self, network: "IntegerNetwork") -> dict[str, Any]:
         """Fields of a network's contract in which this reader differs, with its own values."""

@@ -124,11 +124,11 @@ def lag(current: str, delay_steps: int) -> int:
 def filtered(spikes: NDArray, decay_mem: float, decay_syn: float, late: int) -> NDArray[np.float64]:
     """Spikes (n_streams, n_steps, n) filtered by synapse and membrane of gain 1 - decay_mem.
 
-    They arrive `late` steps late.
+    A membrane that does not leak has a gain of 1. They arrive `late` steps late.
     """
     from scipy.signal import lfilter  # only now, because it takes seconds to import
 
-    numerator = [0.0] * late + [1.0 - decay_mem]
+    numerator = [0.0] * late + [1.0 if decay_mem == 1.0 else 1.0 - decay_mem]
     denominator = [1.0, -(decay_syn + decay_mem), decay_syn * decay_mem]
     return lfilter(numerator, denominator, spikes.astype(np.float64), axis=1)
 

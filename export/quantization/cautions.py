@@ -24,9 +24,14 @@ def _time_constants(model: RSNN) -> Iterator[str]:
     for name, layer in model.named_layers().items():
         for kind in ("tau_mem", "tau_syn"):
             tau = getattr(layer.tau, kind)().detach().double().numpy()
+            leaks = ~layer.tau.no_leak()[kind == "tau_syn"].numpy()
             for bad, limit, meaning in (
                 (tau < shortest, shortest, "nothing is left after a step"),
-                (tau > LONGEST, LONGEST, "hardly anything leaks; give it more `decay_bits`"),
+                (
+                    leaks & (tau > LONGEST),
+                    LONGEST,
+                    "hardly anything leaks; give it more `decay_bits`",
+                ),
             ):
                 if bad.any():
                     neuron = int(np.flatnonzero(bad)[0])

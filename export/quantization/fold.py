@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.quantization.rounding import Rounded
+from export.quantization.units import membrane_gain
 from rsnn.neurons import TimeConstants
 from sim.contract import NumericContract
 from sim.layer import Layer
@@ -39,16 +40,19 @@ class Fold:
 def integer_decays(
     tau: TimeConstants, contract: NumericContract
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded."""
+    """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded.
+
+    Decays are below unity, except those of integrators, whose gain is 1.
+    """
     unity = 1 << contract.decay_frac
     with torch.no_grad():
         wide = TimeConstants(len(tau.mem_param), tau.tau_mem0, tau.tau_syn0, tau.dt).double()
         wide.load_state_dict(tau.state_dict())
-        mem, syn = (decay.cpu().numpy() for decay in wide.decays())
-    decay_mem, decay_syn = (
-        np.minimum(np.rint(decay * unity), unity - 1).astype(np.int64) for decay in (mem, syn)
-    )
-    return decay_mem, decay_syn, 1.0 - decay_mem / unity
+        decay_mem, decay_syn = (
+            np.where(no_leak.cpu().numpy(), unity, integer_factors(decay.cpu().numpy(), contract))
+            for decay, no_leak in zip(wide.decays(), wide.no_leak(), strict=True)
+        )
+    return decay_mem, decay_syn, membrane_gain(decay_mem, contract)
 
 
 def integer_factors(decay: NDArray[np.float64], contract: NumericContract) -> NDArray[np.int64]:

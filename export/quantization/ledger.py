@@ -18,7 +18,7 @@ from export.quantization.precision import Precision
 from export.quantization.units import gain_of, units_of
 from rsnn.evaluate import Response
 from rsnn.model import RSNN
-from rsnn.neurons import inverse_softplus
+from rsnn.neurons import NO_LEAK, inverse_softplus
 from sim.fast import runs
 from sim.network import IntegerNetwork
 
@@ -172,11 +172,14 @@ def _set_decay(name: str, tau: Any, kind: str, decay: NDArray) -> tuple[float, s
     """Give `tau` the time constants of decays (n,); return the worst change and its words."""
     shortest = -tau.dt / np.log(SMALLEST_DECAY)
     before = np.maximum(getattr(tau, f"tau_{kind}")().detach().double().numpy(), shortest)
-    after = -tau.dt / np.log(np.maximum(decay, SMALLEST_DECAY))
+    leaks = decay < 1.0
+    after = -tau.dt / np.log(np.where(leaks, np.maximum(decay, SMALLEST_DECAY), 0.5))
     tau0 = getattr(tau, f"tau_{kind}0")
     values = [inverse_softplus(value / tau0) for value in after]
-    _set(getattr(tau, f"{kind}_param"), np.array(values))
-    change = np.abs(after / before - 1.0)
+    _set(getattr(tau, f"{kind}_param"), np.where(leaks, values, NO_LEAK))
+    if not leaks.any():
+        return 0.0, f"{kind} of {name} does not leak"
+    change = np.where(leaks, np.abs(after / before - 1.0), 0.0)
     worst = int(np.argmax(change))
     words = (
         f"tau_{kind} of {name} neuron {worst} {1000 * before[worst]:.1f} ->"

@@ -22,8 +22,14 @@ def units_of(layer: Layer, contract: NumericContract) -> Floats:
 
 
 def gain_of(layer: Layer, contract: NumericContract) -> Floats:
-    """The gain of a membrane on its drive, 1 - decay_mem as a float, (n_neurons,)."""
-    return 1.0 - layer.decay_mem / 2.0**contract.decay_frac
+    """The gain of a layer's membranes on their drive, (n_neurons,)."""
+    return membrane_gain(layer.decay_mem, contract)
+
+
+def membrane_gain(decay_mem: NDArray[np.integer], contract: NumericContract) -> Floats:
+    """The gain on the drive under integer decays: 1 - decay_mem as a float, or 1 without a leak."""
+    unity = 1 << contract.decay_frac
+    return np.where(decay_mem == unity, 1.0, 1.0 - decay_mem / unity)
 
 
 def hidden_units(

@@ -120,7 +120,9 @@ def forward(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
-    if not model.architecture.is_published:  # the compiled loops support no other order
+    if not model.architecture.is_published or any(
+        layer.tau.no_leak()[0].any() for layer in model.named_layers().values()
+    ):  # the compiled loops support no other order, and no gain but 1 - decay_mem
         return model(raster.to(torch.float32), dropout, generator)
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.layers) + 1)]
     layers = [LayerFloats(x.w_in, x.w_rec, x.bias, *x.tau.decays()) for x in model.layers]

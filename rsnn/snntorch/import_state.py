@@ -14,6 +14,8 @@ and fires above 1. They are the same, but for one factor in each state, with
 
     W' = W / ((1 - beta) threshold)           and b, V the same
 
+A membrane with a beta of 1 has a gain of 1 there, so W' = W / threshold.
+
 A neuron that never resets (`reset_mechanism="none"`) is a readout, whose `mem` is what is decoded:
 it has no threshold. Layers are computed one after the other, so spikes from below have no delay.
 """
@@ -165,14 +167,9 @@ class _Stage:
 
     def arrays(self) -> LayerArrays:
         """The layer in the units of a float model."""
-        for key, decay in (("alpha", self.alpha), ("beta", self.beta)):
-            if np.any(decay == 1.0):
-                raise DataError(
-                    f"`{self.layer.name}.{key}` is 1 for neuron {int(np.argmax(decay))}; a float"
-                    " model's states decay, so it must be below 1"
-                )
+        leak = np.where(self.beta == 1.0, 1.0, 1.0 - self.beta)  # a float model's gain
         with np.errstate(over="ignore", invalid="ignore"):
-            gain = 1.0 / ((1.0 - self.beta) * self.threshold)
+            gain = 1.0 / (leak * self.threshold)
             parts = [part * gain[:, None] for part in self._columns()]
         if not all(np.isfinite(part).all() for part in parts):
             raise DataError(
