@@ -20,10 +20,9 @@ def _number(default: int, smallest: int, largest: int) -> Any:
 class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
-    The equations are those of `sim/step.py`, the first six fields those of `Order`.
+    The equations are those of `sim/step.py`, the first seven fields those of `Order`.
 
     Attributes:
-        fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
         decay: `multiply`: by an integer factor, as `D` in the equations.
         rounding: of D: `toward_zero`, or `floor` (towards minus infinity).
         decay_frac: fractional bits of decay factors, 1..16; 2^decay_frac is unity.
