@@ -16,6 +16,7 @@ from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.fast import bptt
 from rsnn.model import RSNN, Architecture
+from rsnn.neurons import NO_LEAK
 from rsnn.stepped import Added, Stepped
 from sim import reference
 from sim.kinds.cuba_lif import CubaLIF
@@ -25,7 +26,7 @@ ORDERS = [
     Order(),
     Order(current="new", fires_on="new_membrane", delay_steps=0),
     Order(current="new", fires_on="reset_membrane", reset="subtract", reset_drops_input=False),
-    Order(reset="subtract", reset_delay=True, fires_on="new_membrane"),
+    Order(reset="subtract", reset_delay=True, fires_on="new_membrane", fires_when=">="),
 ]
 
 
@@ -78,6 +79,17 @@ def test_the_step_gives_spikes_and_gradients_of_the_layer_written_by_hand(shape,
     assert all(torch.equal(a, b) for a, b in zip(found.spk, wanted.spk, strict=True))
     assert torch.allclose(found.out, wanted.out, rtol=1e-12, atol=1e-12)
     assert_close(by_step, by_hand)
+
+
+def test_the_step_gives_the_spikes_of_neurons_that_do_not_leak():
+    model = random_model(ARCHITECTURES["recurrent"]).double()
+    with torch.no_grad():
+        model.hidden[0].tau.mem_param[::2] = NO_LEAK
+        model.hidden[0].w_in[::2] /= 20
+    raster = (torch.rand(4, 60, model.architecture.n_inputs) < 0.3).double()
+    found, wanted = stepped(model)(raster), model(raster)
+    assert 0.01 < wanted.spk[0][..., ::2].mean() < 0.9
+    assert torch.equal(found.spk[0], wanted.spk[0])
 
 
 def test_the_step_gives_the_gradients_of_the_compiled_kernels():
