@@ -8,6 +8,7 @@ import torch
 from export.nir.files import export_nir, import_nir
 from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
+from export.quantization.ledger import _steps
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from rsnn.checkpoint import load_model, save_model
@@ -75,6 +76,15 @@ def test_gradients_flow_where_neurons_fire_at_their_threshold():
         found.append(model.hidden[0].w_in.grad)
     assert found[0].abs().min() > 0
     assert torch.allclose(*found)  # the surrogate's slope is that of the membrane, fired or not
+
+
+@pytest.mark.parametrize("fires", ["above", "at"])
+def test_the_ledger_finds_the_weights_again_where_all_is_exact(fires):
+    model = imported(fires).float()
+    network = quantize(model, Precision(scale="max"))
+    steps = {name: candidate for name, candidate, _ in _steps(model, network)}
+    found = steps["thresholds"].hidden[0].w_in
+    assert torch.allclose(found, model.hidden[0].w_in, rtol=1e-6, atol=0.0)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from export.nir.import_graph import import_graph, order_of
 from export.nir.layers import TimeStep
 from export.nir.readers import READERS
 from export.qat import fine_tune
-from export.quantization.calibration import from_raster
+from export.quantization.calibration import filtered, from_raster
 from export.quantization.cautions import cautions
 from export.quantization.ledger import ledger
 from export.quantization.precision import Precision
@@ -291,8 +291,19 @@ def test_calibration_ledger_and_cautions_know_integrators():
         found.response,
     )
     assert (found.network.hidden[0].decay_mem == 4096).all()
-    assert all(np.isfinite(entry.rate_ratio) for entry in entries)
+    rates = {entry.step: entry.rate_ratio for entry in entries}
+    before = dict(zip([*rates][1:], rates.values(), strict=False))["decays"]
+    assert rates["decays"] == pytest.approx(before, rel=1e-3)
+    assert 0.8 < rates["final"] < 1.2
     assert not [text for text in cautions(model, found.network) if "hardly anything leaks" in text]
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_spikes_filtered_by_an_integrator_add_up(late):
+    spikes = raster()[None]
+    found = filtered(spikes, 1.0, 0.0, late)
+    delayed = np.concatenate((np.zeros((1, late, N_INPUTS)), spikes[:, : 200 - late]), 1)
+    assert np.array_equal(found, np.cumsum(delayed, 1))
 
 
 def test_training_in_integers_is_refused():
