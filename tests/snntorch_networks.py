@@ -44,14 +44,15 @@ class Network(nn.Module):
         """Spikes of both layers and the readout's membrane, (n_steps, n) each."""
         layers = [(self.fc1, self.lif1), (self.fc2, self.lif2), (self.fc3, self.out)]
         states = [
-            tuple(torch.zeros(1, len(linear.weight)).double() for _ in range(n_states(layer)))
+            tuple(linear.weight.new_zeros(1, len(linear.weight)) for _ in range(n_states(layer)))
             for linear, layer in layers
         ]
         kept = [[], [], []]
         for x in raster:
             signal = x[None]
             for i, (linear, layer) in enumerate(layers):
-                result = [each.double() for each in layer(linear(signal), *states[i])]
+                # a spike of theirs is a float32, whatever its layer computes in
+                result = [each.to(raster) for each in layer(linear(signal), *states[i])]
                 signal = result[0]
                 states[i] = result if is_recurrent(layer) else result[1:]
                 kept[i].append(result[-1] if layer is self.out else signal)

@@ -148,13 +148,15 @@ def test_recurrence_one_to_one_scalar_parameters_and_spikes_as_output():
 
 def test_weights_behind_the_last_spikes_are_the_output():
     torch.manual_seed(5)
-    theirs = nn.Sequential(nn.Linear(N_INPUTS, 8), snntorch.Leaky(0.9), nn.Linear(8, 2)).double()
+    theirs = nn.Sequential(
+        nn.Linear(N_INPUTS, 8), snntorch.Leaky(0.9, init_hidden=True), nn.Linear(8, 2)
+    )
     with torch.no_grad():
         theirs[0].weight *= 4.0
     model = import_snntorch(theirs, dt=0.004)
     out, spk = decode(model, spikes(5), dtype=torch.float64)
     sent = torch.from_numpy(spk[0]).double()
-    assert np.allclose(out, theirs[2](sent).detach().numpy(), atol=1e-12)
+    assert np.allclose(out, theirs[2].double()(sent).detach().numpy(), atol=1e-12)
     assert spk[0].any()
 
 

@@ -13,7 +13,8 @@ from snntorch_networks import COMMAND, DESCRIPTION, Network, saved
 from torch import nn
 
 from base.errors import DataError
-from rsnn.snntorch.description import NEURONS, Description, Layer, describe, read_description
+from rsnn.snntorch.describe_module import describe
+from rsnn.snntorch.description import NEURONS, Description, Layer, read_description
 from rsnn.snntorch.import_state import import_state
 
 
@@ -47,13 +48,15 @@ def changed(state, **values):
             (replace(FIRST, reset_mechanism="subtract"), SECOND, LAST),
             None,
             {},
-            "`lif1` and `lif2` reset in different ways (`reset` is subtract and zero)",
+            "`lif1` (RSynaptic, subtract, reset_delay true) and `lif2` (Synaptic, zero, reset_delay"
+            " true) reset in different ways; a network has one contract",
         ),
         (
-            (replace(SECOND, linear="fc1", name="lif1"), replace(SECOND, reset_delay=False), LAST),
+            (FIRST, replace(SECOND, reset_delay=False), LAST),
             None,
             {},
-            "(`reset_delay` is True and False); a network has one",
+            "`lif1` (RSynaptic, zero, reset_delay true) and `lif2` (Synaptic, zero, reset_delay"
+            " false) reset in different ways; a network has one contract: use one class, reset_mec",
         ),
         ((FIRST, SECOND, LAST), None, {"lif1__alpha": [0.5, 0.5]}, "`lif1.alpha` has shape (2,);"),
         ((FIRST, SECOND, LAST), None, {"lif2__threshold": 0.0}, "`lif2.threshold` is 0; it is"),
@@ -96,6 +99,95 @@ def test_what_no_float_model_can_represent_is_refused_by_name(
     assert "\n" not in str(caught.value)
 
 
+def state_of(*kinds):
+    reset = {"reset_mechanism": "subtract"}
+    return Network((*kinds, "Leaky"), reset, sizes=(12, 12)).state_dict()
+
+
+def chain(*kinds):
+    names = [("fc1", "lif1"), ("fc2", "lif2"), ("fc3", "out")]
+    return tuple(Layer(*name, kind) for name, kind in zip(names, (*kinds, "Leaky"), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "described", "left"),
+    [
+        ("RLeaky Leaky", "Leaky Leaky", "`lif1.recurrent.weight`, `lif1.recurrent.bias`"),
+        ("Leaky Synaptic", "Leaky Leaky", "`lif2.alpha`"),
+        (
+            "RSynaptic RSynaptic",
+            "Leaky RLeaky",
+            "`lif1.alpha`, `lif1.recurrent.weight`, `lif1.recurrent.bias`, `lif2.alpha`",
+        ),
+    ],
+)
+def test_neurons_described_as_a_simpler_class_are_refused_by_what_is_left(kinds, described, left):
+    state = state_of(*kinds.split())
+    import_state(state, Description(0.004, chain(*kinds.split())))
+    with pytest.raises(DataError) as caught:
+        import_state(state, Description(0.004, chain(*described.split())))
+    assert str(caught.value) == (
+        f"the state dict holds {left}, which no layer of the description explains; describe every"
+        " layer, each with its class"
+    )
+
+
+def test_a_hidden_layer_left_out_is_refused_by_its_keys():
+    state = state_of("Leaky", "Leaky")
+    first, _, last = chain("Leaky", "Leaky")
+    with pytest.raises(DataError) as caught:
+        import_state(state, Description(0.004, (first, last)))
+    text = "the state dict holds `fc2.weight`, `fc2.bias`, `lif2.threshold`, `lif2.beta`"
+    assert str(caught.value).startswith(text)
+    assert " and 2 more, which no layer of the description explains" in str(caught.value)
+
+
+def test_a_batch_norm_is_refused_by_its_keys(run, tmp_path):
+    theirs = saved(tmp_path)
+    theirs.bn1 = nn.BatchNorm1d(12)
+    torch.save(theirs.state_dict(), tmp_path / "theirs.pt")
+    done = run(*COMMAND)
+    assert done.code == 1
+    assert (
+        "the state dict holds `bn1.weight`, `bn1.bias`, `bn1.running_mean`, `bn1.runn" in done.err
+    )
+    assert " and 1 more, which no layer" in done.err
+    assert not (tmp_path / "theirs.rsnn.h5").exists()
+
+
+def test_states_that_older_versions_left_in_a_state_dict_do_not_matter():
+    state = state_of("RSynaptic", "Leaky")
+    described = Description(0.004, chain("RSynaptic", "Leaky"))
+    wanted = import_state(state, described).state_dict()
+    stale = [f"lif1.{key}" for key in ("mem", "syn", "spk")] + ["lif2.mem", "out.mem"]
+    stale = {key: torch.full((3, 5), float("nan")) for key in stale}
+    for key, tensor in import_state(state | stale, described).state_dict().items():
+        assert torch.equal(tensor, wanted[key])
+    for key in ("lif2.syn", "lif2.spk", "out.syn", "mem", "fc1.mem"):
+        with pytest.raises(DataError, match=f"holds `{key}`, which no layer"):
+            import_state(state | {key: torch.zeros(1)}, described)
+
+
+def test_recurrence_one_to_one_has_one_weight_under_either_name():
+    state = state_of("Leaky", "Leaky")
+    v = torch.linspace(0.1, 0.9, 12)
+    described = Description(0.004, chain("RLeaky", "Leaky"))
+    wanted = torch.diag(v).double() / (1 - state["lif1.beta"].clamp(0, 1).double()[:, None])
+    wanted = wanted / state["lif1.threshold"].double()[:, None]
+    for more in ({"lif1.V": v}, {"lif1.recurrent.V": v}, {"lif1.V": v, "lif1.recurrent.V": v}):
+        state = state_of("Leaky", "Leaky") | more
+        state |= {"lif2.reset_mechanism_val": torch.tensor(0)}
+        assert torch.allclose(import_state(state, described).layers[0].w_rec, wanted)
+    with pytest.raises(DataError) as caught:
+        import_state(state | {"lif1.V": v * 2}, described)
+    assert str(caught.value) == (
+        "`lif1.V` and `lif1.recurrent.V` differ; they are one parameter, save it again"
+    )
+    dense = state_of("RLeaky", "Leaky") | more
+    with pytest.raises(DataError, match=r"holds `lif1\.V`, `lif1\.recurrent\.V`, which no layer"):
+        import_state(dense, described)
+
+
 def test_a_threshold_that_a_readout_has_does_not_matter(checkpoint):
     state = changed(checkpoint[0].state_dict(), out__threshold=0.0)
     import_state(state, Description(0.004, (FIRST, SECOND, LAST)))
@@ -125,6 +217,9 @@ def test_modules_of_other_layers_are_refused(module, text):
         ("dt = 0.004", "theirs.toml: there are 0 layers; describe at least one"),
         ("dt = ", "theirs.toml: not TOML: "),
         ("dt = true", "`dt` of the description is True"),
+        ("dt = 1\nsnntorch = 0.9", "`snntorch` of the description is 0.9; see docs/snntorch.md"),
+        ('dt = 1\nsnntorch = "0.5"\n[[layers]]\nlinear = "a"', "`snntorch` is 0.5; known: 0.6, "),
+        ('dt = 1\n[[layers]]\nlinear = "a"\ninit_hidden = 1', "`init_hidden` of a layer is 1; se"),
         ("layers = 3", "`layers` is no list of tables; write [[layers]]"),
         ('dt = -1.0\n[[layers]]\nlinear = "a"', "dt is -1.0; a step is longer"),
         ('[[layers]]\nlinear = "a"', "the description lacks `dt`"),
@@ -185,12 +280,16 @@ def toml_of(value) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-fields = st.sampled_from(["linear", "name", "neuron", "reset_mechanism", "reset_delay", "more"])
+fields = st.sampled_from(
+    ["linear", "name", "neuron", "reset_mechanism", "reset_delay", "init_hidden", "more"]
+)
 
 
 @FUZZ
 @given(
-    st.dictionaries(st.sampled_from(["dt", "output", "layers", "more"]), values, max_size=3),
+    st.dictionaries(
+        st.sampled_from(["dt", "output", "snntorch", "layers", "more"]), values, max_size=3
+    ),
     st.lists(st.dictionaries(fields, values, max_size=5), max_size=4),
     st.text(max_size=3),
 )

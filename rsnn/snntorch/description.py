@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from base.errors import DataError, FileError, RangeError
-from base.extras import extra
 
 NEURONS = ("Leaky", "RLeaky", "Synaptic", "RSynaptic")
 OUTPUTS = ("mem", "spk")
+VERSIONS = ("0.6", "0.7", "0.8", "0.9", "0.9.4", "1.0")  # ascending; 0.9 stops before 0.9.4
 MECHANISMS = ("subtract", "zero", "none")  # in the order of snnTorch's `reset_mechanism_val`
 
 
@@ -27,6 +26,7 @@ class Layer:
         neuron: class of the neurons.
         reset_mechanism: None for the one in the state dict.
         reset_delay: as passed to the class; snnTorch's default is True.
+        init_hidden: as passed to the class; None where it makes no difference.
     """
 
     linear: str
@@ -34,6 +34,7 @@ class Layer:
     neuron: str | None = None
     reset_mechanism: str | None = None
     reset_delay: bool = True
+    init_hidden: bool | None = None
 
     def __post_init__(self) -> None:
         if (self.name is None) != (self.neuron is None):
@@ -59,23 +60,27 @@ class Description:
         dt: seconds per step.
         layers: from the input to the output.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
+        snntorch: the version that computes the layers, one of `VERSIONS`; None for the last.
     """
 
     dt: float
     layers: tuple[Layer, ...]
     output: str | None = None
+    snntorch: str | None = None
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.dt) or self.dt <= 0:
             raise RangeError(f"dt is {self.dt}; a step is longer than 0 s")
         if self.output is not None and self.output not in OUTPUTS:
             raise RangeError(f"`output` is {self.output}; known: {', '.join(OUTPUTS)}")
+        if self.snntorch is not None and self.snntorch not in VERSIONS:
+            raise RangeError(f"`snntorch` is {self.snntorch}; known: {', '.join(VERSIONS)}")
         if not self.layers:
             raise RangeError("there are 0 layers; describe at least one")
 
 
 def read_description(path: Path) -> Description:
-    """Read a description from TOML: `dt`, perhaps `output`, and `[[layers]]` with `Layer`'s fields.
+    """Read a description from TOML: fields of `Description`, with `[[layers]]` of `Layer`'s fields.
 
     Raises:
         FileError: no such file, or not TOML.
@@ -91,13 +96,15 @@ def read_description(path: Path) -> Description:
     layers = values.pop("layers", [])
     if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
         raise DataError(f"{path}: `layers` is no list of tables; write [[layers]] before each")
-    _check_keys(path, "the description", values, {"dt": (float, int)}, {"output": str})
+    texts = {"output": str, "snntorch": str}
+    _check_keys(path, "the description", values, {"dt": (float, int)}, texts)
     for layer in layers:
-        optional = {"name": str, "neuron": str, "reset_mechanism": str, "reset_delay": bool}
+        texts = dict.fromkeys(("name", "neuron", "reset_mechanism"), str)
+        optional = {**texts, "reset_delay": bool, "init_hidden": bool}
         _check_keys(path, "a layer", layer, {"linear": str}, optional)
     try:
         found = tuple(Layer(**layer) for layer in layers)
-        return Description(float(values["dt"]), found, values.get("output"))
+        return Description(**(values | {"dt": float(values["dt"]), "layers": found}))
     except RangeError as error:
         raise RangeError(f"{path}: {error}") from error
 
@@ -118,50 +125,3 @@ def _check_keys(
     for key in needed:
         if key not in values:
             raise DataError(f"{path}: {what} lacks `{key}`; see docs/snntorch.md")
-
-
-def describe(module: nn.Module, dt: float, output: str | None = None) -> Description:
-    """Describe a module whose Linear layers and neurons were made in the order of signals.
-
-    Raises:
-        DataError: it has other layers, or neurons with an option that no float model has.
-        RangeError: an impossible dt or output.
-    """
-    snntorch = extra("snntorch", "snntorch", "a snnTorch module")
-
-    layers: list[Layer] = []
-    linear: str | None = None
-    inside: str | None = None  # the recurrence of the neurons just seen is a module too
-    for name, part in module.named_modules():
-        if inside is not None and name.startswith(inside):
-            continue
-        inside = None
-        kind = type(part).__name__
-        if isinstance(part, nn.Linear):
-            if linear is not None:
-                layers.append(Layer(linear))
-            linear = name
-        elif isinstance(part, snntorch.SpikingNeuron):
-            _check_options(name, part)
-            if linear is None:
-                raise DataError(f"`{name}` has no Linear in front; put one there, of the identity")
-            layers.append(Layer(linear, name, kind, part.reset_mechanism, part.reset_delay))
-            linear, inside = None, f"{name}."
-        elif not isinstance(part, nn.Dropout | nn.Identity) and not list(part.children()):
-            raise DataError(
-                f"`{name}` is a {kind}; only Linear and {', '.join(NEURONS)} can be represented"
-            )
-    if linear is not None:
-        layers.append(Layer(linear))
-    return Description(dt, tuple(layers), output)
-
-
-def _check_options(name: str, neurons: Any) -> None:
-    """Refuse neurons that compute anything but the equations above."""
-    if type(neurons).__name__ not in NEURONS:
-        raise DataError(
-            f"`{name}` is a {type(neurons).__name__}; only {', '.join(NEURONS)} can be represented"
-        )
-    for option in ("inhibition", "state_quant"):
-        if getattr(neurons, option):
-            raise DataError(f"`{name}` has {option}, which no float model has; turn it off")

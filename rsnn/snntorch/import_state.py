@@ -4,7 +4,7 @@ A checkpoint is a state dict and a description of what it lacks; a module in mem
 both. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
 
     syn' = alpha syn + W x + b + V spk        (Leaky and RLeaky: alpha = 0)
-    mem' = beta mem + syn'                    less the reset, which `_RESETS` tells
+    mem' = beta mem + syn'                    less the reset, which `versions` tells
 
 and fires above its threshold; a float model does
 
@@ -34,7 +34,9 @@ from base.order import Order
 from rsnn.from_arrays import model_of
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN
-from rsnn.snntorch.description import MECHANISMS, Description, Layer, describe
+from rsnn.snntorch.describe_module import describe
+from rsnn.snntorch.description import MECHANISMS, VERSIONS, Description, Layer
+from rsnn.snntorch.versions import step_of
 from rsnn.state_dict import plain_tensors
 
 Array = NDArray[np.float64]
@@ -60,7 +62,8 @@ def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) 
 def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
     """Make a float model of a state dict and its description; errors as in `import_snntorch`."""
     last = description.layers[-1]
-    stages = [_Stage.of(state, layer) for layer in description.layers]
+    version = description.snntorch or VERSIONS[-1]
+    stages = [_Stage.of(state, layer, version) for layer in description.layers]
     for before, behind in pairwise(stages):
         if before.layer.name is None:
             raise DataError(
@@ -95,32 +98,46 @@ def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
         readout = LayerArrays(np.eye(n), None, np.zeros(n), np.zeros(n))  # passes the spikes on
     if not hidden:
         raise DataError("no layer of it spikes; a network has at least one that does")
+    _check_explained(state, description)
     return model_of([stage.arrays() for stage in hidden], readout, description.dt, _order(hidden))
-
-
-# Effect of a reset on the membrane, by class, mechanism and `reset_delay`. Leaky clears the
-# membrane before it decays, so this step's input stays; the others clear all of it. RSynaptic 1.0
-# computes its reset without delay into names that it then drops, so it resets late in either case.
-def _resets(layer: Layer, mechanism: str) -> dict[str, Any]:
-    late = layer.reset_delay or layer.neuron == "RSynaptic"
-    keeps = mechanism == "subtract" or (layer.neuron == "Leaky" and late)
-    return {"reset": mechanism, "reset_drops_input": not keeps, "reset_delay": late}
 
 
 def _order(stages: "list[_Stage]") -> Order:
     """The order of a step, shared by all layers."""
     first = stages[0]
-    found = _resets(first.layer, str(first.mechanism))
     for stage in stages[1:]:
-        other = _resets(stage.layer, str(stage.mechanism))
-        if different := [key for key in found if other[key] != found[key]]:
-            key = different[0]
+        if stage.order != first.order:
             raise DataError(
-                f"`{first.layer.name}` and `{stage.layer.name}` reset in different ways (`{key}` is"
-                f" {found[key]} and {other[key]}); a network has one: use one class,"
-                " reset_mechanism and reset_delay"
+                f"{first.called()} and {stage.called()} reset in different ways; a network has one"
+                " contract: use one class, reset_mechanism and reset_delay"
             )
-    return Order(current="new", fires_on="reset_membrane", delay_steps=0, **found)
+    return Order(current="new", delay_steps=0, **dict(first.order))
+
+
+def _check_explained(state: Mapping[str, Tensor], description: Description) -> None:
+    """Refuse a state dict that holds more than the layers of its description."""
+    explained = {key for layer in description.layers for key in _keys(state, layer)}
+    if left := [f"`{key}`" for key in state if key not in explained]:
+        more = f" and {len(left) - 4} more" * (len(left) > 4)
+        raise DataError(
+            f"the state dict holds {', '.join(left[:4])}{more}, which no layer of the description"
+            " explains; describe every layer, each with its class"
+        )
+
+
+def _keys(state: Mapping[str, Tensor], layer: Layer) -> set[str]:
+    """Keys that a layer may have in a state dict: what it computes with, and states left there."""
+    found = {f"{layer.linear}.weight", f"{layer.linear}.bias"}
+    if layer.name is None:
+        return found
+    own = {"beta", "threshold", "reset_mechanism_val", "graded_spikes_factor", "mem"}
+    if layer.neuron in ("Synaptic", "RSynaptic"):
+        own |= {"alpha", "syn"}
+    if layer.neuron in ("RLeaky", "RSynaptic"):
+        dense = f"{layer.name}.recurrent.weight" in state
+        own |= {"recurrent.weight", "recurrent.bias"} if dense else {"V", "recurrent.V"}
+        own |= {"spk"}
+    return found | {f"{layer.name}.{key}" for key in own}
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,7 @@ class _Stage:
     """A layer's parameters as snnTorch has them, each neuron's own, in float64.
 
     `w_in` is (post, pre), `w_rec` (post, post) or None, the rest (post,). `mechanism` is None
-    without neurons.
+    without neurons. `order` holds fields of `Order`, none where nothing resets.
     """
 
     layer: Layer
@@ -139,9 +156,10 @@ class _Stage:
     alpha: Array
     beta: Array
     threshold: Array
+    order: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor], layer: Layer) -> "_Stage":
+    def of(cls, state: Mapping[str, Tensor], layer: Layer, version: str) -> "_Stage":
         w_in, bias = _linear(state, layer.linear)
         n = len(w_in)
         if layer.name is None:
@@ -163,7 +181,20 @@ class _Stage:
         mechanism = layer.reset_mechanism or _mechanism(state, name)
         beta = np.clip(_each(state, f"{name}.beta", n), 0.0, 1.0)
         threshold = np.ones(n) if mechanism == "none" else _threshold(state, name, n)
-        return cls(layer, mechanism, w_in, w_rec, bias, alpha, beta, threshold)
+        step = step_of(layer, mechanism, version)
+        if step.synapse == "membrane":
+            beta = _sum(layer, version, alpha, beta)
+        if step.synapse != "own":
+            alpha = np.zeros(n)
+        return cls(layer, mechanism, w_in, w_rec, bias, alpha, beta, threshold, step.order)
+
+    def called(self) -> str:
+        """Name of the neurons and what decides on their reset."""
+        layer = self.layer
+        options = [f"reset_delay {str(layer.reset_delay).lower()}"]
+        if layer.init_hidden is not None:
+            options.append(f"init_hidden {str(layer.init_hidden).lower()}")
+        return f"`{layer.name}` ({layer.neuron}, {self.mechanism}, {', '.join(options)})"
 
     def arrays(self) -> LayerArrays:
         """The layer in the units of a float model."""
@@ -202,6 +233,18 @@ def _linear(state: Mapping[str, Tensor], name: str) -> tuple[Array, Array]:
     return weight, _each(state, f"{name}.bias", len(weight))
 
 
+def _sum(layer: Layer, version: str, alpha: Array, beta: Array) -> Array:
+    """Decay of a membrane that stands in for its synaptic current too."""
+    total = alpha + beta
+    if np.any(total > 1.0):
+        raise DataError(
+            f"`{layer.name}`, a Synaptic of snnTorch {version}, takes its membrane for the synaptic"
+            f" current that is passed, so it is multiplied by alpha + beta, {total.max():g}, in a"
+            " step; it cannot grow here, train it again with 1.0"
+        )
+    return total
+
+
 def _recurrence(state: Mapping[str, Tensor], name: str, n: int) -> tuple[Array, Array]:
     """Recurrent weights (n, n) and bias (n,): dense, or V one to one."""
     if f"{name}.recurrent.weight" in state:
@@ -210,8 +253,13 @@ def _recurrence(state: Mapping[str, Tensor], name: str, n: int) -> tuple[Array, 
             raise DataError(f"`{name}.recurrent.weight` has shape {shape}; {(n, n)} is needed")
         return _linear(state, f"{name}.recurrent")
     check_size([(n, n)])
-    key = f"{name}.V" if f"{name}.V" in state else f"{name}.recurrent.V"
-    return np.diag(_each(state, key, n)), np.zeros(n)
+    keys = [key for key in (f"{name}.V", f"{name}.recurrent.V") if key in state]
+    found = [_each(state, key, n) for key in keys or [f"{name}.V"]]
+    if np.any(found[0] != found[-1]):
+        raise DataError(
+            f"`{keys[0]}` and `{keys[1]}` differ; they are one parameter, save it again"
+        )
+    return np.diag(found[0]), np.zeros(n)
 
 
 def _mechanism(state: Mapping[str, Tensor], name: str) -> str:

@@ -25,9 +25,12 @@ def command(checkpoint: Path, description: Path, output: Path | None) -> None:
     from rsnn.snntorch.description import read_description
     from rsnn.snntorch.import_state import import_state
     from rsnn.state_dict import read_state_dict
+    from rsnn.snntorch.versions import remarks
     from rsnnctl.provenance import provenance
 
     described = read_description(description)
+    for remark in remarks(described):
+        click.echo(f"{description}: {remark}", err=True)
     model = import_state(read_state_dict(checkpoint, str(checkpoint)), described)
     target = output or checkpoint.with_suffix(".rsnn.h5")
     facts = provenance("import-snntorch", checkpoint=checkpoint.name, description=description.name)
