@@ -336,13 +336,24 @@ def import_nir(
     )
 
 
-def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
+def import_snntorch(
+    module: nn.Module,
+    *,
+    dt: float,
+    output: str | None = None,
+    forward: Callable[..., Any] | None = None,
+) -> RSNN:
     """Make a float model of a snnTorch module, with its order of a step (docs/snntorch.md).
+
+    Both are run on a made-up raster; a module that computes anything else is refused.
 
     Args:
         module: Linear layers, each followed by Leaky, RLeaky, Synaptic or RSynaptic neurons, made
             in the order of signals.
         dt: seconds per step.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
+        forward: runs the module on a raster (n_steps, 1, n_inputs) and returns its output of each
+            step; None for the module itself, called once per step if all its neurons have
+            `init_hidden`, else once.
     """
-    return import_state.import_snntorch(module, dt=dt, output=output)
+    return import_state.import_snntorch(module, dt=dt, output=output, forward=forward)

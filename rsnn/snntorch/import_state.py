@@ -1,7 +1,7 @@
 """Import of snnTorch networks: Leaky, RLeaky, Synaptic and RSynaptic neurons behind Linear layers.
 
-A checkpoint is a state dict and a description of what it lacks; a module in memory has
-both. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
+A checkpoint is a state dict and a description of what it lacks; a module in memory has both, and
+is run beside its import. With beta and alpha clamped to 0..1, snnTorch 1.0 does in a step
 
     syn' = alpha syn + W x + b + V spk        (Leaky and RLeaky: alpha = 0)
     mem' = beta mem + syn'                    less the reset, which `versions` tells
@@ -34,6 +34,7 @@ from base.order import Order
 from rsnn.from_arrays import model_of
 from rsnn.layer_arrays import LayerArrays, check_size
 from rsnn.model import RSNN
+from rsnn.snntorch.compare import Forward, check_same
 from rsnn.snntorch.describe_module import describe
 from rsnn.snntorch.description import MECHANISMS, VERSIONS, Description, Layer
 from rsnn.snntorch.versions import step_of
@@ -42,21 +43,27 @@ from rsnn.state_dict import plain_tensors
 Array = NDArray[np.float64]
 
 
-def import_snntorch(module: nn.Module, *, dt: float, output: str | None = None) -> RSNN:
-    """Make a float model of a snnTorch module in memory.
+def import_snntorch(
+    module: nn.Module, *, dt: float, output: str | None = None, forward: Forward | None = None
+) -> RSNN:
+    """Make a float model of a snnTorch module in memory, and run both to see that they agree.
 
     Args:
         module: `nn.Linear` layers, each followed by neurons, registered in the order of signals;
             the last may be neurons without reset, whose `mem` is decoded, or weights alone.
         dt: seconds per step.
         output: `mem` or `spk` of the last neurons; None: `mem` where they never reset.
+        forward: runs the module, as `compare.check_same` says; None for the module itself.
 
     Raises:
-        DataError: no float model can represent it; the text names the layer and the reason.
+        DataError: no float model can represent it; the text names the layer and the reason. It
+            cannot be run, or computes something else than the model.
         RangeError: an impossible dt or output, or more weights than any plausible network has.
     """
-    tensors = plain_tensors("the module", module.state_dict())
-    return import_state(tensors, describe(module, dt, output))
+    description = describe(module, dt, output)
+    model = import_state(plain_tensors("the module", module.state_dict()), description)
+    check_same(module, model, description, forward)
+    return model
 
 
 def import_state(state: Mapping[str, Tensor], description: Description) -> RSNN:
