@@ -31,8 +31,8 @@ COMBINATIONS = [
     Combination(*each) for each in product(KINDS, ("subtract", "zero"), *[(True, False)] * 3)
 ]
 READOUTS = [
-    Combination(kind, "none", True, hidden, False)
-    for kind, hidden in product(("Leaky", "Synaptic"), (True, False))
+    Combination(kind, "none", late, hidden, False)
+    for kind, late, hidden in product(("Leaky", "Synaptic"), *[(True, False)] * 2)
 ]
 EVERY = COMBINATIONS + READOUTS
 

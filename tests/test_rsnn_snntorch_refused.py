@@ -156,14 +156,14 @@ def test_a_batch_norm_is_refused_by_its_keys(run, tmp_path):
 
 
 def test_states_that_older_versions_left_in_a_state_dict_do_not_matter():
-    state = state_of("RSynaptic", "Leaky")
-    described = Description(0.004, chain("RSynaptic", "Leaky"))
+    state = state_of("RSynaptic", "Synaptic")
+    described = Description(0.004, chain("RSynaptic", "Synaptic"))
     wanted = import_state(state, described).state_dict()
-    stale = [f"lif1.{key}" for key in ("mem", "syn", "spk")] + ["lif2.mem", "out.mem"]
+    stale = [f"lif1.{key}" for key in ("mem", "syn", "spk")] + ["lif2.mem", "lif2.syn", "out.mem"]
     stale = {key: torch.full((3, 5), float("nan")) for key in stale}
     for key, tensor in import_state(state | stale, described).state_dict().items():
         assert torch.equal(tensor, wanted[key])
-    for key in ("lif2.syn", "lif2.spk", "out.syn", "mem", "fc1.mem"):
+    for key in ("lif2.spk", "out.syn", "out.spk", "mem", "fc1.mem"):
         with pytest.raises(DataError, match=f"holds `{key}`, which no layer"):
             import_state(state | {key: torch.zeros(1)}, described)
 
