@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from base.errors import DataError
 from rsnn.snntorch import compare
+from rsnn.snntorch.describe_module import describe
+from rsnn.snntorch.import_state import import_state
 from rsnnctl import api
 
 N_IN, N = 7, 12
@@ -194,6 +196,19 @@ def test_a_forward_that_takes_the_raster_is_called_once():
     assert model.architecture.hidden == (N,)
 
 
+def test_a_forward_with_states_inside_some_neurons_takes_the_raster():
+    theirs = OverTime()
+    theirs.lif1 = snntorch.Leaky(0.8, init_hidden=True)
+
+    def run(raster):
+        spikes = [theirs.lif1(theirs.fc1(x)) for x in raster]
+        theirs.out.reset_mem()
+        return [theirs.out(theirs.fc2(spk)) for spk in spikes]
+
+    theirs.forward = run
+    imported(theirs)
+
+
 def test_a_forward_that_takes_something_else_is_named():
     theirs = OverTime(batch_first=True)
     assert "the module computes `lif1` 1 times in 120 steps" in refusal(theirs)
@@ -244,6 +259,12 @@ def test_a_module_is_left_as_it_was():
         imported(net)
     assert net.training
     assert torch.equal(net.out.mem, before)
+
+
+def test_a_module_in_training_is_run_in_evaluation():
+    torch.manual_seed(1)
+    neurons = snntorch.Leaky(0.8, init_hidden=True)
+    imported(nn.Sequential(nn.Linear(N_IN, N), nn.Dropout(0.5), neurons, nn.Linear(N, 2)).train())
 
 
 def test_states_left_by_a_run_do_not_matter():
@@ -298,22 +319,34 @@ def test_the_raster_is_long_and_every_layer_fires_and_resets_in_it():
     assert raster.min() == 0.0
 
 
-def test_rounding_decides_where_a_membrane_equals_its_threshold():
+def test_spikes_of_the_last_step_do_not_count_as_resets(monkeypatch):
+    def run(model, raster):
+        spk = torch.zeros(compare.N_STEPS, N)
+        spk[-2 if raster.max() > 5.0 else -1] = 1.0
+        return compare._Traces((spk,), torch.zeros(compare.N_STEPS, 2))
+
+    monkeypatch.setattr(compare, "_run_model", run)
+    model = import_state(Stepwise(plain).state_dict(), describe(Stepwise(plain), 0.004))
+    raster, _ = compare._exciting(model, ["lif1"], 0, torch.float32)
+    assert 5.0 < raster.max() < 7.0
+
+
+@pytest.mark.parametrize("n_inputs", range(1, 7))
+def test_rounding_decides_where_a_membrane_equals_its_threshold(n_inputs):
     """A spike of the first layer lifts the second to its threshold, not over it."""
-    torch.manual_seed(3)
     theirs = nn.Sequential(
-        nn.Linear(1, 1, bias=False),
+        nn.Linear(n_inputs, 1, bias=False),
         snntorch.Leaky(0.5, init_hidden=True),
         nn.Linear(1, 1, bias=False),
         snntorch.Leaky(0.9, init_hidden=True),
     )
-    raster = torch.zeros(compare.N_STEPS, 1, 1)
+    raster = torch.zeros(compare.N_STEPS, 1, n_inputs)
     raster[7] = 1.0
     for weight, n_sure in ((1.0, 7), (1.01, compare.N_STEPS)):
         with torch.no_grad():
-            theirs[0].weight.fill_(2.0)
+            theirs[0].weight.fill_(2.2)
             theirs[2].weight.fill_(weight)
-        model = imported(theirs)
+        model = import_state(theirs.state_dict(), describe(theirs, 0.004))
         ours = compare._run_model(model, raster)
         assert compare._rounding(model, raster, ours)[0] == n_sure
 

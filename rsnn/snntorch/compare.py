@@ -78,7 +78,7 @@ def check_same(
                 "the module computes something else than its Linear layers and neurons one after"
                 f" the other: {text}; {_WAY_OUT}"
             )
-        unsure = unsure or text
+        unsure = text
     raise DataError(
         f"rounding decides on spikes of the module in each of {_N_RASTERS} rasters, so it cannot be"
         f" compared with the model made of it (in one, {unsure}); describe its state dict"
@@ -229,9 +229,9 @@ def _rounding(model: RSNN, raster: Tensor, ours: _Traces) -> tuple[int, Tensor]:
         with torch.no_grad():
             for parameter in other.parameters():
                 rows = parameter.new_zeros(len(parameter), *[1] * (parameter.dim() - 1))
-                for shape in (parameter.shape, rows.shape):
+                for shape, share in ((rows.shape, 1.0), (parameter.shape, 0.5)):
                     signs = torch.randint(0, 2, shape, generator=generator).double() * 2.0 - 1.0
-                    parameter.mul_(1.0 + direction * size * signs)
+                    parameter.mul_(1.0 + direction * share * size * signs)
             for head in other.readouts:
                 head.w_out.abs_()
                 if head.bias is not None:
