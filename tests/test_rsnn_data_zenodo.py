@@ -101,6 +101,19 @@ def test_another_sampling_interval_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("n_long", "median"), [(49, None), (50, "0.006"), (51, "0.008")])
+def test_half_of_the_intervals_decide_the_sampling_interval(
+    tmp_path: Path, n_long: int, median: str | None
+) -> None:
+    intervals = np.repeat([0.008, 0.004], [n_long, 100 - n_long])
+    t = np.concatenate([[0.0], np.cumsum(intervals)])
+    path = write_recording(tmp_path / "a.mat", [[[0.1]]], t=t[None], n_steps=101)
+    if median is None:
+        assert describe(path)["irregular_intervals"] == n_long
+    else:
+        assert f"sampling interval of `t` is {median} s" in message_of(path)
+
+
 def test_a_lost_sample_is_read_and_counted(tmp_path: Path) -> None:
     t = np.delete(np.arange(101) * DT, 50)
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=t[None])

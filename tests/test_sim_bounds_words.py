@@ -70,6 +70,9 @@ EDGES = {
     "a bias": lambda more: one_neuron(
         WIDE, w_in=rows(3 * 2**14 - 1), e_in=15, bias=2**15 - 1 + more
     ),
+    "a bias below 0": lambda more: one_neuron(
+        WIDE, w_in=rows(1 - 3 * 2**14, -FULL), e_in=15, bias=1 - 2**15 - more
+    ),
     "a readout's weight": lambda more: one_neuron(
         replace(WIDE, frac_bits=15, syn_bits=31, mem_bits=30),
         w_in=[1],

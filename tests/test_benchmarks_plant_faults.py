@@ -1,0 +1,161 @@
+"""Faults planted in a tiny tree: the tests' catches and gaps are found, the tree is left alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+MODULE = '''"""Adds 2 + 2 = 4."""
+
+
+def capped(count: int | None, most=3) -> int:
+    """At most 3 < 4."""
+    if count < 0:
+        raise ValueError(f"{count + 1} is below 1" + "0")
+    return count if count < most else most
+
+
+def remaining(n):
+    while n != 0:
+        n -= 1
+    return n
+'''
+TESTS = """import pytest
+
+from base.count import capped, remaining
+
+
+def test_broken_anyway():
+    assert False
+
+
+def test_counts_are_capped():
+    assert [capped(n) for n in (0, 2, 3, 5)] == [0, 2, 3, 3]
+
+
+@pytest.mark.slow
+def test_nothing_remains():
+    assert remaining(3) == 0
+"""
+TEMPLATE = """/* x * 2 < 3 */
+#define A 1
+static int32_t half(int32_t x, const int8_t *w, int32_t *y)
+{
+    *y = -x; // 1 + 1
+    return (*w + x) >> 1u;
+}
+"""
+
+
+def drawn(path: str, text: str) -> list[tuple[int, str, list[str]]]:
+    """Line, token and choices of every token of a file that may be drawn."""
+    code = (
+        "import sys, json; from faults.tokens import faults_of\n"
+        "tokens = faults_of(sys.argv[1], sys.argv[2])\n"
+        "print(json.dumps([(t[0].line, t[0].before, [f.after for f in t]) for t in tokens]))"
+    )
+    command = [sys.executable, "-c", code, path, text]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=BENCHMARKS)
+    return [tuple(token) for token in json.loads(done.stdout)]
+
+
+def test_tokens_of_code_are_drawn_and_none_of_texts_annotations_and_errors():
+    assert drawn("a.py", MODULE) == [
+        (4, "3", ["4", "2"]),
+        (6, "<", ["<="]),
+        (6, "0", ["1", "-1"]),
+        (8, "<", ["<="]),
+        (12, "!=", ["=="]),
+        (12, "0", ["1", "-1"]),
+        (13, "-=", ["+="]),
+        (13, "1", ["2", "0"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [
+        ("def f(a, *, b=-1): return b in a[::-1]", "-:+  1:2,0  in:not in  -:+  1:2,0"),
+        ("x = abs(y) - np.abs(y) * abs(y, 0x1F)", "abs:  -:+  np.abs:  *:+  0x1F:32,30"),
+        ("def f(n_a, n_b): return n_a is not n_b", "n_a:n_b  is:is not  not:  n_b:n_a"),
+        ("layer.tau_mem, layer.tau_syn", "tau_mem:tau_syn  tau_syn:tau_mem"),
+        ("x: int | None = min(1_000 // 1.5, True)", "min:max  1_000:1001,999  //:*  1.5:2.5,0.5"
+         "  True:False"),
+    ],
+)  # fmt: skip
+def test_a_token_becomes_its_like(line, tokens):
+    found = [f"{before}:{','.join(after)}" for _, before, after in drawn("a.py", line)]
+    assert "  ".join(found) == tokens
+
+
+def test_tokens_of_c_are_drawn_but_not_pointers_and_macros():
+    assert drawn("a.c", TEMPLATE) == [
+        (3, "int32_t", ["int16_t"]),
+        (3, "int32_t", ["int16_t"]),
+        (3, "int32_t", ["int16_t"]),
+        (5, "-", ["+"]),
+        (6, "+", ["-"]),
+        (6, ">>", ["<<"]),
+        (6, "1u", ["2u", "0u"]),
+    ]
+
+
+def planted(tree: Path, *options: str) -> tuple[int, dict[tuple[int, str, str], dict]]:
+    """The exit code, and each fault's outcome by line, token and what the token became."""
+    command = [sys.executable, BENCHMARKS / "plant_faults.py", "--root", tree, *options]
+    done = subprocess.run(
+        [*map(str, command), "--json", str(tree / "found.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    rows = json.loads((tree / "found.json").read_text(encoding="utf-8"))
+    assert done.stdout.count("\n| base/count.py:") == len(rows)
+    return done.returncode, {(r["line"], r["before"], r["after"]): r for r in rows}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for path, text in (
+        ("base/count.py", MODULE),
+        ("tests/test_base_count.py", TESTS),
+        ("pytest.ini", "[pytest]\nmarkers = slow\n"),
+    ):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_catches_loops_and_survivors_are_told_apart_and_survivors_planted_again(tree: Path):
+    before = {path: path.read_bytes() for path in tree.rglob("*.py")}
+    code, found = planted(tree, "--count", "100", "--test-limit", "4")
+    assert code == 1
+    assert {line for line, _, _ in found} == {4, 6, 8, 12, 13}
+    assert before == {path: path.read_bytes() for path in tree.rglob("*.py")}
+    capped = "tests/test_base_count.py::test_counts_are_capped"
+    remaining = "tests/test_base_count.py::test_nothing_remains"
+    assert {found[key]["test"] for key in found if key[0] == 4} == {capped}
+    assert found[6, "<", "<="]["test"] == capped
+    assert found[8, "<", "<="]["state"] == "survived"  # the cap is returned either way
+    assert (found[8, "<", "<="]["passed"], found[8, "<", "<="]["is_complete"]) == (2, True)
+    assert found[12, "!=", "=="]["test"] == remaining
+    assert found[13, "-=", "+="]["test"] == remaining  # it never ends
+    code, second = planted(tree, "--again", str(tree / "found.json"))
+    assert code == 1
+    assert set(second) == {key for key in found if found[key]["state"] == "survived"}
+
+
+@pytest.mark.slow
+def test_the_seed_decides_what_is_drawn_and_a_file_without_tests_is_not_run(tree: Path):
+    (tree / "tests" / "test_base_count.py").write_text("def test_other():\n    pass\n")
+    code, first = planted(tree, "--count", "2", "--seed", "3", "--only", "base")
+    assert code == 0
+    assert [row["state"] for row in first.values()] == ["not run", "not run"]
+    assert list(planted(tree, "--count", "2", "--seed", "3")[1]) == list(first)
+    assert list(planted(tree, "--count", "2", "--seed", "4")[1]) != list(first)
