@@ -55,6 +55,7 @@ def drawn(path: str, text: str) -> list[tuple[int, str, list[str]]]:
     code = (
         "import sys, json; from faults.tokens import faults_of\n"
         "tokens = faults_of(sys.argv[1], sys.argv[2])\n"
+        "for fault in sum(tokens, []): fault.plant(sys.argv[2])\n"  # which finds each token
         "print(json.dumps([(t[0].line, t[0].before, [f.after for f in t]) for t in tokens]))"
     )
     command = [sys.executable, "-c", code, path, text]
@@ -81,6 +82,7 @@ def test_tokens_of_code_are_drawn_and_none_of_texts_annotations_and_errors():
         ("def f(a, *, b=-1): return b in a[::-1]", "-:+  1:2,0  in:not in  -:+  1:2,0"),
         ("x = abs(y) - np.abs(y) * abs(y, 0x1F)", "abs:  -:+  np.abs:  *:+  0x1F:32,30"),
         ("def f(n_a, n_b): return n_a is not n_b", "n_a:n_b  is:is not  not:  n_b:n_a"),
+        ("def f(a): n_b; n_c = a; n_b = a; return n_c", "n_c:n_b"),
         ("layer.tau_mem, layer.tau_syn", "tau_mem:tau_syn  tau_syn:tau_mem"),
         ("x: int | None = min(1_000 // 1.5, True)", "min:max  1_000:1001,999  //:*  1.5:2.5,0.5"
          "  True:False"),
@@ -89,6 +91,18 @@ def test_tokens_of_code_are_drawn_and_none_of_texts_annotations_and_errors():
 def test_a_token_becomes_its_like(line, tokens):
     found = [f"{before}:{','.join(after)}" for _, before, after in drawn("a.py", line)]
     assert "  ".join(found) == tokens
+
+
+def test_a_token_is_replaced_in_its_place_and_refused_in_another():
+    code = (
+        "from faults.tokens import Fault\n"
+        "print(Fault('a.py', 2, 5, '+', '**').plant('x\\ny - + z +\\nz'))\n"
+        "Fault('a.py', 2, 3, '+', '-').plant('x\\ny - + z')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=BENCHMARKS)
+    assert done.stdout == "x\ny - ** z +\nz\n"
+    assert done.stderr.endswith("ValueError: a.py:2: no `+` in column 3\n")
 
 
 def test_tokens_of_c_are_drawn_but_not_pointers_and_macros():

@@ -120,7 +120,9 @@ def test_many_networks_run_over_rasters_of_their_own(network):
     jobs = [(n, random_raster(rng, 20 + 9 * i, 21)) for i, n in enumerate([network, other] * 3)]
     for run, job in zip(runs.run_each(jobs, threads=2), jobs, strict=True):
         assert np.array_equal(run.out, runs.run(*job).out)
+        assert run.trace is None
     assert runs.run_each([]) == []
+    assert [run.trace for run in runs.run_many(network, [jobs[0][1]] * 2)] == [None, None]
 
 
 def test_no_threads_are_refused(network):

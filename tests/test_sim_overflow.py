@@ -22,6 +22,7 @@ from sim.overflow.verdict import verdicts
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bounds.md"
 FRAC_BITS = range(7)
+FULL = (1 << 15) - 1  # the largest weight of 16 bits
 
 
 @pytest.mark.slow
@@ -131,3 +132,23 @@ def test_a_float_model_has_no_words_that_could_overflow(run, published, tmp_path
     done = run("inspect", tmp_path / "m.rsnn.h5", "--witness", tmp_path / "inputs")
     assert done.code == 1
     assert "only an integer network has words that can overflow: quantize it first" in done.err
+
+
+def test_a_verdict_has_the_lowest_and_highest_bound_of_its_neurons_and_none_without_one():
+    """Weights of 2^15 times 2^15 and 2^16 leave no bound; the neurons beside them have theirs."""
+    contract = replace(PAPER, weight_bits=16, frac_bits=16)
+    network = random_network(np.random.default_rng(2), contract, hidden=(4,), recurrent=False)
+    found, bounds = verdicts(network, rounds=0), state_bounds(network)
+    for verdict in found:
+        low, high = bounds[verdict.layer].range_of(verdict.variable)
+        assert (verdict.low, verdict.high) == (low.min(), high.max())
+    assert low.min() < low.max()
+    layer = network.hidden[0]
+    for sign in (-1, 1):
+        w_in = layer.w_in * (np.arange(4) != 1)[:, None]
+        w_in[1, :3] = sign * FULL
+        huge = replace(layer, w_in=w_in, e_in=np.array([0, 15, 0, 0]))
+        changed = replace(network, layers=(huge, network.readout))
+        syn, bound = verdicts(changed, rounds=0)[0], state_bounds(changed)["hidden0"]
+        assert syn.low == (None if sign < 0 else bound.syn_low.min())
+        assert syn.high == (None if sign > 0 else bound.syn_high.max())
