@@ -23,6 +23,15 @@ def remaining(n):
         n -= 1
     return n
 '''
+SMALL = """def capped(count, most):
+    return count if count < most else most
+
+
+def remaining(n):
+    while n != 0:
+        n -= 1
+    return n
+"""
 TESTS = """import pytest
 
 from base.count import capped, remaining
@@ -33,7 +42,7 @@ def test_broken_anyway():
 
 
 def test_counts_are_capped():
-    assert [capped(n) for n in (0, 2, 3, 5)] == [0, 2, 3, 3]
+    assert [capped(n, 3) for n in (0, 2, 3, 5)] == [0, 2, 3, 3]
 
 
 @pytest.mark.slow
@@ -117,6 +126,57 @@ def test_tokens_of_c_are_drawn_but_not_pointers_and_macros():
     ]
 
 
+def laid_out(folder: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "groups", "is_compiled_in"),
+    [
+        ("sim/fast/a.py", [["test_sim_fast"], ["test_other"], ["test_far"]], True),
+        (
+            "sim/b.py",
+            [["test_sim_b", "test_sim_b_more"], ["test_other", "test_sim_fast"], ["test_far"]],
+            True,
+        ),
+        ("sim/kinds/c.py", [["test_kinds"]], False),
+        ("sim/c_code/part.c", [["test_far"]], False),
+        ("sim/alone.py", [], False),
+    ],
+)
+def test_tests_are_found_by_name_and_imports_nearest_first(path, groups, is_compiled_in, tmp_path):
+    files = {
+        "sim/fast/a.py": "from sim.b import x\nimport numba",
+        "sim/b.py": "x = 1",
+        "sim/kinds/__init__.py": "def kinds(): ...",
+        "sim/kinds/c.py": "",
+        "sim/c_code/part.c": "",
+        "sim/write.py": "template('part.c')",
+        "sim/alone.py": "",
+        "tests/fixture.py": "import sim.fast.a, sim.write",
+        "tests/test_far.py": "import fixture",
+        "tests/test_sim_fast.py": "def f():\n    from sim.fast import a",
+        "tests/test_other.py": 'import_module("sim.fast.a")',
+        "tests/test_sim_b.py": "from sim.b import x",
+        "tests/test_sim_b_more.py": "import sim.b",
+        "tests/test_kinds.py": "import sim.kinds",
+        "tests/test_docs.py": "import sim.b, sim.kinds",
+    }
+    code = (
+        "import sys, json; from pathlib import Path; from faults.concerned import Concerned\n"
+        "root, path, *paths = sys.argv[1:]; tests = Concerned(Path(root), paths)\n"
+        "print(json.dumps([tests.groups(path), tests.is_compiled_in(path)]))"
+    )
+    command = [sys.executable, "-c", code, laid_out(tmp_path, files), path, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=BENCHMARKS)
+    found, compiled = json.loads(done.stdout)
+    assert [[Path(test).stem for test in group] for group in found] == groups
+    assert compiled == is_compiled_in
+
+
 def planted(tree: Path, *options: str) -> tuple[int, dict[tuple[int, str, str], dict]]:
     """The exit code, and each fault's outcome by line, token and what the token became."""
     command = [sys.executable, BENCHMARKS / "plant_faults.py", "--root", tree, *options]
@@ -134,15 +194,10 @@ def planted(tree: Path, *options: str) -> tuple[int, dict[tuple[int, str, str], 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for path, text in (
-        ("base/count.py", MODULE),
-        ("tests/test_base_count.py", TESTS),
-        ("pytest.ini", "[pytest]\nmarkers = slow\n"),
-    ):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text, encoding="utf-8")
+    configuration = "[pytest]\nmarkers = slow\n"
+    files = {"base/count.py": SMALL, "tests/test_base_count.py": TESTS}
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    return tmp_path
+    return laid_out(tmp_path, files | {"pytest.ini": configuration})
 
 
 @pytest.mark.slow
@@ -150,19 +205,18 @@ def test_catches_loops_and_survivors_are_told_apart_and_survivors_planted_again(
     before = {path: path.read_bytes() for path in tree.rglob("*.py")}
     code, found = planted(tree, "--count", "100", "--test-limit", "4")
     assert code == 1
-    assert {line for line, _, _ in found} == {4, 6, 8, 12, 13}
     assert before == {path: path.read_bytes() for path in tree.rglob("*.py")}
-    capped = "tests/test_base_count.py::test_counts_are_capped"
     remaining = "tests/test_base_count.py::test_nothing_remains"
-    assert {found[key]["test"] for key in found if key[0] == 4} == {capped}
-    assert found[6, "<", "<="]["test"] == capped
-    assert found[8, "<", "<="]["state"] == "survived"  # the cap is returned either way
-    assert (found[8, "<", "<="]["passed"], found[8, "<", "<="]["is_complete"]) == (2, True)
-    assert found[12, "!=", "=="]["test"] == remaining
-    assert found[13, "-=", "+="]["test"] == remaining  # it never ends
+    survivor = found.pop((2, "<", "<="))  # the cap is returned either way
+    assert survivor["state"] == "survived"
+    assert (survivor["passed"], survivor["is_complete"]) == (2, True)
+    assert len(found) == 4
+    assert (7, "-=", "+=") in found  # it never ends
+    for outcome in found.values():
+        assert (outcome["state"], outcome["test"]) == ("caught", remaining)
     code, second = planted(tree, "--again", str(tree / "found.json"))
     assert code == 1
-    assert set(second) == {key for key in found if found[key]["state"] == "survived"}
+    assert set(second) == {(2, "<", "<=")}
 
 
 @pytest.mark.slow
