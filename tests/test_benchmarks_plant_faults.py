@@ -145,12 +145,14 @@ def laid_out(folder: Path, files: dict[str, str]) -> Path:
         ("sim/kinds/c.py", [["test_kinds"]], False),
         ("sim/c_code/part.c", [["test_far"]], False),
         ("sim/alone.py", [], False),
+        ("sim/d.py", [["test_kinds"], ["test_other", "test_sim_fast"], ["test_far"]], True),
     ],
 )
 def test_tests_are_found_by_name_and_imports_nearest_first(path, groups, is_compiled_in, tmp_path):
     files = {
-        "sim/fast/a.py": "from sim.b import x\nimport numba",
-        "sim/b.py": "x = 1",
+        "sim/fast/a.py": "from sim import b, d\nfrom numba import njit",
+        "sim/b.py": "x = 1\nimport numba",
+        "sim/d.py": "",
         "sim/kinds/__init__.py": "def kinds(): ...",
         "sim/kinds/c.py": "",
         "sim/c_code/part.c": "",
@@ -160,9 +162,9 @@ def test_tests_are_found_by_name_and_imports_nearest_first(path, groups, is_comp
         "tests/test_far.py": "import fixture",
         "tests/test_sim_fast.py": "def f():\n    from sim.fast import a",
         "tests/test_other.py": 'import_module("sim.fast.a")',
-        "tests/test_sim_b.py": "from sim.b import x",
+        "tests/test_sim_b.py": "from sim.b import x\nfrom sim import b",
         "tests/test_sim_b_more.py": "import sim.b",
-        "tests/test_kinds.py": "import sim.kinds",
+        "tests/test_kinds.py": "import sim.kinds, sim.d",
         "tests/test_docs.py": "import sim.b, sim.kinds",
     }
     code = (

@@ -50,10 +50,8 @@ class Concerned:
 
         Numba caches a function by the date of its own file alone.
         """
-        files = {path, *self.importers[path]}
-        return any("import numba" in self.texts.get(p, "") for p in files) or any(
-            "from numba" in self.texts.get(p, "") for p in files
-        )
+        files = {path, *self.importers[path]} & set(self.texts)
+        return any(re.search(r"^(from|import) numba", self.texts[p], re.M) for p in files)
 
     def _distances(self, path: str) -> dict[str, int]:
         far, reached, distance = {path: 0}, [path], 0
