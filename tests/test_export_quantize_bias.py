@@ -118,8 +118,9 @@ def test_a_bias_that_no_state_word_holds_is_refused_with_the_bits_that_fit(where
         quantize(with_bias(1e12, where), precision)
 
 
-def test_an_asked_width_that_does_not_hold_a_bias_is_refused_with_the_one_that_does():
-    model = with_bias(900.0)
+@pytest.mark.parametrize("bias", [900.0, -900.0])
+def test_an_asked_width_that_does_not_hold_a_bias_is_refused_with_the_one_that_does(bias):
+    model = with_bias(bias)
     with pytest.raises(RangeError, match=r"`syn_bits` is 14; the largest bias needs ") as caught:
         quantize(model, Precision(syn_bits=14))
     text = str(caught.value)

@@ -5,6 +5,8 @@ import hashlib
 import re
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -240,6 +242,17 @@ def test_a_refused_connection_is_one_line(server: Server, tmp_path: Path) -> Non
             "http://host/indy_1.mat: no connection: connection refused; check the network, then"
             " run this again"
         )
+
+
+def test_of_a_reason_of_several_lines_the_first_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("Certificate has expired\nin the proxy\nof the site")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refused)
+    with pytest.raises(FileError, match="no connection: certificate has expired; check the"):
+        fetch("indy_1", tmp_path, base_url="http://127.0.0.1/", md5s=MD5S)
 
 
 def test_a_server_that_falls_silent_is_one_line(server: Server, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import random_network
+from one_neuron import one_neuron
 
 from export.quantization.precision import Precision
 from export.quantize import quantize
@@ -18,7 +19,9 @@ from sim.contract import PAPER
 from sim.fast import runs
 from sim.intermediates import asked_in
 from sim.network import IntegerNetwork
+from sim.overflow import verdict as verdict_module
 from sim.overflow.verdict import verdicts
+from sim.overflow.witness import drive
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bounds.md"
 FRAC_BITS = range(7)
@@ -152,3 +155,20 @@ def test_a_verdict_has_the_lowest_and_highest_bound_of_its_neurons_and_none_with
         syn, bound = verdicts(changed, rounds=0)[0], state_bounds(changed)["hidden0"]
         assert syn.low == (None if sign < 0 else bound.syn_low.min())
         assert syn.high == (None if sign > 0 else bound.syn_high.max())
+
+
+@pytest.mark.parametrize(("weight", "first"), [(-64, "high"), (-65, "low")])
+def test_only_a_side_that_leaves_its_word_is_searched_for_an_input(weight, first, monkeypatch):
+    """Currents of -64 + -64 are the lowest that 8 bits hold; 100 + 100 are too high."""
+    searched = []
+
+    def driven(network, layer, variable, neuron, side, **options):
+        searched.append((layer, variable, neuron, side))
+        return drive(network, layer, variable, neuron, side, **options)
+
+    monkeypatch.setattr(verdict_module, "drive", driven)
+    contract = replace(PAPER, frac_bits=0, syn_bits=8)
+    network = one_neuron(contract, w_in=[[weight, -64, 100, 100]])
+    syn = verdicts(network, rounds=0)[0]
+    assert (syn.low, syn.high) == (weight - 64, 200)
+    assert [side for *where, side in searched if where == ["hidden0", "syn", 0]] == [first]
