@@ -13,6 +13,8 @@ from export.firmware.replay import replay
 from export.firmware.storage import LAYOUTS, store, sum_bits, weight_bits
 from sim import reference
 from sim.contract import PAPER
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
 from sim.trace import first_difference
 
 SANITIZED = (*FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -81,6 +83,20 @@ def test_a_fault_in_a_table_shows_where_the_reference_would_differ(zeros, table,
     assert found is not None
     assert (found.layer, found.variable) == ("hidden0", "syn")
     assert expected.variables["hidden0.spk"][found.step - 1, sender]
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(2**16 - 1, np.uint16), (2**16, np.uint32)])
+def test_starts_of_rows_take_as_many_bits_as_the_last_needs(n, dtype):
+    """Of two inputs, the first reaches n of the neurons and the second none."""
+    weights = np.zeros((2 * n, 2), int)
+    weights[::2, 0] = 1
+    constants = np.ones(2 * n, int)
+    hidden = CubaLIF(weights, None, *[constants] * 5)
+    readout = replace(network_of(8, 0.5).readout, w_out=np.ones((2, 2 * n), int), n_heads=1)
+    stored = store(IntegerNetwork((hidden, readout), PAPER, 0.004), "compact")["w_in0"]
+    assert stored.form == "nonzero"
+    assert stored.tables["_start"].tolist() == [0, n]
+    assert stored.tables["_start"].dtype == dtype
 
 
 def test_gaps_longer_than_a_byte_are_halved_by_a_zero(tmp_path):
