@@ -209,6 +209,10 @@ REFUSED = {
     ),
     "a reset": (set_value("layer1", "v_reset", 0.1), "node `layer1`: `v_reset` is 0.1"),
     "no threshold": (set_value("layer1", "v_threshold", 0), "`v_threshold` is 0.0; it is above"),
+    "one threshold below 0": (
+        set_value("layer1", "v_threshold", np.repeat([1.0, -0.5], [7, 1])),
+        "node `layer1`: `v_threshold` is -0.5; it is above the rest",
+    ),
     "no time": (set_value("layer0", "tau_mem", 0), "`tau_mem` is 0.0; it is longer than 0 s"),
     "NaN": (set_value("layer0", "r", np.nan), "node `layer0`: `r` holds NaN or infinity"),
     "too large": (set_value("layer1", "r", 1e308), r"weight \(with its gain\)` holds NaN or inf"),
