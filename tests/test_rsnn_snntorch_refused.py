@@ -60,6 +60,12 @@ def changed(state, **values):
         ),
         ((FIRST, SECOND, LAST), None, {"lif1__alpha": [0.5, 0.5]}, "`lif1.alpha` has shape (2,);"),
         ((FIRST, SECOND, LAST), None, {"lif2__threshold": 0.0}, "`lif2.threshold` is 0; it is"),
+        (
+            (FIRST, SECOND, LAST),
+            None,
+            {"lif1__threshold": [*[1.0] * 11, -0.5]},
+            "`lif1.threshold` is -0.5; it is",
+        ),
         ((FIRST, SECOND, LAST), None, {"fc1__bias": float("nan")}, "`fc1.bias` holds NaN or"),
         ((FIRST, SECOND, LAST), None, {"fc1__bias": 1j}, "`fc1.bias` holds complex numbers"),
         ((FIRST, SECOND, LAST), None, {"fc1__weight": 1.0}, "`fc1.weight` has shape (); a Lin"),
