@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from faults.tokens import Fault
 
 HERE = Path(__file__).resolve().parent
 IMPORTS = "the imports of the tests"
+WITHOUT_FAULT, WITH_FAULT = "compiled", "compiled_with_fault"  # what Numba keeps on disk
 PASSED, NONE_SELECTED = 0, 5  # exit codes of pytest
 
 
@@ -70,28 +71,31 @@ class Copy:
 
     def outcome(self, fault: Fault) -> Outcome:
         """Plant a fault and run tests, the nearest and quickest first, until one fails."""
-        begin, passed = time.monotonic(), 0
-        groups = self.concerned.groups(fault.path)
+        begin = time.monotonic()
+        self.n_planted += 1
+        shutil.rmtree(self.folder / WITH_FAULT, ignore_errors=True)
+        found = self._tried(fault, begin + self.limits.seconds)
+        return replace(found, seconds=time.monotonic() - begin)
+
+    def _tried(self, fault: Fault, end: float) -> Outcome:
+        groups, passed = self.concerned.groups(fault.path), 0
         order = [(far + 1.5 * slow, slow, far) for far in range(len(groups)) for slow in (0, 1)]
         for _, slow, far in sorted(order):
-            left_out: list[str] = []
+            words = [*groups[far], "-m", "slow" if slow else "not slow"]
             while True:
-                left = self.limits.seconds - (time.monotonic() - begin)
-                words = [*groups[far], "-m", "slow" if slow else "not slow", *left_out]
                 with self._planted(fault) as cache:
-                    ran = self._run(words, left, cache) if left > 0 else _Ran(None, 0, False)
+                    ran = self._run(words, max(0.0, end - time.monotonic()), cache)
                 passed += ran.passed
-                seconds = time.monotonic() - begin
-                if not ran.is_finished:
-                    state = "survived" if passed else "not run"
-                    return Outcome(state, "", passed, False, seconds)
                 if ran.failure is None:
                     break
                 if self._passes_without(ran.failure, groups[far]):
-                    return Outcome("caught", ran.failure, passed, False, seconds)
-                left_out += [f"--deselect={ran.failure}"]
-        state = "survived" if passed else "not run"
-        return Outcome(state, "", passed, True, time.monotonic() - begin)
+                    return Outcome("caught", ran.failure, passed)
+                if "::" not in ran.failure:  # cannot be left out alone
+                    break
+                words += [f"--deselect={ran.failure}"]
+            if not ran.is_finished:
+                return Outcome("survived" if passed else "not run", "", passed)
+        return Outcome("survived" if passed else "not run", "", passed, is_complete=True)
 
     @contextmanager
     def _planted(self, fault: Fault) -> Iterator[Path]:
@@ -99,8 +103,7 @@ class Copy:
         path = self.tree / fault.path
         text, date = path.read_text(encoding="utf-8"), path.stat().st_mtime
         fresh = self.concerned.is_compiled_in(fault.path)
-        cache = self.folder / ("compiled_with_fault" if fresh else "compiled")
-        self.n_planted += 1
+        cache = self.folder / (WITH_FAULT if fresh else WITHOUT_FAULT)
         path.write_text(fault.plant(text), encoding="utf-8")
         os.utime(path, (date, date + 10 * self.n_planted))  # caches on disk go by the date
         try:
@@ -112,7 +115,7 @@ class Copy:
     def _passes_without(self, test: str, group: list[str]) -> bool:
         if test not in self.passes:
             words = [test] if "::" in test else [*group, "--collect-only"]
-            ran = self._run(words, 2 * self.limits.test_seconds, self.folder / "compiled")
+            ran = self._run(words, 2 * self.limits.test_seconds, self.folder / WITHOUT_FAULT)
             self.passes[test] = ran.is_finished and ran.failure is None
         return self.passes[test]
 
@@ -148,8 +151,6 @@ class Copy:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # and what its tests have started
                 process.wait()
-        if cache.name == "compiled_with_fault":
-            shutil.rmtree(cache, ignore_errors=True)
         lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
         said = [line.partition(" ")[::2] for line in lines]
         failed = [name for word, name in said if word == "fail"]
