@@ -156,6 +156,14 @@ def test_no_state_that_one_neuron_can_be_in_leaves_the_bounds_and_most_are_exact
     assert exact > 0.75 * 4 * checked
 
 
+def test_a_reset_by_subtraction_is_from_the_least_membrane_that_fires():
+    """The least that fires is 4; 14/16 of it are 3, of which 4 are taken off."""
+    contract = replace(PAPER, frac_bits=0, decay_frac=4, fires_when=">=", reset="subtract")
+    network = neuron(contract, w_in=[3], decay_mem=14, threshold=4)
+    asked = reachable(network)["mem"]
+    assert ends(state_bounds(network)["hidden0"], "mem") == (min(asked), max(asked)) == (-1, 5)
+
+
 def test_a_bound_that_is_one_too_small_is_caught():
     rng = np.random.default_rng(0)
     caught = []
