@@ -10,7 +10,7 @@ from small_recording import DT, write_recording
 from base.errors import FileError
 from rsnn.data import recording as module
 from rsnn.data import zenodo
-from rsnn.data.recording import open_recording
+from rsnn.data.recording import Bins, open_recording
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
 from rsnn.data.stream import load_stream, open_stream
@@ -154,3 +154,13 @@ def test_damage_met_while_reading_is_one_line(tmp_path: Path) -> None:
         open_recording(path) as recording,
     ):
         recording.read(0, 50)
+
+
+def test_a_spike_on_an_edge_is_in_numpys_bin() -> None:
+    bins = Bins(148.98, 6)
+    edges = bins.edge(np.arange(6))
+    assert np.array_equal(edges, np.arange(148.98, 148.98 + 5.5 * zenodo.DT, zenodo.DT))
+    times = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 200)])
+    counted = np.stack([np.histogram(time, edges)[0] for time in times])
+    assert counted.sum() == len(times) - 2  # just outside of either end
+    assert np.array_equal(bins.rows(times), np.where(counted.any(1), counted.argmax(1) + 1, 0))
