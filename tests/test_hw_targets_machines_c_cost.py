@@ -43,6 +43,18 @@ def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layo
 
 
 @pytest.mark.slow
+def test_steps_are_counted_alike_however_often_the_counter_wraps_around(tmp_path):
+    """Silent steps take the same instructions; SysTick wraps every 2^24 ticks."""
+    machine = machine_of("cortex_m4")
+    network = random_network(np.random.default_rng(1), hidden=(150, 150), recurrent=False)
+    program = machine.build(network, tmp_path)
+    counts = machine.run(network, np.zeros((1500, 12), np.uint8), program, tmp_path).instructions
+    assert counts.sum() * machine.ticks > 2.5 * 2**24
+    usual = np.median(counts)
+    assert np.abs(counts - usual).max() < 0.1 * usual
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cortex_m0plus", "cortex_m4", "rv32imc"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_input_takes_more_than_the_bound(name, layout):
