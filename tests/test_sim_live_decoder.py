@@ -91,3 +91,11 @@ def test_a_step_neither_compiles_nor_copies_the_network(kind):
     tracemalloc.stop()
     assert len(compiled.advance.signatures) == compiled_before
     assert largest < network.hidden[0].w_rec.nbytes  # the smallest of what could be copied
+
+
+def test_a_decoder_needs_no_other_compiled_code_than_a_run(network):
+    """Compiling takes seconds, which a closed loop would wait for."""
+    runs.run(network, random_raster(np.random.default_rng(2), 5, 21))
+    compiled_for = list(compiled.advance.signatures)
+    Decoder(network).step([0, 20])
+    assert list(compiled.advance.signatures) == compiled_for

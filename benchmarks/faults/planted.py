@@ -129,6 +129,7 @@ class Copy:
         environment = os.environ | {
             "PYTHONPATH": f"{self.tree}{os.pathsep}{HERE}",
             "NUMBA_CACHE_DIR": str(cache),
+            "TMPDIR": str(self.folder),
             "FAULT_NOTES": str(notes),
             "FAULT_SECONDS": str(self.limits.test_seconds),
             "FAULT_BYTES": str(self.limits.memory),
