@@ -139,13 +139,13 @@ def laid_out(folder: Path, files: dict[str, str]) -> Path:
         ("sim/fast/a.py", [["test_sim_fast"], ["test_other"], ["test_far"]], True),
         (
             "sim/b.py",
-            [["test_sim_b", "test_sim_b_more"], ["test_other", "test_sim_fast"], ["test_far"]],
+            [["test_sim_b", "test_sim_b_more"], ["test_sim_fast", "test_other"], ["test_far"]],
             True,
         ),
         ("sim/kinds/c.py", [["test_kinds"]], False),
         ("sim/c_code/part.c", [["test_far"]], False),
         ("sim/alone.py", [], False),
-        ("sim/d.py", [["test_kinds"], ["test_other", "test_sim_fast"], ["test_far"]], True),
+        ("sim/d.py", [["test_kinds"], ["test_sim_fast", "test_other"], ["test_far"]], True),
     ],
 )
 def test_tests_are_found_by_name_and_imports_nearest_first(path, groups, is_compiled_in, tmp_path):

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from itertools import takewhile
 from pathlib import Path
 
 LEFT_OUT = re.compile(r"test_(docs|architecture|benchmarks)")
@@ -31,7 +32,8 @@ class Concerned:
     def groups(self, path: str) -> list[list[str]]:
         """Test files in groups: those named after `path`, then one import away, two, and so on.
 
-        Where none is named after the file, those named after its folder.
+        Where none is named after the file, those named after its folder. In a group, those whose
+        names are most like the path come first.
         """
         far = self._distances(path)
         tests = [p for p in sorted(far) if Path(p).name.startswith("test_")]
@@ -43,7 +45,7 @@ class Concerned:
         groups: dict[int, list[str]] = defaultdict(list)
         for test in tests:
             groups[0 if test in named else far[test]].append(test)
-        return [groups[distance] for distance in sorted(groups)]
+        return [sorted(groups[far], key=lambda t: -_alike(t, file)) for far in sorted(groups)]
 
     def is_compiled_in(self, path: str) -> bool:
         """Whether compiled code may hold constants or functions of a file, so not be from before.
@@ -73,8 +75,17 @@ class Concerned:
 
 
 def _is_named_after(test: str, path: Path) -> bool:
-    words = path.as_posix().removesuffix("/__init__").replace("/", "_")
-    return Path(test).stem.startswith(f"test_{words}")
+    return _alike(test, path) == len(_words(path))
+
+
+def _alike(test: str, path: Path) -> int:
+    """How many words the name of a test has in common with a path, from the first on."""
+    pairs = zip(Path(test).stem.removeprefix("test_").split("_"), _words(path), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def _words(path: Path) -> list[str]:
+    return path.as_posix().removesuffix("/__init__").replace("/", "_").split("_")
 
 
 def _module(path: str) -> str:
