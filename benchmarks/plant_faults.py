@@ -28,8 +28,8 @@ def main() -> None:
     limits = Limits(options.limit, options.test_limit, int(options.memory * 2**30))
     rows = []
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        copy = Copy(options.root, Path(folder), limits)
-        faults = again(options.again) if options.again else draw(copy, options)
+        copy = Copy(options.root.resolve(), Path(folder), limits)
+        faults = again(options.again, copy.tree) if options.again else draw(copy, options)
         print("| file, line | fault | outcome | s |\n|---|---|---|---|", flush=True)
         for fault in faults:
             outcome = copy.outcome(fault)
@@ -60,14 +60,22 @@ def draw(copy: Copy, options: argparse.Namespace) -> list[Fault]:
         fault = generator.choice(faults)
         if len(drawn) < options.count and changes(fault, texts[fault.path]):
             drawn.append(fault)
+    if not drawn:
+        sys.exit(f"no token to draw in {', '.join(places)}; name a .py, .c or .h file or a folder")
     return drawn
 
 
-def again(path: Path) -> list[Fault]:
+def again(path: Path, tree: Path) -> list[Fault]:
     """The faults that survived in a file that `--json` has written."""
     rows = json.loads(path.read_text(encoding="utf-8"))
     names = Fault.__dataclass_fields__
-    return [Fault(**{k: row[k] for k in names}) for row in rows if row["state"] != "caught"]
+    faults = [Fault(**{k: row[k] for k in names}) for row in rows if row["state"] != "caught"]
+    for fault in faults:
+        try:
+            fault.plant((tree / fault.path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            sys.exit(f"{path}: {error}; the source has changed since, draw again")
+    return faults
 
 
 def _row(fault: Fault, outcome: Outcome) -> str:

@@ -202,6 +202,20 @@ def tree(tmp_path: Path) -> Path:
     return laid_out(tmp_path, files | {"pytest.ini": configuration})
 
 
+def test_what_cannot_be_planted_is_refused_in_one_line(tree: Path):
+    moved = {"path": "base/count.py", "line": 1, "column": 1, "before": "<", "after": "<="}
+    (tree / "old.json").write_text(json.dumps([moved | {"state": "survived"}]))
+    for options, text in (
+        (("--only", "sim"), "no token to draw in sim; name a .py, .c or .h file or a folder\n"),
+        (("--again", "old.json"), "old.json: base/count.py:1: no `<` in column 1; the source has"),
+    ):
+        command = [sys.executable, BENCHMARKS / "plant_faults.py", "--root", ".", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tree)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(text)
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_catches_loops_and_survivors_are_told_apart_and_survivors_planted_again(tree: Path):
     before = {path: path.read_bytes() for path in tree.rglob("*.py")}
