@@ -32,13 +32,19 @@ def remaining(n):
         n -= 1
     return n
 """
-TESTS = """import pytest
+TESTS = """from pathlib import Path
+
+import pytest
 
 from base.count import capped, remaining
 
 
 def test_broken_anyway():
     assert False
+
+
+def test_shared_files_are_there():
+    assert (Path(__file__).parents[2] / "shared" / "note").is_file()
 
 
 def test_counts_are_capped():
@@ -198,8 +204,10 @@ def planted(tree: Path, *options: str) -> tuple[int, dict[tuple[int, str, str], 
 def tree(tmp_path: Path) -> Path:
     configuration = "[pytest]\nmarkers = slow\n"
     files = {"base/count.py": SMALL, "tests/test_base_count.py": TESTS}
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    return laid_out(tmp_path, files | {"pytest.ini": configuration})
+    laid_out(tmp_path / "shared", {"note": ""})
+    tree = laid_out(tmp_path / "tree", files | {"pytest.ini": configuration})
+    subprocess.run(["git", "init", "-q", tree], check=True)
+    return tree
 
 
 def test_what_cannot_be_planted_is_refused_in_one_line(tree: Path):
@@ -225,7 +233,7 @@ def test_catches_loops_and_survivors_are_told_apart_and_survivors_planted_again(
     remaining = "tests/test_base_count.py::test_nothing_remains"
     survivor = found.pop((2, "<", "<="))  # the cap is returned either way
     assert survivor["state"] == "survived"
-    assert (survivor["passed"], survivor["is_complete"]) == (2, True)
+    assert (survivor["passed"], survivor["is_complete"]) == (3, True)
     assert len(found) == 4
     assert (7, "-=", "+=") in found  # it never ends
     for outcome in found.values():
