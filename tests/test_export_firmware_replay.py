@@ -77,20 +77,3 @@ def test_a_program_that_says_nothing_is_stopped(network, raster, tmp_path, monke
     monkeypatch.setattr(module, "_SILENCE", 0.2)
     with pytest.raises(ToolError, match="sleep has been silent for"):
         replay(network, raster, ["sleep", "60"], tmp_path)
-
-
-def test_blocks_that_no_pipe_holds_at_once_are_read_to_their_last_word(raster, tmp_path):
-    network = random_network(np.random.default_rng(1), hidden=(80, 60))
-    right = reference.run(network, raster)
-    words = np.hstack([array.astype("<i4") for array in right.variables.values()])
-    assert words[: N_STEPS // 2].nbytes > 1 << 19  # pipes hold 64 kB
-    words.tofile(tmp_path / "words")
-    code = (
-        "import sys, shutil; sys.stdin.buffer.read()\n"
-        "shutil.copyfileobj(open('words', 'rb'), sys.stdout.buffer)"
-    )
-    blocks = [raster[: N_STEPS // 2], raster[N_STEPS // 2 :]]
-    command = [sys.executable, "-c", code]
-    found = list(replay_blocks(network, blocks, N_STEPS, command, tmp_path))
-    for name, array in right.variables.items():
-        assert np.array_equal(np.vstack([t.variables[name] for _, t in found]), array)
