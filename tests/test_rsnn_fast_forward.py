@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rsnn.fast.backward import _pull_states
 from rsnn.fast.dropout import ALL_KEPT
 from rsnn.fast.forward import Dropout, Events, repeat_membranes, run_hidden
 from rsnn.surrogate import V_THRESHOLD
@@ -58,3 +59,21 @@ def test_a_membrane_exactly_at_the_threshold_is_not_reset():
     start = np.array([NOT_FIRED, FIRED])
     repeat_membranes(start, np.zeros((2, 1, 2), np.float32), half, half, mem)
     assert mem.tolist() == [[NOT_FIRED, FIRED], [0.5 * NOT_FIRED, 0]]
+
+
+def test_a_gradient_passes_a_membrane_exactly_at_the_threshold_and_no_reset():
+    zero, one = np.zeros(2, np.float32), np.ones(2, np.float32)
+    lambda_mem, before = one.copy(), zero.copy()
+    last_mem = np.array([NOT_FIRED, FIRED])
+    _pull_states(
+        (last_mem, zero),
+        (one / 2, one / 4, zero),
+        zero,
+        zero,
+        lambda_mem,
+        zero,
+        before,
+        (zero.copy(), zero.copy()),
+    )
+    assert lambda_mem.tolist() == [0.5, 0]
+    assert before.tolist() == [0.25, 0]

@@ -157,7 +157,7 @@ class Copy:
         failed = [name for word, name in said if word == "fail"]
         begun = [name for word, name in said if word == "begin"]
         ended = sum(word == "end" for word, _ in said)
-        if code is None or code in {PASSED, NONE_SELECTED}:
+        if not failed and (code is None or code in {PASSED, NONE_SELECTED}):
             return _Ran(None, ended, code is not None)
         return _Ran([IMPORTS, *begun, *failed][-1], ended - bool(failed), True)
 
