@@ -77,6 +77,19 @@ def test_a_planted_fault_is_shrunk_to_what_it_needs(
     assert small.contract == contract
 
 
+def test_a_fault_in_every_step_is_shrunk_to_one_of_everything():
+    def always_wrong(network, raster):
+        trace = reference.run(network, raster)
+        trace.variables["readout.out"][:] += 1
+        return trace
+
+    network, raster = make_case(hidden=(5, 4), n_inputs=6)
+    small, spikes = shrink(network, raster, always_wrong)
+    assert spikes.shape == (1, 1)
+    assert [layer.n_neurons for layer in small.layers] == [1, 1, 1]
+    assert not any(weights.any() for weights in small.connections().values())
+
+
 def test_the_same_case_is_shrunk_to_the_same_bits():
     network, raster = make_case()
     first, second = (shrink(network, raster, late_recurrence) for _ in range(2))
