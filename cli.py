@@ -3,15 +3,18 @@
 import logging
 import pkgutil
 import sys
+import warnings
 from importlib import import_module
 
 import click
 
-from base.errors import RsnnError
+from base.errors import RsnnError, RsnnWarning
 from export.formats import formats
 from rsnnctl import __version__, commands
 from rsnnctl.exporting import command_of
 from rsnnctl.options import as_options
+
+_format_of_python = warnings.formatwarning
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,7 +27,21 @@ def rsnnctl(verbose: bool) -> None:
     train, quantize --bits 8, export-nir, simulate, verify.
     """
     logging.basicConfig()
+    warnings.formatwarning = in_one_line
     logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+def in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """The text of a warning: of ours one line for a user, of others Python's, with its place."""
+    if issubclass(category, RsnnWarning):
+        return f"Warning: {message}\n"
+    return _format_of_python(message, category, filename, lineno, line)
 
 
 for file in pkgutil.iter_modules(commands.__path__):

@@ -1,4 +1,4 @@
-"""Errors that a user can fix. Each text is one line: name, value, limit, way out."""
+"""Errors that a user can fix, and warnings. Each text is one line: name, value, limit, way out."""
 
 
 class RsnnError(Exception):
@@ -27,3 +27,7 @@ class ToolError(RsnnError):
 
 class UnsupportedError(RangeError):
     """A format cannot express a network; other formats can."""
+
+
+class RsnnWarning(UserWarning):
+    """Something that a user should know of, though the work goes on; one line, as of an error."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import DataError
+from base.errors import DataError, MismatchError
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,39 @@ def mean_metrics(rows: Sequence[Metrics]) -> Metrics:
 def r2_score(decoded: NDArray[np.floating], target: NDArray[np.floating]) -> float:
     """Coefficient of determination, 1 - SSE/SST per coordinate, averaged over coordinates.
 
+    NaN, for undefined, where a coordinate of the target never changes.
+
     Args:
         decoded: (n_steps, n_outputs).
         target: (n_steps, n_outputs), in the same unit.
+
+    Raises:
+        MismatchError: the shapes differ.
     """
+    check_shapes(decoded.shape, target.shape)
     target = np.asarray(target, np.float64)
     sse = ((np.asarray(decoded, np.float64) - target) ** 2).sum(0)
     sst = ((target - target.mean(0)) ** 2).sum(0)
-    return float(np.mean(1.0 - sse / sst))
+    return r2_of(sse, sst, (target != target[:1]).any(0))
+
+
+def r2_of(sse: NDArray[np.floating], sst: NDArray[np.floating], moves: NDArray[np.bool_]) -> float:
+    """R2 from the sums of squared errors and squared deviations of coordinates, (n_outputs,).
+
+    NaN, for undefined, unless each coordinate of the target `moves`; the deviations of one that
+    does not are 0 or, by rounding, nearly so.
+    """
+    return float(np.mean(1.0 - sse / np.where(moves, sst, np.nan)))
+
+
+def check_shapes(decoded: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Refuse a target of another shape (n_steps, n_outputs) than what is decoded.
+
+    Raises:
+        MismatchError: the shapes differ.
+    """
+    if decoded != target:
+        raise MismatchError(
+            f"the target has shape {target}, what is decoded {decoded}; cut both from the same"
+            " steps, with one target signal per output"
+        )

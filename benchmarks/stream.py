@@ -82,7 +82,7 @@ def lsl_round_trips(
     for row, indices in zip(spikes, events, strict=True):
         row[indices] = 1
     expected = network.readout.decode(runs.run(network, spikes).out)
-    info = pylsl.StreamInfo(_LSL, "Spikes", network.n_inputs, SPEED / network.dt, "int8", _LSL)
+    info = pylsl.StreamInfo(_LSL, "Spikes", network.n_inputs, 1 / network.dt, "int8", _LSL)
     outlet = pylsl.StreamOutlet(info)
     process = _started(network, folder, len(events), "--lsl", _LSL)
     inlet = pylsl.StreamInlet(pylsl.resolve_byprop("name", lsl.OUTLET, timeout=30)[0])
@@ -90,11 +90,11 @@ def lsl_round_trips(
     assert outlet.wait_for_consumers(10)
     sleep(0.5)  # both ends have met; what is pushed earlier may be lost, as always with LSL
     seconds = []
-    begin = perf_counter()
+    first, begin = pylsl.local_clock(), perf_counter()
     for number, row in enumerate(spikes.tolist()):
         sleep(max(0.0, begin + number * network.dt / SPEED - perf_counter()))
         start = perf_counter()
-        outlet.push_sample(row)
+        outlet.push_sample(row, first + number * network.dt)  # stamps at the network's step
         values, _ = inlet.pull_sample(timeout=5)
         seconds.append(perf_counter() - start)
         assert values == expected[number].tolist(), number

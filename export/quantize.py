@@ -132,7 +132,7 @@ def calibrate(
     Arguments and errors as in `quantize`.
 
     Raises:
-        MismatchError: the channels of calibration data and model differ.
+        MismatchError: step, channels or outputs of the calibration data are not the model's.
     """
     check_model(model)
     model = copy.deepcopy(model).float()

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from base.errors import DataError, MismatchError
-from base.metrics import Connection, Metrics, measure, r2_score
+from base.errors import DataError
+from base.metrics import Connection, Metrics, check_shapes, measure, r2_score
 from rsnn.fast import bptt
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN, check_channels
@@ -160,12 +160,7 @@ def check_raster(model: RSNN, raster: NDArray[np.uint8]) -> None:
 
 def check_target(model: RSNN, raster: NDArray[np.uint8], velocity: NDArray[np.floating]) -> None:
     """Refuse a target on which R2 has no value for this model; errors as in `evaluate`."""
-    wanted = (len(raster), model.architecture.n_outputs)
-    if velocity.shape != wanted:
-        raise MismatchError(
-            f"the target has shape {velocity.shape}, raster and model need {wanted}; cut both from"
-            " the same steps"
-        )
+    check_shapes((len(raster), model.architecture.n_outputs), velocity.shape)
     if n_bad := int(np.count_nonzero(~np.isfinite(velocity))):
         raise DataError(
             f"the target has {n_bad} values that are NaN or infinite; leave those steps out"

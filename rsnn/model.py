@@ -12,6 +12,7 @@ from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
 from rsnn.kinds import find_float_kind
 from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
+from sim.layer import SPIKES
 
 DT = 0.004  # seconds per step, of the recordings and of every published network
 
@@ -64,6 +65,11 @@ class Architecture:
         """
         found = self.neuron, self.order, self.initial_out
         return found == (type(self).neuron, PUBLISHED, INITIAL_OUT)
+
+    @property
+    def input_values(self) -> tuple[int, int]:
+        """Smallest and largest value of an input in a step: float models take spikes."""
+        return SPIKES
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values, as in model files: `initial_out` lies beside the order."""
@@ -206,8 +212,8 @@ class RSNN(nn.Module):
         return Decoded(out.transpose(0, 1), tuple(spikes))
 
 
-def check_channels(model: RSNN, n_channels: int, given: str = "the raster has") -> None:
-    """Refuse input that does not fit a model; `given` begins the sentence that says so.
+def check_channels(model: RSNN, n_channels: int) -> None:
+    """Refuse a raster that does not fit a model.
 
     Raises:
         MismatchError: the model takes a different number of channels.
@@ -215,8 +221,8 @@ def check_channels(model: RSNN, n_channels: int, given: str = "the raster has") 
     n_inputs = model.architecture.n_inputs
     if n_channels != n_inputs:
         raise MismatchError(
-            f"{given} {n_channels} channels, the model {n_inputs}; use a recording with as many"
-            " channels"
+            f"the raster has {n_channels} channels, the model {n_inputs}; use a recording with as"
+            " many channels"
         )
 
 

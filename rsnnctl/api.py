@@ -20,6 +20,7 @@ from torch import nn
 import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
+from base.meeting import check_step
 from base.metrics import Metrics
 from export.formats import formats
 from export.quantization import calibration
@@ -32,7 +33,7 @@ from rsnn.data import session as sessions
 from rsnn.data import synthetic
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
-from rsnn.data.stream import steps_of
+from rsnn.data.stream import session_part
 from rsnn.evaluate import evaluate as evaluate_model
 from rsnn.model import RSNN
 from rsnn.snntorch import import_state
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 
     def __getattr__(name: str) -> Callable[..., list[Path]]: ...
 
+
+Raster = NDArray[np.uint8]
 
 __all__ = [
     "RSNN",
@@ -203,7 +206,6 @@ def quantize(
         if session is None
         else calibration.from_session(session)
     )
-    calibration.check_channels(model, streams)
     facts = provenance("api.quantize", calibration=streams.source, **asdict(chosen))
     return calibrate(model, chosen, streams, metadata=facts).network
 
@@ -233,9 +235,12 @@ def explore(
     return exploring.with_pareto([exploring.measure(model, session, each) for each in choices])
 
 
-def simulate(network: IntegerNetwork, raster: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Decode a raster (n_steps, n_inputs) of 0 and 1: (n_steps, n_outputs)."""
-    return network.readout.decode(runs.run(network, raster).out)
+def simulate(network: IntegerNetwork, raster: Raster | Session) -> NDArray[np.float64]:
+    """Decode a raster (n_steps, n_inputs) of 0 and 1, or a session: (n_steps, n_outputs).
+
+    A raster has no step of its own and is taken at the network's; that of a session is checked.
+    """
+    return network.readout.decode(runs.run(network, _raster(network, raster)).out)
 
 
 def stream(
@@ -263,14 +268,20 @@ def stream(
     return stream_packets(network, port, idle=idle, steps=steps, ready=ready)
 
 
-def trace(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
-    """Every state word of every step; `.variables["hidden0.mem"]` is (n_steps, n_neurons)."""
-    return runs.run_backend(network, raster)
+def trace(network: IntegerNetwork, raster: Raster | Session) -> Trace:
+    """Every state word of every step; `.variables["hidden0.mem"]` is (n_steps, n_neurons).
+
+    The raster or session is as for `simulate`.
+    """
+    return runs.run_backend(network, _raster(network, raster))
 
 
-def verify(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Verification:
-    """Compare every backend with the reference, word for word; `.differences` should be 0."""
-    return verification.verify(network, [raster], backends())
+def verify(network: IntegerNetwork, raster: Raster | Session) -> Verification:
+    """Compare every backend with the reference, word for word; `.differences` should be 0.
+
+    The raster or session is as for `simulate`.
+    """
+    return verification.verify(network, [_raster(network, raster)], backends())
 
 
 def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "test") -> Metrics:
@@ -278,14 +289,13 @@ def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "tes
 
     Args:
         model: either.
-        session: session with as many channels.
+        session: session of the same step, with as many channels and target signals.
         part: `train`, `validation`, `test` or `all` of the session.
     """
-    steps = steps_of(session, part)
-    raster, velocity = session.raster[steps], session.velocity[steps]
     if isinstance(model, IntegerNetwork):
+        raster, velocity = session_part(session, model, part)
         return evaluate_run(model, runs.run(model, raster), velocity)
-    return evaluate_model(model, raster, velocity)
+    return evaluate_model(model, *session_part(session, model.architecture, part))
 
 
 def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
@@ -357,3 +367,11 @@ def import_snntorch(
             `init_hidden`, else once.
     """
     return import_state.import_snntorch(module, dt=dt, output=output, forward=forward)
+
+
+def _raster(network: IntegerNetwork, given: Raster | Session) -> Raster:
+    """The raster (n_steps, n_inputs) of what was given, if its step is the network's."""
+    if not isinstance(given, Session):
+        return given
+    check_step(network, given.dt, given.name)
+    return given.raster

@@ -10,7 +10,8 @@ from base.extras import extra
 from base.files import atomic_path
 from base.metrics import r2_score
 from rsnn.checkpoint import load_model
-from rsnn.data.stream import load_stream
+from rsnn.data.session import load_session
+from rsnn.data.stream import session_part
 from rsnn.evaluate import decode
 from rsnn.training.prune_search import Attempt
 from rsnnctl.runs import folders
@@ -41,33 +42,31 @@ def plot_decoded(folder: Path) -> Path:
     """
     network = load_network(folder / folders.NETWORK)
     model, _ = load_model(folder / folders.MODEL)
-    stream = load_stream(folders.needed_session(folder / folders.NETWORK, None))
-    assert stream.velocity is not None  # a run's recording is a session
-    run = runs.run(network, stream.raster, record=True)
+    session = load_session(folders.needed_session(folder / folders.NETWORK, None))
+    raster, velocity = session_part(session, network)
+    run = runs.run(network, raster, record=True)
     assert run.trace is not None  # recorded above
     decoded = {
-        "float32": decode(model, stream.raster)[0],
+        "float32": decode(model, raster)[0],
         f"int{network.contract.weight_bits}": network.readout.decode(run.out),
     }
     shown = slice(0, round(_SECONDS / network.dt))
-    seconds = np.arange(len(stream.raster))[shown] * network.dt
+    seconds = np.arange(len(raster))[shown] * network.dt
     figure, axes = plt.subplots(
         4, 1, figsize=(10, 7), sharex=True, height_ratios=(2, 2, 1.2, 1.2), layout="constrained"
     )
     per_second = 1.0 / network.dt
     for axis, coordinate, name in zip(axes[:2], (0, 1), "xy", strict=True):
-        axis.plot(
-            seconds, stream.velocity[shown, coordinate] * per_second, "0.7", lw=3, label="true"
-        )
+        axis.plot(seconds, velocity[shown, coordinate] * per_second, "0.7", lw=3, label="true")
         for label, values in decoded.items():
-            r2 = r2_score(values, stream.velocity)
+            r2 = r2_score(values, velocity)
             text = f"{label}, test R2 {r2:.3f}"
             axis.plot(seconds, values[shown, coordinate] * per_second, lw=1, label=text)
         axis.set_ylabel(f"{name} velocity (mm/s)")
     axes[0].legend(loc="upper right", ncols=3, frameon=False)
     hidden = run.trace.variables["hidden0.spk"]
     for axis, spikes, name in zip(
-        axes[2:], (stream.raster, hidden), ("input channel", "hidden neuron"), strict=True
+        axes[2:], (raster, hidden), ("input channel", "hidden neuron"), strict=True
     ):
         steps, units = np.nonzero(spikes[shown])
         axis.plot(steps * network.dt, units, "k,")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +23,9 @@ from rich.progress import (
 from rich.table import Table
 
 from base.metrics import Metrics
+
+if TYPE_CHECKING:
+    from rsnn.data.stream import OpenStream
 
 _WIDE = 200  # columns, if stdout is a file or a pipe
 
@@ -124,6 +127,14 @@ def _progress(
 def say(text: str) -> None:
     """Print one line of status on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_step(stream: "OpenStream", dt: float) -> None:
+    """Say on stderr that a raster without a step of its own is taken at a network's `dt` s."""
+    from rsnn.data.stream import step_taken
+
+    if stream.dt is None:
+        say(step_taken(stream.name, dt))
 
 
 def say_report(facts: Mapping[str, Any], *, as_json: bool) -> None:

@@ -62,6 +62,13 @@ class Declared:
         return found
 
 
+def values_in_words(values: tuple[int, int]) -> str:
+    """The values that a network takes, for an error."""
+    if values == SPIKES:
+        return "only 0 and 1 are spikes: bin to steps in which a channel spikes or not"
+    return f"the network takes whole numbers {values[0]}..{values[1]}"
+
+
 def array(
     content: Content,
     *axes: str,

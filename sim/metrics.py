@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.metrics import Connection, Metrics, measure, r2_score
+from base.metrics import Connection, Metrics, check_shapes, measure, r2_of, r2_score
 from sim.contract import NumericContract
 from sim.fast.runs import Run
 from sim.fast.simulator import Simulator
@@ -80,11 +80,20 @@ class RunningR2:
     _mean: Any = 0.0
     _squares: Any = 0.0
     _errors: Any = 0.0
+    _first: Any = None
+    _moves: Any = False
 
     def add(self, decoded: NDArray[np.floating], target: NDArray[np.floating]) -> None:
-        """Take a block of decoded values and of their targets, (n_steps, n_outputs) each."""
+        """Take a block of decoded values and of their targets, (n_steps, n_outputs) each.
+
+        Raises:
+            MismatchError: the shapes differ.
+        """
+        check_shapes(decoded.shape, target.shape)
         target = np.asarray(target, np.float64)
         n_steps = self._n_steps + len(target)
+        self._first = target[:1] if self._first is None else self._first
+        self._moves = self._moves | (target != self._first).any(0)
         mean = target.mean(0)
         moved = mean - self._mean
         self._errors = self._errors + ((np.asarray(decoded, np.float64) - target) ** 2).sum(0)
@@ -95,10 +104,10 @@ class RunningR2:
 
     @property
     def value(self) -> float:
-        """R2 averaged over coordinates; NaN before the first block."""
+        """R2 averaged over coordinates; NaN before the first block, and as in `r2_score`."""
         if not self._n_steps:
             return float("nan")
-        return float(np.mean(1.0 - self._errors / self._squares))
+        return r2_of(self._errors, self._squares, self._moves)
 
 
 def evaluate_run(

@@ -74,6 +74,10 @@ class IntegerNetwork:
         return len(self.layers[0].connections()[0].weights.T)
 
     @property
+    def n_outputs(self) -> int:
+        return int(self.readout.n_outputs)
+
+    @property
     def input_values(self) -> tuple[int, int]:
         """Smallest and largest value of an input in a step; (0, 1) for spikes."""
         return self.layers[0].VALUES

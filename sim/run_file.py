@@ -22,7 +22,9 @@ _CHUNK_BYTES = 1 << 18
 class RunWriter:
     """Appends block after block to the datasets of an open HDF5 file."""
 
-    def __init__(self, file: h5py.File, network: IntegerNetwork, *, record: bool) -> None:
+    def __init__(
+        self, file: h5py.File, network: IntegerNetwork, unit: str, *, record: bool
+    ) -> None:
         """Create empty datasets; with `record` also one per state variable."""
         self._file = file
         self._network = network
@@ -30,6 +32,7 @@ class RunWriter:
         file.attrs["dt"] = network.dt
         readout = network.readout
         self._create("decoded", readout.n_outputs, np.dtype(np.float64))
+        file["decoded"].attrs["unit"] = unit
         self._create("out", readout.n_neurons, np.dtype(np.int32))
         if record:
             for name, words in empty_trace(network, 0).variables.items():
@@ -66,10 +69,12 @@ class RunWriter:
 
 
 @contextmanager
-def create_run(path: Path, network: IntegerNetwork, *, record: bool) -> Iterator[RunWriter]:
+def create_run(
+    path: Path, network: IntegerNetwork, unit: str, *, record: bool
+) -> Iterator[RunWriter]:
     """Write a run as HDF5, atomically and block by block.
 
-    Datasets: `decoded` (n_steps, n_outputs) float64 in the unit of the training target, `out`
+    Datasets: `decoded` (n_steps, n_outputs) float64 with its `unit` as an attribute, `out`
     (n_steps, rows) int32 and, with `record`, one for each state variable (`hidden0.spk` and so
     on). Attributes: `digest` of the network and `dt` in s.
 
@@ -81,4 +86,4 @@ def create_run(path: Path, network: IntegerNetwork, *, record: bool) -> Iterator
             f"{path}: what a simulation leaves is written as HDF5; name it {' or '.join(SUFFIXES)}"
         )
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        yield RunWriter(file, network, record=record)
+        yield RunWriter(file, network, unit, record=record)

@@ -35,6 +35,7 @@ def test_a_small_recording_is_described_exactly(small: Path) -> None:
         "n_steps": 100,
         "n_channels": 4,
         "irregular_intervals": 0,
+        "clock_drift_s": pytest.approx(0.0, abs=1e-12),
         "reaches": 13,
         "units": 2,
         "spikes": 14,

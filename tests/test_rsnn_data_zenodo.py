@@ -1,6 +1,9 @@
 """A file of another layout, or a damaged one, is refused in one line that says what to do."""
 
 import contextlib
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 from small_recording import DT, write_recording
 
-from base.errors import DataError, FileError, RsnnError
+from base.errors import DataError, FileError, RsnnError, RsnnWarning
 from rsnn.data.describe import describe
 from rsnn.data.session import load_session
 
@@ -101,24 +104,68 @@ def test_another_sampling_interval_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("n_long", "median"), [(49, None), (50, "0.006"), (51, "0.008")])
-def test_half_of_the_intervals_decide_the_sampling_interval(
-    tmp_path: Path, n_long: int, median: str | None
+@pytest.mark.parametrize(
+    ("interval", "refused"), [(4.2e-3, True), (4.00401e-3, True), (4.00399e-3, False)]
+)
+def test_a_median_interval_off_by_more_than_a_thousandth_is_refused(
+    tmp_path: Path, interval: float, refused: bool
 ) -> None:
-    intervals = np.repeat([0.008, 0.004], [n_long, 100 - n_long])
-    t = np.concatenate([[0.0], np.cumsum(intervals)])
-    path = write_recording(tmp_path / "a.mat", [[[0.1]]], t=t[None], n_steps=101)
-    if median is None:
-        assert describe(path)["irregular_intervals"] == n_long
+    t = 2.0 + np.arange(100) * interval
+    path = write_recording(tmp_path / "a.mat", [[[3.0]]], t=t[None])
+    if refused:
+        text = f"the sampling interval of `t` is {interval:g} s; the published sessions have 0.004"
+        assert message_of(path).startswith(text)
     else:
-        assert f"sampling interval of `t` is {median} s" in message_of(path)
+        assert load_session(path).n_steps == 100
+
+
+def test_half_of_the_intervals_decide_what_the_median_is(tmp_path: Path) -> None:
+    for n_long, refused in ((49, False), (50, True)):
+        t = 2.0 + np.cumsum([0.0, *[0.0041] * n_long, *[DT] * (99 - n_long)])
+        path = write_recording(tmp_path / f"{n_long}.mat", [[[3.0]]], t=t[None])
+        with pytest.raises(DataError, match="interval") if refused else pytest.warns(RsnnWarning):
+            load_session(path)
 
 
 def test_a_lost_sample_is_read_and_counted(tmp_path: Path) -> None:
     t = np.delete(np.arange(101) * DT, 50)
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=t[None])
     assert load_session(path).n_steps == 100
-    assert describe(path)["irregular_intervals"] == 1
+    figures = describe(path)
+    assert figures["irregular_intervals"] == 1
+    assert figures["clock_drift_s"] == pytest.approx(DT)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_clock_more_than_a_step_from_its_samples_is_warned_of_and_read(
+    tmp_path: Path, sign: int
+) -> None:
+    t = 2.0 + np.arange(100) * DT
+    t[60:] += sign * 0.003
+    t[80:] += sign * 0.003
+    path = write_recording(tmp_path / "a.mat", [[[2.2]]], t=t[None])
+    text = (
+        f"{path}: `t` runs over {0.396 + sign * 0.006:.3f} s, 100 samples of 4 ms over 0.396 s; at"
+        " the end spikes and cursor are 0.006 s apart (2 irregular intervals): fill in lost"
+        " samples, or cut the recording there"
+    )
+    with pytest.warns(RsnnWarning) as told:
+        session = load_session(path)
+    assert [str(each.message) for each in told] == [text]
+    assert session.raster[:, 0].sum() == 1
+    with pytest.warns(RsnnWarning):
+        assert describe(path)["clock_drift_s"] == pytest.approx(sign * 0.006)
+
+
+def test_the_command_warns_once_in_one_line(tmp_path: Path) -> None:
+    t = 2.0 + np.delete(np.arange(103) * DT, [50, 51, 70])
+    path = write_recording(tmp_path / "a.mat", [[[2.2]]], t=t[None])
+    command = [sys.executable, "-m", "cli", "data", "info", path, "--json"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stderr.startswith(f"Warning: {path}: `t` runs over 0.408 s, 100 samples of 4 ms")
+    assert done.stderr.count("\n") == 1
+    assert json.loads(done.stdout)["clock_drift_s"] == pytest.approx(0.012)
 
 
 def test_an_extra_sample_with_a_time_of_its_own_is_read_and_counted(tmp_path: Path) -> None:
@@ -129,9 +176,9 @@ def test_an_extra_sample_with_a_time_of_its_own_is_read_and_counted(tmp_path: Pa
 
 
 def test_a_clock_that_jitters_is_read(tmp_path: Path) -> None:
-    t = np.arange(100) * DT + np.random.default_rng(0).uniform(0, 1e-4, 100)
-    path = write_recording(tmp_path / "a.mat", [[[0.1]]], t=t[None])
-    assert load_session(path).n_steps == 100
+    t = np.arange(5000) * DT + np.random.default_rng(0).uniform(0, 1e-4, 5000)
+    path = write_recording(tmp_path / "a.mat", [[[0.1]]], n_steps=5000, t=t[None])
+    assert load_session(path).n_steps == 5000
 
 
 def test_one_sample_is_too_few(tmp_path: Path) -> None:

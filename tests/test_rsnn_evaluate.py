@@ -198,7 +198,7 @@ def test_a_raster_of_counts_is_refused_and_the_first_one_named():
 
 def test_a_target_of_another_shape_is_refused():
     model, raster = random_model(ARCHITECTURES["recurrent"]), random_raster(9, 17)
-    message = r"^the target has shape \(8, 2\), raster and model need \(9, 2\); cut both from the"
+    message = r"^the target has shape \(8, 2\), what is decoded \(9, 2\); cut both from the same"
     with pytest.raises(MismatchError, match=message):
         evaluate(model, raster, random_target(8))
 

@@ -258,7 +258,8 @@ def test_a_model_with_other_outputs_than_the_session_is_refused(session):
     with pytest.raises(MismatchError) as refusal:
         train(model, session, SPLIT, QUICK)
     assert str(refusal.value) == (
-        "the model decodes 3 coordinates, the session has 2; build the model with as many outputs"
+        f"{session.name} has 2 target signals, the network 3 outputs; use a network with as many"
+        " outputs (simulate and verify also take a raster of the spikes alone)"
     )
 
 

@@ -78,7 +78,7 @@ def test_a_raster_can_calibrate(run, model):
     ("shape", "text"),
     [
         ((240, 96), "240 steps are 0.96 s; at least 1 s is needed and a minute is better"),
-        ((1000, 95), "the calibration data have 95 channels, the model 96; use a recording"),
+        ((1000, 95), "raster.npy has 95 channels, the network 96 inputs; use a recording"),
     ],
 )
 def test_calibration_data_that_cannot_serve_are_refused(run, model, shape, text):
@@ -148,7 +148,7 @@ def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):
 
 
 def test_warnings_are_told_in_options(run, model, monkeypatch):
-    monkeypatch.setattr(step, "cautions", lambda *_: ["hidden0: lost; use more `bits`"])
+    monkeypatch.setattr(step, "cautions", lambda *_, **__: ["hidden0: lost; use more `bits`"])
     done = run("quantize", model, "-o", "n.int.h5", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["cautions"] == ["hidden0: lost; use more --bits"]

@@ -10,7 +10,6 @@ from faulty_backends import late_recurrence, never_reset, wrong_weight
 from networks import random_network
 
 from cli import rsnnctl
-from rsnn.data.raster import load_raster
 from sim import reference
 from sim.artifact import load_network, save_network
 from sim.fast import runs
@@ -60,7 +59,7 @@ def test_a_difference_leaves_a_small_case_that_replays_it(path, monkeypatch, fau
     assert "other: reproducer" not in result.output
 
     small = load_network(path.with_name(NAMES[1]))
-    raster = load_raster(path.with_name(NAMES[2]))
+    raster = np.load(path.with_name(NAMES[2]))
     assert small.metadata == {"shrunk_from": load_network(path).digest()}
     assert small.hidden[0].n_neurons <= 3
     assert small.n_inputs <= 3

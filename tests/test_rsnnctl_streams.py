@@ -1,4 +1,4 @@
-"""`rsnnctl stream` over stdin, a UDP socket of 127.0.0.1, and a stand-in for LSL."""
+"""`rsnnctl stream` over stdin and a UDP socket of 127.0.0.1."""
 
 import io
 import json
@@ -7,18 +7,17 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from networks import random_network, random_raster
 
-from base.errors import FileError, MismatchError, RangeError, ToolError
+from base.errors import FileError, RangeError
 from rsnnctl.streams import udp
 from rsnnctl.streams.lines import stream_lines
-from rsnnctl.streams.lsl import stream_samples
 from rsnnctl.streams.udp import HOST, stream_packets
 from sim.artifact import save_network
 from sim.fast import runs
@@ -174,6 +173,22 @@ def test_the_command_reports_on_stderr(network, tmp_path):
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["0", "1"]
     report = json.loads(done.stderr)
     assert (report["steps"], report["malformed"], report["lost"]) == (2, 1, 0)
+    assert (report["unit"], report["dt_s"]) == ("the unit of the training target", 0.004)
+
+
+def test_the_command_says_first_what_it_decodes(network, tmp_path):
+    trained = {"history": {"command": "train"}}
+    for metadata, unit in (({}, "the unit of the training target"), (trained, "mm per step")):
+        save_network(replace(network, metadata=metadata), tmp_path / "net.int.h5")
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "stream", tmp_path / "net.int.h5"],
+            input="",
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        assert done.stderr.splitlines()[0] == f"decoded values are in {unit}; a step is 4 ms"
 
 
 def started(network: IntegerNetwork, folder: Path) -> subprocess.Popen:
@@ -239,70 +254,6 @@ def test_two_sources_at_once_are_refused(run):
     done = run("stream", "no", "--udp", 5, "--lsl", "x")
     assert done.code == 1
     assert done.err == "Error: --udp is 5 and --lsl is x; spikes come from one of them\n"
-
-
-def test_without_pylsl_the_extra_is_named(network, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pylsl", None)
-    with pytest.raises(
-        ToolError, match=r"`lsl` needs pylsl; install it with pip install 'rsnnctl\[lsl\]'"
-    ):
-        stream_samples(network, "spikes", idle=1.0)
-
-
-def stand_in(monkeypatch, n_channels: int, samples: list, kind: int = 1) -> list:
-    """A stand-in for the parts of pylsl in use; returns the samples that will be pushed."""
-    pushed: list = []
-    stream = SimpleNamespace(channel_count=lambda: n_channels, channel_format=lambda: kind)
-    found = [stream] if n_channels else []
-    waiting = iter(samples)
-    module = SimpleNamespace(
-        cf_string=3,
-        resolve_byprop=lambda key, name, timeout: found,
-        StreamInfo=lambda *arguments: arguments,
-        StreamInlet=lambda stream: SimpleNamespace(
-            pull_sample=lambda timeout: (next(waiting, None), 0.0)
-        ),
-        StreamOutlet=lambda info: SimpleNamespace(push_sample=pushed.append),
-    )
-    monkeypatch.setitem(sys.modules, "pylsl", module)
-    return pushed
-
-
-def test_lsl_samples_are_decoded_like_a_run(network, monkeypatch):
-    raster = random_raster(np.random.default_rng(6), 30, 21)
-    pushed = stand_in(monkeypatch, 21, raster.tolist())
-    tally = stream_samples(network, "spikes", idle=1.0)
-    assert tally.steps == 30
-    assert np.array_equal(pushed, network.readout.decode(runs.run(network, raster).out))
-    stand_in(monkeypatch, 21, raster.tolist())
-    assert stream_samples(network, "spikes", idle=1.0, steps=4).steps == 4
-
-
-def test_an_lsl_stream_that_is_missing_or_too_narrow_is_refused(network, monkeypatch):
-    stand_in(monkeypatch, 0, [])
-    with pytest.raises(ToolError, match="there is no LSL stream `spikes`; start it first"):
-        stream_samples(network, "spikes", idle=1.0)
-    stand_in(monkeypatch, 8, [])
-    with pytest.raises(MismatchError, match="`spikes` has 8 channels; the network has 21 inputs"):
-        stream_samples(network, "spikes", idle=1.0)
-
-
-def test_an_lsl_stream_of_text_is_refused(network, monkeypatch):
-    stand_in(monkeypatch, 21, [["0"] * 21], kind=3)
-    with pytest.raises(MismatchError, match="`spikes` holds text; numbers are needed"):
-        stream_samples(network, "spikes", idle=1.0)
-
-
-def test_an_lsl_sample_with_a_nan_is_malformed_and_its_step_silent(network, monkeypatch):
-    raster = random_raster(np.random.default_rng(6), 30, 21)
-    raster[7] = 0
-    samples = raster.astype(float).tolist()
-    samples[7][3] = float("nan")
-    pushed = stand_in(monkeypatch, 21, samples)
-    tally = stream_samples(network, "spikes", idle=1.0)
-    assert (tally.steps, tally.lost, tally.malformed) == (29, 1, 1)
-    expected = network.readout.decode(runs.run(network, raster).out)
-    assert np.array_equal(pushed, np.delete(expected, 7, axis=0))
 
 
 def test_the_example_in_the_docs_runs(network, monkeypatch, tmp_path):

@@ -1,9 +1,11 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from networks import random_network, random_raster
 
+from base.errors import MismatchError
 from base.metrics import r2_score
 from sim.contract import PAPER
 from sim.fast import runs
@@ -80,3 +82,29 @@ def test_r2_of_blocks_is_that_of_the_whole(length):
     whole = r2_score(decoded, target)
     assert running.value == pytest.approx(whole, rel=1e-12)  # sums round in another order
     assert running.value == whole or length < 333
+
+
+def scores(decoded, target):
+    """R2 as a whole, and in two blocks."""
+    running = RunningR2()
+    for part in (slice(0, 4), slice(4, None)):
+        running.add(decoded[part], target[part])
+    return r2_score(decoded, target), running.value
+
+
+@pytest.mark.parametrize("shape", [(9, 1), (9, 7), (9,), (8, 2)])
+def test_what_is_decoded_and_its_target_have_one_shape(shape):
+    target, decoded = np.random.default_rng(0).normal(size=(9, 2)), np.zeros(shape)
+    text = f"the target has shape (9, 2), what is decoded {shape}; cut both from the same steps"
+    for score in (r2_score, RunningR2().add):
+        with pytest.raises(MismatchError, match=re.escape(text)):
+            score(decoded, target)
+
+
+def test_r2_is_undefined_where_a_coordinate_never_changes():
+    target = np.random.default_rng(0).normal(size=(9, 2))
+    assert np.isfinite(scores(target + 1, target)).all()
+    target[:, 1] = 0.1  # whose mean is not 0.1 to the last bit
+    assert np.isnan(scores(target + 1, target)).all()
+    target[8, 1] = 0.2
+    assert np.isfinite(scores(target + 1, target)).all()

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError
+from base.meeting import check_meeting
 from base.metrics import r2_score
 from rsnn.data.raster import random_raster
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
 from rsnn.evaluate import Response, respond
 from rsnn.model import RSNN
-from rsnn.model import check_channels as refuse_misfit
 from rsnn.neurons import Layer
 
 STREAM_STEPS = 1000
@@ -31,11 +31,25 @@ class Calibration:
         velocity: the target, (n_streams, n_steps, n_outputs), or None if unknown; then closeness
             to the float model stands for it.
         source: description of the data, for people.
+        dt: seconds per step.
     """
 
     raster: NDArray[np.uint8]
     velocity: NDArray[np.float32] | None
     source: str
+    dt: float
+
+    @property
+    def name(self) -> str:
+        return self.source
+
+    @property
+    def n_channels(self) -> int:
+        return self.raster.shape[2]
+
+    @property
+    def n_targets(self) -> int | None:
+        return None if self.velocity is None else self.velocity.shape[2]
 
     @property
     def is_fit(self) -> NDArray[np.bool_]:
@@ -45,7 +59,7 @@ class Calibration:
     def part(self, chosen: NDArray[np.bool_]) -> "Calibration":
         """Return some of the streams."""
         velocity = None if self.velocity is None else self.velocity[chosen]
-        return Calibration(self.raster[chosen], velocity, self.source)
+        return Calibration(self.raster[chosen], velocity, self.source, self.dt)
 
     def r2(self, out: NDArray[np.floating], target: NDArray[np.floating]) -> float:
         """R2 of decoded streams (n_streams, n_steps, n_outputs), without their run-up."""
@@ -105,14 +119,13 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     return found
 
 
-def check_channels(model: RSNN, calibration: Calibration) -> None:
-    """Raise MismatchError unless the calibration data fit the model."""
-    refuse_misfit(model, calibration.raster.shape[2], "the calibration data have")
-
-
 def response_to(model: RSNN, calibration: Calibration, dtype: str = "float32") -> Response:
-    """The model's response to the calibration data, computed in `dtype`."""
-    check_channels(model, calibration)
+    """The model's response to the calibration data, computed in `dtype`.
+
+    Raises:
+        MismatchError: another step, number of channels or of outputs than the model's.
+    """
+    check_meeting(model.architecture, calibration)
     return respond(model, calibration.raster, dtype)
 
 
@@ -160,4 +173,5 @@ def _cut(raster: NDArray, velocity: NDArray | None, source: str, dt: float) -> C
         np.stack([raster[piece] for piece in pieces]),
         None if velocity is None else np.stack([velocity[piece] for piece in pieces]),
         source,
+        dt,
     )

@@ -14,9 +14,16 @@ SHORTEST, LONGEST = 0.1, 10.0  # limits of time constants: in steps, in seconds
 OUTLIER = 20.0  # times the median weight
 
 
-def cautions(model: RSNN, network: IntegerNetwork) -> list[str]:
-    """One line per kind of problem in a layer: where, how bad, and the way out."""
-    return [*_time_constants(model), *_empty_neurons(model), *_lost_weights(model, network)]
+def cautions(model: RSNN, network: IntegerNetwork, *, imported: bool = False) -> list[str]:
+    """One line per kind of problem in a layer: where, how bad, and the way out.
+
+    Args:
+        model: the float model.
+        network: the integer network made of it.
+        imported: whether another tool set the time constants; then all of them are meant.
+    """
+    taus = () if imported else _time_constants(model)
+    return [*taus, *_empty_neurons(model), *_lost_weights(model, network)]
 
 
 def _time_constants(model: RSNN) -> Iterator[str]:

@@ -35,7 +35,8 @@ class Entry:
 
     Attributes:
         step: the part that becomes integer in this line, in addition to those before.
-        r2_float: R2 of the decoded output against that of the float32 model.
+        r2_float: R2 of the decoded output against that of the float32 model; NaN where that never
+            changes.
         r2_task: R2 against the recorded velocity; NaN where there is none.
         rate_ratio: hidden spikes over those of the float32 model.
         silent: hidden neurons that fire in the float32 model but not here.
@@ -220,7 +221,7 @@ def _with_suggestion(entry: Entry, before: Entry, precision: Precision) -> Entry
     }
     options[WIDTHS] = "wider `syn_bits` and `mem_bits`, or none for those that cannot overflow"
     option = options.get(entry.step, f"`frac_bits={min(16, precision.frac_bits + 2)}`")
-    if cost < NOTABLE or entry.step == CORRECTIONS:
+    if not cost >= NOTABLE or entry.step == CORRECTIONS:  # it is NaN where R2 is undefined
         return entry
     parts = [part for part in (entry.remark, f"costs {cost:.3f}: try {option}") if part]
     return Entry(**{**vars(entry), "remark": "; ".join(parts)})

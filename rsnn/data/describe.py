@@ -26,8 +26,8 @@ def describe(path: Path, *, check_md5: bool = False) -> dict[str, Any]:
     straight line fitted to its means over 10 s; None below three of them. `units` counts the sorted
     units that spiked; row 0 of a recording holds the unsorted spikes. `empty_cells` are
     those that NeuroBench reads as phantom spikes, `irregular_intervals` samples lost or extra,
-    after which spikes and cursor no longer lie side by side. `split` is None when there are too
-    few reaches.
+    after which spikes and cursor no longer lie side by side; `clock_drift_s` is what they are
+    apart at the end. `split` is None when there are too few reaches.
 
     Args:
         path: the .mat file.
@@ -84,6 +84,7 @@ def _count_cells(path: Path) -> dict[str, Any]:
         synthetic = _text(file, SYNTHETIC)
     return {
         "irregular_intervals": clock.irregular_intervals,
+        "clock_drift_s": clock.drift,
         "units": units,
         "spikes": spikes,
         "spikes_outside": outside,

@@ -4,7 +4,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from numpy.typing import NDArray
 
 from base.container import open_hdf5
 from base.errors import DataError, FileError
+from sim.layer import SPIKES, values_in_words
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 _KEY = "raster"  # the array to take where a file holds several
+_STEP = "dt"  # seconds per step: an array of .npz, an attribute of the raster or its file in HDF5
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class RasterFile:
     Attributes:
         path: the file.
         n_steps, n_inputs: its shape.
+        dt: seconds per step, None where the file does not say.
+        values: smallest and largest value that it may hold.
         stored: what steps can be taken from: a dataset, an array, or for .npy a function that
             maps the file anew, because what was read of a mapped file stays in memory.
     """
@@ -33,10 +36,12 @@ class RasterFile:
     path: Path
     n_steps: int
     n_inputs: int
+    dt: float | None
+    values: tuple[int, int]
     stored: Any
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Return steps `start` to `stop`, (n, n_inputs) of 0 and 1.
+        """Return steps `start` to `stop`, (n, n_inputs).
 
         Raises:
             DataError: they contain other values.
@@ -48,25 +53,32 @@ class RasterFile:
         except (OSError, RuntimeError) as error:  # here, because a caller may have files open, too
             reason = str(error).splitlines()[0]
             raise FileError(f"{self.path}: damaged HDF5 file: {reason}") from error
-        wrong = (array != 0) & (array != 1) if array.dtype.kind in "biuf" else np.ones(1, bool)
+        wrong = np.ones(1, bool)
+        if array.dtype.kind in "biuf":
+            low, high = self.values
+            wrong = (array < low) | (array > high) | (array != np.floor(array))
         if wrong.any():
             example = array[wrong][0] if wrong.shape == array.shape else array.dtype
             raise DataError(
-                f"{self.path}: the raster holds {example}; only 0 and 1 are spikes: bin to steps in"
-                " which a channel spikes or not"
+                f"{self.path}: the raster holds {example}; {values_in_words(self.values)}"
             )
         return array.astype(np.uint8)
 
 
 @contextmanager
-def open_raster(path: Path) -> Iterator[RasterFile]:
+def open_raster(path: Path, values: tuple[int, int] = SPIKES) -> Iterator[RasterFile]:
     """Open a raster of .npy, .npz or HDF5; of several arrays, the one called `raster`.
 
-    Of .npy and HDF5 files, only the steps read are in memory.
+    `dt`, an array of .npz or an attribute in HDF5, is the step in seconds. Of .npy and HDF5 files,
+    only the steps read are in memory.
+
+    Args:
+        path: the file.
+        values: smallest and largest value that a network takes.
 
     Raises:
         FileError: no such file, an unknown suffix, damaged, or no array called `raster`.
-        DataError: not two axes, or no steps.
+        DataError: not two axes, no steps, or a step that is no number of seconds.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -74,24 +86,16 @@ def open_raster(path: Path) -> Iterator[RasterFile]:
     if path.suffix in (".h5", ".hdf5"):
         with open_hdf5(path) as file:
             datasets = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
-            yield _described(path, _chosen(path, datasets))
+            stored = _chosen(path, datasets)
+            dt = stored.attrs.get(_STEP, file.attrs.get(_STEP))
+            yield _described(path, stored, dt, values)
         return
-    array = _read_numpy(path)
-    described = _described(path, array)
+    array, dt = _read_numpy(path)
+    described = _described(path, array, dt, values)
     if isinstance(array, np.memmap):
-        described = replace(described, stored=partial(_read_numpy, path))
+        described = replace(described, stored=lambda: _read_numpy(path)[0])
         del array
     yield described
-
-
-def load_raster(path: Path) -> NDArray[np.uint8]:
-    """Read a whole raster (n_steps, n_inputs) of 0 and 1.
-
-    Raises:
-        FileError, DataError: as in `open_raster` and `RasterFile.read`.
-    """
-    with open_raster(path) as raster:
-        return raster.read(0, raster.n_steps)
 
 
 def random_raster(
@@ -102,23 +106,35 @@ def random_raster(
     return (generator.random((n_steps, n_inputs), np.float32) < rate * dt).astype(np.uint8)
 
 
-def _described(path: Path, stored: Any) -> RasterFile:
+def _described(path: Path, stored: Any, dt: Any, values: tuple[int, int]) -> RasterFile:
     if len(stored.shape) != 2 or stored.shape[0] == 0:
         raise DataError(
             f"{path}: the raster has shape {stored.shape}; (n_steps, n_inputs) with at least one"
             " step is needed"
         )
     n_steps, n_inputs = stored.shape
-    return RasterFile(path, n_steps, n_inputs, stored)
+    return RasterFile(path, n_steps, n_inputs, _seconds(path, dt), values, stored)
 
 
-def _read_numpy(path: Path) -> NDArray:
+def _seconds(path: Path, dt: Any) -> float | None:
+    if dt is None:
+        return None
+    number = np.asarray(dt)
+    if number.size == 1 and number.dtype.kind in "fiu" and 0 < number.item() < np.inf:
+        return float(number.item())
+    raise DataError(f"{path}: `{_STEP}` is {dt}; one number of seconds per step above 0 is needed")
+
+
+def _read_numpy(path: Path) -> tuple[NDArray, NDArray | None]:
+    """The raster of a NumPy file, and its step where it has one."""
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return loaded
+            return loaded, None
         with loaded:
-            return _chosen(path, {name: loaded[name] for name in loaded.files})
+            arrays = {name: loaded[name] for name in loaded.files}
+            dt = arrays.pop(_STEP, None)
+            return _chosen(path, arrays), dt
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
     except IsADirectoryError:

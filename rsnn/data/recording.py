@@ -146,6 +146,9 @@ def open_recording(path: Path, *, phantom_spikes: bool = False) -> Iterator[Reco
         FileError: no such file, not HDF5, truncated, damaged.
         DataError: another layout, lengths that differ, positions that are not numbers, a clock
             that does not tick every 4 ms, no channels.
+
+    Warns:
+        RsnnWarning: the clock ends more than a step away from its samples.
     """
     path = Path(path)
     with open_hdf5(path) as file:

@@ -1,6 +1,7 @@
 """One recorded session as a decoder sees it: binary spikes in, cursor velocity out, every 4 ms."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import MismatchError
+from base.errors import DataError, MismatchError
 from rsnn.data import zenodo
 from rsnn.data.recording import open_recording
 
@@ -58,6 +59,11 @@ class Session:
     def n_channels(self) -> int:
         return self.raster.shape[1]
 
+    @property
+    def n_targets(self) -> int:
+        """Number of signals to decode."""
+        return self.velocity.shape[1]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256, in hexadecimal, over shapes and bytes of `raster` and `velocity`, and `dt`."""
@@ -67,6 +73,20 @@ class Session:
             digest.update(array.data)
         digest.update(np.float64(self.dt).astype("<f8").tobytes())
         return digest.hexdigest()
+
+
+def check_once(paths: Sequence[Path]) -> None:
+    """Refuse a recording that is named twice, which would count twice in every mean.
+
+    Raises:
+        DataError: two of the paths lead to one file.
+    """
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        file = path.resolve()
+        if file in seen:
+            raise DataError(f"{path}: the same recording as {seen[file]}; name each one once")
+        seen[file] = path
 
 
 def load_session(path: Path, *, phantom_spikes: bool = False) -> Session:

@@ -13,6 +13,7 @@ Source of the layout: the variable list of the Zenodo records 583331 and 3854034
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import DataError, FileError
+from base.errors import DataError, FileError, RsnnWarning
 
 DT = 0.004  # s, the sampling interval of every published session
-LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: another rate, or a lost or extra sample
+LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: a lost or extra sample
+LARGEST_MEDIAN_ERROR = 0.001 * DT  # s; beyond it: another rate
+LONGEST_DRIFT = (1.0 + 1e-6) * DT  # s; beyond it, spikes and cursor part by more than one step
 NEEDED = {
     "t": "(1, n) seconds",
     "spikes": "(units, channels) references",
@@ -101,13 +104,18 @@ class Clock:
     """The sample times of a recording: the first and last in s, and their number.
 
     `irregular_intervals` are off by more than a tenth: samples were lost, or are extra. They are
-    read as NeuroBench reads them.
+    read as NeuroBench reads them. `drift` is what the clock is ahead of its samples at the end, in
+    s: by so much spikes, which follow the clock, and cursor, which follows the samples, then differ.
     """
 
     first: float
     last: float
     n_steps: int
     irregular_intervals: int
+
+    @property
+    def drift(self) -> float:
+        return self.last - self.first - (self.n_steps - 1) * DT
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,10 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
 
     Raises:
         DataError: a variable of the layout is missing, or `t` does not increase, or its median
-            interval is not 4 ms.
+            interval is not 4 ms within 0.1 %.
+
+    Warns:
+        RsnnWarning: the clock is more than a step away from its samples at the end.
     """
     for name, shape in NEEDED.items():
         with _readable(path):
@@ -142,7 +153,7 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
     if t.size < 2:
         raise DataError(f"{path}: `t` holds {t.size} samples; at least 2 are needed")
     first = last = math.nan
-    n_irregular = 0
+    n_irregular = n_off = 0
     for start, part in t.stretches(overlap=1):
         times = part.ravel()
         last = float(times[-1])
@@ -155,15 +166,21 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
                 f"{path}: `t` does not increase at sample {start + step + 1}: {times[step]:g} s,"
                 f" then {times[step + 1]:g} s; export the session again with a monotonic clock"
             )
-        n_irregular += int(np.count_nonzero(np.abs(intervals - DT) > LONGEST_INTERVAL_ERROR))
-    if 2 * n_irregular >= t.size - 1:  # with fewer of them the median interval is regular
+        errors = np.abs(intervals - DT)
+        n_irregular += int(np.count_nonzero(errors > LONGEST_INTERVAL_ERROR))
+        n_off += int(np.count_nonzero(errors > LARGEST_MEDIAN_ERROR))
+    if 2 * n_off >= t.size - 1:  # with fewer of them the median interval is right
         median = float(np.median(np.diff(t.read_all().ravel())))
-        if abs(median - DT) > LONGEST_INTERVAL_ERROR:
+        if abs(median - DT) > LARGEST_MEDIAN_ERROR:
             raise DataError(
                 f"{path}: the sampling interval of `t` is {median:g} s; the published sessions have"
                 f" {DT:g} s, resample this one to 250 Hz"
             )
-    return Clock(first, last, t.size, n_irregular)
+    clock = Clock(first, last, t.size, n_irregular)
+    if abs(clock.drift) > LONGEST_DRIFT:
+        # as from here, so that a recording read twice is warned of once
+        warnings.warn(_drifted(path, clock), RsnnWarning, stacklevel=1)
+    return clock
 
 
 def open_positions(file: h5py.File, path: Path, name: str, n_steps: int) -> Numbers:
@@ -221,6 +238,15 @@ def open_cells(file: h5py.File, path: Path) -> Iterator[Cell]:
             is_empty = bool(cell.attrs.get("MATLAB_empty"))
         name = f"spikes[{unit}, {channel}]"
         yield Cell(unit, channel, _numbers(file, reference, cell, path, name), is_empty)
+
+
+def _drifted(path: Path, clock: Clock) -> str:
+    return (
+        f"{path}: `t` runs over {clock.last - clock.first:.3f} s, {clock.n_steps} samples of"
+        f" {1000 * DT:g} ms over {(clock.n_steps - 1) * DT:.3f} s; at the end spikes and cursor are"
+        f" {abs(clock.drift):.3f} s apart ({clock.irregular_intervals} irregular intervals): fill"
+        " in lost samples, or cut the recording there"
+    )
 
 
 def _variable(file: h5py.File, path: Path, name: str) -> Numbers:

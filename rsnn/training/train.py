@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from base.errors import MismatchError, RangeError, RsnnError
+from base.meeting import check_meeting
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.fast import bptt
@@ -76,7 +77,8 @@ def train(
             `config.kernel` names.
 
     Raises:
-        MismatchError: channels, outputs, masks or a state that do not fit the model.
+        MismatchError: the step, channels or outputs of a session, masks or a state do not fit the
+            model.
         DataError: a part too short for a window, or validation targets that never change.
         ToolError: the device is not available.
         RangeError: a device other than the CPU beside `forward`.
@@ -143,7 +145,11 @@ def score(model: RSNN, session: Session, part: slice, config: TrainConfig) -> fl
 
     Args:
         config: its kernel and device compute it.
+
+    Raises:
+        MismatchError: step, channels or outputs of the session are not the model's.
     """
+    check_meeting(model.architecture, session)
     device = find_device(config.device)
     with flushed_denormals(), moved(model, device):
         return Scoring([(session, part)], device).score(model, choose_forward(config.kernel))[0]
@@ -236,12 +242,7 @@ def _hold(model: RSNN, masks: Mapping[str, Tensor]) -> None:
 
 
 def _refuse_misfits(model: RSNN, session: Session, masks: Mapping[str, Tensor]) -> None:
-    n_outputs = model.architecture.n_outputs
-    if session.velocity.shape[1] != n_outputs:
-        raise MismatchError(
-            f"the model decodes {n_outputs} coordinates, the session has"
-            f" {session.velocity.shape[1]}; build the model with as many outputs"
-        )
+    check_meeting(model.architecture, session)
     shapes = {name: tuple(weight.shape) for name, weight in model.connections().items()}
     for name, mask in masks.items():
         if tuple(mask.shape) != shapes.get(name):

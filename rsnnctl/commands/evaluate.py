@@ -9,13 +9,17 @@ import click
 from rsnnctl.options import FILE, json_option, part_option
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from base.meeting import Network
     from base.metrics import Metrics
     from rsnn.baselines.baseline import Baseline
     from rsnn.data.session import Session
 
 PRECISIONS = ("float16", "bfloat16", "float32", "float64")
 Row = dict[str, Any]
-Measure = Callable[["Session", slice], "Metrics"]
+Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
 
 
 @click.command()
@@ -96,24 +100,27 @@ def evaluate_files(
 
     Raises:
         RangeError: no such part.
-        FileError, DataError, MismatchError: a file cannot be used, or channels differ.
+        MismatchError: step, channels or target signals of a session are not the network's.
+        FileError, DataError: a file cannot be used, or a session is named twice.
     """
     from base.metrics import mean_metrics
-    from rsnn.data.session import load_session
-    from rsnn.data.stream import steps_of
+    from rsnn.data.session import check_once, load_session
+    from rsnn.data.stream import session_part
     from rsnnctl.runs import folders
     from rsnnctl.show import metrics_row
 
+    check_once(sessions)
     loaded: dict[Path, Session] = {}
     rows: list[Row] = []
     for path in paths:
-        for name, measure in _measures(path, precision, harness).items():
+        network, measures = _measures(path, precision, harness)
+        for name, measure in measures.items():
             metrics = []
             for source in sessions or [folders.needed_session(path, None)]:
                 if source not in loaded:
                     loaded[source] = load_session(source)
                 session = loaded[source]
-                metrics.append(measure(session, steps_of(session, part)))
+                metrics.append(measure(*session_part(session, network, part)))
                 rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
             if len(metrics) > 1:
                 rows.append(metrics_row(name, "all", mean_metrics(metrics)))
@@ -138,8 +145,8 @@ def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":
         yield train_gru(session, split_session(session))
 
 
-def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
-    """Functions from a session and its steps to figures, by name of the row."""
+def _measures(path: Path, precision: str, harness: bool) -> "tuple[Network, dict[str, Measure]]":
+    """What a file takes and decodes, and functions from raster and velocity to figures, by row."""
     from base.container import read_label
     from base.metrics import Metrics
     from sim import artifact
@@ -149,11 +156,12 @@ def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
     if read_label(path).format == artifact.FORMAT:
         network = artifact.load_network(path)
 
-        def measure_network(session: "Session", steps: slice) -> Metrics:
-            run = runs.run(network, session.raster[steps])
-            return evaluate_run(network, run, session.velocity[steps])
+        def measure_network(
+            raster: "NDArray[np.uint8]", velocity: "NDArray[np.float32]"
+        ) -> Metrics:
+            return evaluate_run(network, runs.run(network, raster), velocity)
 
-        return {f"{path.name} (int{network.contract.weight_bits})": measure_network}
+        return network, {f"{path.name} (int{network.contract.weight_bits})": measure_network}
 
     import torch  # only now, because it takes a second
 
@@ -161,22 +169,24 @@ def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
     from rsnn.evaluate import evaluate
 
     model, _ = load_model(path)
+    dtype = getattr(torch, precision)
 
-    def measure_model(session: "Session", steps: slice) -> Metrics:
-        raster, velocity = session.raster[steps], session.velocity[steps]
-        return evaluate(model, raster, velocity, dtype=getattr(torch, precision))
+    def measure_model(raster: "NDArray[np.uint8]", velocity: "NDArray[np.float32]") -> Metrics:
+        return evaluate(model, raster, velocity, dtype=dtype)
 
-    measures: dict[str, Measure] = {f"{path.name} ({precision})": measure_model}
+    kept = str(next(model.parameters()).dtype).removeprefix("torch.")
+    computed = precision if kept == precision else f"{kept}, computed in {precision}"
+    measures: dict[str, Measure] = {f"{path.name} ({computed})": measure_model}
     if not harness:
-        return measures
+        return model.architecture, measures
 
     from rsnn.harness import run_neurobench
 
-    def measure_harness(session: "Session", steps: slice) -> Metrics:
-        found = run_neurobench(model, session.raster[steps], session.velocity[steps])
+    def measure_harness(raster: "NDArray[np.uint8]", velocity: "NDArray[np.float32]") -> Metrics:
+        found = run_neurobench(model, raster, velocity)
         operations = found["SynapticOperations"]
         return Metrics(
-            n_steps=len(session.raster[steps]),
+            n_steps=len(raster),
             footprint=found["Footprint"],
             connection_sparsity=found["ConnectionSparsity"],
             activation_sparsity=found["ActivationSparsity"],
@@ -186,4 +196,4 @@ def _measures(path: Path, precision: str, harness: bool) -> dict[str, Measure]:
             r2=found["R2"],
         )
 
-    return measures | {f"{path.name} (NeuroBench)": measure_harness}
+    return model.architecture, measures | {f"{path.name} (NeuroBench)": measure_harness}

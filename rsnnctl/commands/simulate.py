@@ -1,5 +1,6 @@
 """`rsnnctl simulate`: an integer network over a recording of any length, block by block."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +66,12 @@ def simulate_file(
 
     Raises:
         RangeError: no such part.
-        FileError, DataError, MismatchError: a file cannot be used, or channels differ.
+        MismatchError: step, channels or target signals of the recording are not the network's.
+        FileError, DataError: a file cannot be used.
     """
     from rsnn.data.stream import open_stream
+    from rsnnctl import show
+    from rsnnctl.provenance import decoded_unit
     from rsnnctl.runs import folders
     from rsnnctl.show import metrics_row
     from sim.artifact import load_network
@@ -80,13 +84,18 @@ def simulate_file(
     simulator = Simulator(network)
     score = RunningR2()
     with (
-        open_stream(folders.needed_session(path, source), part) as stream,
-        create_run(target, network, record=record) as writer,
+        open_stream(folders.needed_session(path, source), network, part) as stream,
+        create_run(target, network, decoded_unit(network), record=record) as writer,
     ):
         for block in stream.blocks(_block_steps(network, record)):
             decoded = writer.write(simulator.step_block(block.raster, record=record))
             if block.velocity is not None:
                 score.add(decoded, block.velocity)
+    show.say_step(stream, network.dt)
+    if stream.velocity is not None and not isfinite(score.value):
+        show.say(
+            f"{stream.name}: R2 is undefined, because a coordinate of the target never changes"
+        )
     metrics = evaluate_counts(network, simulator, n_steps=simulator.n_steps, r2=score.value)
     row = metrics_row(path.name, stream.name, metrics)
     return row | {"digest": network.digest(), "file": str(target)}

@@ -32,25 +32,32 @@ def command(
 ) -> None:
     """Decode spikes as they arrive.
 
-    Latencies and losses are reported on stderr at the end.
+    The unit of decoded values is told on stderr, latencies and losses at the end.
     """
     from base.errors import RangeError
+    from base.meeting import milliseconds
     from rsnnctl import show
+    from rsnnctl.provenance import decoded_unit
     from rsnnctl.runs import folders
     from rsnnctl.streams.udp import HOST
     from sim.artifact import load_network
 
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
+    loaded = load_network(folders.chosen(network, folders.NETWORK))
+    unit = decoded_unit(loaded)
+    if not as_json:  # whose report is all that machines read
+        show.say(f"decoded values are in {unit}; a step is {milliseconds(loaded.dt)}")
     tally = decode_stream(
-        load_network(folders.chosen(network, folders.NETWORK)),
+        loaded,
         port,
         lsl,
         idle=idle,
         steps=steps,
         ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
     )
-    show.say_report(tally.as_dict(), as_json=as_json)
+    facts = tally.as_dict() | ({"unit": unit, "dt_s": loaded.dt} if as_json else {})
+    show.say_report(facts, as_json=as_json)
 
 
 def decode_stream(

@@ -110,15 +110,16 @@ def verify_file(
 
     Raises:
         RangeError: `steps` is below 1, or there is no such target or layout.
-        MismatchError: the file's golden run is not what the reference computes; or another number
-            of channels.
+        MismatchError: the file's golden run is not what the reference computes; or the stream's
+            step or number of channels is not the network's.
         ToolError: a program that the target needs is missing.
         FileError, DataError: a file cannot be used.
     """
     from hw_targets import find_target
     from hw_targets.machines.target import runners
     from rsnn.data.raster import random_raster
-    from rsnn.data.stream import load_stream
+    from rsnn.data.stream import open_stream
+    from rsnnctl import show
     from rsnnctl.backends import backends
     from sim.verify import verify
 
@@ -127,7 +128,9 @@ def verify_file(
     if source is None:
         raster = random_raster(steps, network.n_inputs, dt=network.dt)
     else:
-        raster = load_stream(source).raster[:steps]
+        with open_stream(source, network, scored=False) as stream:
+            raster = next(stream.blocks(steps)).raster
+        show.say_step(stream, network.dt)
     rasters = [golden, raster]
     if target is None:
         here = backends()
@@ -156,20 +159,23 @@ def verify_session(
     from hw_targets import find_target
     from hw_targets.machines.target import runners
     from rsnn.data.stream import open_stream
-    from sim.reference import check_channels
+    from rsnnctl import show
     from sim.verify import Verification, code_of
 
     chosen = find_target(target)
     network, _ = _opened(path)
     results = {}
-    with tempfile.TemporaryDirectory() as folder, open_stream(source, "all") as stream:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_stream(source, network, "all", scored=False) as stream,
+    ):
         n_steps = len(stream.steps)
-        check_channels(network, next(stream.blocks(1)).raster.shape)
         found = runners(chosen, network, Path(folder), {"layout": layout})
         for name, run in found.items():
             blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
             compared = _compared(network, run(blocks, n_steps))
             results[name] = replace(compared, code=code_of(network, chosen.format))
+    show.say_step(stream, network.dt)
     return Verification(network.digest(), n_steps, results, {})
 
 

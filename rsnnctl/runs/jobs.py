@@ -11,7 +11,7 @@ import torch
 
 from base.errors import DataError, FileError, RangeError
 from rsnn.checkpoint import load_model
-from rsnn.data.session import load_session
+from rsnn.data.session import check_once, load_session
 from rsnn.data.split import split_session
 from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
@@ -55,13 +55,15 @@ def start_all(
         name: name of the run; session and seed are added if there are several.
 
     Raises:
-        RangeError, DataError, FileError: the settings or the recordings are refused.
+        RangeError, DataError, FileError: the settings or the recordings are refused, or a recording
+            is named twice.
         ToolError: the device is not available.
     """
     used = recipe or ("published" if sessions else "short")
     numbers = parse_seeds(seeds)
     if pretrain and not sessions:
         raise DataError("`pretrain` is given but no session; name the recordings to train on")
+    check_once(sessions)
     chosen = choices(("pretraining", "training", "retraining"), device, kernel)
     changed = () if epochs is None else (f"training.epochs={epochs}",)
     started: list[Path] = []

@@ -1,5 +1,6 @@
 """Quantize in a run folder: calibrate, measure each step, train in integers, write the network."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +19,13 @@ from export.quantization.ledger import CORRECTIONS, WIDTHS, WORDS, entry_of, led
 from export.quantization.precision import Precision
 from export.quantize import calibrate
 from rsnn.checkpoint import load_model
-from rsnn.data.raster import SUFFIXES, load_raster
+from rsnn.data.raster import SUFFIXES
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import Split, split_session
+from rsnn.data.stream import open_stream, step_taken
 from rsnn.model import RSNN
 from rsnn.training.config import Config
-from rsnnctl.provenance import provenance
+from rsnnctl.provenance import is_imported, provenance
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.training import Report, config_of, generator_for
 from sim.artifact import save_network
@@ -90,8 +92,7 @@ def quantize_file(
     """
     model, history = load_model(source)
     model = model.float()
-    streams = _calibration(source, calibration, model)
-    data.check_channels(model, streams)
+    streams, told = _calibration(source, calibration, model)
     facts = provenance(
         "quantize",
         model=read_label(source).digest,
@@ -115,17 +116,32 @@ def quantize_file(
     save_network(network, target)
     if config is not None:
         stages.forget(source.parent, _stage_name(precision))
-    return Quantized(target, network, rows, cautions(model, network))
+    if math.isnan(entries[0].r2_float):
+        told.append(_undefined(streams))
+    told += cautions(model, network, imported=is_imported(history))
+    return Quantized(target, network, rows, told)
 
 
-def _calibration(source: Path, given: Path | None, model: RSNN) -> Calibration:
+def _undefined(streams: Calibration) -> str:
+    return (
+        f"R2 is undefined: an output of the float model never changes on {streams.source}, so no"
+        " step has a known cost and no correction is kept; calibrate on spikes that make it"
+        " respond, with --calibration"
+    )
+
+
+def _calibration(source: Path, given: Path | None, model: RSNN) -> tuple[Calibration, list[str]]:
+    """The calibration data, and what is to be said about them."""
     path = given or folders.session_of(source)
-    dt = model.architecture.dt
+    architecture = model.architecture
     if path is None:
-        return data.synthetic(model.architecture.n_inputs, dt)
-    if path.suffix in SUFFIXES:
-        return data.from_raster(load_raster(path), path.name, dt)
-    return data.from_session(load_session(path))
+        return data.synthetic(architecture.n_inputs, architecture.dt), []
+    if path.suffix not in SUFFIXES:
+        return data.from_session(load_session(path)), []
+    with open_stream(path, architecture) as stream:
+        raster = next(stream.blocks(len(stream.steps))).raster
+        taken = [] if stream.dt is not None else [step_taken(path.name, architecture.dt)]
+        return data.from_raster(raster, path.name, architecture.dt), taken
 
 
 def _train_on(

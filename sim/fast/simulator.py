@@ -11,7 +11,7 @@ from sim.fast.arena import Arena, arrange
 from sim.fast.generated import Generated
 from sim.fast.packed import PackedRaster
 from sim.fast.tuned import Tuned
-from sim.layer import SPIKES
+from sim.layer import SPIKES, values_in_words
 from sim.network import IntegerNetwork, takes_spikes
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
@@ -152,10 +152,7 @@ def _byte_words(raster: NDArray[Any], values: tuple[int, int] = SPIKES) -> NDArr
         fits = bool(((raster >= low) & (raster <= high) & (raster == np.floor(raster))).all())
     if not fits:
         wrong = (raster < low) | (raster > high) | (raster != np.floor(raster))
-        known = "only 0 and 1 are spikes: bin to steps in which a channel spikes or not"
-        if values != SPIKES:
-            known = f"the network takes whole numbers {low}..{high}"
-        raise DataError(f"the raster holds {raster[wrong][0]}; {known}")
+        raise DataError(f"the raster holds {raster[wrong][0]}; {values_in_words(values)}")
     n_steps, n_inputs = raster.shape
     if n_inputs % WORD or raster.dtype != np.uint8:
         padded = np.zeros((n_steps, -(-n_inputs // WORD) * WORD), np.uint8)
