@@ -237,6 +237,16 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     assert "integrated  = mem(asked_sum)" in (kit / "README.md").read_text()
 
 
+def test_the_readme_names_every_array_that_a_case_has(kit):
+    readme = (kit / "README.md").read_text()
+    index = json.loads((kit / "kit.json").read_text())
+    arrays = {key for case in index["cases"] for each in case["layers"] for key in each["arrays"]}
+    assert "bias" in arrays
+    for key in arrays:
+        assert re.search(rf"\b{key}\b", readme), key
+    assert "an array `bias` adds it to the current in every step" in readme
+
+
 def test_the_checker_is_short_and_imports_nothing_of_ours(kit):
     text = (kit / "check.py").read_text()
     assert text.count("\n") < 80
