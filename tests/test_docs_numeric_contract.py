@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from networks import adaptive, covering_contracts, random_network, random_raster, with_arrays
 
+from base.errors import RangeError
 from export.nir.files import export_nir
 from sim import reference
 from sim.contract import signed_range
@@ -209,3 +210,22 @@ def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_pat
         assert digest(said, c, layers) == said["digest"] == network.digest()
         trace = assert_same_run(network, c, layers, random_raster(rng, 40, 12))
         assert trace.variables["hidden0.adapt"].any()
+
+
+def test_constants_have_the_ranges_that_the_page_names():
+    rng = np.random.default_rng(0)
+    contract = replace(covering_contracts()[0], weight_bits=16, syn_bits=12, mem_bits=20)
+    network = random_network(rng, contract, n_inputs=65_535, hidden=(1,), biased=True)
+    full = with_arrays(network, 0, w_in=np.full((1, 65_535), -(2**15)), w_rec=[[-(2**15)]])
+    assert sum(int(-w.sum()) for w in (full.hidden[0].w_in, full.hidden[0].w_rec)) == 2**31
+    wide = replace(network.hidden[0], w_in=np.full((1, 65_536), -(2**15)))
+    with pytest.raises(RangeError, match="add up to 2147483648"):
+        replace(network, layers=(wide, network.readout))
+    for layer, key, bits in ((0, "bias", 12), (-1, "bias", 12), (0, "threshold", 20)):
+        low, high = signed_range(bits)
+        shape = getattr(network.layers[layer], key).shape
+        for value in (low, high):
+            with_arrays(network, layer, **{key: np.full(shape, value)})
+        for value in (low - 1, high + 1):
+            with pytest.raises(RangeError, match=rf"{key} holds {value}; {low}\.\.{high} is"):
+                with_arrays(network, layer, **{key: np.full(shape, value)})
