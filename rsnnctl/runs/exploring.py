@@ -15,7 +15,6 @@ from base.checks import check_at_least_one
 from base.container import read_label
 from base.errors import RangeError
 from base.files import write_text
-from base.meeting import check_meeting
 from export.qat import fine_tune
 from export.quantization.calibration import from_session
 from export.quantization.precision import Precision
@@ -90,11 +89,9 @@ def explore(
         Precision(bits=choice.bits, decay_bits=choice.decay_bits)
         magnitude_masks(load_model(source)[0], choice.sparsity)
     path = folders.needed_session(source, session)
-    recording = load_session(path)
-    check_meeting(load_model(source)[0].architecture, recording)
     label = {
         "model": read_label(source).digest,
-        "session": recording.digest,
+        "session": load_session(path).digest,
         "qat": None if config is None else asdict(config.qat),
     }
     folder = source.parent / FOLDER
