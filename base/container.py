@@ -120,6 +120,16 @@ def read_provenance(file: h5py.File) -> dict[str, Any]:
         ) from error
 
 
+def made_by(path: Path) -> str | None:
+    """The command that a container names as its maker; None if it is none, or is not whole."""
+    try:
+        with _open_sealed(path) as file:
+            command = read_provenance(file).get("command")
+    except FileError:
+        return None
+    return command if isinstance(command, str) else None
+
+
 @contextmanager
 def _open_sealed(path: Path) -> Iterator[h5py.File]:
     """Open a container of any format and version whose user block fits what is behind it.

@@ -22,7 +22,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
     temporary = Path(name)
     try:
         yield temporary
@@ -31,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,7 +42,8 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """The words of an operating system's error, in lower case and without its number."""
     return (error.strerror or str(error).splitlines()[0]).lower()
 
 

@@ -319,13 +319,21 @@ def check(network: IntegerNetwork, target: str, *, layout: str | None = None) ->
 
 
 def build(
-    network: IntegerNetwork, target: str, folder: Path | str, *, layout: str | None = None
+    network: IntegerNetwork,
+    target: str,
+    folder: Path | str,
+    *,
+    layout: str | None = None,
+    force: bool = False,
 ) -> list[Path]:
-    """Write a firmware project for a target, with a golden run as self-test; return its files."""
+    """Write a firmware project for a target, with a golden run as self-test; return its files.
+
+    Of the files that are there to be edited, changed ones are kept; `force` overwrites them.
+    """
     golden = artifact.vector_raster(network)
-    return machines.build(
-        hw_targets.find_target(target), network, golden, Path(folder), {"layout": layout}
-    )
+    found = hw_targets.find_target(target)
+    options = {"layout": layout}
+    return machines.build(found, network, golden, Path(folder), options, force=force).files
 
 
 def import_nir(

@@ -17,15 +17,24 @@ if TYPE_CHECKING:
 def command_of(format: Format) -> click.Command:
     """`export-<name>`, with the options that the format declares."""
 
-    def export(network: Path | None, output: Path | None, **options: Any) -> None:
+    def export(network: Path | None, output: Path | None, force: bool, **options: Any) -> None:
+        from base.ownership import write_into
         from rsnnctl import show
+        from rsnnctl.output import destination, say_written
         from rsnnctl.runs import folders
         from sim.artifact import load_network
 
         source = folders.chosen(network, folders.NETWORK)
         loaded = load_network(source)
-        for path in write_network(format, loaded, place(format, source, output), options):
-            click.echo(path)
+        with destination(output, place(format, source, None)) as named:
+            path = named if format.writes_one_file else place(format, source, output)
+            folder = path.parent if format.suffixes else path
+
+            def write(staging: Path) -> list[Path]:
+                return write_network(format, loaded, staging / path.relative_to(folder), options)
+
+            written = write_into(folder, write, f"export-{format.name}", force=force)
+            say_written(written, shown=output if format.writes_one_file else None)
         for remark in remarks(format, loaded, options):
             show.say(remark)
 
@@ -39,7 +48,8 @@ def command_of(format: Format) -> click.Command:
             show_default=True,
             help=option.help,
         )(export)
-    return click.command(network_argument(output_option(_output_help(format))(export)))
+    output = output_option(_output_help(format), folder=not format.writes_one_file)
+    return click.command(network_argument(output(export)))
 
 
 def function_of(format: Format) -> Callable[..., list[Path]]:

@@ -55,9 +55,38 @@ seed_option = click.option(
 TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
 
 
-def output_option(what: str) -> Callable:
-    """`-o/--output` for a file or folder; `what` is its help text."""
-    return click.option("-o", "--output", type=FILE, help=what)
+force_option = click.option(
+    "--force", is_flag=True, help="Overwrite files that this command did not write, or you changed."
+)
+
+
+def no_stdout(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """Refuse `-` for an option that names a folder."""
+    if value == Path("-"):
+        raise click.BadParameter("- is stdout, which takes one file; name a folder")
+    return value
+
+
+def output_option(what: str, *, folder: bool = False, default: Path | None = None) -> Callable:
+    """`-o/--output` for a file, with `-` for stdout, or for a folder; and `--force`.
+
+    Args:
+        what: its help text.
+        folder: it names a folder.
+        default: its default, if that does not depend on anything.
+    """
+    output = click.option(
+        "-o",
+        "--output",
+        type=FILE,
+        default=default,
+        show_default=default is not None,
+        callback=no_stdout if folder else None,
+        help=what,
+    )
+    return lambda command: output(force_option(command))
 
 
 def jobs_options(what: str) -> Callable:

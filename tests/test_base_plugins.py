@@ -68,8 +68,8 @@ def test_a_target_is_found_checked_built_and_run(added):
     small = replace(target, limits=replace(target.limits, flash=100))
     assert check(small, NETWORK)["violations"] == [f"flash: {size} B; abacus has 100 B"]
     written = build(target, NETWORK, RASTER, added / "project", {"byte_order": "little"})
-    assert [path.name for path in written] == ["rsnn.raw", "rsnn.raw.json", "golden.npy"]
-    assert all(path.parent == added / "project" for path in written)
+    assert [path.name for path in written.files] == ["rsnn.raw", "rsnn.raw.json", "golden.npy"]
+    assert all(path.parent == added / "project" for path in written.files)
     assert "<i4" in written[1].read_text()
     ((name, run),) = runners(target, NETWORK, added / "run").items()
     assert name == "abacus"

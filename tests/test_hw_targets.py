@@ -148,7 +148,7 @@ def test_a_project_builds_and_its_self_test_passes_and_notices_a_fault(run, netw
 @pytest.mark.parametrize("name", ["host_c", "cortex_m4"])
 def test_a_project_is_one_for_cmake_too(run, network, name):
     assert run("build", network, "--target", name, "-o", "project").code == 0
-    text = Path("project/CMakeLists.txt").read_text()
+    text = Path("project/rsnn.cmake").read_text()
     flags = import_module(f"hw_targets.{name}").MACHINE.processor
     assert "add_library(rsnn STATIC rsnn.c)" in text
     assert "@" not in text

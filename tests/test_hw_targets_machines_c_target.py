@@ -35,8 +35,12 @@ def test_a_layout_reaches_what_is_compiled(layout, tmp_path):
 def test_a_project_names_its_part(tmp_path):
     target = TARGETS["cortex_m4"]
     build(target, NETWORK, random_raster(np.random.default_rng(2), 9, 12), tmp_path)
-    assert f"for {target.description};" in (tmp_path / "Makefile").read_text()
-    assert "CC = arm-none-eabi-gcc\n" in (tmp_path / "Makefile").read_text()
+    assert f"for {target.description}. Generated" in (tmp_path / "rsnn.mk").read_text()
+    assert "CC = arm-none-eabi-gcc\n" in (tmp_path / "rsnn.mk").read_text()
+    for name in target.editable:
+        text = (tmp_path / name).read_text()
+        assert NETWORK.digest() not in text
+        assert target.description not in text
 
 
 def test_a_check_is_of_the_layout_and_says_what_the_other_would_take():

@@ -191,17 +191,19 @@ def test_a_right_file_is_returned_without_asking_the_server(server: Server, tmp_
     assert server.ranges == []
 
 
-def test_a_file_with_another_md5_is_replaced_only_by_a_right_one(
+def test_a_file_with_another_md5_is_replaced_only_if_told_and_by_a_right_one(
     server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "indy_1.mat"
     path.write_bytes(b"old")
-    server.status = 500
-    with pytest.raises(FileError):
+    with pytest.raises(FileError, match="exists, and is not the published session; name another"):
         get(server, tmp_path)
+    server.status = 500
+    with pytest.raises(FileError, match="HTTP 500"):
+        get(server, tmp_path, replace=True)
     assert path.read_bytes() == b"old"
     server.status = None
-    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert get(server, tmp_path, replace=True).read_bytes() == CONTENT
 
 
 def test_ctrl_c_keeps_the_part_for_the_next_time(

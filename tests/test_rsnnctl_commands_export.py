@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from base.ownership import MANIFEST
 from export.firmware.decoder import export_c
 from hw_targets import find_target
 from hw_targets.machines.target import build
@@ -20,7 +21,8 @@ def printed(run, *words) -> list[Path]:
 
 
 def texts(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The files of a folder, but for the list of those that a command wrote."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
 
 
 def test_files_go_beside_the_network_or_to_the_given_path(run, network):

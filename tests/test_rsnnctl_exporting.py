@@ -22,7 +22,7 @@ def test_a_command_has_the_options_that_its_format_declares(name):
         assert (made.default, made.help) == (option.default, option.help)
         if option.choices:
             assert tuple(made.type.choices) == option.choices
-    assert list(found) == ["network", "output"]
+    assert list(found) == ["network", "output", "force"]
     assert command.help == f"Write {FORMATS[name].description}.\n\n{FORMATS[name].details}"
 
 

@@ -12,6 +12,9 @@ from export.firmware.templates import filled
 from sim import reference
 from sim.network import IntegerNetwork
 
+EDITABLE = ("Makefile", "CMakeLists.txt", "example_main.c")
+"""Files for users to edit. They are the same for every network and target."""
+
 
 def write_project(
     network: IntegerNetwork,
@@ -36,10 +39,10 @@ def write_project(
     names = {**tools, "DIGEST": network.digest()}
     texts = {
         "replay.c": replay_source(network, "rsnn"),
-        "example_main.c": filled("example_main.c", {}),
         "selftest.h": filled("selftest.h", _vectors(network, golden)),
-        "Makefile": filled("Makefile", names),
-        "CMakeLists.txt": filled("CMakeLists.txt", names),
+        "rsnn.mk": filled("rsnn.mk", names),
+        "rsnn.cmake": filled("rsnn.cmake", names),
+        **{name: filled(name, {}) for name in EDITABLE},
     }
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.firmware.options import LAYOUT
-from export.firmware.project import write_project
+from export.firmware.project import EDITABLE, write_project
 from export.firmware.replay import replay_blocks
 from hw_targets.machines.c_cost import (
     ENERGY_TABLE,
@@ -45,6 +45,7 @@ def c_target(description: str, machine: Machine, limits: Limits | None = None) -
         limits=limits or Limits(),
         options=(LAYOUT,),
         tools=machine.packages,
+        editable=EDITABLE,
     )
 
 

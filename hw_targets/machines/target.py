@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError, ToolError, UnsupportedError
 from base.option import Option, chosen
+from base.ownership import Written, write_into
 from export.format import inside, write_network
 from export.formats import formats
 from sim.network import IntegerNetwork
@@ -59,6 +60,7 @@ class Target:
         kinds: names of the kinds of layers that it computes; None for any.
         options: that `check`, `build` and `backends` take; those of the format reach it too.
         tools: programs that they need, each with its Debian package.
+        editable: names of files that `build` adds for users to edit; changed ones are kept.
         name: name of the file, filled in by `targets()`.
     """
 
@@ -72,6 +74,7 @@ class Target:
     kinds: tuple[str, ...] | None = None
     options: tuple[Option, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    editable: tuple[str, ...] = ()
     name: str = ""
 
 
@@ -131,8 +134,12 @@ def build(
     golden: Raster,
     folder: Path,
     options: Mapping[str, Any] | None = None,
-) -> list[Path]:
+    *,
+    force: bool = False,
+) -> Written:
     """Write a project for a target: the files of its format, and those that the target adds.
+
+    Those that users edit (`Target.editable`) are kept if they were changed.
 
     Args:
         target: one of `targets()`.
@@ -140,21 +147,23 @@ def build(
         golden: raster (n_steps, n_inputs) for a self-test.
         folder: created if missing.
         options: by name; those left out have their defaults.
-
-    Returns:
-        The files.
+        force: also overwrite files that were changed, or that `build` did not write.
 
     Raises:
         RangeError: the target does not compute the network, or refuses an option.
-        FileError: a file cannot be written.
+        FileError: a file cannot be written, or may not be overwritten.
     """
     values = chosen(target.options, options or {})
     _accept(target, network)
     format = formats()[target.format]
     names = {option.name for option in format.options}
     shared = {name: value for name, value in values.items() if name in names}
-    written = write_network(format, network, inside(format, folder, "rsnn"), shared)
-    return written + target.build(target, network, golden, folder, **values)
+
+    def write(staging: Path) -> list[Path]:
+        files = write_network(format, network, inside(format, staging, "rsnn"), shared)
+        return files + target.build(target, network, golden, staging, **values)
+
+    return write_into(folder, write, "build", force=force, editable=target.editable)
 
 
 def runners(

@@ -34,12 +34,13 @@ def fetch(
     report: Callable[[int, int], None] | None = None,
     md5s: Mapping[str, str] = SESSIONS,
     timeout: float = TIMEOUT,
+    replace: bool = False,
 ) -> Path:
     """Download `<name>.mat` into `folder` and return its path.
 
     Bytes go to `<name>.mat.part`, which survives a broken connection or Ctrl-C and is continued by
     the next call; it gets its final name once its MD5 is right. A file already there with the right
-    MD5 is returned at once; one with another MD5 is replaced.
+    MD5 is returned at once.
 
     Args:
         name: a published session.
@@ -48,10 +49,12 @@ def fetch(
         report: called with the bytes done and the bytes in all (0 if the server does not say).
         md5s: of the known sessions.
         timeout: s to wait for a server that is silent.
+        replace: overwrite a file already there with another MD5.
 
     Raises:
         DataError: an unknown session.
-        FileError: no connection, an HTTP error, a folder that cannot be written.
+        FileError: no connection, an HTTP error, a folder that cannot be written, or a file that is
+            not to be overwritten.
         MismatchError: the file's MD5 is wrong; the download is deleted.
     """
     if name not in md5s:
@@ -61,8 +64,14 @@ def fetch(
     url = f"{base_url.rstrip('/')}/{target.name}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_file() and md5_of(target) == md5s[name]:
-            return target
+        if target.is_file():
+            if md5_of(target) == md5s[name]:
+                return target
+            if not replace:
+                raise FileError(
+                    f"{target}: exists, and is not the published session; name another folder, or"
+                    " overwrite it with `force`"
+                )
         _download(url, part, report or (lambda done, total: None), timeout)
         found = md5_of(part)
         if found != md5s[name]:

@@ -11,19 +11,23 @@ from rsnnctl.options import TARGET, layout_option, network_argument, output_opti
 @network_argument
 @click.option("--target", type=TARGET, required=True, help="Target to build for.")
 @layout_option
-@output_option("Folder. Default: `firmware` beside the network.")
-def command(network: Path | None, target: str, layout: str | None, output: Path | None) -> None:
+@output_option("Folder. Default: `firmware` beside the network.", folder=True)
+def command(
+    network: Path | None, target: str, layout: str | None, output: Path | None, force: bool
+) -> None:
     """Write a firmware project with a self-test.
 
-    It holds the decoder in C, build files, and an example; the self-test is the golden run.
+    It holds the decoder in C, build files, and an example; the self-test is the golden run. Files
+    that are yours to edit are written once: a changed one is kept.
     """
     from hw_targets import find_target
     from hw_targets.machines.target import build
+    from rsnnctl.output import say_written
     from rsnnctl.runs import folders
     from sim.artifact import load_network, load_vectors
 
     source = folders.chosen(network, folders.NETWORK)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
-    for path in build(find_target(target), loaded, golden, folder, {"layout": layout}):
-        click.echo(path)
+    options = {"layout": layout}
+    say_written(build(find_target(target), loaded, golden, folder, options, force=force))

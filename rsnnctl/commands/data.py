@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, json_option, seed_option
+from rsnnctl.options import FILE, json_option, output_option, seed_option
 
 
 @click.group()
@@ -13,23 +13,21 @@ def command() -> None:
 
 
 @command.command()
-@click.option(
-    "-o",
-    "--output",
-    type=FILE,
-    default=Path("synthetic.mat"),
-    show_default=True,
-    help="Recording to write.",
-)
+@output_option("Recording to write.", default=Path("synthetic.mat"))
 @click.option("--minutes", default=20.0, show_default=True, help="Length of the session.")
 @click.option("--channels", default=96, show_default=True, help="Number of channels.")
 @seed_option
-def synth(output: Path, minutes: float, channels: int, seed: int) -> None:
+def synth(output: Path, force: bool, minutes: float, channels: int, seed: int) -> None:
     """Write a realistic session in the layout of the published recordings."""
     from rsnn.data.synthetic import synthesize
+    from rsnnctl.output import destination, owned
 
-    synthesize(output, minutes=minutes, n_channels=channels, seed=seed)
-    click.echo(output)
+    with (
+        destination(output, Path("synthetic.mat")) as target,
+        owned([target], "data synth", force=force),
+    ):
+        synthesize(target, minutes=minutes, n_channels=channels, seed=seed)
+        click.echo(output)
 
 
 @command.command()
@@ -47,19 +45,13 @@ def info(file: Path, md5: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("session")
-@click.option(
-    "-o",
-    "--output",
-    type=FILE,
-    default=Path("data"),
-    show_default=True,
-    help="Folder to download to.",
-)
+@output_option("Folder to download to.", folder=True, default=Path("data"))
 @click.option("--mirror", help="URL of a folder with the files. Default: the public archive.")
-def fetch(session: str, output: Path, mirror: str | None) -> None:
+def fetch(session: str, output: Path, force: bool, mirror: str | None) -> None:
     """Download a published session, with resume and checksum."""
     from rsnn.data.fetch import BASE_URL, fetch
     from rsnnctl import show
 
     with show.download_progress(session) as report:
-        click.echo(fetch(session, output, base_url=mirror or BASE_URL, report=report))
+        path = fetch(session, output, base_url=mirror or BASE_URL, report=report, replace=force)
+    click.echo(path)

@@ -6,6 +6,7 @@ import click
 
 from rsnnctl.options import (
     config_option,
+    force_option,
     jobs_options,
     json_option,
     model_argument,
@@ -37,6 +38,7 @@ from rsnnctl.options import (
 @config_option
 @set_option
 @jobs_options("Networks")
+@force_option
 @json_option
 def command(
     model: Path | None,
@@ -49,6 +51,7 @@ def command(
     settings: tuple[str, ...],
     jobs: int,
     cluster: str,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Sweep widths and sparsity of a model.
@@ -57,13 +60,18 @@ def command(
     made again, so repeating the command continues it.
     """
     from rsnnctl import show
+    from rsnnctl.output import owned
     from rsnnctl.runs import folders
-    from rsnnctl.runs.exploring import explore, parse_choices
+    from rsnnctl.runs.exploring import PICTURE, TABLE, explore, parse_choices
     from rsnnctl.runs.quantizing import settings_for
 
     source = folders.chosen(model, folders.MODEL)
     choices = parse_choices(bits, decay_bits, sparsity)
-    with show.count(len(choices), "explore") as advance:
+    results = [source.with_name(name) for name in (TABLE, PICTURE)]
+    with (
+        owned(results, "explore", force=force),
+        show.count(len(choices), "explore") as advance,
+    ):
         rows = explore(
             source,
             choices,

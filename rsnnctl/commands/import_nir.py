@@ -52,12 +52,15 @@ def command(
     reset: str,
     fires: str,
     output: Path | None,
+    force: bool,
 ) -> None:
     """Read a NIR graph.
 
     With a numeric contract it becomes the same integer network, without one a float model.
     """
+    from base.ownership import write_into
     from rsnnctl import show
+    from rsnnctl.output import destination, say_replaced
     from rsnnctl.provenance import provenance
     from rsnnctl.read_nir import read_nir
     from sim.artifact import save_network
@@ -65,14 +68,27 @@ def command(
 
     chosen = {"discretization": discretization, "order": order, "reset": reset, "fires": fires}
     found = read_nir(graph, dt=dt, **chosen)
-    if isinstance(found, IntegerNetwork):
-        target = output or graph.with_suffix(".int.h5")
-        click.echo(f"{target}\ndigest {save_network(found, target)}")
-        return
-    from rsnn.checkpoint import save_model  # only now, because torch takes a second to import
+    is_network = isinstance(found, IntegerNetwork)
+    suffix = ".int.h5" if is_network else ".rsnn.h5"
+    digests = []
 
-    target = output or graph.with_suffix(".rsnn.h5")
-    digest = save_model(found, target, provenance("import-nir", graph=graph.name, dt=dt, **chosen))
-    click.echo(f"{target}\ndigest {digest}")
+    def write(path: Path) -> list[Path]:
+        if isinstance(found, IntegerNetwork):
+            digests.append(save_network(found, path))
+        else:
+            from rsnn.checkpoint import save_model  # only now, because it imports torch
+
+            facts = provenance("import-nir", graph=graph.name, dt=dt, **chosen)
+            digests.append(save_model(found, path, facts))
+        return [path]
+
+    with destination(output, graph.with_suffix(suffix)) as target:
+        written = write_into(
+            target.parent, lambda staging: write(staging / target.name), "import-nir", force=force
+        )
+        say_replaced(written.replaced)
+        click.echo(f"{output or target}\ndigest {digests[0]}")
+    if is_network:
+        return
     said = ", ".join(f"{key} {value}" for key, value in {"dt": dt, **chosen}.items())
     show.say(f"no contract in {graph}: read with {said} (docs/nir.md)")

@@ -16,7 +16,7 @@ from rsnnctl.options import FILE, output_option
     help="TOML file that describes the layers (docs/snntorch.md).",
 )
 @output_option("Float model (.rsnn.h5). Default: beside the checkpoint.")
-def command(checkpoint: Path, description: Path, output: Path | None) -> None:
+def command(checkpoint: Path, description: Path, output: Path | None, force: bool) -> None:
     """Read a snnTorch state dict (.pt) as a float model.
 
     The model computes a step in snnTorch's order.
@@ -24,14 +24,18 @@ def command(checkpoint: Path, description: Path, output: Path | None) -> None:
     from rsnn.checkpoint import save_model
     from rsnn.snntorch.description import read_description
     from rsnn.snntorch.import_state import import_state
-    from rsnn.state_dict import read_state_dict
     from rsnn.snntorch.versions import remarks
+    from rsnn.state_dict import read_state_dict
+    from rsnnctl.output import destination, owned
     from rsnnctl.provenance import provenance
 
     described = read_description(description)
     for remark in remarks(described):
         click.echo(f"{description}: {remark}", err=True)
     model = import_state(read_state_dict(checkpoint, str(checkpoint)), described)
-    target = output or checkpoint.with_suffix(".rsnn.h5")
     facts = provenance("import-snntorch", checkpoint=checkpoint.name, description=description.name)
-    click.echo(f"{target}\ndigest {save_model(model, target, facts)}")
+    with (
+        destination(output, checkpoint.with_suffix(".rsnn.h5")) as target,
+        owned([target], "import-snntorch", force=force),
+    ):
+        click.echo(f"{output or target}\ndigest {save_model(model, target, facts)}")

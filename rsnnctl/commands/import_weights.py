@@ -10,18 +10,23 @@ from rsnnctl.options import FILE, output_option
 @click.command()
 @click.argument("weights", type=FILE)
 @output_option("Float model (.rsnn.h5). Default: a new run folder.")
-def command(weights: Path, output: Path | None) -> None:
+def command(weights: Path, output: Path | None, force: bool) -> None:
     """Read a published state dict (.pth) as a float model."""
     from rsnn.checkpoint import save_model
     from rsnn.published import import_published
+    from rsnnctl.output import destination, owned
     from rsnnctl.provenance import provenance
     from rsnnctl.runs import folders
 
     model = import_published(weights)
     facts = provenance("import-weights", weights=weights.name)
     if output is not None:
-        save_model(model, output, facts)
-        click.echo(output)
+        with (
+            destination(output, Path(folders.MODEL)) as target,
+            owned([target], "import-weights", force=force),
+        ):
+            save_model(model, target, facts)
+            click.echo(output)
         return
     with folders.new_run(weights.stem, {"command": "import-weights"}) as folder:
         save_model(model, folder / folders.MODEL, facts)

@@ -5,17 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import FILE, json_option
+from rsnnctl.options import FILE, force_option, json_option, no_stdout
 
 if TYPE_CHECKING:
-    from sim.overflow.verdict import Verdict
+    from collections.abc import Sequence
+
+    from sim.overflow.witness import Witness
 
 
 @click.command()
 @click.argument("file", type=FILE, required=False)
-@click.option("--witness", type=FILE, help="Folder for inputs that overflow states, if any can.")
+@click.option(
+    "--witness",
+    type=FILE,
+    callback=no_stdout,
+    help="Folder for inputs that overflow states, if any can.",
+)
+@force_option
 @json_option
-def command(file: Path | None, witness: Path | None, as_json: bool) -> None:
+def command(file: Path | None, witness: Path | None, force: bool, as_json: bool) -> None:
     """Show the content of a model or network.
 
     For a network: contract, sizes, ranges, storage, and whether its states can overflow.
@@ -23,14 +31,16 @@ def command(file: Path | None, witness: Path | None, as_json: bool) -> None:
     from rsnnctl import show
     from rsnnctl.runs import folders
 
-    description = describe_file(folders.chosen(file, folders.NETWORK), witness=witness)
+    description = describe_file(folders.chosen(file, folders.NETWORK), witness=witness, force=force)
     if as_json:
         show.print_json(description)
     else:
         show.print_description(description)
 
 
-def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
+def describe_file(
+    path: Path, *, witness: Path | None = None, force: bool = False
+) -> dict[str, Any]:
     """Describe a float model or an integer network with values that JSON can hold.
 
     Args:
@@ -38,6 +48,7 @@ def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
         witness: folder for inputs that make states of the network overflow, one raster
             (n_steps, n_inputs) per neuron that overflows; `simulate` and `verify` read them. Not
             created if nothing overflows.
+        force: overwrite files in it that `inspect` did not write.
 
     Raises:
         FileError: the file is neither, is damaged, or has no states that could overflow.
@@ -54,7 +65,8 @@ def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
         facts = {"file": str(path)} | describe(network)
         judged = verdicts(network)
         facts["overflow"] = [verdict.row() for verdict in judged]
-        facts["witnesses"] = [row for verdict in judged for row in _witnesses(verdict, witness)]
+        found = [each for verdict in judged for each in verdict.overflows]
+        facts["witnesses"] = _witnesses(found, witness, force)
         return facts
     if witness is not None:
         raise FileError(
@@ -70,20 +82,33 @@ def describe_file(path: Path, *, witness: Path | None = None) -> dict[str, Any]:
     raise FileError(f"{path}: holds `{label.format}`; a model or an integer network can be shown")
 
 
-def _witnesses(verdict: "Verdict", folder: Path | None) -> list[dict[str, Any]]:
+def _witnesses(
+    found: "Sequence[Witness]", folder: Path | None, force: bool
+) -> list[dict[str, Any]]:
     """One row per neuron that overflows; its raster is written if a folder is given."""
     import numpy as np
 
-    from base.files import atomic_path
+    from base.ownership import write_into
+    from rsnnctl.output import say_replaced
 
-    rows = []
-    for found in verdict.overflows:
-        state = f"{found.layer}.{found.variable}"
-        row = {"state": state, "neuron": found.neuron, "step": found.step, "reaches": found.value}
-        if folder is not None:
-            target = folder / f"{state}.{found.neuron}.npy"
-            with atomic_path(target) as temporary, temporary.open("wb") as stream:
-                np.save(stream, found.raster, allow_pickle=False)
-            row["raster"] = str(target)
-        rows.append(row)
-    return rows
+    names = [f"{each.layer}.{each.variable}.{each.neuron}.npy" for each in found]
+
+    def write(staging: Path) -> list[Path]:
+        for each, name in zip(found, names, strict=True):
+            np.save(staging / name, each.raster, allow_pickle=False)
+        return [staging / name for name in names]
+
+    rows: list[dict[str, Any]] = [
+        {
+            "state": f"{each.layer}.{each.variable}",
+            "neuron": each.neuron,
+            "step": each.step,
+            "reaches": each.value,
+        }
+        for each in found
+    ]
+    if folder is None or not found:
+        return rows
+    written = write_into(folder, write, "inspect", force=force)
+    say_replaced(written.replaced)
+    return [row | {"raster": str(path)} for row, path in zip(rows, written.files, strict=True)]

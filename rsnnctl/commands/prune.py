@@ -39,19 +39,28 @@ def command(
     epochs: int | None,
     device: str | None,
     output: Path | None,
+    force: bool,
     resume: bool,
 ) -> None:
     """Prune a model and train the rest again.
 
     The smallest weights of each matrix are pruned.
     """
+    from base.ownership import record
     from rsnnctl import show
-    from rsnnctl.runs.pruning import prune_run, settings_for, source_of
+    from rsnnctl.output import destination, owned
+    from rsnnctl.runs import folders
+    from rsnnctl.runs.pruning import overwritten, prune_run, settings_for, source_of
 
     source = source_of(model)
     chosen = settings_for(source, config=config, settings=settings, epochs=epochs, device=device)
-    with show.epochs(chosen.retraining.epochs, "prune") as report:
-        path = prune_run(
-            source, chosen, fraction=fraction, output=output, resume=resume, report=report
-        )
-    click.echo(path)
+    with (
+        destination(output, source.with_name(folders.MODEL)) as target,
+        owned(overwritten(source, target, fraction), "prune", force=force),
+    ):
+        with show.epochs(chosen.retraining.epochs, "prune") as report:
+            prune_run(
+                source, chosen, fraction=fraction, output=target, resume=resume, report=report
+            )
+        record([target], "prune")
+        click.echo(output or target)

@@ -88,6 +88,7 @@ def command(
     settings: tuple[str, ...],
     resume: bool,
     output: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Turn a float model into an integer network.
@@ -95,6 +96,7 @@ def command(
     A table shows the cost of each step.
     """
     from rsnnctl import show
+    from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders
     from rsnnctl.runs.quantizing import quantize_file, settings_for
 
@@ -113,22 +115,27 @@ def command(
         percentile=percentile,
         per_layer=per_layer,
     )
-    with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
-        done = quantize_file(
-            source,
-            precision,
-            chosen,
-            calibration=calibration,
-            output=output,
-            resume=resume,
-            report=report,
-        )
-    ledger = [row | {"remark": told(row["remark"])} for row in done.ledger]
-    cautions = [told(caution) for caution in done.cautions]
-    if as_json:
-        show.print_json(done.facts() | {"ledger": ledger, "cautions": cautions})
-    else:
-        show.print_table(ledger, "what each step costs on held-out calibration data")
-        show.print_facts(done.facts())
+    with (
+        destination(output, folders.beside(source, ".int.h5")) as target,
+        owned([target], "quantize", force=force),
+    ):
+        with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
+            done = quantize_file(
+                source,
+                precision,
+                chosen,
+                calibration=calibration,
+                output=target,
+                resume=resume,
+                report=report,
+            )
+        facts = done.facts() | {"file": str(output or target)}
+        ledger = [row | {"remark": told(row["remark"])} for row in done.ledger]
+        cautions = [told(caution) for caution in done.cautions]
+        if as_json:
+            show.print_json(facts | {"ledger": ledger, "cautions": cautions})
+        else:
+            show.print_table(ledger, "what each step costs on held-out calibration data")
+            show.print_facts(facts)
     for caution in cautions:
         show.say(f"Warning: {caution}")

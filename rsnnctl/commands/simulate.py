@@ -32,6 +32,7 @@ def command(
     part: str,
     trace: bool,
     output: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Run an integer network over a recording.
@@ -39,15 +40,21 @@ def command(
     It is computed event by event; the recording can have any length.
     """
     from rsnnctl import show
+    from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders
 
     path = folders.chosen(network, folders.NETWORK)
-    row = simulate_file(path, source, part=part, record=trace, output=output)
-    if as_json:
-        show.print_json(row)
-    else:
-        show.print_table([{key: row[key] for key in row if key not in ("digest", "file")}])
-        click.echo(row["file"])
+    with (
+        destination(output, folders.beside(path, ".decoded.h5")) as target,
+        owned([target], "simulate", force=force),
+    ):
+        row = simulate_file(path, source, part=part, record=trace, output=target)
+        row["file"] = str(output or target)
+        if as_json:
+            show.print_json(row)
+        else:
+            show.print_table([{key: row[key] for key in row if key not in ("digest", "file")}])
+            click.echo(row["file"])
 
 
 def simulate_file(

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from base.checks import check_at_least_one
-from rsnnctl.options import FILE, TARGET, json_option, layout_option, network_argument
+from rsnnctl.options import (
+    FILE,
+    TARGET,
+    force_option,
+    json_option,
+    layout_option,
+    network_argument,
+    no_stdout,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,13 +45,18 @@ _TRIES = 400  # runs of a backend to find a reproducer
     "--steps", default=5000, show_default=True, help="Maximum number of input steps to compare."
 )
 @click.option(
-    "--export-kit", "kit", type=FILE, help="Folder for a conformance kit; nothing is compared."
+    "--export-kit",
+    "kit",
+    type=FILE,
+    callback=no_stdout,
+    help="Folder for a conformance kit; nothing is compared.",
 )
 @click.option("--target", type=TARGET, help="Target to run on. Default: the backends of this host.")
 @layout_option
 @click.option(
     "--session", type=FILE, help="Session or raster to compare in full, on a target, by blocks."
 )
+@force_option
 @json_option
 def command(
     network: Path | None,
@@ -53,6 +66,7 @@ def command(
     target: str | None,
     layout: str | None,
     session: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Compare every backend with the reference, bit for bit.
@@ -63,18 +77,22 @@ def command(
     from rsnnctl.runs import folders
 
     if kit is not None:
+        from base.ownership import write_into
+        from rsnnctl.output import say_replaced
         from sim.conformance.kit import export_kit
 
         if network or source or target:
             raise click.UsageError(
                 "--export-kit has its own networks; name none, no --input, no --target"
             )
-        click.echo(export_kit(kit)[-1])
+        written = write_into(kit, export_kit, "verify", force=force)
+        say_replaced(written.replaced)
+        click.echo(written.files[-1])
         return
     path = folders.chosen(network, folders.NETWORK)
     if session is None:
         stream = source or folders.session_of(path)
-        report = verify_file(path, stream, steps, target=target, layout=layout)
+        report = verify_file(path, stream, steps, target=target, layout=layout, force=force)
     elif target is None or source is not None:
         raise click.UsageError("--session is for a --target, and takes the place of --input")
     else:
@@ -95,6 +113,7 @@ def verify_file(
     *,
     target: str | None = None,
     layout: str | None = None,
+    force: bool = False,
 ) -> "Verification":
     """Compare backends with the reference over the golden input and one stream.
 
@@ -107,6 +126,7 @@ def verify_file(
         steps: maximum number of steps of the stream.
         target: name of the target to run on; None for every backend of this machine.
         layout: of the weights in the flash of a target; None is the target's default.
+        force: let a reproducer overwrite files that `verify` did not write.
 
     Raises:
         RangeError: `steps` is below 1, or there is no such target or layout.
@@ -134,7 +154,8 @@ def verify_file(
     rasters = [golden, raster]
     if target is None:
         here = backends()
-        return _with_reproducers(verify(network, rasters, here), path, network, rasters, here)
+        report = verify(network, rasters, here)
+        return _with_reproducers(report, path, network, rasters, here, force=force)
     with tempfile.TemporaryDirectory() as folder:
         machine = find_target(target)
         found = runners(machine, network, Path(folder), {"layout": layout})
@@ -209,6 +230,8 @@ def _with_reproducers(
     network: "IntegerNetwork",
     rasters: "list[NDArray[np.uint8]]",
     backends: "dict[str, Backend]",
+    *,
+    force: bool,
 ) -> "Verification":
     if "shrunk_from" in network.metadata:
         return report
@@ -217,7 +240,13 @@ def _with_reproducers(
         if result.first is not None:
             index = result.first.raster_index
             files = reproduce(
-                path, name, network, rasters[index], backends[name], after_golden=index > 0
+                path,
+                name,
+                network,
+                rasters[index],
+                backends[name],
+                after_golden=index > 0,
+                force=force,
             )
             results[name] = replace(result, reproducer=files)
     return replace(report, backends=results)
@@ -231,6 +260,7 @@ def reproduce(
     backend: "Backend",
     *,
     after_golden: bool,
+    force: bool = False,
 ) -> dict[str, str]:
     """Write `<stem>.<name>.reproducer.int.h5` and `.npy` beside the network's file.
 
@@ -242,6 +272,7 @@ def reproduce(
         backend: the backend.
         after_golden: it does so after it has run the golden input; each case is then run in the
             same order, because a state that is not reset shows only there.
+        force: overwrite files that `verify` did not write.
 
     Returns:
         `network`, `raster` and the command to `replay` them, or why they were `not made`: the
@@ -253,6 +284,7 @@ def reproduce(
 
     from base.errors import RsnnError
     from base.files import atomic_path
+    from rsnnctl.output import owned
     from rsnnctl.runs import folders
     from sim.artifact import save_network
     from sim.shrink import shrink
@@ -262,10 +294,11 @@ def reproduce(
     )
     wrong, tries = (_second_run(backend), _TRIES // 2) if after_golden else (backend, _TRIES)
     try:
-        small, spikes = shrink(network, raster, wrong, tries=tries)
-        save_network(small, network_path)
-        with atomic_path(raster_path) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, spikes, allow_pickle=False)
+        with owned([network_path, raster_path], "verify", force=force):
+            small, spikes = shrink(network, raster, wrong, tries=tries)
+            save_network(small, network_path)
+            with atomic_path(raster_path) as temporary, open(temporary, "wb") as stream:
+                np.save(stream, spikes, allow_pickle=False)
     except RsnnError as error:
         return {"not made": str(error)}
     command = ["rsnnctl", "verify", str(network_path), "--input", str(raster_path)]

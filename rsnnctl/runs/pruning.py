@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from base.container import read_label
-from base.files import write_text
+from base.errors import FileError
+from base.files import atomic_path, write_text
 from rsnn.checkpoint import load_model, save_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
@@ -48,6 +49,34 @@ def settings_for(
     chosen = choices(("retraining",), device, None)
     changed = () if epochs is None else (f"retraining.epochs={epochs}",)
     return config_of(source, config, (*chosen, *settings, *changed))
+
+
+def overwritten(source: Path, target: Path, fraction: float | None) -> list[Path]:
+    """Files that `prune_run` replaces and of which it keeps no copy.
+
+    Raises:
+        FileError: the unpruned model that is kept already is another one.
+    """
+    found = [source.with_name(LOG)]
+    if fraction is None:
+        found += [source.with_name(SEARCH), source.with_name(CURVE)]
+    if not target.exists() or not source.exists():
+        return [*found, target]
+    if _replaces_source(source, target):
+        unpruned = source.with_name(UNPRUNED)
+        if unpruned.exists() and unpruned.read_bytes() != source.read_bytes():
+            raise FileError(
+                f"{unpruned}: holds the model before an earlier pruning; prune that one, or write"
+                " to another file with -o"
+            )
+        return found
+    if target.read_bytes() == source.read_bytes():  # a pruning stopped just before its end
+        return found
+    return [*found, target]
+
+
+def _replaces_source(source: Path, target: Path) -> bool:
+    return source == source.with_name(folders.MODEL) == target
 
 
 def prune_run(
@@ -114,8 +143,9 @@ def prune_run(
         best = model
         retrained(best, fraction)
     target = output or source.with_name(folders.MODEL)
-    if source == source.with_name(folders.MODEL) == target:
-        shutil.copyfile(source, source.with_name(UNPRUNED))
+    if _replaces_source(source, target):
+        with atomic_path(source.with_name(UNPRUNED)) as temporary:
+            shutil.copyfile(source, temporary)
     facts = provenance(
         "prune",
         model=digest,

@@ -1,0 +1,78 @@
+"""Where a command writes: the file that `-o` names, or stdout for `-`; what it overwrote."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from base.errors import FileError
+from base.files import reason
+from base.ownership import Written, overwriting
+from rsnnctl import show
+
+STDOUT = Path("-")
+
+
+@contextmanager
+def destination(given: Path | None, default: Path) -> Iterator[Path]:
+    """Yield the path to write one file to: the one given, or the default.
+
+    For `-` it is a temporary file, which goes to stdout when the block succeeds; what is printed
+    meanwhile goes to stderr.
+
+    Args:
+        given: what the user gave with `-o`.
+        default: a file of the same kind, with the suffix that the file must have.
+
+    Raises:
+        FileError: stdout cannot be written.
+    """
+    if given != STDOUT:
+        yield given or default
+        return
+    stdout = sys.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / default.name
+        with redirect_stdout(sys.stderr):
+            yield path
+        try:
+            with open(path, "rb") as stream:
+                shutil.copyfileobj(stream, stdout.buffer)
+            stdout.flush()
+        except OSError as error:
+            raise FileError(f"stdout: cannot be written: {reason(error)}") from error
+
+
+@contextmanager
+def owned(paths: Iterable[Path], command: str, *, force: bool) -> Iterator[None]:
+    """`base.ownership.overwriting`, which also says what `force` overwrites.
+
+    Raises:
+        FileError: a file may not be overwritten, or cannot be written.
+    """
+    with overwriting(list(paths), command, force=force) as replaced:
+        say_replaced(replaced)
+        yield
+
+
+def say_replaced(paths: Iterable[Path]) -> None:
+    """Say on stderr which files of the user `--force` overwrites."""
+    for path in paths:
+        show.say(f"{path}: overwritten (--force)")
+
+
+def say_written(written: Written, *, shown: Path | None = None) -> None:
+    """Print the files that were written, and say which of the user's were kept or overwritten.
+
+    Args:
+        written: the files.
+        shown: what to print in their place; None for their paths.
+    """
+    for path in written.files:
+        if path not in written.kept:
+            print(shown or path)
+    for path in written.kept:
+        show.say(f"{path}: kept, because it was changed; --force overwrites it")
+    say_replaced(written.replaced)

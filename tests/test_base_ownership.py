@@ -1,0 +1,164 @@
+"""Files are overwritten without asking only by the command that wrote them, and unchanged."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from base.container import create_container
+from base.errors import FileError
+from base.ownership import MANIFEST, check_replaceable, is_own, overwriting, record, write_into
+
+
+def write(path: Path, text: str = "old") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def container(path: Path, command: str) -> Path:
+    with create_container(path, format="x", digest="", provenance={"command": command}) as file:
+        file["words"] = [1, 2]
+    return path
+
+
+def test_a_file_is_own_until_it_is_changed_or_another_command_writes_it(tmp_path):
+    path = write(tmp_path / "a.txt")
+    assert not is_own(path, "export-c")
+    record([path], "export-c")
+    assert is_own(path, "export-c")
+    assert not is_own(path, "simulate")
+    path.write_text("mine")
+    assert not is_own(path, "export-c")
+
+
+def test_every_file_of_a_folder_is_listed_until_it_is_gone(tmp_path):
+    first, second = write(tmp_path / "a"), write(tmp_path / "b")
+    record([first], "one")
+    record([second], "two")
+    assert is_own(first, "one")
+    assert is_own(second, "two")
+    first.unlink()
+    record([second], "two")
+    assert list(json.loads((tmp_path / MANIFEST).read_text())["files"]) == ["b"]
+
+
+def test_a_container_says_itself_who_made_it_where_no_list_does(tmp_path):
+    path = container(tmp_path / "a.h5", "quantize")
+    assert is_own(path, "quantize")
+    assert not is_own(path, "prune")
+    record([path], "import-nir")
+    assert not is_own(path, "quantize")
+    other = container(tmp_path / "b.h5", "quantize")
+    data = bytearray(other.read_bytes())
+    data[-1] ^= 1
+    other.write_bytes(data)
+    assert not is_own(other, "quantize")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": []}', '{"files": {"a": 3}}', "\xff"])
+def test_a_list_that_cannot_be_read_makes_no_file_own(tmp_path, text):
+    path = write(tmp_path / "a")
+    (tmp_path / MANIFEST).write_text(text, encoding="latin-1")
+    assert not is_own(path, "one")
+    with pytest.raises(FileError, match="one did not write it"):
+        check_replaceable([path], "one")
+    record([path], "one")
+    assert is_own(path, "one")
+
+
+def test_a_foreign_file_is_refused_with_the_way_out(tmp_path):
+    path = write(tmp_path / "a")
+    ending = "; name another place, or overwrite it with `force`"
+    with pytest.raises(FileError) as refused:
+        check_replaceable([path], "simulate")
+    assert str(refused.value) == f"{path}: exists, and simulate did not write it{ending}"
+    record([path], "simulate")
+    assert check_replaceable([path, tmp_path / "new"], "simulate") == []
+    path.write_text("mine")
+    with pytest.raises(FileError) as refused:
+        check_replaceable([path], "simulate")
+    assert str(refused.value) == f"{path}: exists, and was changed since simulate wrote it{ending}"
+    assert check_replaceable([path], "simulate", force=True) == [path]
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):
+    file = write(tmp_path / "file")
+    (tmp_path / "folder").mkdir()
+    for path, text in (
+        (tmp_path / "folder", r"folder: cannot be written: is a folder; name a file"),
+        (file / "a" / "b", rf"b: cannot be written: {file} is not a folder"),
+    ):
+        with pytest.raises(FileError, match=text):
+            check_replaceable([path], "x", force=True)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if locked.stat().st_uid != 0:  # root may write anywhere
+        with pytest.raises(FileError, match="permission denied in"):
+            check_replaceable([locked / "new" / "a"], "x")
+
+
+def test_files_are_noted_only_when_the_block_succeeds(tmp_path):
+    path = tmp_path / "a"
+    with pytest.raises(FileNotFoundError), overwriting([path], "one"):
+        write(path).rename(tmp_path / "gone" / "a")
+    assert not (tmp_path / MANIFEST).exists()
+    with overwriting([path, tmp_path / "not written"], "one", force=True) as replaced:
+        write(path, "new")
+    assert replaced == [path]
+    assert is_own(path, "one")
+
+
+def maker(**texts: str):
+    """A function that writes files of these names and texts into a folder."""
+    return lambda folder: [write(folder / name, text) for name, text in texts.items()]
+
+
+def test_a_folder_is_written_again_until_the_user_changes_a_file(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    assert write_into(folder, maker(a="1", b="1"), "build").files == [folder / "a", folder / "b"]
+    write_into(folder, maker(a="2", b="2"), "build")
+    assert (folder / "a").read_text() == "2"
+    (folder / "b").write_text("mine")
+    with pytest.raises(FileError, match="b: exists, and was changed since build wrote it"):
+        write_into(folder, maker(a="3", b="3"), "build")
+    assert [(folder / name).read_text() for name in "ab"] == ["2", "mine"]  # none, or all
+    assert {path.name for path in folder.iterdir()} == {"a", "b", MANIFEST}
+    done = write_into(folder, maker(a="3", b="3"), "build", force=True)
+    assert (done.kept, done.replaced) == ([], [folder / "b"])
+    assert (folder / "b").read_text() == "3"
+    assert is_own(folder / "b", "build")
+
+
+def test_files_to_be_edited_are_kept_when_they_were_and_renewed_when_not(tmp_path):
+    def build(text: str, *, force: bool = False):
+        made = maker(a=text, b=text)
+        return write_into(tmp_path, made, "build", force=force, editable=("b",))
+
+    build("1")
+    assert build("2").kept == []
+    assert (tmp_path / "b").read_text() == "2"
+    (tmp_path / "b").write_text("mine")
+    done = build("3")
+    assert (done.files, done.kept) == ([tmp_path / "a", tmp_path / "b"], [tmp_path / "b"])
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["3", "mine"]
+    assert build("4").kept == [tmp_path / "b"]  # still the user's
+    assert build("4", force=True).replaced == [tmp_path / "b"]
+    assert (tmp_path / "b").read_text() == "4"
+
+
+def test_the_same_bytes_overwrite_nothing(tmp_path):
+    path = write(tmp_path / "a", "same")
+    done = write_into(tmp_path, maker(a="same"), "import-nir")
+    assert (done.files, done.replaced) == ([path], [])
+    assert is_own(path, "import-nir")
+
+
+def test_a_folder_that_could_not_be_filled_is_not_left(tmp_path):
+    def fail(folder: Path) -> list[Path]:
+        write(folder / "a")
+        raise FileError("no")
+
+    with pytest.raises(FileError, match="no"):
+        write_into(tmp_path / "new", fail, "build")
+    assert not list(tmp_path.iterdir())
