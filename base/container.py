@@ -94,20 +94,22 @@ def open_container(path: Path, *, format: str) -> Iterator[h5py.File]:
 
 @dataclass(frozen=True)
 class Label:
-    """A container's own statement of its content: its format and digest."""
+    """A container's own statement of its content: its format, its digest and what made it."""
 
     format: str
     digest: str
+    provenance: Mapping[str, Any]
 
 
 def read_label(path: Path) -> Label:
-    """Read the format and the digest that a container names.
+    """Read the format, the digest and the provenance that a container names.
 
     Raises:
         FileError: as in `open_container`, except for another format.
     """
     with _open_sealed(path) as file:
-        return Label(str(file.attrs["format"]), str(file.attrs["digest"]))
+        format, digest = (str(file.attrs[name]) for name in ("format", "digest"))
+        return Label(format, digest, read_provenance(file))
 
 
 def read_provenance(file: h5py.File) -> dict[str, Any]:
@@ -123,8 +125,7 @@ def read_provenance(file: h5py.File) -> dict[str, Any]:
 def made_by(path: Path) -> str | None:
     """The command that a container names as its maker; None if it is none, or is not whole."""
     try:
-        with _open_sealed(path) as file:
-            command = read_provenance(file).get("command")
+        command = read_label(path).provenance.get("command")
     except FileError:
         return None
     return command if isinstance(command, str) else None

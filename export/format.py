@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from base.errors import RsnnError
 from base.option import Option, chosen
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Format:
             per line; None if there are never any.
         backends: ways to run the written files here, by name, for `rsnnctl verify`: each
             (network, raster) -> Trace.
+        read_digest: a file that was written -> the digest of the network that it names, or None;
+            None if files name none.
         name: name of the file, filled in by `formats()`.
     """
 
@@ -41,12 +44,36 @@ class Format:
     options: tuple[Option, ...] = ()
     remarks: Callable[..., list[str]] | None = None
     backends: Mapping[str, "Backend"] = field(default_factory=dict)
+    read_digest: Callable[[Path], str | None] | None = None
     name: str = ""
 
     @property
     def writes_one_file(self) -> bool:
         """Whether `path` is a file; otherwise users name a folder."""
         return len(self.suffixes) == 1
+
+    def files(self, path: Path) -> list[Path]:
+        """The files that `write` makes of a path, or those that its folder holds."""
+        if self.writes_one_file:
+            return [path]
+        if self.suffixes:
+            return [path.with_name(path.name + suffix) for suffix in self.suffixes]
+        return sorted(path.iterdir()) if path.is_dir() else []
+
+    def digests(self, path: Path) -> set[str | None]:
+        """The digests of networks that files name, and None if one that should names none.
+
+        Args:
+            path: as `write` takes it.
+        """
+        found = {self._digest_of(file) for file in self.files(path) if file.is_file()}
+        return found if self.suffixes else found - {None}
+
+    def _digest_of(self, file: Path) -> str | None:
+        try:
+            return None if self.read_digest is None else self.read_digest(file)
+        except RsnnError:
+            return None
 
 
 def write_network(

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 def command_of(format: Format) -> click.Command:
     """`export-<name>`, with the options that the format declares."""
 
-    def export(network: Path | None, output: Path | None, force: bool, **options: Any) -> None:
+    def export(
+        network: Path | None, output: Path | None, force: bool, stale: bool, **options: Any
+    ) -> None:
         from base.ownership import write_into
         from rsnnctl import show
         from rsnnctl.output import destination, say_written
-        from rsnnctl.runs import folders
+        from rsnnctl.runs import folders, lineage
         from sim.artifact import load_network
 
-        source = folders.chosen(network, folders.NETWORK)
+        source = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
         loaded = load_network(source)
         with destination(output, place(format, source, None)) as named:
             path = named if format.writes_one_file else place(format, source, output)

@@ -26,8 +26,9 @@ class ChoiceOf(click.Choice):
         return tuple(self._find())
 
 
-model_argument = click.argument("model", type=FILE, required=False)
-network_argument = click.argument("network", type=FILE, required=False)
+stale_option = click.option(
+    "--stale", is_flag=True, help="Use a file even if it is older than what it was made from."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_option = click.option("--config", type=FILE, help="TOML file with settings.")
 set_option = click.option(
@@ -52,6 +53,18 @@ layout_option = click.option(
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of all random numbers."
 )
+
+
+def model_argument(command: Callable) -> Callable:
+    """A model to read, by default that of the newest run; and `--stale`."""
+    return click.argument("model", type=FILE, required=False)(stale_option(command))
+
+
+def network_argument(command: Callable) -> Callable:
+    """A network to read, by default that of the newest run; and `--stale`."""
+    return click.argument("network", type=FILE, required=False)(stale_option(command))
+
+
 TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
 
 

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import open_hdf5
 from base.errors import FileError
 from base.files import atomic_path
 from sim.fast.simulator import Block
@@ -66,6 +67,16 @@ class RunWriter:
         start = len(dataset)
         dataset.resize(start + len(words), 0)
         dataset[start:] = words
+
+
+def read_digest(path: Path) -> str | None:
+    """The digest of the network that a run names, or None where that cannot be read."""
+    try:
+        with open_hdf5(path) as file:
+            digest = file.attrs.get("digest")
+    except FileError:
+        return None
+    return digest if isinstance(digest, str) else None
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
     assert by_name["model.int.h5 (int8)"]["connection_sparsity"] >= ours["connection_sparsity"]
     folder = Path("runs/latest")
     assert {path.name for path in folder.iterdir()} == {
+        ".rsnnctl.json",
         "config.toml",
         "log.jsonl",
         "model.decoded.h5",

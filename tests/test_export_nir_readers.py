@@ -166,5 +166,5 @@ def test_the_command_names_the_reader_on_stdout_what_it_must_know_on_stderr(run,
     assert "from_nir(graph, dt=0.004)" in done.err
     assert "`fires_on` new_membrane" in done.err
     assert run("import-nir", "a.nir", "-o", "b.int.h5").out.endswith(positive.digest() + "\n")
-    assert run("export-nir", "a.int.h5").err == ""
+    assert "fires_on" not in run("export-nir", "a.int.h5").err
     assert "'exact', 'norse'" in run("export-nir", "a.int.h5", "--for", "x").err

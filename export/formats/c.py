@@ -1,5 +1,6 @@
 """C: a self-contained decoder in C99, `<name>.h` and `<name>.c`, for microcontrollers and hosts."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,20 @@ def _c(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
     return run_backend(network, raster)
 
 
+def _read_digest(path: Path) -> str | None:
+    """The digest in the comment at the top of a source or header."""
+    if path.suffix not in (".c", ".h"):
+        return None
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        found = re.search("nteger network ([0-9a-f]{64})", stream.readline())
+    return found[1] if found else None
+
+
 FORMAT = Format(
     description="self-contained C99 for microcontrollers and hosts",
     details="The files are `<name>.h` and `<name>.c`.",
     write=_write,
     options=(NAME, LAYOUT),
     backends={"c": _c},
+    read_digest=_read_digest,
 )

@@ -28,6 +28,13 @@ def _nir(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
     return run_backend(network, raster)
 
 
+def _read_digest(path: Path) -> str | None:
+    from export.nir.container import read_graph
+    from export.nir.metadata import digest_of
+
+    return digest_of(read_graph(path, check_types=False))
+
+
 FORMAT = Format(
     description="a NIR graph for a reader",
     details=(
@@ -46,4 +53,5 @@ FORMAT = Format(
     ),
     remarks=remarks,
     backends={"nir": _nir},
+    read_digest=_read_digest,
 )

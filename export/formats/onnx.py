@@ -35,10 +35,17 @@ def _reference(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace
     return run_reference(network, raster)
 
 
+def _read_digest(path: Path) -> str | None:
+    from export.onnx.models import read_digest
+
+    return read_digest(path)
+
+
 FORMAT = Format(
     description="ONNX in integer operators",
     details="Two models: one step with its state, and the loop over time.",
     write=_write,
     suffixes=_SUFFIXES,
     backends={"onnxruntime": _onnxruntime, "onnx-reference": _reference},
+    read_digest=_read_digest,
 )

@@ -98,6 +98,16 @@ def restore(path: Path, graph: nir.NIRGraph) -> tuple[IntegerNetwork, str, Reade
         ) from error
 
 
+def digest_of(graph: nir.NIRGraph) -> str | None:
+    """The digest that a graph's metadata name, or None."""
+    text = graph.metadata.get(KEY, "{}")
+    try:
+        named = json.loads(text.decode() if isinstance(text, bytes) else text).get("digest")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return named if isinstance(named, str) else None
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error's text, or its kind if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

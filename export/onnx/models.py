@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, NDArray
 from onnx import (
     GraphProto,
@@ -25,6 +26,7 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     helper,
+    load,
     numpy_helper,
 )
 from onnx.checker import check_model
@@ -54,6 +56,16 @@ def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
     for path, model in ((step, to_step_model(network)), (scan, to_scan_model(network))):
         with atomic_path(path) as temporary:
             temporary.write_bytes(serialized(model))
+
+
+def read_digest(path: Path) -> str | None:
+    """The digest of the network that a model's metadata name, or None."""
+    try:
+        props = {each.key: each.value for each in load(path).metadata_props}
+        named = json.loads(props["rsnnctl"])["digest"]
+    except (OSError, DecodeError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return named if isinstance(named, str) else None
 
 
 def to_step_model(network: IntegerNetwork) -> ModelProto:

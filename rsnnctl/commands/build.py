@@ -13,7 +13,12 @@ from rsnnctl.options import TARGET, layout_option, network_argument, output_opti
 @layout_option
 @output_option("Folder. Default: `firmware` beside the network.", folder=True)
 def command(
-    network: Path | None, target: str, layout: str | None, output: Path | None, force: bool
+    network: Path | None,
+    stale: bool,
+    target: str,
+    layout: str | None,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Write a firmware project with a self-test.
 
@@ -23,10 +28,10 @@ def command(
     from hw_targets import find_target
     from hw_targets.machines.target import build
     from rsnnctl.output import say_written
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from sim.artifact import load_network, load_vectors
 
-    source = folders.chosen(network, folders.NETWORK)
+    source = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
     options = {"layout": layout}

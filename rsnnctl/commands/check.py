@@ -21,7 +21,9 @@ _FITS = {True: "yes", False: "no", None: "not checked"}
 @click.option("--target", type=TARGET, help="Target to check. Default: every target with limits.")
 @layout_option
 @json_option
-def command(network: Path | None, target: str | None, layout: str | None, as_json: bool) -> None:
+def command(
+    network: Path | None, stale: bool, target: str | None, layout: str | None, as_json: bool
+) -> None:
     """Check a network against the limits of a target.
 
     Report its cost and every limit it exceeds. Without the tools of a target it is not checked,
@@ -31,10 +33,10 @@ def command(network: Path | None, target: str | None, layout: str | None, as_jso
     from hw_targets import find_target
     from hw_targets.machines.target import check
     from rsnnctl import show
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from sim.artifact import load_network
 
-    loaded = load_network(folders.chosen(network, folders.NETWORK))
+    loaded = load_network(lineage.used(folders.chosen(network, folders.NETWORK), stale=stale))
     if target is None:
         rows = check_everywhere(loaded, layout)
         if as_json:

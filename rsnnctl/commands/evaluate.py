@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import FILE, json_option, part_option
+from rsnnctl.options import FILE, json_option, part_option, stale_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,7 @@ Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
     "--gru/--no-gru", default=True, help="Among the baselines, train the GRU, which takes minutes."
 )
 @click.option("--harness", is_flag=True, help="Add the figures of NeuroBench's own harness (slow).")
+@stale_option
 @json_option
 def command(
     files: tuple[Path, ...],
@@ -53,6 +54,7 @@ def command(
     baselines: bool,
     gru: bool,
     harness: bool,
+    stale: bool,
     as_json: bool,
 ) -> None:
     """Print NeuroBench's table of models and networks.
@@ -61,10 +63,11 @@ def command(
     run.
     """
     from rsnnctl import show
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
 
+    paths = files or folders.present(folders.MODEL, folders.NETWORK)
     rows = evaluate_files(
-        files or folders.present(folders.MODEL, folders.NETWORK),
+        [lineage.used(path, stale=stale) for path in paths],
         sessions,
         part=part,
         precision=precision,

@@ -42,6 +42,7 @@ from rsnnctl.options import (
 @json_option
 def command(
     model: Path | None,
+    stale: bool,
     bits: str,
     decay_bits: str,
     sparsity: str,
@@ -61,11 +62,11 @@ def command(
     """
     from rsnnctl import show
     from rsnnctl.output import owned
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from rsnnctl.runs.exploring import PICTURE, TABLE, explore, parse_choices
     from rsnnctl.runs.quantizing import settings_for
 
-    source = folders.chosen(model, folders.MODEL)
+    source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
     choices = parse_choices(bits, decay_bits, sparsity)
     results = [source.with_name(name) for name in (TABLE, PICTURE)]
     with (

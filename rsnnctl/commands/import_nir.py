@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, ChoiceOf, output_option
+from rsnnctl.options import FILE, ChoiceOf, output_option, stale_option
 
 
 @click.command()
@@ -44,6 +44,7 @@ from rsnnctl.options import FILE, ChoiceOf, output_option
     "Integer network (.int.h5), or float model (.rsnn.h5) without a contract. Default: beside the"
     " graph."
 )
+@stale_option
 def command(
     graph: Path,
     dt: float | None,
@@ -53,6 +54,7 @@ def command(
     fires: str,
     output: Path | None,
     force: bool,
+    stale: bool,
 ) -> None:
     """Read a NIR graph.
 
@@ -63,11 +65,12 @@ def command(
     from rsnnctl.output import destination, say_replaced
     from rsnnctl.provenance import provenance
     from rsnnctl.read_nir import read_nir
+    from rsnnctl.runs import lineage
     from sim.artifact import save_network
     from sim.network import IntegerNetwork
 
     chosen = {"discretization": discretization, "order": order, "reset": reset, "fires": fires}
-    found = read_nir(graph, dt=dt, **chosen)
+    found = read_nir(lineage.used(graph, stale=stale), dt=dt, **chosen)
     is_network = isinstance(found, IntegerNetwork)
     suffix = ".int.h5" if is_network else ".rsnn.h5"
     digests = []

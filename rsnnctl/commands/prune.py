@@ -33,6 +33,7 @@ from rsnnctl.options import (
 @resume_option
 def command(
     model: Path | None,
+    stale: bool,
     fraction: float | None,
     config: Path | None,
     settings: tuple[str, ...],
@@ -49,10 +50,10 @@ def command(
     from base.ownership import record
     from rsnnctl import show
     from rsnnctl.output import destination, owned
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from rsnnctl.runs.pruning import overwritten, prune_run, settings_for, source_of
 
-    source = source_of(model)
+    source = lineage.used(source_of(model), stale=stale)
     chosen = settings_for(source, config=config, settings=settings, epochs=epochs, device=device)
     with (
         destination(output, source.with_name(folders.MODEL)) as target,

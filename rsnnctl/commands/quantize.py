@@ -71,6 +71,7 @@ from rsnnctl.options import (
 @json_option
 def command(
     model: Path | None,
+    stale: bool,
     bits: int,
     bits_in: int | None,
     bits_rec: int | None,
@@ -97,10 +98,10 @@ def command(
     """
     from rsnnctl import show
     from rsnnctl.output import destination, owned
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from rsnnctl.runs.quantizing import quantize_file, settings_for
 
-    source = folders.chosen(model, folders.MODEL)
+    source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
     chosen = settings_for(source, config, settings, qat_epochs)
     precision = Precision(
         bits=bits,

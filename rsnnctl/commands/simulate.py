@@ -28,6 +28,7 @@ _BLOCK_BYTES = 1 << 22  # bytes of input and trace in memory at once
 @json_option
 def command(
     network: Path | None,
+    stale: bool,
     source: Path | None,
     part: str,
     trace: bool,
@@ -41,9 +42,9 @@ def command(
     """
     from rsnnctl import show
     from rsnnctl.output import destination, owned
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
 
-    path = folders.chosen(network, folders.NETWORK)
+    path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
     with (
         destination(output, folders.beside(path, ".decoded.h5")) as target,
         owned([target], "simulate", force=force),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     network: Path | None,
+    stale: bool,
     port: int | None,
     lsl: str | None,
     idle: float,
@@ -38,13 +39,14 @@ def command(
     from base.meeting import milliseconds
     from rsnnctl import show
     from rsnnctl.provenance import decoded_unit
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
     from rsnnctl.streams.udp import HOST
     from sim.artifact import load_network
 
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
-    loaded = load_network(folders.chosen(network, folders.NETWORK))
+    path = folders.chosen(network, folders.NETWORK)
+    loaded = load_network(lineage.used(path, stale=stale, quiet=as_json))
     unit = decoded_unit(loaded)
     if not as_json:  # whose report is all that machines read
         show.say(f"decoded values are in {unit}; a step is {milliseconds(loaded.dt)}")

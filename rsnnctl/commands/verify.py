@@ -60,6 +60,7 @@ _TRIES = 400  # runs of a backend to find a reproducer
 @json_option
 def command(
     network: Path | None,
+    stale: bool,
     source: Path | None,
     steps: int,
     kit: Path | None,
@@ -74,7 +75,7 @@ def command(
     Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
     """
     from rsnnctl import show
-    from rsnnctl.runs import folders
+    from rsnnctl.runs import folders, lineage
 
     if kit is not None:
         from base.ownership import write_into
@@ -89,7 +90,7 @@ def command(
         say_replaced(written.replaced)
         click.echo(written.files[-1])
         return
-    path = folders.chosen(network, folders.NETWORK)
+    path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
     if session is None:
         stream = source or folders.session_of(path)
         report = verify_file(path, stream, steps, target=target, layout=layout, force=force)

@@ -19,6 +19,7 @@ from base.files import write_text
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
 NETWORK = "model.int.h5"
+UNPRUNED = "unpruned.rsnn.h5"
 _ENDINGS = (".int.h5", ".rsnn.h5")
 _FACTS = "run.json"
 _FINISHED = "finished"
@@ -110,6 +111,11 @@ def latest() -> Path:
             " or name a file"
         )
     return ROOT / os.readlink(link)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return (folder / _FACTS).exists()
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

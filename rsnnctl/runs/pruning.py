@@ -19,7 +19,7 @@ from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.training import Report, config_of, generator_for
 
-UNPRUNED = "unpruned.rsnn.h5"
+UNPRUNED = folders.UNPRUNED
 LOG = "prune.log.jsonl"
 SEARCH = "pruning.json"
 CURVE = "pruning.png"
