@@ -157,7 +157,7 @@ def _refusal(path: Path, command: str) -> str:
 def _check_writable(path: Path) -> None:
     """Refuse, before any work, a path that is a folder or lies where nothing can be written."""
     if path.is_dir():
-        raise FileError(f"{path}: cannot be written: is a folder; name a file")
+        raise FileError(f"{path}: cannot be written: is a directory")
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise FileError(f"{path}: cannot be written: {above} is not a folder")

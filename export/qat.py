@@ -69,14 +69,11 @@ def fine_tune(
         report, generator, state, keep: as for `rsnn.training.train.train`.
 
     Raises:
-        RangeError: the recipe has dropout, a neuron does not leak, or a unit has grown too small
-            for its threshold.
+        RangeError: as in `check_recipe`, a neuron does not leak, or a unit has grown too small for
+            its threshold.
         MismatchError, DataError, RsnnError: as in `rsnn.training.train.train`.
     """
-    if config.dropout:
-        raise RangeError(
-            f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
-        )
+    check_recipe(config)
     for name, layer in model.named_layers().items():
         if torch.cat(layer.tau.no_leak()).any():
             raise RangeError(
@@ -98,6 +95,23 @@ def fine_tune(
         forward=latent.forward,
     )
     return latent.network(), result
+
+
+def check_recipe(config: TrainConfig) -> None:
+    """Refuse a recipe by which integers cannot be trained.
+
+    Raises:
+        RangeError: it has dropout, or a device other than the CPU.
+    """
+    if config.dropout:
+        raise RangeError(
+            f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
+        )
+    if config.device != "cpu":
+        raise RangeError(
+            f"qat.device is {config.device}; integers are trained on the CPU only:"
+            " `settings=qat.device=cpu`"
+        )
 
 
 @dataclass(frozen=True)

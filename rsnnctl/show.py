@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -135,6 +136,21 @@ def say_step(stream: "OpenStream", dt: float) -> None:
 
     if stream.dt is None:
         say(step_taken(stream.name, dt))
+
+
+def say_at_end(text: str) -> None:
+    """Print one line of status on stderr once the running command is over without an error."""
+    click.get_current_context().with_resource(_said_at_end(text))
+
+
+@contextmanager
+def _said_at_end(text: str) -> Iterator[None]:
+    try:
+        yield
+    except SystemExit:  # a verdict, such as that of `check`
+        say(text)
+        raise
+    say(text)
 
 
 def say_report(facts: Mapping[str, Any], *, as_json: bool) -> None:

@@ -86,7 +86,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):
     file = write(tmp_path / "file")
     (tmp_path / "folder").mkdir()
     for path, text in (
-        (tmp_path / "folder", r"folder: cannot be written: is a folder; name a file"),
+        (tmp_path / "folder", r"folder: cannot be written: is a directory"),
         (file / "a" / "b", rf"b: cannot be written: {file} is not a folder"),
     ):
         with pytest.raises(FileError, match=text):

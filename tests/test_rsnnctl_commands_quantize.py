@@ -95,7 +95,10 @@ def test_calibration_data_that_cannot_serve_are_refused(run, model, shape, text)
         (["--bits", "17"], "--bits is 17; 2 to 16 is possible"),
         (["--bits-rec", "1"], "--bits-rec is 1; 2 to 16 is possible"),
         (["--syn-bits", "33"], "--syn-bits is 33; 2 to 32 is possible"),
-        (["--percentile", "0"], "--percentile is 0; above 0 and at most 100 is possible"),
+        (
+            ["--scale", "percentile", "--percentile", "0"],
+            "--percentile is 0; above 0 and at most 100 is possible",
+        ),
         (["--mem-bits", "5"], "--mem-bits is 5; the largest threshold or initial value needs"),
         (["--set", "qat.batch=8"], "add --qat-epochs, such as 10"),
         (["--qat-epochs", "1", "--set", "qat.bach=8"], "the nearest is `qat.batch`"),

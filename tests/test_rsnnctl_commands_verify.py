@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from faulty_backends import late_recurrence, never_reset, wrong_weight
 from networks import random_network
 
+from base.ownership import MANIFEST
 from cli import rsnnctl
 from sim import reference
 from sim.artifact import load_network, save_network
@@ -33,7 +34,7 @@ def verify(*arguments):
 
 
 def files(path):
-    return sorted(file.name for file in path.parent.iterdir())
+    return sorted(file.name for file in path.parent.iterdir() if file.name != MANIFEST)
 
 
 def plant(monkeypatch, backend):
@@ -82,7 +83,7 @@ def test_json_names_the_reproducer_under_its_backend(path, monkeypatch):
     plant(monkeypatch, late_recurrence)
     result = verify(path, "--steps", 200, "--json")
     assert result.exit_code == 1
-    backends = json.loads(result.output)["backends"]
+    backends = json.loads(result.stdout)["backends"]
     network, raster = (str(path.with_name(name)) for name in NAMES[1:])
     assert backends["numba"]["reproducer"] == {
         "network": network,

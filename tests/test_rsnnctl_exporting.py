@@ -57,6 +57,6 @@ def test_a_function_has_the_options_that_its_format_declares(name):
 def test_remarks_go_to_stderr(run, network):
     done = run("export-nir", network, "--for", "norse", "-o", "a.nir")
     assert done.out == "a.nir\n"
-    assert "\nread it with norse.torch.utils.import_nir.from_nir(graph, dt=" in done.err
+    assert done.err.startswith("read it with norse.torch.utils.import_nir.from_nir(graph, dt=")
     assert "norse computes with `delay_steps` 0, so its spikes will differ" in done.err
     assert "read it" not in run("export-nir", network, "-o", "a.nir").err

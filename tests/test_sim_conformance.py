@@ -26,6 +26,7 @@ from faulty_backends import (
 from networks import CHOICES
 
 from base.errors import FileError
+from base.ownership import MANIFEST
 from cli import rsnnctl
 from export.formats import backends
 from sim import reference
@@ -222,7 +223,7 @@ def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
 
 def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     paths = export_kit(tmp_path / "other")
-    assert {p.name for p in paths} == {p.name for p in kit.iterdir()}
+    assert {p.name for p in paths} == {p.name for p in kit.iterdir()} - {MANIFEST}
     for path in paths:
         assert path.read_bytes() == (kit / path.name).read_bytes(), path.name
     index = json.loads((kit / "kit.json").read_text())
@@ -258,7 +259,7 @@ def test_the_checker_is_short_and_imports_nothing_of_ours(kit):
 def test_a_kit_needs_no_network():
     done = CliRunner().invoke(rsnnctl, ["verify", "net.int.h5", "--export-kit", "kit"])
     assert done.exit_code == 2
-    assert "--export-kit has its own networks; name none" in done.output
+    assert "NETWORK has no effect beside --export-kit, which has its own networks" in done.output
 
 
 def test_a_kit_is_not_written_into_a_file(tmp_path):

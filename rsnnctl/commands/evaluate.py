@@ -62,12 +62,20 @@ def command(
     One row per file and session, and one for all sessions; without FILES, the files of the newest
     run.
     """
+    from base.container import read_label
     from rsnnctl import show
+    from rsnnctl.given import refuse
     from rsnnctl.runs import folders, lineage
+    from sim import artifact
 
+    if not baselines:
+        refuse("without --baselines", "gru")
     paths = files or folders.present(folders.MODEL, folders.NETWORK)
+    used = [lineage.used(path, stale=stale) for path in paths]
+    if all(read_label(path).format == artifact.FORMAT for path in used):
+        refuse("on integer networks", "precision", "harness")
     rows = evaluate_files(
-        [lineage.used(path, stale=stale) for path in paths],
+        used,
         sessions,
         part=part,
         precision=precision,
@@ -115,8 +123,8 @@ def evaluate_files(
     check_once(sessions)
     loaded: dict[Path, Session] = {}
     rows: list[Row] = []
-    for path in paths:
-        network, measures = _measures(path, precision, harness)
+    every = [(path, *_measures(path, precision, harness)) for path in paths]  # or refused at once
+    for path, network, measures in every:
         for name, measure in measures.items():
             metrics = []
             for source in sessions or [folders.needed_session(path, None)]:
@@ -151,6 +159,7 @@ def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":
 def _measures(path: Path, precision: str, harness: bool) -> "tuple[Network, dict[str, Measure]]":
     """What a file takes and decodes, and functions from raster and velocity to figures, by row."""
     from base.container import read_label
+    from base.extras import extra
     from base.metrics import Metrics
     from sim import artifact
     from sim.fast import runs
@@ -184,6 +193,8 @@ def _measures(path: Path, precision: str, harness: bool) -> "tuple[Network, dict
         return model.architecture, measures
 
     from rsnn.harness import run_neurobench
+
+    extra("neurobench", "neurobench", "`harness`")
 
     def measure_harness(raster: "NDArray[np.uint8]", velocity: "NDArray[np.float32]") -> Metrics:
         found = run_neurobench(model, raster, velocity)

@@ -61,11 +61,14 @@ def command(
     made again, so repeating the command continues it.
     """
     from rsnnctl import show
+    from rsnnctl.given import check_settings
     from rsnnctl.output import owned
     from rsnnctl.runs import folders, lineage
     from rsnnctl.runs.exploring import PICTURE, TABLE, explore, parse_choices
-    from rsnnctl.runs.quantizing import settings_for
+    from rsnnctl.runs.quantizing import QAT_DECIDED, settings_for
 
+    if qat_epochs is not None:
+        check_settings(settings, ("qat",), QAT_DECIDED)
     source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
     choices = parse_choices(bits, decay_bits, sparsity)
     results = [source.with_name(name) for name in (TABLE, PICTURE)]

@@ -62,6 +62,7 @@ def command(
     """
     from base.ownership import write_into
     from rsnnctl import show
+    from rsnnctl.given import refuse
     from rsnnctl.output import destination, say_replaced
     from rsnnctl.provenance import provenance
     from rsnnctl.read_nir import read_nir
@@ -71,6 +72,8 @@ def command(
 
     chosen = {"discretization": discretization, "order": order, "reset": reset, "fires": fires}
     found = read_nir(lineage.used(graph, stale=stale), dt=dt, **chosen)
+    if isinstance(found, IntegerNetwork):
+        refuse("on a graph that carries a numeric contract, which says it", *chosen)
     is_network = isinstance(found, IntegerNetwork)
     suffix = ".int.h5" if is_network else ".rsnn.h5"
     digests = []

@@ -29,8 +29,11 @@ def command(file: Path | None, witness: Path | None, force: bool, as_json: bool)
     For a network: contract, sizes, ranges, storage, and whether its states can overflow.
     """
     from rsnnctl import show
+    from rsnnctl.given import refuse
     from rsnnctl.runs import folders
 
+    if witness is None:
+        refuse("without --witness", "force")
     description = describe_file(folders.chosen(file, folders.NETWORK), witness=witness, force=force)
     if as_json:
         show.print_json(description)

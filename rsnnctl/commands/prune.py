@@ -49,12 +49,29 @@ def command(
     """
     from base.ownership import record
     from rsnnctl import show
+    from rsnnctl.given import check_settings
     from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders, lineage
-    from rsnnctl.runs.pruning import overwritten, prune_run, settings_for, source_of
+    from rsnnctl.runs.pruning import (
+        check_resumable,
+        overwritten,
+        prune_run,
+        settings_for,
+        source_of,
+    )
 
     source = lineage.used(source_of(model), stale=stale)
+    used = ("retraining",) if fraction is not None else ("retraining", "pruning")
+    options = {"epochs": epochs, "device": device}
+    decided = {
+        f"retraining.{name}": f"`{name}` decides"
+        for name, value in options.items()
+        if value is not None
+    }
+    check_settings(settings, used, decided)
     chosen = settings_for(source, config=config, settings=settings, epochs=epochs, device=device)
+    if resume:
+        check_resumable(source)
     with (
         destination(output, source.with_name(folders.MODEL)) as target,
         owned(overwritten(source, target, fraction), "prune", force=force),

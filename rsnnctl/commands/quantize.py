@@ -97,11 +97,25 @@ def command(
     A table shows the cost of each step.
     """
     from rsnnctl import show
+    from rsnnctl.given import check_settings, refuse
     from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders, lineage
-    from rsnnctl.runs.quantizing import quantize_file, settings_for
+    from rsnnctl.runs.quantizing import (
+        QAT_DECIDED,
+        check_resumable,
+        quantize_file,
+        settings_for,
+    )
 
     source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
+    if scale != "percentile":
+        refuse("without --scale percentile", "percentile")
+    if None not in (bits_in, bits_rec, bits_out):
+        refuse("beside --bits-in, --bits-rec and --bits-out", "bits")
+    if qat_epochs is None:
+        refuse("without --qat-epochs", "resume")
+    else:
+        check_settings(settings, ("qat",), QAT_DECIDED)
     chosen = settings_for(source, config, settings, qat_epochs)
     precision = Precision(
         bits=bits,
@@ -116,6 +130,8 @@ def command(
         percentile=percentile,
         per_layer=per_layer,
     )
+    if resume:
+        check_resumable(source, precision)
     with (
         destination(output, folders.beside(source, ".int.h5")) as target,
         owned([target], "quantize", force=force),

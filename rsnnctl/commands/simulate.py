@@ -41,9 +41,12 @@ def command(
     It is computed event by event; the recording can have any length.
     """
     from rsnnctl import show
+    from rsnnctl.given import refuse
     from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders, lineage
 
+    if source is not None and source.suffix != ".mat":
+        refuse("on a raster, which has no parts", "part")
     path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
     with (
         destination(output, folders.beside(path, ".decoded.h5")) as target,

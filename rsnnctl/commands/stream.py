@@ -38,11 +38,14 @@ def command(
     from base.errors import RangeError
     from base.meeting import milliseconds
     from rsnnctl import show
+    from rsnnctl.given import refuse
     from rsnnctl.provenance import decoded_unit
     from rsnnctl.runs import folders, lineage
     from rsnnctl.streams.udp import HOST
     from sim.artifact import load_network
 
+    if port is None and lsl is None:
+        refuse("on lines of stdin, which end by themselves", "idle", "steps")
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
     path = folders.chosen(network, folders.NETWORK)

@@ -1,5 +1,6 @@
 """`rsnnctl train`: decoders on recordings, one run per session and seed."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -71,16 +72,29 @@ def command(
 
     Without SESSIONS, a synthetic one of 5 minutes is made.
     """
+    from rsnn.training.config import STAGES, Config
     from rsnnctl import show
+    from rsnnctl.given import check_settings, given, refuse, refuse_others
     from rsnnctl.runs.jobs import resumable, run_all, start_all
 
     check_at_least_one("jobs", jobs)
+    if jobs == 1:
+        refuse("with one job at a time; add --jobs", "cluster")
     if resume:
+        refuse_others(
+            "beside --resume, which goes on as the run was started",
+            *("resume", "jobs", "cluster", "as_json"),
+        )
         folders = resumable()
     else:
+        used = [field.name for field in fields(Config) if pretrain or field.name != "pretraining"]
+        decided = {f"{stage}.seed": "`seeds` decides" for stage in STAGES}
+        if epochs is not None:
+            decided["training.epochs"] = "`epochs` decides"
+        check_settings(settings, used, decided)
         folders = start_all(
             sessions=sessions,
-            preset=preset,
+            preset=preset if given("preset") else None,
             recipe=recipe,
             config=config,
             settings=settings,

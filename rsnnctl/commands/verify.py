@@ -75,6 +75,7 @@ def command(
     Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
     """
     from rsnnctl import show
+    from rsnnctl.given import refuse, refuse_others
     from rsnnctl.runs import folders, lineage
 
     if kit is not None:
@@ -82,14 +83,17 @@ def command(
         from rsnnctl.output import say_replaced
         from sim.conformance.kit import export_kit
 
-        if network or source or target:
-            raise click.UsageError(
-                "--export-kit has its own networks; name none, no --input, no --target"
-            )
+        refuse_others("beside --export-kit, which has its own networks", "kit", "force")
         written = write_into(kit, export_kit, "verify", force=force)
         say_replaced(written.replaced)
         click.echo(written.files[-1])
         return
+    if target is None:
+        refuse("without --target", "layout")
+    else:
+        refuse("with --target, where no reproducer is written", "force")
+    if session is not None:
+        refuse("beside --session, which is compared in full", "steps")
     path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
     if session is None:
         stream = source or folders.session_of(path)

@@ -28,7 +28,7 @@ _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_spars
 def start_all(
     *,
     sessions: Sequence[Path],
-    preset: str,
+    preset: str | None,
     recipe: str | None,
     config: Path | None,
     settings: Sequence[str],
@@ -43,7 +43,7 @@ def start_all(
 
     Args:
         sessions: recordings; if empty, a synthetic one per seed.
-        preset: preset of the network.
+        preset: preset of the network; None for that of the settings, or `tiny`.
         recipe: None for `short` without sessions and `published` with them.
         config: TOML file.
         settings: `section.name=value`.
@@ -76,11 +76,16 @@ def start_all(
                 parts += [f"seed{seed}"] if len(numbers) > 1 else []
                 resolved = resolve(
                     used,
-                    preset=preset,
+                    preset=preset or "tiny",
                     files=[config] if config else [],
                     settings=(*chosen, *settings, *changed),
                     seed=seed,
                 )
+                if preset not in (None, resolved.model.preset):
+                    raise RangeError(
+                        f"`preset` is {preset}, but model.preset is {resolved.model.preset} in the"
+                        " settings, which decide; leave one out"
+                    )
                 find_device(resolved.training.device)
                 started.append(
                     start_training(

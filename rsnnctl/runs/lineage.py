@@ -58,7 +58,7 @@ class Link:
 def used(path: Path, *, stale: bool = False, quiet: bool = False) -> Path:
     """The path of a model, network or graph that a command is about to use.
 
-    Of a network of which it is unknown whether it is stale, that is said on stderr.
+    Of a network of which it is unknown whether it is stale, that is said on stderr in the end.
 
     Args:
         path: the file.
@@ -80,7 +80,7 @@ def used(path: Path, *, stale: bool = False, quiet: bool = False) -> Path:
             f" now; renew it with `{link.renew}`, or insist with `stale`"
         )
     if link.state == UNKNOWN and link.step == "network" and not quiet:
-        show.say(f"{path}: {link.why}, so whether it is stale is unknown")
+        show.say_at_end(f"{path}: {link.why}, so whether it is stale is unknown")
     return path
 
 

@@ -11,6 +11,7 @@ from base.files import atomic_path, write_text
 from rsnn.checkpoint import load_model, save_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
+from rsnn.device import find_device
 from rsnn.model import RSNN
 from rsnn.training.config import Config, choices
 from rsnn.training.prune import prune
@@ -45,10 +46,29 @@ def settings_for(
     """The settings a model was trained with, changed by a TOML file and the options of `prune`.
 
     An imported model uses the published recipe.
+
+    Raises:
+        FileError, DataError, RangeError: as in `rsnn.training.config.resolve`.
+        ToolError: the device is not available.
     """
     chosen = choices(("retraining",), device, None)
     changed = () if epochs is None else (f"retraining.epochs={epochs}",)
-    return config_of(source, config, (*chosen, *settings, *changed))
+    found = config_of(source, config, (*chosen, *settings, *changed))
+    find_device(found.retraining.device)
+    return found
+
+
+def check_resumable(source: Path) -> None:
+    """Refuse to continue where no pruning of a model's run was interrupted.
+
+    Raises:
+        FileError: there is none.
+    """
+    if not any((source.parent / stages.FOLDER).glob("prune-*.h5")):
+        raise FileError(
+            f"{source.parent}: no pruning was interrupted, so there is none to resume; prune"
+            " without `resume`"
+        )
 
 
 def overwritten(source: Path, target: Path, fraction: float | None) -> list[Path]:

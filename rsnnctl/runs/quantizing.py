@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from base.container import read_label
-from base.errors import RangeError
+from base.errors import FileError, RangeError
 from base.metrics import r2_score
-from export.qat import fine_tune
+from export.qat import check_recipe, fine_tune
 from export.quantization import calibration as data
 from export.quantization.calibration import Calibration
 from export.quantization.cautions import cautions
@@ -32,6 +32,12 @@ from sim.artifact import save_network
 from sim.fast import runs
 from sim.inspect import summarize
 from sim.network import IntegerNetwork
+
+QAT_DECIDED = {
+    "qat.epochs": "`qat_epochs` decides",
+    "qat.kernel": "integers have a kernel of their own",
+}
+"""Settings of training in integers that decide nothing, and why."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,29 @@ def settings_for(
     """The settings of training in integers, or None if no epochs are requested.
 
     Raises:
-        RangeError: settings without epochs.
+        RangeError: settings without epochs, or that training in integers refuses.
         FileError, DataError: as in `rsnn.training.config.resolve`.
     """
     if epochs is None:
         if file is not None or settings:
             raise RangeError("settings are for training in integers; add `qat_epochs`, such as 10")
         return None
-    return config_of(source, file, (*settings, f"qat.epochs={epochs}"))
+    config = config_of(source, file, (*settings, f"qat.epochs={epochs}"))
+    check_recipe(config.qat)
+    return config
+
+
+def check_resumable(source: Path, precision: Precision) -> None:
+    """Refuse to continue where no training in integers was interrupted.
+
+    Raises:
+        FileError: there is none of a model with these widths.
+    """
+    if not stages.is_under_way(source.parent, _stage_name(precision)):
+        raise FileError(
+            f"{source.parent}: no training in {precision.weight_bits}-bit integers was interrupted,"
+            " so there is none to resume; quantize without `resume`"
+        )
 
 
 def quantize_file(
@@ -92,7 +113,9 @@ def quantize_file(
     """
     model, history = load_model(source)
     model = model.float()
+    session = None if config is None else _session_to_train_on(source, calibration)
     streams, told = _calibration(source, calibration, model)
+    data.check_channels(model, streams)
     facts = provenance(
         "quantize",
         model=read_label(source).digest,
@@ -103,9 +126,9 @@ def quantize_file(
     made = {WORDS: found.rounded, WIDTHS: found.narrow, CORRECTIONS: found.network}
     entries = ledger(model, made, found.corrections, precision, streams, found.response)
     network = found.network
-    if config is not None:
+    if config is not None and session is not None:
         network, remark = _train_on(
-            source, model, network, precision, config, calibration, resume, report
+            source, model, network, precision, config, session, resume, report
         )
         entries.append(entry_of("fine-tuning", network, streams, found.response, remark))
         facts["qat"] = asdict(config.qat)
@@ -144,18 +167,27 @@ def _calibration(source: Path, given: Path | None, model: RSNN) -> tuple[Calibra
         return data.from_raster(raster, path.name, architecture.dt), taken
 
 
+def _session_to_train_on(source: Path, given: Path | None) -> Session:
+    path = folders.needed_session(source, given)
+    if path.suffix in SUFFIXES:
+        raise RangeError(
+            f"{path}: is a raster, which has no velocity to train on; name a recording (.mat), or"
+            " leave out `qat_epochs`"
+        )
+    return load_session(path)
+
+
 def _train_on(
     source: Path,
     model: RSNN,
     network: IntegerNetwork,
     precision: Precision,
     config: Config,
-    session_path: Path | None,
+    session: Session,
     resume: bool,
     report: Report | None,
 ) -> tuple[IntegerNetwork, str]:
     """The network that validates best, among the given one and all that training produces."""
-    session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
     name = _stage_name(precision)
     label: Mapping[str, Any] = {

@@ -71,6 +71,11 @@ def under_way(
     return state, keep
 
 
+def is_under_way(folder: Path, name: str) -> bool:
+    """Whether a state of a stage is kept."""
+    return _state_path(folder, name).exists()
+
+
 def forget(folder: Path, name: str) -> None:
     """Remove the kept state of a stage; its log stays."""
     _state_path(folder, name).unlink(missing_ok=True)
