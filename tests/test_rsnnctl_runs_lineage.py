@@ -288,4 +288,6 @@ def test_every_format_names_the_digest_of_its_network(name, network, tmp_path):
     path = lineage.place(format, tmp_path / "net.int.h5", None)
     assert format.digests(path) == set()
     format.write(loaded, path, **{option.name: option.default for option in format.options})
+    if not format.suffixes:
+        (path / "notes.txt").write_text("of the user")
     assert format.digests(path) == {loaded.digest()}
