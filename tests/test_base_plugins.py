@@ -44,7 +44,7 @@ def test_a_format_has_a_command_and_a_function_with_its_options(added, network):
     words = [str(network), "-o", str(added / "out"), "--byte-order", "big"]
     done = CliRunner().invoke(command_of(raw), words)
     assert done.exit_code == 0, done.output
-    paths = [Path(line) for line in done.output.splitlines()]
+    paths = [Path(line) for line in done.stdout.splitlines()]
     stem = network.name.removesuffix(".int.h5")
     assert paths == [added / "out" / f"{stem}{suffix}" for suffix in raw.suffixes]
     written = function_of(raw)(load_network(network), added / "again", byte_order="big")
@@ -70,7 +70,7 @@ def test_a_target_is_found_checked_built_and_run(added):
     written = build(target, NETWORK, RASTER, added / "project", {"byte_order": "little"})
     assert [path.name for path in written.files] == ["rsnn.raw", "rsnn.raw.json", "golden.npy"]
     assert all(path.parent == added / "project" for path in written.files)
-    assert "<i4" in written[1].read_text()
+    assert "<i4" in written.files[1].read_text()
     ((name, run),) = runners(target, NETWORK, added / "run").items()
     assert name == "abacus"
     assert (added / "run" / "by hand" / "beads").read_text() == "o" * 10
