@@ -115,7 +115,6 @@ def quantize_file(
     model = model.float()
     session = None if config is None else _session_to_train_on(source, calibration)
     streams, told = _calibration(source, calibration, model)
-    data.check_channels(model, streams)
     facts = provenance(
         "quantize",
         model=read_label(source).digest,
