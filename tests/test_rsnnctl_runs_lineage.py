@@ -129,12 +129,12 @@ def test_who_insists_can_use_a_stale_network(in_run):
 
 @pytest.mark.slow
 def test_after_training_quantizing_and_pruning_the_old_network_is_refused(run, session):
-    small = ("--set", "training.window_steps=100", "--set", "retraining.window_steps=100")
+    small = "window_steps=100"
     for words in (
-        ("train", session, "--recipe", "short", "--epochs", 1, *small),
+        ("train", session, "--recipe", "short", "--epochs", 1, "--set", f"training.{small}"),
         ("quantize", "--bits", 4, "--per-layer"),
         ("export-nir",),
-        ("prune", "--fraction", 0.4, "--epochs", 1, *small),
+        ("prune", "--fraction", 0.4, "--epochs", 1, "--set", f"retraining.{small}"),
     ):
         assert run(*words).code == 0
     for words in (("export-c",), ("export-nir",), ("evaluate",)):
