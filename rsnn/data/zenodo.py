@@ -105,7 +105,7 @@ class Clock:
 
     `irregular_intervals` are off by more than a tenth: samples were lost, or are extra. They are
     read as NeuroBench reads them. `drift` is what the clock is ahead of its samples at the end, in
-    s: by so much spikes, which follow the clock, and cursor, which follows the samples, then differ.
+    s: by so much spikes, which follow the clock, and cursor, which follows the samples, differ.
     """
 
     first: float
