@@ -10,9 +10,8 @@ import click
 
 from base.errors import RsnnError, RsnnWarning
 from export.formats import formats
-from rsnnctl import __version__, commands
+from rsnnctl import __version__, commands, running
 from rsnnctl.exporting import command_of
-from rsnnctl.options import as_options
 
 _format_of_python = warnings.formatwarning
 
@@ -46,30 +45,20 @@ def in_one_line(
 
 for file in pkgutil.iter_modules(commands.__path__):
     module = import_module(f"{commands.__name__}.{file.name}")
-    rsnnctl.add_command(module.command, file.name.replace("_", "-"))
+    rsnnctl.add_command(running.complete(module.command), file.name.replace("_", "-"))
 try:
     exports = formats()
 except RsnnError as error:  # an installed package's, which is there before any command runs
     sys.exit(f"Error: {error}")
 for name, format in exports.items():
-    rsnnctl.add_command(command_of(format), f"export-{name}".replace("_", "-"))
+    command = running.complete(command_of(format))
+    rsnnctl.add_command(command, f"export-{name}".replace("_", "-"))
+rsnnctl.result_callback()(running.finish)
 
 
 def main() -> None:
-    """Entry point: one line and exit 1 for every error that a user can fix."""
-    try:
-        rsnnctl(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except RsnnError as error:
-        logging.getLogger("rsnnctl").debug("raised here", exc_info=error)
-        ran = next(word for word in sys.argv if word in rsnnctl.commands)
-        click.echo(f"Error: {as_options(str(error), rsnnctl.commands[ran], rsnnctl)}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; nothing half-written was kept (see --resume).", err=True)
-        sys.exit(130)
+    """Entry point."""
+    running.run(rsnnctl)
 
 
 if __name__ == "__main__":

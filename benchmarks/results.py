@@ -21,8 +21,9 @@ from rsnn.data.synthetic import synthesize
 from rsnn.evaluate import evaluate
 from rsnn.training.config import resolve
 from rsnnctl.runs import folders
+from rsnnctl.runs.folders import UNPRUNED
 from rsnnctl.runs.jobs import parse_seeds, start_all
-from rsnnctl.runs.pruning import UNPRUNED, prune_run
+from rsnnctl.runs.pruning import prune_run
 from rsnnctl.runs.training import train_config, train_run
 
 

@@ -9,6 +9,7 @@ import click
 
 from export.format import Format, place, remarks, write_network
 from rsnnctl.options import network_argument, output_option
+from rsnnctl.results.kind import Result
 
 if TYPE_CHECKING:
     from sim.network import IntegerNetwork
@@ -19,14 +20,18 @@ def command_of(format: Format) -> click.Command:
 
     def export(
         network: Path | None, output: Path | None, force: bool, stale: bool, **options: Any
-    ) -> None:
+    ) -> Result:
+        from rsnnctl.runs import folders
+
+        chosen = folders.chosen(network, folders.NETWORK)
+
         from base.ownership import write_into
         from rsnnctl import show
-        from rsnnctl.output import destination, say_written
-        from rsnnctl.runs import folders, lineage
+        from rsnnctl.output import destination, written_files
+        from rsnnctl.runs import lineage
         from sim.artifact import load_network
 
-        source = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
+        source = lineage.used(chosen, stale=stale)
         loaded = load_network(source)
         with destination(output, place(format, source, None)) as named:
             path = named if format.writes_one_file else place(format, source, output)
@@ -36,9 +41,9 @@ def command_of(format: Format) -> click.Command:
                 return write_network(format, loaded, staging / path.relative_to(folder), options)
 
             written = write_into(folder, write, f"export-{format.name}", force=force)
-            say_written(written, shown=output if format.writes_one_file else None)
         for remark in remarks(format, loaded, options):
             show.say(remark)
+        return written_files(written, output)
 
     export.__doc__ = f"Write {format.description}.\n\n{format.details}"
     for option in reversed(format.options):

@@ -1,17 +1,26 @@
 """Shared by commands: arguments, options, choices, and the library's texts in terms of options."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
+from base.errors import FileError
 from export.firmware.options import LAYOUT
 from rsnnctl.runs.cluster import CLUSTERS
 
 FILE = click.Path(path_type=Path)
+
+
+class InputPath(click.Path):
+    """A file that a command reads; `check_inputs` refuses one that is missing."""
+
+
+INPUT = InputPath(path_type=Path)
 
 
 class ChoiceOf(click.Choice):
@@ -29,14 +38,16 @@ class ChoiceOf(click.Choice):
 stale_option = click.option(
     "--stale", is_flag=True, help="Use a file even if it is older than what it was made from."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-config_option = click.option("--config", type=FILE, help="TOML file with settings.")
+force_option = click.option(
+    "--force", is_flag=True, help="Overwrite files that this command did not write, or you changed."
+)
+config_option = click.option("--config", type=INPUT, help="TOML file with settings.")
 set_option = click.option(
     "--set", "settings", multiple=True, help="One setting, as section.name=value; repeatable."
 )
 resume_option = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 session_option = click.option(
-    "--session", type=FILE, help="Recording (.mat). Default: the run's recording."
+    "--session", type=INPUT, help="Recording (.mat). Default: the run's recording."
 )
 part_option = click.option(
     "--part",
@@ -53,24 +64,17 @@ layout_option = click.option(
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of all random numbers."
 )
+TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
 
 
 def model_argument(command: Callable) -> Callable:
     """A model to read, by default that of the newest run; and `--stale`."""
-    return click.argument("model", type=FILE, required=False)(stale_option(command))
+    return click.argument("model", type=INPUT, required=False)(stale_option(command))
 
 
 def network_argument(command: Callable) -> Callable:
     """A network to read, by default that of the newest run; and `--stale`."""
-    return click.argument("network", type=FILE, required=False)(stale_option(command))
-
-
-TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
-
-
-force_option = click.option(
-    "--force", is_flag=True, help="Overwrite files that this command did not write, or you changed."
-)
+    return click.argument("network", type=INPUT, required=False)(stale_option(command))
 
 
 def no_stdout(
@@ -102,6 +106,11 @@ def output_option(what: str, *, folder: bool = False, default: Path | None = Non
     return lambda command: output(force_option(command))
 
 
+def new_folder_option(what: str) -> Callable:
+    """`-o/--output` for a folder that is made, so that nothing in it can be overwritten."""
+    return click.option("-o", "--output", type=FILE, callback=no_stdout, help=what)
+
+
 def jobs_options(what: str) -> Callable:
     """`--jobs` and `--cluster`; `what` names the work done at the same time."""
     jobs = click.option("--jobs", default=1, show_default=True, help=f"{what} at the same time.")
@@ -113,6 +122,22 @@ def jobs_options(what: str) -> Callable:
         help="Where jobs run: processes of this machine, Dask or Ray.",
     )
     return lambda command: jobs(cluster(command))
+
+
+def check_inputs(command: click.Command, values: Mapping[str, Any]) -> None:
+    """Refuse files to read that do not exist, before anything is imported to read them.
+
+    Raises:
+        FileError: there is no such file, or it is a folder.
+    """
+    for parameter in command.params:
+        given = values.get(parameter.name or "")
+        if given is not None and isinstance(parameter.type, InputPath):
+            for path in given if isinstance(given, tuple) else (given,):
+                if not path.exists():
+                    raise FileError(f"{path}: no such file")
+                if path.is_dir():
+                    raise FileError(f"{path}: is a folder, not a file")
 
 
 def as_options(text: str, command: click.Command, root: click.Command) -> str:

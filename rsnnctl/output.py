@@ -11,8 +11,8 @@ from base.errors import FileError
 from base.files import reason
 from base.ownership import Written, overwriting
 from rsnnctl import show
-
-STDOUT = Path("-")
+from rsnnctl.results.files import STDOUT, files
+from rsnnctl.results.kind import Result
 
 
 @contextmanager
@@ -63,16 +63,16 @@ def say_replaced(paths: Iterable[Path]) -> None:
         show.say(f"{path}: overwritten (--force)")
 
 
-def say_written(written: Written, *, shown: Path | None = None) -> None:
-    """Print the files that were written, and say which of the user's were kept or overwritten.
+def written_files(written: Written, output: Path | None) -> Result:
+    """The files that were written; says which of the user's were kept or overwritten.
 
     Args:
         written: the files.
-        shown: what to print in their place; None for their paths.
+        output: what the user gave with `-o`.
     """
-    for path in written.files:
-        if path not in written.kept:
-            print(shown or path)
     for path in written.kept:
         show.say(f"{path}: kept, because it was changed; --force overwrites it")
     say_replaced(written.replaced)
+    if output == STDOUT:
+        return files([STDOUT])
+    return files(path for path in written.files if path not in written.kept)

@@ -65,10 +65,14 @@ def summarize(network: IntegerNetwork) -> dict[str, Any]:
     contract = network.contract
     return {
         "digest": facts["digest"],
-        "weights": f"{n_weights} of {contract.weight_bits} bits, {n_zero} of them zero",
-        "state": f"{contract.syn_bits} bits synaptic current, {contract.mem_bits} bits membrane",
-        "cannot overflow": "yes" if facts["worst_case"]["cannot_overflow"] else "not proven",
-        "stored": f"{facts['storage']['stored_bits']} bits, {facts['storage']['encoding']}",
+        "weights": n_weights,
+        "zero_weights": n_zero,
+        "weight_bits": contract.weight_bits,
+        "syn_bits": contract.syn_bits,
+        "mem_bits": contract.mem_bits,
+        "cannot_overflow": facts["worst_case"]["cannot_overflow"],
+        "stored_bits": facts["storage"]["stored_bits"],
+        "encoding": facts["storage"]["encoding"],
     }
 
 

@@ -1,7 +1,7 @@
 """Bit-for-bit comparison of backends with the reference, with zero tolerance."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,43 @@ def verify(
         code = code_of(network, writer or name)
         results[name] = BackendResult(words, differences, first, code)
     return Verification(network.digest(), sum(map(len, rasters)), results, not_run)
+
+
+def compare_blocks(
+    network: IntegerNetwork, found: Iterable[tuple[NDArray[np.uint8], Trace]]
+) -> BackendResult:
+    """Compare the trace of a backend with the reference, block by block, in constant memory.
+
+    Args:
+        network: the network.
+        found: blocks of input (n_steps, n_inputs) one after the other, and what was computed of it.
+    """
+    words = differences = done = 0
+    first = None
+    state = reference.initial_state(network)
+    before: tuple[NDArray[np.uint8], Trace] | None = None  # last step of the block before
+    for raster, trace in found:
+        right, state = reference.continued(network, state, raster)
+        words += right.n_words
+        differences += count_differences(right, trace)
+        difference = first_difference(right, trace)
+        if first is None and difference is not None:
+            within = difference
+            if before is not None:
+                raster, right = np.vstack([before[0], raster]), _joined(before[1], right)
+                within = replace(difference, step=difference.step + 1)
+            operands = operands_of(network, raster, right, within)
+            at = difference.step + done
+            first = Finding(0, replace(difference, step=at), operands | {"step": at})
+        last = {name: array[-1:] for name, array in right.variables.items()}
+        before = raster[-1:], Trace(last)
+        done += trace.n_steps
+    return BackendResult(words, differences, first)
+
+
+def _joined(one: Trace, other: Trace) -> Trace:
+    pairs = {name: (array, other.variables[name]) for name, array in one.variables.items()}
+    return Trace({name: np.vstack(pair) for name, pair in pairs.items()})
 
 
 def code_of(network: IntegerNetwork, writer: str) -> str:

@@ -42,9 +42,9 @@ def test_a_format_is_found_and_verified(added):
 def test_a_format_has_a_command_and_a_function_with_its_options(added, network):
     raw = formats()["raw"]
     words = [str(network), "-o", str(added / "out"), "--byte-order", "big"]
-    done = CliRunner().invoke(command_of(raw), words)
+    done = CliRunner().invoke(command_of(raw), words, standalone_mode=False)
     assert done.exit_code == 0, done.output
-    paths = [Path(line) for line in done.stdout.splitlines()]
+    paths = [Path(file) for file in done.return_value.value["files"]]
     stem = network.name.removesuffix(".int.h5")
     assert paths == [added / "out" / f"{stem}{suffix}" for suffix in raw.suffixes]
     written = function_of(raw)(load_network(network), added / "again", byte_order="big")
@@ -134,7 +134,7 @@ def test_a_target_needs_a_format_that_there_is(added, monkeypatch):
 
 
 def test_commands_know_a_target_that_was_added(added, run):
-    rows = {row["target"]: row for row in json.loads(run("targets", "--json").out)}
+    rows = {row["target"]: row for row in json.loads(run("targets", "--json").out)["targets"]}
     assert rows["abacus"]["format"] == "raw"
     assert rows["abacus"]["flash"] == 4096
 

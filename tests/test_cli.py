@@ -36,6 +36,7 @@ def test_the_sequence_without_paths_works_on_a_fresh_checkout(run, session):
         assert found == {"words": words, "differences": 0, "code": code}, name
     assert report["not_run"] == {}
     rows = json.loads(run("evaluate", "--baselines", "--harness", "--json").out)
+    rows = rows["rows"] + rows["baselines"]
     by_name = {row["model"]: row for row in rows}
     assert len(rows) == 7
     assert any(name.startswith("GRU") for name in by_name)
@@ -72,8 +73,9 @@ def test_the_demo_ends_with_table_verdict_and_folder(run):
     assert done.code == 0, done
     tail = done.out.splitlines()
     assert tail[-1] == "run folder: runs/demo"
-    assert tail[-2].startswith("verified: 5100 steps, ")
-    assert tail[-2].endswith(" state words, 0 differences")
+    assert tail[-2] == "picture: runs/demo/decoded.png"
+    assert tail[-3].startswith("verified: 5100 steps, ")
+    assert tail[-3].endswith(" state words, 0 differences")
     for row in ("model.rsnn.h5 (float32)", "model.int.h5 (int8)", "ridge regression, 200 ms"):
         assert row in done.out
     assert Path("runs/demo/decoded.png").read_bytes().startswith(b"\x89PNG")
@@ -131,7 +133,9 @@ def test_evaluate_averages_over_sessions(run, model, session, tmp_path_factory):
     other = tmp_path_factory.mktemp("other") / "other.mat"
     synthesize(other, minutes=1.0, seed=4)
     done = run("evaluate", model, "--session", session, "--session", other, "--json")
-    one, two, both = json.loads(done.out)
+    found = json.loads(done.out)
+    one, two = found["rows"]
+    (both,) = found["means"]
     assert both["session"] == "all"
     assert both["r2"] == pytest.approx((one["r2"] + two["r2"]) / 2)
     assert both["n_steps"] == one["n_steps"] + two["n_steps"]
@@ -139,9 +143,9 @@ def test_evaluate_averages_over_sessions(run, model, session, tmp_path_factory):
 
 def test_inspect_and_info_show_tables_for_people(run, model, network, session):
     for arguments, words in (
-        (("inspect", model), ("tau_mem_ms", "64 x 96", "float32")),
-        (("inspect", network), ("fires_when", "bits_needed", "stored_bits")),
-        (("data", "info", session), ("rate_mean_hz", "dead_channels")),
+        (("inspect", model), ("tau mem (ms)", "64 x 96", "float32")),
+        (("inspect", network), ("fires when", "bits needed", "stored bits")),
+        (("data", "info", session), ("rate mean (Hz)", "dead channels")),
     ):
         done = run(*arguments)
         assert done.code == 0, done

@@ -221,11 +221,12 @@ def test_a_run_has_a_plain_name(run, session, name):
 
 
 def test_verbose_shows_where_an_error_was_raised(tmp_path):
-    command = [sys.executable, cli.__file__, "-v", "inspect", "absent.int.h5"]
+    (tmp_path / "text.int.h5").write_text("hello")
+    command = [sys.executable, cli.__file__, "-v", "inspect", "text.int.h5"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert "in open_hdf5" in done.stderr
-    assert done.stderr.endswith("\nError: absent.int.h5: no such file\n")
+    assert done.stderr.endswith("\nError: text.int.h5: not an HDF5 file\n")
 
 
 def test_a_folder_that_cannot_be_made_is_refused(run, model):
@@ -287,4 +288,4 @@ def test_usage_errors_exit_with_2_and_an_interrupt_with_130(run, monkeypatch, ne
     monkeypatch.setattr("sim.verify.reference.run", interrupt)
     done = run("verify", network)
     assert done.code == 130
-    assert done.err.strip() == "Interrupted; nothing half-written was kept (see --resume)."
+    assert done.err.strip() == "Interrupted; nothing was kept."

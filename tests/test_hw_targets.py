@@ -32,7 +32,7 @@ def test_targets_are_found_by_listing_files_and_named_like_them():
 
 def test_commands_list_check_and_verify_targets(run, network):
     need("cc", "gcc")
-    rows = json.loads(run("targets", "--json").out)
+    rows = json.loads(run("targets", "--json").out)["targets"]
     assert [row["target"] for row in rows] == sorted(TARGETS)
     assert run("check", network, "--target", "host_c").out.endswith("fits host_c\n")
     done = run("verify", network, "--target", "host_c", "--steps", 50)
@@ -60,7 +60,7 @@ def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
     done = run("check", network, "--target", "host_c", "--json")
     assert (done.code, json.loads(done.out)["violations"]) == (1, [TOO_MUCH])
     done = run("check", network, "--json")
-    assert (done.code, json.loads(done.out)[0]["violations"]) == (1, [TOO_MUCH])
+    assert (done.code, json.loads(done.out)["targets"][0]["violations"]) == (1, [TOO_MUCH])
 
 
 def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
@@ -69,7 +69,7 @@ def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
             need(program, package)
     parts = [name for name, target in TARGETS.items() if target.check is not None]
     done = run("check", network, "--layout", "compact", "--json")
-    rows = json.loads(done.out)
+    rows = json.loads(done.out)["targets"]
     assert done.code == 0
     assert [row["target"] for row in rows] == parts
     assert all(row["fits"] is True and row["flash"] < 4000 for row in rows)
@@ -91,7 +91,7 @@ def test_parts_whose_tools_are_missing_are_not_checked_and_the_packages_are_name
     assert table.count("not checked") == sum(t.check is not None for t in TARGETS.values())
     arm = ", ".join(name for name in TARGETS if name.startswith("cortex"))
     assert f"\n{arm}: not checked: {ARM}\n" in lines
-    rows = json.loads(run("check", network, "--json").out)
+    rows = json.loads(run("check", network, "--json").out)["targets"]
     assert {row["fits"] for row in rows} == {None}
     assert all(row["violations"] == [] and row["flash"] is None for row in rows)
     assert rows[0]["not_checked"] == [ARM]
@@ -100,6 +100,7 @@ def test_parts_whose_tools_are_missing_are_not_checked_and_the_packages_are_name
     done = run("check", network, "--target", "cortex_m4", "--json")
     assert done.code == 1
     assert json.loads(done.out) == {
+        "schema": "checked/1",
         "target": "cortex_m4",
         "fits": None,
         "violations": [],
@@ -123,7 +124,10 @@ def test_a_check_of_all_ends_with_1_if_a_part_was_checked_and_does_not_fit(
 
     monkeypatch.setattr("hw_targets.machines.target.check", found)
     done = run("check", network, "--json")
-    assert (done.code, tuple(row["fits"] for row in json.loads(done.out))) == (code, states)
+    assert (done.code, tuple(row["fits"] for row in json.loads(done.out)["targets"])) == (
+        code,
+        states,
+    )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -138,7 +138,7 @@ def test_a_check_says_that_1024_neurons_lack_flash_and_time(big, run, monkeypatc
     save_network(big[0], Path("big.int.h5"))
     done = run("check", "big.int.h5", "--json")
     assert done.code == 1
-    (row,) = json.loads(done.out)
+    (row,) = json.loads(done.out)["targets"]
     assert not row["fits"]
     assert row["flash"] > 1024 * (1024 + 192)
     assert row["instructions_worst_case"] > 1024 * (1024 + 192) * 4

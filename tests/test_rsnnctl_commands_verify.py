@@ -88,9 +88,16 @@ def test_json_names_the_reproducer_under_its_backend(path, monkeypatch):
     assert backends["numba"]["reproducer"] == {
         "network": network,
         "raster": raster,
-        "replay": f"rsnnctl verify '{network}' --input '{raster}'",
+        "replay": f"rsnnctl verify '{network}' --session '{raster}'",
     }
     assert "reproducer" not in backends["other"]
+
+
+def test_minimal_cases_go_where_they_are_asked_to_go(path, monkeypatch, tmp_path):
+    plant(monkeypatch, late_recurrence)
+    assert verify(path, "--steps", 200, "-o", tmp_path / "cases").exit_code == 1
+    assert [name for name in files(path) if name != "cases"] == NAMES[:1]
+    assert files(tmp_path / "cases" / "any") == NAMES[1:]
 
 
 def test_the_same_difference_gives_the_same_files(path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Whole sessions on a target: compared block by block, in constant memory, faults found."""
+"""Whole sessions, here and on a target: block by block, in constant memory, faults found."""
 
 import json
 import subprocess
@@ -13,6 +13,7 @@ from tools import need
 
 from base.errors import MismatchError
 from hw_targets import find_target
+from rsnn.data.stream import load_stream
 from rsnnctl.commands import verify as step
 from sim import reference
 from sim.artifact import load_network, save_network
@@ -77,13 +78,43 @@ def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
     assert result.first.operands == operands_of(network, raster, expected, place)
 
 
+@pytest.mark.slow
+def test_a_session_means_the_same_with_and_without_a_target(run, network):
+    """All of it, or as many steps as are asked for; `--input` is another word for it."""
+    np.save("raster.npy", random_raster(np.random.default_rng(0), 6000, 96))
+    for word in ("--session", "--input"):
+        done = run("verify", network, word, "raster.npy", "--json")
+        assert json.loads(done.out)["steps"] == 6100, done  # with the golden run
+        done = run("verify", network, word, "raster.npy", "--steps", 50, "--json")
+        assert json.loads(done.out)["steps"] == 150, done
+        target = ("--target", "host_c", word, "raster.npy", "--json")
+        assert json.loads(run("verify", network, *target).out)["steps"] == 6000
+        assert json.loads(run("verify", network, *target, "--steps", 50).out)["steps"] == 50
+        done = run("verify", network, *target, "--steps", 0)
+        assert done.err == "Error: --steps is 0; at least 1 is needed\n"
+
+
+@pytest.mark.slow
+def test_all_of_a_recording_is_compared_here_and_a_test_part_where_none_is_named(
+    run, network, session
+):
+    Path("runs/x").mkdir(parents=True)
+    Path("runs/x/net.int.h5").write_bytes(network.read_bytes())
+    Path("runs/x/run.json").write_text(json.dumps({"session": str(session)}))
+    done = run("verify", "runs/x/net.int.h5", "--json")
+    n_test = len(load_stream(session, "test").raster)
+    assert json.loads(done.out)["steps"] == n_test + 100
+    assert n_test < 5000
+    done = run("verify", "runs/x/net.int.h5", "--steps", 20, "--json")
+    assert json.loads(done.out)["steps"] == 120
+    done = run("verify", network, "--session", session, "--steps", 5400, "--json")
+    assert json.loads(done.out)["steps"] == 5500
+
+
 def test_what_cannot_be_replayed_is_said_in_one_line(run, network, session):
     np.save("narrow.npy", np.zeros((5, 95), np.uint8))
     with pytest.raises(MismatchError, match=r"narrow\.npy has 95 channels, the network 96 inputs"):
         step.verify_session(network, "host_c", Path("narrow.npy"))
-    done = run("verify", network, "--session", session)
-    assert done.code == 2
-    assert "--session is for a --target, and takes the place of --input" in done.err
     done = run("verify", network, "--target", "host_c", "--session", "none.npy")
     assert (done.code, done.err) == (1, "Error: none.npy: no such file\n")
     done = run("verify", network, "--target", "host_c", "--session", session, "--layout", "x")

@@ -22,7 +22,8 @@ def test_a_command_has_the_options_that_its_format_declares(name):
         assert (made.default, made.help) == (option.default, option.help)
         if option.choices:
             assert tuple(made.type.choices) == option.choices
-    assert list(found) == ["network", "stale", "output", "force"]
+    shared = ["network", "stale", "output", "force", "output_format", "output_json"]
+    assert list(found) == shared
     assert command.help == f"Write {FORMATS[name].description}.\n\n{FORMATS[name].details}"
 
 

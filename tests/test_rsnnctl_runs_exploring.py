@@ -21,7 +21,7 @@ def test_every_combination_is_measured_and_a_second_call_measures_none_again(in_
     call = ("explore", "--bits", "4,8", "--decay-bits", "12", "--sparsity", "0,0.5", "--json")
     done = in_run(*call)
     assert done.code == 0, done.err
-    rows = json.loads(done.out)
+    rows = json.loads(done.out)["networks"]
     assert [(row["bits"], row["sparsity"] >= 0.49) for row in rows] == [
         (4, False),
         (4, True),
@@ -42,7 +42,7 @@ def test_every_combination_is_measured_and_a_second_call_measures_none_again(in_
         return measured(source, path, choice, config)
 
     monkeypatch.setattr(step, "_measured", spied)
-    assert json.loads(in_run(*call).out) == rows
+    assert json.loads(in_run(*call).out)["networks"] == rows
     assert made == ["bits8-decay12-sparsity0.5"]
 
 
@@ -77,9 +77,9 @@ def test_choices_without_a_meaning_are_refused_before_any_work(in_run, options, 
 
 def test_training_in_integers_is_part_of_what_a_row_was_made_with(in_run):
     call = ("explore", "--bits", "3", "--json")
-    (plain,) = json.loads(in_run(*call).out)
+    (plain,) = json.loads(in_run(*call).out)["networks"]
     small = ("--set", "qat.batch=8", "--set", "qat.window_steps=250", "--set", "qat.stride=250")
-    (trained,) = json.loads(in_run(*call, "--qat-epochs", 1, *small).out)
+    (trained,) = json.loads(in_run(*call, "--qat-epochs", 1, *small).out)["networks"]
     assert trained["digest"] != plain["digest"]
     assert in_run(*call, *small).err == (
         "Error: settings are for training in integers; add --qat-epochs, such as 10\n"

@@ -1,6 +1,7 @@
 """Long runs: several at a time, killed and resumed, a full disk, a loss that is not finite."""
 
 import json
+import logging
 import os
 import random
 import signal
@@ -65,13 +66,14 @@ def test_seeds_are_read_as_one_as_several_and_as_a_range():
 
 @pytest.mark.slow
 def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, session):
-    rows = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
+    rows, summary = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
     parallel = jobs.run_all(started(session, seeds="1..2", name="par"), n_jobs=2, cluster="loky")
-    assert [row["run"] for row in rows] == ["run-seed1", "run-seed2", "mean", "sd"]
-    for one, other in zip(rows, parallel, strict=True):
+    assert [row["run"] for row in rows] == ["run-seed1", "run-seed2"]
+    assert [row["statistic"] for row in summary] == ["mean", "sd"]
+    for one, other in zip([*rows, *summary], [*parallel[0], *parallel[1]], strict=True):
         assert one["test_r2"] == other["test_r2"]
     mean = (rows[0]["validation_r2"] + rows[1]["validation_r2"]) / 2
-    assert rows[2]["validation_r2"] == pytest.approx(mean)
+    assert summary[0]["validation_r2"] == pytest.approx(mean)
     first = Path("runs/run-seed1/model.rsnn.h5").read_bytes()
     assert first == Path("runs/par-seed1/model.rsnn.h5").read_bytes()
     assert first != Path("runs/run-seed2/model.rsnn.h5").read_bytes()
@@ -80,11 +82,13 @@ def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, sess
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("cluster", ["dask", "ray"])
-def test_runs_can_be_spread_over_a_cluster(here, session, cluster):
+def test_runs_can_be_spread_over_a_cluster_that_keeps_quiet(here, session, cluster, caplog):
     if cluster == "ray":
         pytest.importorskip("ray", reason="Ray is large, and no part of the extra for tests")
-    alone = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
-    rows = jobs.run_all(started(session, seeds="1..2", name=cluster), n_jobs=2, cluster=cluster)
+    alone, _ = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
+    rows, _ = jobs.run_all(started(session, seeds="1..2", name=cluster), n_jobs=2, cluster=cluster)
+    chatter = [log for log in caplog.records if log.name.startswith("distributed")]
+    assert not [log for log in chatter if log.levelno < logging.WARNING]
     assert [row["test_r2"] for row in rows] == [row["test_r2"] for row in alone]
 
 
@@ -100,11 +104,11 @@ def test_pretraining_on_all_sessions_changes_each_and_is_logged(here, session, t
     synthesize(other, minutes=0.5, n_channels=12, seed=6)
     settings = ("pretraining.epochs=2", "pretraining.window_steps=100")
     folders = started(session, *settings, sessions=[session, other], pretrain=True)
-    rows = jobs.run_all(folders, n_jobs=1, cluster="loky")
+    rows, _ = jobs.run_all(folders, n_jobs=1, cluster="loky")
     assert [row["run"] for row in rows] == ["run-one", "run-two"]
     log = Path("runs/run-one/log.jsonl").read_text().splitlines()
     assert [json.loads(line)["stage"] for line in log] == ["pretraining"] * 2 + ["training"] * 4
-    alone = jobs.run_all(started(session, name="alone"), n_jobs=1, cluster="loky")
+    alone, _ = jobs.run_all(started(session, name="alone"), n_jobs=1, cluster="loky")
     assert alone[0]["test_r2"] != rows[0]["test_r2"]
 
 
@@ -169,11 +173,11 @@ def test_an_interrupted_run_is_kept_and_continued(here, session):
     assert jobs.resumable() == [folder]
     with pytest.raises(FileError, match="was interrupted; `rsnnctl train --resume` continues it"):
         folders.latest()
-    (row,) = jobs.run_all(jobs.resumable(), n_jobs=1, cluster="loky")
+    ((row,), _) = jobs.run_all(jobs.resumable(), n_jobs=1, cluster="loky")
     assert folders.latest() == folder
     with pytest.raises(FileError, match="no run was interrupted"):
         jobs.resumable()
-    (whole,) = jobs.run_all(started(session, name="whole"), n_jobs=1, cluster="loky")
+    ((whole,), _) = jobs.run_all(started(session, name="whole"), n_jobs=1, cluster="loky")
     assert row["test_r2"] == whole["test_r2"]
     assert not (folder / stages.FOLDER).exists()
 

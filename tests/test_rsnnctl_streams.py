@@ -251,7 +251,8 @@ def test_an_answer_that_cannot_be_sent_is_never_fatal(network, monkeypatch):
 
 
 def test_two_sources_at_once_are_refused(run):
-    done = run("stream", "no", "--udp", 5, "--lsl", "x")
+    Path("net").write_text("")
+    done = run("stream", "net", "--udp", 5, "--lsl", "x")
     assert done.code == 1
     assert done.err == "Error: --udp is 5 and --lsl is x; spikes come from one of them\n"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from rsnnctl.options import TARGET, layout_option, network_argument, output_option
+from rsnnctl.results.kind import Result
 
 
 @click.command()
@@ -19,20 +20,25 @@ def command(
     layout: str | None,
     output: Path | None,
     force: bool,
-) -> None:
+) -> Result:
     """Write a firmware project with a self-test.
 
     It holds the decoder in C, build files, and an example; the self-test is the golden run. Files
     that are yours to edit are written once: a changed one is kept.
     """
+    from rsnnctl.runs import folders
+
+    chosen = folders.chosen(network, folders.NETWORK)
+
     from hw_targets import find_target
     from hw_targets.machines.target import build
-    from rsnnctl.output import say_written
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.output import written_files
+    from rsnnctl.runs import lineage
     from sim.artifact import load_network, load_vectors
 
-    source = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
+    source = lineage.used(chosen, stale=stale)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
     options = {"layout": layout}
-    say_written(build(find_target(target), loaded, golden, folder, options, force=force))
+    written = build(find_target(target), loaded, golden, folder, options, force=force)
+    return written_files(written, output)

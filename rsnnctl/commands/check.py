@@ -1,59 +1,94 @@
 """`rsnnctl check`: the cost of a network on a target, and every limit it exceeds."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import TARGET, json_option, layout_option, network_argument, told
+from rsnnctl.options import TARGET, layout_option, network_argument, told
+from rsnnctl.results.kind import Column, Kind, Result, Rows
 
 if TYPE_CHECKING:
     from sim.network import IntegerNetwork
 
-_COLUMNS = ("flash", "ram", "instructions_mean", "instructions_worst_case", "worst_case_ms")
-_LINES = ("violations", "not_checked")
-_FITS = {True: "yes", False: "no", None: "not checked"}
+_COSTS = (
+    Column("flash", "integer?", "Bytes of flash.", "B", optional=True),
+    Column("ram", "integer?", "Bytes of RAM.", "B", optional=True),
+    Column("instructions_mean", "number?", "On random input.", "per step", optional=True),
+    Column("instructions_worst_case", "number?", "On any input.", "per step", optional=True),
+    Column("worst_case_ms", "number?", "Time of that step.", "ms", optional=True),
+)
+_COLUMNS = tuple(column.name for column in _COSTS)
+_FITS = Column("fits", "boolean?", "Null if it could not be checked.", null="not checked")
+_LINES = (
+    Column("violations", "texts", "A line per limit that it exceeds.", hidden=True),
+    Column("not_checked", "texts", "A line per limit that cannot be checked here.", hidden=True),
+)
+_SAID = tuple(column.name for column in _LINES)
+CHECKED = Kind(
+    "checked",
+    "The cost of a network on one target; each target has its own costs beside these.",
+    (
+        Column("target", "text", "Name of the target."),
+        Column("layout", "text", "Layout of the weights in flash.", optional=True),
+        *_COSTS,
+        Column("instructions_min", "number?", "The fewest.", "per step", optional=True),
+        Column("instructions_max", "number?", "The most.", "per step", optional=True),
+        Column("instructions_mean_bitmap", "number?", "By bitmaps.", "per step", optional=True),
+        Column("energy_nj", "number?", "Estimated energy.", "nJ per step", optional=True),
+        _FITS,
+        *_LINES,
+    ),
+    is_open=True,
+)
+CHECKED_EVERYWHERE = Kind(
+    "checked-everywhere",
+    "The cost of a network on every target with limits.",
+    (
+        Rows(
+            "targets",
+            (
+                Column("target", "text", "Name of the target."),
+                Column("part", "text", "The part it stands for."),
+                *_COSTS,
+                _FITS,
+                *_LINES,
+            ),
+            "One per target.",
+        ),
+    ),
+)
 
 
 @click.command()
 @network_argument
 @click.option("--target", type=TARGET, help="Target to check. Default: every target with limits.")
 @layout_option
-@json_option
-def command(
-    network: Path | None, stale: bool, target: str | None, layout: str | None, as_json: bool
-) -> None:
+def command(network: Path | None, stale: bool, target: str | None, layout: str | None) -> Result:
     """Check a network against the limits of a target.
 
     Report its cost and every limit it exceeds. Without the tools of a target it is not checked,
     and the packages that have them are named. Exit status 1 if the network does not fit a target
     that was checked, or if the target named by --target cannot be checked.
     """
+    from rsnnctl.runs import folders
+
+    path = folders.chosen(network, folders.NETWORK)
+
     from hw_targets import find_target
     from hw_targets.machines.target import check
-    from rsnnctl import show
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import lineage
     from sim.artifact import load_network
 
-    loaded = load_network(lineage.used(folders.chosen(network, folders.NETWORK), stale=stale))
+    loaded = load_network(lineage.used(path, stale=stale))
     if target is None:
         rows = check_everywhere(loaded, layout)
-        if as_json:
-            show.print_json(rows)
-        else:
-            show.print_table([_facts(row) for row in rows])
-            for line, names in _lines(rows).items():
-                click.echo(f"{', '.join(names)}: {line}")
-        sys.exit(1 if any(row["fits"] is False for row in rows) else 0)
+        lines = [f"{', '.join(names)}: {line}" for line, names in _lines(rows).items()]
+        code = 1 if any(row["fits"] is False for row in rows) else 0
+        return Result(CHECKED_EVERYWHERE, {"targets": rows}, lines, exit_code=code)
     found = _told(check(find_target(target), loaded, {"layout": layout}))
-    if as_json:
-        show.print_json(found)
-    else:
-        show.print_facts(_facts(found))
-        for line in _lines([found]) or [f"fits {target}"]:
-            click.echo(line)
-    sys.exit(0 if found["fits"] else 1)
+    lines = list(_lines([found])) or [f"fits {target}"]
+    return Result(CHECKED, found, lines, exit_code=0 if found["fits"] else 1)
 
 
 def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
@@ -68,19 +103,14 @@ def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict
             rows.append(
                 {"target": target.name, "part": target.description}
                 | {column: found.get(column) for column in _COLUMNS}
-                | {key: found[key] for key in ("fits", *_LINES)}
+                | {key: found[key] for key in ("fits", *_SAID)}
             )
     return rows
 
 
 def _told(found: dict[str, Any]) -> dict[str, Any]:
     """What a check found, its lines in the words of the command line."""
-    return found | {key: [told(line) for line in found[key]] for key in _LINES}
-
-
-def _facts(found: dict[str, Any]) -> dict[str, Any]:
-    """What a check found but its lines, for a table."""
-    return {key: found[key] for key in found if key not in _LINES} | {"fits": _FITS[found["fits"]]}
+    return found | {key: [told(line) for line in found[key]] for key in _SAID}
 
 
 def _lines(rows: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import FILE, json_option, part_option, stale_option
+from rsnnctl.options import INPUT, part_option, stale_option
+from rsnnctl.results.kind import Kind, Result, Rows
+from rsnnctl.results.metrics import BASELINE, METRICS, metrics_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,16 +20,25 @@ if TYPE_CHECKING:
     from rsnn.data.session import Session
 
 PRECISIONS = ("float16", "bfloat16", "float32", "float64")
+EVALUATED = Kind(
+    "evaluated",
+    "NeuroBench's table.",
+    (
+        Rows("rows", METRICS, "One per model or network, and session."),
+        Rows("means", METRICS, "One per file, over several sessions.", joined=True),
+        Rows("baselines", BASELINE, "Decoders without spikes, per session.", joined=True),
+    ),
+)
 Row = dict[str, Any]
 Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
 
 
 @click.command()
-@click.argument("files", type=FILE, nargs=-1)
+@click.argument("files", type=INPUT, nargs=-1)
 @click.option(
     "--session",
     "sessions",
-    type=FILE,
+    type=INPUT,
     multiple=True,
     help="Recording (.mat), repeatable. Default: that of each file's run.",
 )
@@ -45,7 +56,6 @@ Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
 )
 @click.option("--harness", is_flag=True, help="Add the figures of NeuroBench's own harness (slow).")
 @stale_option
-@json_option
 def command(
     files: tuple[Path, ...],
     sessions: tuple[Path, ...],
@@ -55,26 +65,27 @@ def command(
     gru: bool,
     harness: bool,
     stale: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Print NeuroBench's table of models and networks.
 
     One row per file and session, and one for all sessions; without FILES, the files of the newest
     run.
     """
+    from rsnnctl.runs import folders
+
+    paths = files or folders.present(folders.MODEL, folders.NETWORK)
+
     from base.container import read_label
-    from rsnnctl import show
     from rsnnctl.given import refuse
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import lineage
     from sim import artifact
 
     if not baselines:
         refuse("without --baselines", "gru")
-    paths = files or folders.present(folders.MODEL, folders.NETWORK)
     used = [lineage.used(path, stale=stale) for path in paths]
     if all(read_label(path).format == artifact.FORMAT for path in used):
         refuse("on integer networks", "precision", "harness")
-    rows = evaluate_files(
+    value = evaluate_files(
         used,
         sessions,
         part=part,
@@ -83,7 +94,7 @@ def command(
         gru=gru,
         harness=harness,
     )
-    show.print_rows(rows, as_json=as_json)
+    return Result(EVALUATED, value)
 
 
 def evaluate_files(
@@ -95,8 +106,8 @@ def evaluate_files(
     baselines: bool = False,
     gru: bool = True,
     harness: bool = False,
-) -> list[Row]:
-    """Evaluate every file on every session: one row each, and their mean if there are several.
+) -> dict[str, list[Row]]:
+    """Evaluate every file on every session.
 
     Args:
         paths: models and networks.
@@ -109,6 +120,10 @@ def evaluate_files(
         gru: whether the baselines include the GRU, which takes up to two minutes per session.
         harness: add the figures of NeuroBench's own harness for each float model.
 
+    Returns:
+        `rows`, one per file and session; `means`, one per file if there are several sessions;
+        `baselines`.
+
     Raises:
         RangeError: no such part.
         MismatchError: step, channels or target signals of a session are not the network's.
@@ -118,11 +133,11 @@ def evaluate_files(
     from rsnn.data.session import check_once, load_session
     from rsnn.data.stream import session_part
     from rsnnctl.runs import folders
-    from rsnnctl.show import metrics_row
 
     check_once(sessions)
     loaded: dict[Path, Session] = {}
     rows: list[Row] = []
+    means: list[Row] = []
     every = [(path, *_measures(path, precision, harness)) for path in paths]  # or refused at once
     for path, network, measures in every:
         for name, measure in measures.items():
@@ -134,11 +149,13 @@ def evaluate_files(
                 metrics.append(measure(*session_part(session, network, part)))
                 rows.append(metrics_row(name, f"{session.name} ({part})", metrics[-1]))
             if len(metrics) > 1:
-                rows.append(metrics_row(name, "all", mean_metrics(metrics)))
-    for session in loaded.values():
-        for baseline in _baselines(session, gru) if baselines else ():
-            rows.append(baseline.row(f"{session.name} (test)"))
-    return rows
+                means.append(metrics_row(name, "all", mean_metrics(metrics)))
+    found = [
+        baseline.row(f"{session.name} (test)")
+        for session in (loaded.values() if baselines else ())
+        for baseline in _baselines(session, gru)
+    ]
+    return {"rows": rows, "means": means, "baselines": found}
 
 
 def _baselines(session: "Session", gru: bool) -> "Iterator[Baseline]":

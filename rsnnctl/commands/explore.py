@@ -6,12 +6,34 @@ import click
 
 from rsnnctl.options import (
     config_option,
-    force_option,
     jobs_options,
-    json_option,
     model_argument,
+    output_option,
     session_option,
     set_option,
+)
+from rsnnctl.results.kind import Column, Kind, Result, Rows
+
+EXPLORED = Kind(
+    "explored",
+    "Networks of one model, and what each costs.",
+    (
+        Rows(
+            "networks",
+            (
+                Column("bits", "integer", "Bits of a weight."),
+                Column("decay_bits", "integer", "Bits of a decay."),
+                Column("sparsity", "number", "Share of weights that are zero."),
+                Column("test_r2", "number?", "R2 on the test part."),
+                Column("stored_bits", "integer", "Bits that all parameters take.", "bits"),
+                Column("energy_pj", "number", "Estimated energy per step.", "pJ"),
+                Column("effective_acs", "number", "Accumulates that remain.", "per step"),
+                Column("digest", "text", "First 12 digits of the network's digest."),
+                Column("pareto", "boolean", "No other is as good in all and better in one."),
+            ),
+            "One per combination of widths and sparsity.",
+        ),
+    ),
 )
 
 
@@ -38,8 +60,9 @@ from rsnnctl.options import (
 @config_option
 @set_option
 @jobs_options("Networks")
-@force_option
-@json_option
+@output_option(
+    "Folder for explore.json, explore.png and explore. Default: that of the model.", folder=True
+)
 def command(
     model: Path | None,
     stale: bool,
@@ -52,26 +75,30 @@ def command(
     settings: tuple[str, ...],
     jobs: int,
     cluster: str,
+    output: Path | None,
     force: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Sweep widths and sparsity of a model.
 
     Show the cost of each combination and mark the Pareto front. Networks measured before are not
     made again, so repeating the command continues it.
     """
+    from rsnnctl.runs import folders
+
+    chosen = folders.chosen(model, folders.MODEL)
+
     from rsnnctl import show
     from rsnnctl.given import check_settings
     from rsnnctl.output import owned
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import lineage
     from rsnnctl.runs.exploring import PICTURE, TABLE, explore, parse_choices
     from rsnnctl.runs.quantizing import QAT_DECIDED, settings_for
 
     if qat_epochs is not None:
         check_settings(settings, ("qat",), QAT_DECIDED)
-    source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
+    source = lineage.used(chosen, stale=stale)
     choices = parse_choices(bits, decay_bits, sparsity)
-    results = [source.with_name(name) for name in (TABLE, PICTURE)]
+    results = [(output or source.parent) / name for name in (TABLE, PICTURE)]
     with (
         owned(results, "explore", force=force),
         show.count(len(choices), "explore") as advance,
@@ -83,6 +110,7 @@ def command(
             session=session,
             jobs=jobs,
             cluster=cluster,
+            output=output,
             advance=advance,
         )
-    show.print_rows(rows, as_json=as_json)
+    return Result(EXPLORED, {"networks": rows})

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, ChoiceOf, output_option, stale_option
+from rsnnctl.options import INPUT, ChoiceOf, output_option, stale_option
+from rsnnctl.results.files import made
+from rsnnctl.results.kind import Result
 
 
 @click.command()
-@click.argument("graph", type=FILE)
+@click.argument("graph", type=INPUT)
 @click.option("--dt", type=float, help="Seconds per step, where the graph has no contract.")
 @click.option(
     "--discretization",
@@ -55,7 +57,7 @@ def command(
     output: Path | None,
     force: bool,
     stale: bool,
-) -> None:
+) -> Result:
     """Read a NIR graph.
 
     With a numeric contract it becomes the same integer network, without one a float model.
@@ -93,8 +95,9 @@ def command(
             target.parent, lambda staging: write(staging / target.name), "import-nir", force=force
         )
         say_replaced(written.replaced)
-        click.echo(f"{output or target}\ndigest {digests[0]}")
+    result = made(output or target, digests[0])
     if is_network:
-        return
+        return result
     said = ", ".join(f"{key} {value}" for key, value in {"dt": dt, **chosen}.items())
     show.say(f"no contract in {graph}: read with {said} (docs/nir.md)")
+    return result

@@ -4,19 +4,21 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, output_option
+from rsnnctl.options import INPUT, output_option
+from rsnnctl.results.files import made
+from rsnnctl.results.kind import Result
 
 
 @click.command()
-@click.argument("checkpoint", type=FILE)
+@click.argument("checkpoint", type=INPUT)
 @click.option(
     "--description",
-    type=FILE,
+    type=INPUT,
     required=True,
     help="TOML file that describes the layers (docs/snntorch.md).",
 )
 @output_option("Float model (.rsnn.h5). Default: beside the checkpoint.")
-def command(checkpoint: Path, description: Path, output: Path | None, force: bool) -> None:
+def command(checkpoint: Path, description: Path, output: Path | None, force: bool) -> Result:
     """Read a snnTorch state dict (.pt) as a float model.
 
     The model computes a step in snnTorch's order.
@@ -38,4 +40,5 @@ def command(checkpoint: Path, description: Path, output: Path | None, force: boo
         destination(output, checkpoint.with_suffix(".rsnn.h5")) as target,
         owned([target], "import-snntorch", force=force),
     ):
-        click.echo(f"{output or target}\ndigest {save_model(model, target, facts)}")
+        digest = save_model(model, target, facts)
+    return made(output or target, digest)

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, output_option
+from rsnnctl.options import INPUT, output_option
+from rsnnctl.results.files import made
+from rsnnctl.results.kind import Result
 
 
 @click.command()
-@click.argument("weights", type=FILE)
+@click.argument("weights", type=INPUT)
 @output_option("Float model (.rsnn.h5). Default: a new run folder.")
-def command(weights: Path, output: Path | None, force: bool) -> None:
+def command(weights: Path, output: Path | None, force: bool) -> Result:
     """Read a published state dict (.pth) as a float model."""
     from rsnn.checkpoint import save_model
     from rsnn.published import import_published
@@ -25,9 +27,8 @@ def command(weights: Path, output: Path | None, force: bool) -> None:
             destination(output, Path(folders.MODEL)) as target,
             owned([target], "import-weights", force=force),
         ):
-            save_model(model, target, facts)
-            click.echo(output)
-        return
+            digest = save_model(model, target, facts)
+        return made(output, digest)
     with folders.new_run(weights.stem, {"command": "import-weights"}) as folder:
-        save_model(model, folder / folders.MODEL, facts)
-    click.echo(folders.latest() / folders.MODEL)
+        digest = save_model(model, folder / folders.MODEL, facts)
+    return made(folders.latest() / folders.MODEL, digest)

@@ -6,14 +6,46 @@ import click
 
 from export.quantization.precision import SCALES, Precision
 from rsnnctl.options import (
-    FILE,
+    INPUT,
     config_option,
-    json_option,
     model_argument,
     output_option,
     resume_option,
     set_option,
     told,
+)
+from rsnnctl.results.files import STDOUT
+from rsnnctl.results.kind import Column, Kind, Result, Rows
+
+QUANTIZED = Kind(
+    "quantized",
+    "An integer network, and the cost of each step towards it.",
+    (
+        Rows(
+            "ledger",
+            (
+                Column("step", "text", "The part that becomes integer, beside those before."),
+                Column("r2_float", "number?", "R2 against the output of the float32 model."),
+                Column("r2_task", "number?", "R2 against the recorded velocity."),
+                Column("rate_ratio", "number?", "Hidden spikes over those of the float32 model."),
+                Column("silent", "integer", "Hidden neurons that fire in float32 only."),
+                Column("remark", "text", "The worst change, or what to do about it."),
+            ),
+            "One per step, on held-out calibration data.",
+            title="what each step costs on held-out calibration data",
+        ),
+        Column("digest", "text", "Digest of the network."),
+        Column("weights", "integer", "Number of weights."),
+        Column("zero_weights", "integer", "Weights that are zero."),
+        Column("weight_bits", "integer", "Bits of a weight."),
+        Column("syn_bits", "integer", "Bits of the synaptic current."),
+        Column("mem_bits", "integer", "Bits of the membrane."),
+        Column("cannot_overflow", "boolean", "It is proven.", false="not proven"),
+        Column("stored_bits", "integer", "Bits that all parameters take."),
+        Column("encoding", "text", "How the weights are stored for that."),
+        Column("file", "text", "Path of the network."),
+        Column("cautions", "texts", "What makes the network worse than it could be.", hidden=True),
+    ),
 )
 
 
@@ -57,8 +89,10 @@ from rsnnctl.options import (
 )
 @click.option("--per-layer", is_flag=True, help="One scale per matrix instead of one per neuron.")
 @click.option(
+    "--session",
     "--calibration",
-    type=FILE,
+    "session",
+    type=INPUT,
     help="Recording (.mat) or raster to calibrate on. Default: the run's recording.",
 )
 @click.option(
@@ -68,7 +102,6 @@ from rsnnctl.options import (
 @set_option
 @resume_option
 @output_option("Integer network (.int.h5). Default: beside the model.")
-@json_option
 def command(
     model: Path | None,
     stale: bool,
@@ -83,23 +116,26 @@ def command(
     scale: str,
     percentile: float,
     per_layer: bool,
-    calibration: Path | None,
+    session: Path | None,
     qat_epochs: int | None,
     config: Path | None,
     settings: tuple[str, ...],
     resume: bool,
     output: Path | None,
     force: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Turn a float model into an integer network.
 
     A table shows the cost of each step.
     """
+    from rsnnctl.runs import folders
+
+    found = folders.chosen(model, folders.MODEL)
+
     from rsnnctl import show
     from rsnnctl.given import check_settings, refuse
     from rsnnctl.output import destination, owned
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import lineage
     from rsnnctl.runs.quantizing import (
         QAT_DECIDED,
         check_resumable,
@@ -107,7 +143,7 @@ def command(
         settings_for,
     )
 
-    source = lineage.used(folders.chosen(model, folders.MODEL), stale=stale)
+    source = lineage.used(found, stale=stale)
     if scale != "percentile":
         refuse("without --scale percentile", "percentile")
     if None not in (bits_in, bits_rec, bits_out):
@@ -135,24 +171,21 @@ def command(
     with (
         destination(output, folders.beside(source, ".int.h5")) as target,
         owned([target], "quantize", force=force),
+        show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report,
     ):
-        with show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report:
-            done = quantize_file(
-                source,
-                precision,
-                chosen,
-                calibration=calibration,
-                output=target,
-                resume=resume,
-                report=report,
-            )
-        facts = done.facts() | {"file": str(output or target)}
-        ledger = [row | {"remark": told(row["remark"])} for row in done.ledger]
-        cautions = [told(caution) for caution in done.cautions]
-        if as_json:
-            show.print_json(facts | {"ledger": ledger, "cautions": cautions})
-        else:
-            show.print_table(ledger, "what each step costs on held-out calibration data")
-            show.print_facts(facts)
+        done = quantize_file(
+            source,
+            precision,
+            chosen,
+            calibration=session,
+            output=target,
+            resume=resume,
+            report=report,
+        )
+    facts = done.facts() | {"file": str(output or target)}
+    ledger = [row | {"remark": told(row["remark"])} for row in done.ledger]
+    cautions = [told(caution) for caution in done.cautions]
     for caution in cautions:
         show.say(f"Warning: {caution}")
+    value = {"ledger": ledger, **facts, "cautions": cautions}
+    return Result(QUANTIZED, value, on_stderr=output == STDOUT)

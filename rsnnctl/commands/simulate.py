@@ -6,59 +6,69 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import FILE, json_option, network_argument, output_option, part_option
+from rsnnctl.options import INPUT, network_argument, output_option, part_option
+from rsnnctl.results.files import STDOUT
+from rsnnctl.results.kind import Column, Kind, Result
+from rsnnctl.results.metrics import METRICS, metrics_row
 
 if TYPE_CHECKING:
     from sim.network import IntegerNetwork
 
+SIMULATED = Kind(
+    "simulated",
+    "NeuroBench's figures of a network over a recording, and the file of what was decoded.",
+    (
+        *METRICS,
+        Column("digest", "text", "Digest of the network.", hidden=True),
+        Column("file", "text", "Path of the decoded values.", hidden=True),
+    ),
+)
 _BLOCK_BYTES = 1 << 22  # bytes of input and trace in memory at once
 
 
 @click.command()
 @network_argument
 @click.option(
+    "--session",
     "--input",
-    "source",
-    type=FILE,
-    help="Session (.mat) or raster (.npy .npz .h5). Default: the run's session.",
+    "session",
+    type=INPUT,
+    help="Recording (.mat) or raster (.npy .npz .h5). Default: the run's recording.",
 )
 @part_option
 @click.option("--trace", is_flag=True, help="Keep every state word of every step.")
 @output_option("Decoded velocity and readout words (.h5). Default: beside the network.")
-@json_option
 def command(
     network: Path | None,
     stale: bool,
-    source: Path | None,
+    session: Path | None,
     part: str,
     trace: bool,
     output: Path | None,
     force: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Run an integer network over a recording.
 
     It is computed event by event; the recording can have any length.
     """
-    from rsnnctl import show
+    from rsnnctl.runs import folders
+
+    chosen = folders.chosen(network, folders.NETWORK)
+
     from rsnnctl.given import refuse
     from rsnnctl.output import destination, owned
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import lineage
 
-    if source is not None and source.suffix != ".mat":
+    if session is not None and session.suffix != ".mat":
         refuse("on a raster, which has no parts", "part")
-    path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
+    path = lineage.used(chosen, stale=stale)
     with (
         destination(output, folders.beside(path, ".decoded.h5")) as target,
         owned([target], "simulate", force=force),
     ):
-        row = simulate_file(path, source, part=part, record=trace, output=target)
-        row["file"] = str(output or target)
-        if as_json:
-            show.print_json(row)
-        else:
-            show.print_table([{key: row[key] for key in row if key not in ("digest", "file")}])
-            click.echo(row["file"])
+        row = simulate_file(path, session, part=part, record=trace, output=target)
+    row["file"] = str(output or target)
+    return Result(SIMULATED, row, [row["file"]], on_stderr=output == STDOUT)
 
 
 def simulate_file(
@@ -84,7 +94,6 @@ def simulate_file(
     from rsnnctl import show
     from rsnnctl.provenance import decoded_unit
     from rsnnctl.runs import folders
-    from rsnnctl.show import metrics_row
     from sim.artifact import load_network
     from sim.fast.simulator import Simulator
     from sim.metrics import RunningR2, evaluate_counts

@@ -4,36 +4,40 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import FILE, json_option
+from rsnnctl.options import FILE
+from rsnnctl.results.kind import Column, Kind, Result, Rows
 
-_DIGITS = 12  # of a digest, in the table
+STATUS = Kind(
+    "status",
+    "The chain of a run, from its session to what was made of its network.",
+    (
+        Rows(
+            "links",
+            (
+                Column(
+                    "step", "text", "`session`, `model`, `network`, or the command of the file."
+                ),
+                Column("file", "text", "Path of the file or folder."),
+                Column("state", "text", "`fresh`, `stale`, `missing`, or `unknown`."),
+                Column("digest", "text?", "Its own, or that of its network.", hidden=True),
+                Column("source", "text?", "Path of what it is made of.", hidden=True),
+                Column("renew", "text?", "The command that makes it anew."),
+            ),
+            "One per file, each after what it is made of.",
+        ),
+    ),
+)
 
 
 @click.command()
 @click.argument("run", type=FILE, required=False)
-@json_option
-def command(run: Path | None, as_json: bool) -> None:
+def command(run: Path | None) -> Result:
     """Show what in a run is fresh, stale or missing.
 
     From its session to its model, the network, and what is made of the network; without RUN, of the
     newest run.
     """
-    from rsnnctl import show
     from rsnnctl.runs import folders, lineage
 
     links = lineage.chain(run or folders.latest())
-    if as_json:
-        show.print_json([link.as_dict() for link in links])
-        return
-    show.print_table(
-        [
-            {
-                "step": link.step,
-                "file": str(link.file),
-                "state": link.state,
-                "digest": link.digest and link.digest[:_DIGITS],
-                "renew with": link.renew,
-            }
-            for link in links
-        ]
-    )
+    return Result(STATUS, {"links": [link.as_dict() for link in links]})

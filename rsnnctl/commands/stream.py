@@ -6,11 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rsnnctl.options import json_option, network_argument
+from rsnnctl.options import network_argument
+from rsnnctl.results.kind import Column, Kind, Result
 
 if TYPE_CHECKING:
     from sim.live.ordered import Tally
     from sim.network import IntegerNetwork
+
+STREAMED = Kind(
+    "streamed",
+    "Counts and latencies of a stream.",
+    (
+        Column("steps", "integer", "Steps decoded from spikes that arrived."),
+        Column("lost", "integer", "Steps whose spikes did not arrive."),
+        Column("late", "integer", "Packets for a step that was over, or that came twice."),
+        Column("malformed", "integer", "Packets or lines that could not be read."),
+        Column("restarts", "integer", "Times that step numbers started anew."),
+        Column("missed_deadlines", "integer", "Steps that took longer than a step lasts."),
+        Column("p50_us", "number", "Median latency.", "us"),
+        Column("p99_us", "number", "99th percentile of the latency.", "us"),
+        Column("max_us", "number", "Largest latency.", "us"),
+        Column("unit", "text", "Unit of what is decoded."),
+        Column("dt_s", "number", "Length of a step.", "s"),
+    ),
+)
 
 
 @click.command()
@@ -21,7 +40,6 @@ if TYPE_CHECKING:
     "--idle", default=5.0, show_default=True, help="Seconds without spikes that end the stream."
 )
 @click.option("--steps", type=int, help="Number of steps to stop after. Default: no limit.")
-@json_option
 def command(
     network: Path | None,
     stale: bool,
@@ -29,29 +47,33 @@ def command(
     lsl: str | None,
     idle: float,
     steps: int | None,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Decode spikes as they arrive.
 
     The unit of decoded values is told on stderr, latencies and losses at the end.
     """
     from base.errors import RangeError
-    from base.meeting import milliseconds
-    from rsnnctl import show
     from rsnnctl.given import refuse
-    from rsnnctl.provenance import decoded_unit
-    from rsnnctl.runs import folders, lineage
-    from rsnnctl.streams.udp import HOST
-    from sim.artifact import load_network
+    from rsnnctl.runs import folders
 
     if port is None and lsl is None:
         refuse("on lines of stdin, which end by themselves", "idle", "steps")
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
     path = folders.chosen(network, folders.NETWORK)
-    loaded = load_network(lineage.used(path, stale=stale, quiet=as_json))
+
+    from base.meeting import milliseconds
+    from rsnnctl import show
+    from rsnnctl.provenance import decoded_unit
+    from rsnnctl.results.output import is_json
+    from rsnnctl.results.tables import text_of
+    from rsnnctl.runs import lineage
+    from rsnnctl.streams.udp import HOST
+    from sim.artifact import load_network
+
+    loaded = load_network(lineage.used(path, stale=stale, quiet=is_json()))
     unit = decoded_unit(loaded)
-    if not as_json:  # whose report is all that machines read
+    if not is_json():  # whose report is all that machines read
         show.say(f"decoded values are in {unit}; a step is {milliseconds(loaded.dt)}")
     tally = decode_stream(
         loaded,
@@ -61,8 +83,10 @@ def command(
         steps=steps,
         ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
     )
-    facts = tally.as_dict() | ({"unit": unit, "dt_s": loaded.dt} if as_json else {})
-    show.say_report(facts, as_json=as_json)
+    counts = tally.as_dict()
+    line = ", ".join(f"{name} {text_of(value)}" for name, value in counts.items())
+    value = counts | {"unit": unit, "dt_s": loaded.dt}
+    return Result(STREAMED, value, [line], is_plain=True, on_stderr=True)
 
 
 def decode_stream(

@@ -2,12 +2,31 @@
 
 import click
 
-from rsnnctl.options import json_option
+from rsnnctl.results.kind import Column, Kind, Result, Rows
+
+TARGETS = Kind(
+    "targets",
+    "The hardware that networks can be built for.",
+    (
+        Rows(
+            "targets",
+            (
+                Column("target", "text", "Name, as --target takes it."),
+                Column("description", "text", "The part, or what runs there."),
+                Column("format", "text", "Format of the files that are built."),
+                Column("flash", "integer?", "Bytes of flash; null without a limit.", "B"),
+                Column("ram", "integer?", "Bytes of RAM; null without a limit.", "B"),
+                Column("clock_mhz", "number?", "Clock; null without a limit.", "MHz"),
+                Column("missing", "texts", "Programs that it needs and that are not here."),
+            ),
+            "One per target.",
+        ),
+    ),
+)
 
 
 @click.command()
-@json_option
-def command(as_json: bool) -> None:
+def command() -> Result:
     """List the hardware that networks can be built for.
 
     Each with its limits, and the tools that are missing here.
@@ -15,7 +34,6 @@ def command(as_json: bool) -> None:
     from shutil import which
 
     from hw_targets import targets
-    from rsnnctl import show
 
     rows = []
     for name, target in targets().items():
@@ -28,7 +46,7 @@ def command(as_json: bool) -> None:
                 "flash": target.limits.flash,
                 "ram": target.limits.ram,
                 "clock_mhz": None if clock is None else clock / 1e6,
-                "missing": ", ".join(t for t in target.tools if which(t) is None) or None,
+                "missing": [tool for tool in target.tools if which(tool) is None],
             }
         )
-    show.print_rows(rows, as_json=as_json)
+    return Result(TARGETS, {"targets": rows})

@@ -8,17 +8,60 @@ import click
 from base.checks import check_at_least_one
 from rsnn.training.names import DEVICES, KERNELS, PRESETS, RECIPES
 from rsnnctl.options import (
-    FILE,
+    INPUT,
     config_option,
     jobs_options,
-    json_option,
+    new_folder_option,
     resume_option,
     set_option,
+)
+from rsnnctl.results.kind import Column, Kind, Result, Rows
+
+_FIGURES = (
+    Column("validation_r2", "number?", "R2 on the validation part."),
+    Column("test_r2", "number?", "R2 on the test part."),
+    Column("connection_sparsity", "number", "Share of weights that are zero."),
+    Column("activation_sparsity", "number", "Share of hidden neurons and steps without a spike."),
+)
+TRAINED = Kind(
+    "trained",
+    "Runs that were trained.",
+    (
+        Rows(
+            "runs",
+            (
+                Column("run", "text", "Name of the run's folder."),
+                Column("session", "text", "Name of the recording."),
+                Column("seed", "integer", "Seed of all random numbers."),
+                Column("epochs", "integer", "Epochs of the last stage."),
+                Column("best_epoch", "integer", "Epoch whose parameters were kept."),
+                *_FIGURES,
+            ),
+            "One per session and seed.",
+        ),
+        Rows(
+            "summary",
+            (
+                Column("statistic", "text", "`mean` or `sd`, the standard deviation."),
+                Column("session", "text", "Name of the recording."),
+                *_FIGURES,
+            ),
+            "Over the seeds of each session that has several.",
+            title="over seeds",
+        ),
+    ),
 )
 
 
 @click.command()
-@click.argument("sessions", type=FILE, nargs=-1)
+@click.argument("sessions", type=INPUT, nargs=-1)
+@click.option(
+    "--session",
+    "more",
+    type=INPUT,
+    multiple=True,
+    help="Recording (.mat), repeatable; the same as one of SESSIONS.",
+)
 @click.option(
     "--model",
     "preset",
@@ -47,12 +90,13 @@ from rsnnctl.options import (
 @click.option(
     "--pretrain", is_flag=True, help="Train on all SESSIONS together first, then on each alone."
 )
-@click.option("--name", default="train", show_default=True, help="Name of the run folder.")
+@click.option("--name", help="Name of the run's folder in runs. Default: train.")
+@new_folder_option("Folder of the run, or of all if there are several. Default: runs/train.")
 @jobs_options("Runs")
 @resume_option
-@json_option
 def command(
     sessions: tuple[Path, ...],
+    more: tuple[Path, ...],
     preset: str,
     recipe: str | None,
     config: Path | None,
@@ -62,30 +106,31 @@ def command(
     device: str | None,
     seeds: str,
     pretrain: bool,
-    name: str,
+    name: str | None,
+    output: Path | None,
     jobs: int,
     cluster: str,
     resume: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Train a decoder on each session.
 
     Without SESSIONS, a synthetic one of 5 minutes is made.
     """
     from rsnn.training.config import STAGES, Config
-    from rsnnctl import show
     from rsnnctl.given import check_settings, given, refuse, refuse_others
     from rsnnctl.runs.jobs import resumable, run_all, start_all
 
     check_at_least_one("jobs", jobs)
     if jobs == 1:
         refuse("with one job at a time; add --jobs", "cluster")
+    if name is not None and output is not None:
+        raise click.UsageError("--name is that of a folder in runs; leave it out with --output")
     if resume:
         refuse_others(
             "beside --resume, which goes on as the run was started",
-            *("resume", "jobs", "cluster", "as_json"),
+            *("resume", "jobs", "cluster", "output", "output_format", "output_json"),
         )
-        folders = resumable()
+        folders = resumable(output)
     else:
         used = [field.name for field in fields(Config) if pretrain or field.name != "pretraining"]
         decided = {f"{stage}.seed": "`seeds` decides" for stage in STAGES}
@@ -93,7 +138,7 @@ def command(
             decided["training.epochs"] = "`epochs` decides"
         check_settings(settings, used, decided)
         folders = start_all(
-            sessions=sessions,
+            sessions=(*sessions, *more),
             preset=preset if given("preset") else None,
             recipe=recipe,
             config=config,
@@ -103,6 +148,8 @@ def command(
             device=device,
             seeds=seeds,
             pretrain=pretrain,
-            name=name,
+            name="train" if name is None else name,
+            output=output,
         )
-    show.print_rows(run_all(folders, n_jobs=jobs, cluster=cluster), as_json=as_json)
+    rows, summary = run_all(folders, n_jobs=jobs, cluster=cluster)
+    return Result(TRAINED, {"runs": rows, "summary": summary})

@@ -1,8 +1,6 @@
 """`rsnnctl verify`: backends of this machine, or a target, against the reference, bit for bit."""
 
-import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +10,15 @@ import click
 from base.checks import check_at_least_one
 from rsnnctl.options import (
     FILE,
+    INPUT,
     TARGET,
-    force_option,
-    json_option,
     layout_option,
     network_argument,
     no_stdout,
+    output_option,
 )
+from rsnnctl.results.files import files
+from rsnnctl.results.kind import Column, Facts, Kind, Result, Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +27,30 @@ if TYPE_CHECKING:
     from hw_targets.machines.target import Runner
     from sim.network import IntegerNetwork
     from sim.trace import Trace
-    from sim.verify import Backend, BackendResult, Verification
+    from sim.verify import Backend, Verification
 
+VERIFIED = Kind(
+    "verified",
+    "Backends compared with the reference, word for word.",
+    (
+        Column("digest", "text", "Digest of the network."),
+        Column("steps", "integer", "Input steps that were compared."),
+        Rows(
+            "backends",
+            (
+                Column("words", "integer", "State words that were compared."),
+                Column("differences", "integer", "Words that differ."),
+                Column("code", "text", "`hand-written` or `generated`."),
+                Column("first", "object", "The first difference, and its operands.", optional=True),
+                Column("reproducer", "object", "Files that show a difference.", optional=True),
+            ),
+            "One per backend that ran here.",
+            key="backend",
+        ),
+        Facts("not_run", (), "Why a backend could not run, by its name.", is_open=True),
+    ),
+)
+_STEPS = 5000  # compared where nobody names a recording
 _BLOCK_STEPS = 4096  # of a session that are in memory at once
 _TRIES = 400  # runs of a backend to find a reproducer
 
@@ -36,13 +58,17 @@ _TRIES = 400  # runs of a backend to find a reproducer
 @click.command()
 @network_argument
 @click.option(
+    "--session",
     "--input",
-    "source",
-    type=FILE,
-    help="Session (.mat) or raster to compare on. Default: the run's session, or random spikes.",
+    "session",
+    type=INPUT,
+    help="Recording (.mat) or raster to compare on, all of it. Default: the test part of the run's"
+    " recording, or random spikes.",
 )
 @click.option(
-    "--steps", default=5000, show_default=True, help="Maximum number of input steps to compare."
+    "--steps",
+    type=int,
+    help=f"Maximum number of input steps to compare. Default: all of --session; else {_STEPS}.",
 )
 @click.option(
     "--export-kit",
@@ -53,84 +79,88 @@ _TRIES = 400  # runs of a backend to find a reproducer
 )
 @click.option("--target", type=TARGET, help="Target to run on. Default: the backends of this host.")
 @layout_option
-@click.option(
-    "--session", type=FILE, help="Session or raster to compare in full, on a target, by blocks."
-)
-@force_option
-@json_option
+@output_option("Folder for minimal cases of differences. Default: beside the network.", folder=True)
 def command(
     network: Path | None,
     stale: bool,
-    source: Path | None,
-    steps: int,
+    session: Path | None,
+    steps: int | None,
     kit: Path | None,
     target: str | None,
     layout: str | None,
-    session: Path | None,
+    output: Path | None,
     force: bool,
-    as_json: bool,
-) -> None:
+) -> Result:
     """Compare every backend with the reference, bit for bit.
 
     Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
     """
-    from rsnnctl import show
     from rsnnctl.given import refuse, refuse_others
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import folders
 
     if kit is not None:
         from base.ownership import write_into
         from rsnnctl.output import say_replaced
         from sim.conformance.kit import export_kit
 
-        refuse_others("beside --export-kit, which has its own networks", "kit", "force")
+        refuse_others(
+            "beside --export-kit, which has its own networks",
+            *("kit", "force", "output_format", "output_json"),
+        )
         written = write_into(kit, export_kit, "verify", force=force)
         say_replaced(written.replaced)
-        click.echo(written.files[-1])
-        return
+        return files(written.files[-1:])
+    chosen = folders.chosen(network, folders.NETWORK)
+
+    from rsnnctl.runs import lineage
+
     if target is None:
         refuse("without --target", "layout")
     else:
-        refuse("with --target, where no reproducer is written", "force")
-    if session is not None:
-        refuse("beside --session, which is compared in full", "steps")
-    path = lineage.used(folders.chosen(network, folders.NETWORK), stale=stale)
-    if session is None:
-        stream = source or folders.session_of(path)
-        report = verify_file(path, stream, steps, target=target, layout=layout, force=force)
-    elif target is None or source is not None:
-        raise click.UsageError("--session is for a --target, and takes the place of --input")
+        refuse("with --target, where no reproducer is written", "force", "output")
+    path = lineage.used(chosen, stale=stale)
+    if session is not None and target is not None:
+        report = verify_session(path, target, session, layout, steps=steps)
+    elif session is not None:
+        report = verify_file(path, session, steps, part="all", output=output, force=force)
     else:
-        report = verify_session(path, target, session, layout)
-    if as_json:
-        show.print_json(report.as_dict())
-    else:
-        for line in report.lines():
-            click.echo(line)
-    if report.differences:
-        sys.exit(1)
+        source, n_steps = folders.session_of(path), _STEPS if steps is None else steps
+        report = verify_file(
+            path, source, n_steps, target=target, layout=layout, output=output, force=force
+        )
+    return Result(
+        VERIFIED,
+        report.as_dict(),
+        list(report.lines()),
+        is_plain=True,
+        exit_code=1 if report.differences else 0,
+    )
 
 
 def verify_file(
     path: Path,
     source: Path | None,
-    steps: int,
+    steps: int | None,
     *,
+    part: str = "test",
     target: str | None = None,
     layout: str | None = None,
+    output: Path | None = None,
     force: bool = False,
 ) -> "Verification":
     """Compare backends with the reference over the golden input and one stream.
 
-    For a backend of this machine that differs, a minimal reproducer is written beside the network;
-    but not for a network that is a reproducer already.
+    For a backend of this machine that differs, a minimal reproducer is written, but not for a
+    network that is a reproducer already.
 
     Args:
         path: the network.
-        source: session (its test part is taken) or raster; None for a random raster of 20 Hz.
-        steps: maximum number of steps of the stream.
+        source: session or raster; None for a random raster of 20 Hz.
+        steps: maximum number of steps of the stream; None for all, of a source.
+        part: part of a session, a name in `rsnn.data.stream.PARTS`.
         target: name of the target to run on; None for every backend of this machine.
         layout: of the weights in the flash of a target; None is the target's default.
+        output: folder for reproducers; None for that of the network.
         force: let a reproducer overwrite files that `verify` did not write.
 
     Raises:
@@ -148,19 +178,21 @@ def verify_file(
     from rsnnctl.backends import backends
     from sim.verify import verify
 
-    check_at_least_one("steps", steps)
+    if steps is not None:
+        check_at_least_one("steps", steps)
     network, golden = _opened(path)
     if source is None:
-        raster = random_raster(steps, network.n_inputs, dt=network.dt)
+        raster = random_raster(steps or _STEPS, network.n_inputs, dt=network.dt)
     else:
-        with open_stream(source, network, scored=False) as stream:
-            raster = next(stream.blocks(steps)).raster
+        with open_stream(source, network, part, scored=False) as stream:
+            raster = next(stream.blocks(steps or len(stream.steps))).raster
         show.say_step(stream, network.dt)
     rasters = [golden, raster]
     if target is None:
         here = backends()
+        place = path if output is None else output / path.name
         report = verify(network, rasters, here)
-        return _with_reproducers(report, path, network, rasters, here, force=force)
+        return _with_reproducers(report, place, network, rasters, here, force=force)
     with tempfile.TemporaryDirectory() as folder:
         machine = find_target(target)
         found = runners(machine, network, Path(folder), {"layout": layout})
@@ -169,15 +201,21 @@ def verify_file(
 
 
 def verify_session(
-    path: Path, target: str, source: Path, layout: str | None = None
+    path: Path,
+    target: str,
+    source: Path,
+    layout: str | None = None,
+    *,
+    steps: int | None = None,
 ) -> "Verification":
-    """Run all of a recording on a target beside the reference, in constant memory.
+    """Run a recording on a target beside the reference, in constant memory.
 
     Args:
         path: the network.
         target: its name.
         source: session (.mat) or raster file, of any length.
         layout: of the weights in flash; None is the target's default.
+        steps: maximum number of steps; None for all.
 
     Raises:
         RangeError, MismatchError, ToolError, FileError, DataError: as `verify_file`.
@@ -186,8 +224,10 @@ def verify_session(
     from hw_targets.machines.target import runners
     from rsnn.data.stream import open_stream
     from rsnnctl import show
-    from sim.verify import Verification, code_of
+    from sim.verify import Verification, code_of, compare_blocks
 
+    if steps is not None:
+        check_at_least_one("steps", steps)
     chosen = find_target(target)
     network, _ = _opened(path)
     results = {}
@@ -195,11 +235,12 @@ def verify_session(
         tempfile.TemporaryDirectory() as folder,
         open_stream(source, network, "all", scored=False) as stream,
     ):
+        stream = replace(stream, steps=stream.steps[:steps])
         n_steps = len(stream.steps)
         found = runners(chosen, network, Path(folder), {"layout": layout})
         for name, run in found.items():
             blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
-            compared = _compared(network, run(blocks, n_steps))
+            compared = compare_blocks(network, run(blocks, n_steps))
             results[name] = replace(compared, code=code_of(network, chosen.format))
     show.say_step(stream, network.dt)
     return Verification(network.digest(), n_steps, results, {})
@@ -270,7 +311,7 @@ def reproduce(
     """Write `<stem>.<name>.reproducer.int.h5` and `.npy` beside the network's file.
 
     Args:
-        path: the network's file.
+        path: the network's file, or one of its name in the folder to write to.
         name: of the backend.
         network: the network.
         raster: input (n_steps, n_inputs) on which the backend differs from the reference.
@@ -306,7 +347,7 @@ def reproduce(
                 np.save(stream, spikes, allow_pickle=False)
     except RsnnError as error:
         return {"not made": str(error)}
-    command = ["rsnnctl", "verify", str(network_path), "--input", str(raster_path)]
+    command = ["rsnnctl", "verify", str(network_path), "--session", str(raster_path)]
     return {
         "network": str(network_path),
         "raster": str(raster_path),
@@ -322,50 +363,3 @@ def _second_run(backend: "Backend") -> "Backend":
         return backend(network, raster)
 
     return run
-
-
-def _compared(
-    network: "IntegerNetwork", found: "Iterator[tuple[NDArray[np.uint8], Trace]]"
-) -> "BackendResult":
-    """Compare blocks of input, and of the trace that a target computed, with the reference."""
-    import numpy as np
-
-    from sim import reference
-    from sim.trace import Trace, count_differences, first_difference
-    from sim.verify import BackendResult, Finding, operands_of
-
-    words = differences = done = 0
-    first = None
-    state = reference.initial_state(network)
-    before: tuple[NDArray[np.uint8], Trace] | None = None  # last step of the block before
-    for raster, trace in found:
-        right, state = reference.continued(network, state, raster)
-        words += right.n_words
-        differences += count_differences(right, trace)
-        difference = first_difference(right, trace)
-        if first is None and difference is not None:
-            within = difference
-            if before is not None:
-                raster, right = np.vstack([before[0], raster]), _joined(before[1], right)
-                within = replace(difference, step=difference.step + 1)
-            operands = operands_of(network, raster, right, within)
-            at = difference.step + done
-            first = Finding(0, replace(difference, step=at), operands | {"step": at})
-        before = raster[-1:], _last(right)
-        done += trace.n_steps
-    return BackendResult(words, differences, first)
-
-
-def _last(trace: "Trace") -> "Trace":
-    from sim.trace import Trace
-
-    return Trace({name: array[-1:] for name, array in trace.variables.items()})
-
-
-def _joined(one: "Trace", other: "Trace") -> "Trace":
-    import numpy as np
-
-    from sim.trace import Trace
-
-    pairs = {name: (array, other.variables[name]) for name, array in one.variables.items()}
-    return Trace({name: np.vstack(pair) for name, pair in pairs.items()})

@@ -1,5 +1,6 @@
 """Parallel jobs of a command: on this machine, with Dask or with Ray."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def cluster(name: str, n_jobs: int) -> "Iterator[joblib.Parallel]":
     client: Any = nullcontext()
     if name == "dask":
         distributed = extra("dask.distributed", "dask", "`cluster=dask`")
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
         client = distributed.Client(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None)
     elif name == "ray":
         extra("ray.util.joblib", "ray", "`cluster=ray`").register_ray()

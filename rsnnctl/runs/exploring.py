@@ -27,6 +27,7 @@ from rsnn.training.config import Config
 from rsnn.training.prune import magnitude_masks
 from rsnnctl.runs import folders
 from rsnnctl.runs.cluster import cluster as parallel_on
+from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import generator_for
 from sim.energy import energy
 from sim.fast import runs
@@ -59,17 +60,19 @@ def explore(
     session: Path | None,
     jobs: int,
     cluster: str,
+    output: Path | None = None,
     advance: Callable[[], None],
 ) -> list[Row]:
     """Make and measure a network per choice; those measured before are not made again.
 
     Args:
-        source: the model; results are kept in `explore/` beside it, the table in `explore.json`
-            and the picture in `explore.png`.
+        source: the model.
         choices: the networks to make.
         config: settings of training in integers (`config.qat`); None for no such training.
         session: recording to calibrate and measure on; by default that of the model's run.
         jobs, cluster: number to make at the same time, and where, as for `train`.
+        output: folder for the results, kept in `explore/`, the table `explore.json` and the
+            picture `explore.png`; None for that of the model.
         advance: called after each choice.
 
     Returns:
@@ -94,7 +97,8 @@ def explore(
         "session": load_session(path).digest,
         "qat": None if config is None else asdict(config.qat),
     }
-    folder = source.parent / FOLDER
+    place = output or source.parent
+    folder = place / FOLDER
     found: dict[Choice, Row] = {}
     for choice in choices:
         kept = _kept(folder, choice, label)
@@ -103,7 +107,8 @@ def explore(
             advance()
     missing = [choice for choice in dict.fromkeys(choices) if choice not in found]
     work = joblib.delayed(_measured)
-    with parallel_on(cluster, jobs):
+    told = f"the networks measured are kept in {folder}; the same command continues"
+    with keeping(lambda: told if found else ""), parallel_on(cluster, jobs):
         rows = joblib.Parallel(return_as="generator")(
             work(source, path, choice, config) for choice in missing
         )
@@ -113,8 +118,8 @@ def explore(
             found[choice] = row
             advance()
     table = with_pareto([found[choice] for choice in choices])
-    write_text(source.with_name(TABLE), json.dumps(table, indent=2) + "\n")
-    plot_explored(table, source.with_name(PICTURE))
+    write_text(place / TABLE, json.dumps(table, indent=2) + "\n")
+    plot_explored(table, place / PICTURE)
     return table
 
 

@@ -23,18 +23,31 @@ UNPRUNED = "unpruned.rsnn.h5"
 _ENDINGS = (".int.h5", ".rsnn.h5")
 _FACTS = "run.json"
 _FINISHED = "finished"
+_ROOT = "runs"  # fact: the way to `ROOT` from a folder that lies elsewhere
 _LATEST = "latest"
 
 
-def start(name: str, facts: Mapping[str, Any]) -> Path:
-    """Make `runs/<name>` for a long run; it becomes the latest when it is finished.
+def start(name: str, facts: Mapping[str, Any], place: Path | None = None) -> Path:
+    """Make the folder of a long run; it becomes the latest when it is finished.
 
-    A number is appended to a name that is taken. `facts` are kept in `run.json`.
+    Args:
+        name: of the folder in `runs`; a number is appended to one that is taken.
+        facts: kept in `run.json`.
+        place: the folder itself, wherever it is, instead of one in `runs`.
 
     Raises:
         RangeError: a name that is not one plain folder name.
-        FileError: the folder cannot be made.
+        FileError: the folder cannot be made, or `place` exists.
     """
+    if place is not None:
+        try:
+            place.mkdir(parents=True)
+        except FileExistsError as error:
+            raise FileError(f"{place}: exists already; name a new folder for the run") from error
+        except OSError as error:
+            raise FileError(f"{place}: cannot be made: {error.strerror}") from error
+        note(place, {**facts, _ROOT: os.path.relpath(ROOT, place), _FINISHED: False})
+        return place
     if not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST:
         raise RangeError(
             f"`name` is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
@@ -61,23 +74,26 @@ def note(folder: Path, facts: Mapping[str, Any]) -> None:
 def finish(folder: Path) -> None:
     """Mark a run as finished and make it the latest."""
     note(folder, {_FINISHED: True})
-    link = folder.parent / f".{_LATEST}.{os.getpid()}"
-    link.symlink_to(folder.name)
-    os.replace(link, folder.parent / _LATEST)
+    root = Path(os.path.normpath(folder.resolve() / read_facts(folder).get(_ROOT, "..")))
+    root.mkdir(exist_ok=True)
+    link = root / f".{_LATEST}.{os.getpid()}"
+    link.symlink_to(os.path.relpath(folder.resolve(), root))
+    os.replace(link, root / _LATEST)
 
 
 def discard(folder: Path) -> None:
     """Remove a run that produced nothing."""
     shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # it stays if it holds other runs
-        folder.parent.rmdir()
+    if folder.parent.name == ROOT.name:
+        with suppress(OSError):  # it stays if it holds other runs
+            folder.parent.rmdir()
 
 
-def unfinished() -> list[Path]:
-    """Runs that were started and have not finished, by name."""
+def unfinished(root: Path = ROOT) -> list[Path]:
+    """Runs that were started in a folder, or are it, and have not finished, by name."""
     return sorted(
         path.parent
-        for path in ROOT.glob(f"*/{_FACTS}")
+        for path in (root / _FACTS, *root.glob(f"*/{_FACTS}"))
         if not path.parent.is_symlink() and read_facts(path.parent).get(_FINISHED) is False
     )
 
@@ -110,7 +126,7 @@ def latest() -> Path:
             f"{link}: there is no run yet; start with `rsnnctl train` or `rsnnctl import-weights`,"
             " or name a file"
         )
-    return ROOT / os.readlink(link)
+    return Path(os.path.normpath(ROOT / os.readlink(link)))
 
 
 def is_run(folder: Path) -> bool:
@@ -139,6 +155,13 @@ def chosen(given: Path | None, name: str) -> Path:
             f"{path}: no such file in the latest run; `rsnnctl {makers[name]}` makes it"
         )
     return path
+
+
+def chosen_unpruned(given: Path | None) -> Path:
+    """The given model, or else the one of the newest run as it was before it was pruned."""
+    model = chosen(given, MODEL)
+    unpruned = model.with_name(UNPRUNED)
+    return unpruned if given is None and unpruned.exists() else model
 
 
 def present(*names: str) -> list[Path]:

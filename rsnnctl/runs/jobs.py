@@ -19,6 +19,7 @@ from rsnn.training.device import find_device
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
+from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import LOG, start_training, train_config, train_run
 
 Row = dict[str, Any]
@@ -38,6 +39,7 @@ def start_all(
     seeds: str,
     pretrain: bool,
     name: str,
+    output: Path | None = None,
 ) -> list[Path]:
     """Make a run folder for every session and seed; none is left if one cannot be made.
 
@@ -53,6 +55,7 @@ def start_all(
         seeds: as read by `parse_seeds`.
         pretrain: train on all sessions together first.
         name: name of the run; session and seed are added if there are several.
+        output: folder of the run, or of a folder for each if there are several; None: `runs`.
 
     Raises:
         RangeError, DataError, FileError: the settings or the recordings are refused, or a recording
@@ -74,6 +77,9 @@ def start_all(
                 parts = [name]
                 parts += [source.stem] if source is not None and len(sessions) > 1 else []
                 parts += [f"seed{seed}"] if len(numbers) > 1 else []
+                place = output
+                if output is not None and len(parts) > 1:
+                    place = output / "-".join(parts[1:])
                 resolved = resolve(
                     used,
                     preset=preset or "tiny",
@@ -93,6 +99,7 @@ def start_all(
                         resolved,
                         name="-".join(parts),
                         recipe=used,
+                        place=place,
                         pretrain_on=tuple(sessions) if pretrain else (),
                     )
                 )
@@ -103,22 +110,23 @@ def start_all(
     return started
 
 
-def resumable() -> list[Path]:
-    """Interrupted runs.
+def resumable(root: Path | None = None) -> list[Path]:
+    """Interrupted runs in a folder, or the one that it is; None for `runs`.
 
     Raises:
         FileError: there is none.
     """
-    found = folders.unfinished()
+    root = root or folders.ROOT
+    found = folders.unfinished(root)
     if not found:
         raise FileError(
-            f"{folders.ROOT}: no run was interrupted, so there is none to resume; start one with"
+            f"{root}: no run was interrupted, so there is none to resume; start one with"
             " `rsnnctl train`"
         )
     return found
 
 
-def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> list[Row]:
+def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> tuple[list[Row], list[Row]]:
     """Run trainings, `n_jobs` at a time, and gather their results.
 
     One training at a time shows its epochs; several show how many are done.
@@ -129,27 +137,45 @@ def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> list[Row]:
         cluster: where the processes run, one of `rsnnctl.runs.cluster.CLUSTERS`.
 
     Returns:
-        One row per run, and for each session with several seeds their mean and sd.
+        One row per run; and the mean and sd over the seeds of each session that has several.
 
     Raises:
         ToolError: the cluster's package is not installed.
         RsnnError: a training is refused.
     """
-    rows: list[Row] = []
+    with keeping(lambda: _kept(started)):
+        rows = list(_rows(started, n_jobs, cluster))
+    if n_jobs > 1:
+        rows.sort(key=lambda row: (row["session"], row["seed"]))
+    return rows, list(_summaries(rows))
+
+
+def _rows(started: Sequence[Path], n_jobs: int, cluster: str) -> Iterator[Row]:
+    """One row per run as it finishes."""
     if n_jobs == 1:
         for folder in started:
             n_epochs = train_config(folder).training.epochs
             with show.epochs(n_epochs, folder.name) as report:
                 train_run(folder, report)
-            rows.append(_row(folder))
-    else:
-        work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
-        with parallel_on(cluster, n_jobs) as parallel, show.count(len(work), "runs") as advance:
-            for row in parallel(work):
-                advance()
-                rows.append(row)
-        rows.sort(key=lambda row: (row["session"], row["seed"]))
-    return [*rows, *_summaries(rows)]
+            yield _row(folder)
+        return
+    work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
+    with parallel_on(cluster, n_jobs) as parallel, show.count(len(work), "runs") as advance:
+        for row in parallel(work):
+            advance()
+            yield row
+
+
+def _kept(started: Sequence[Path]) -> str:
+    """What is left of runs that were interrupted, and how to continue them."""
+    begun = [folder for folder in started if stages.has_begun(folder)]
+    if not begun:
+        return ""
+    again = "rsnnctl train --resume"
+    if folders.ROOT not in begun[0].parents:
+        again += f" -o {started[0] if len(started) == 1 else started[0].parent}"
+    names = ", ".join(map(str, begun))
+    return f"the epochs done are kept in {names}; `{again}` continues"
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -201,4 +227,4 @@ def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
         if len(same) > 1:
             for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
                 values = {key: float(figure([row[key] for row in same])) for key in _FIGURES}
-                yield {"run": name, "session": session} | values
+                yield {"statistic": name, "session": session} | values

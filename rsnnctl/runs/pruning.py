@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from base.container import read_label
 from base.errors import FileError
@@ -15,24 +16,15 @@ from rsnn.device import find_device
 from rsnn.model import RSNN
 from rsnn.training.config import Config, choices
 from rsnn.training.prune import prune
-from rsnn.training.prune_search import search
+from rsnn.training.prune_search import Attempt, search
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
+from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import Report, config_of, generator_for
 
-UNPRUNED = folders.UNPRUNED
 LOG = "prune.log.jsonl"
 SEARCH = "pruning.json"
 CURVE = "pruning.png"
-
-
-def source_of(path: Path | None) -> Path:
-    """The model to prune: the one named, or the unpruned one of the newest run."""
-    if path is not None:
-        return path
-    model = folders.chosen(None, folders.MODEL)
-    unpruned = model.with_name(UNPRUNED)
-    return unpruned if unpruned.exists() else model
 
 
 def settings_for(
@@ -83,7 +75,7 @@ def overwritten(source: Path, target: Path, fraction: float | None) -> list[Path
     if not target.exists() or not source.exists():
         return [*found, target]
     if _replaces_source(source, target):
-        unpruned = source.with_name(UNPRUNED)
+        unpruned = source.with_name(folders.UNPRUNED)
         if unpruned.exists() and unpruned.read_bytes() != source.read_bytes():
             raise FileError(
                 f"{unpruned}: holds the model before an earlier pruning; prune that one, or write"
@@ -104,19 +96,24 @@ def prune_run(
     config: Config,
     *,
     fraction: float | None,
+    session_path: Path | None = None,
     output: Path | None,
     resume: bool,
     report: Report,
-) -> Path:
+) -> dict[str, Any]:
     """Prune and retrain a model; the unpruned one is kept beside it.
 
     Args:
         source: the unpruned model, in its run folder.
         config: every setting; those of retraining and pruning are used.
         fraction: fraction of each weight matrix to prune; None searches for it.
+        session_path: recording; None for that of the run.
         output: path of the pruned model; None replaces the run's model.
         resume: continue an interrupted call.
         report: called after every epoch.
+
+    Returns:
+        The facts about the pruned model, with the columns of `rsnnctl prune`.
 
     Raises:
         FileError, DataError, RangeError, RsnnError: loading, pruning or training fails.
@@ -127,14 +124,16 @@ def prune_run(
     model, history = load_model(source)
     model = model.float()
     digest = read_label(source).digest
-    session = load_session(folders.needed_session(source, None))
+    session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
     if not resume:
         stages.clear(folder)
     names: list[str] = []
+    attempts: tuple[Attempt, ...] = ()
+    zeros_before = _zeros(model)
 
     def retrained(candidate: RSNN, fraction: float) -> None:
-        name = f"prune-{fraction:g}"
+        name = _stage(fraction)
         names.append(name)
         label = {"model": digest, "session": session.digest, "config": asdict(config.retraining)}
 
@@ -154,17 +153,21 @@ def prune_run(
         stages.stage(folder, name, candidate, label, work)
 
     if fraction is None:
-        best, attempts = search(model, session, split, config.pruning, config.retraining, retrained)
+        with keeping(lambda: stages.told_kept(folder)):
+            best, attempts = search(
+                model, session, split, config.pruning, config.retraining, retrained
+            )
         rows = [asdict(attempt) for attempt in attempts]
         write_text(folder / SEARCH, json.dumps(rows, indent=2) + "\n")
         plot_search(attempts, folder / CURVE)
         fraction = max(a.fraction for a in attempts if a.is_accepted)
     else:
         best = model
-        retrained(best, fraction)
+        with keeping(lambda: stages.told_kept(folder)):
+            retrained(best, fraction)
     target = output or source.with_name(folders.MODEL)
     if _replaces_source(source, target):
-        with atomic_path(source.with_name(UNPRUNED)) as temporary:
+        with atomic_path(source.with_name(folders.UNPRUNED)) as temporary:
             shutil.copyfile(source, temporary)
     facts = provenance(
         "prune",
@@ -177,4 +180,24 @@ def prune_run(
     stages.write_log(folder, names, folder / LOG)
     save_model(best, target, facts | {"history": history})
     stages.clear(folder)
-    return target
+    none_accepted = bool(attempts) and not fraction
+    record = None if none_accepted else stages.best_record(folder / LOG, _stage(fraction))
+    return {
+        "attempts": [asdict(attempt) for attempt in attempts],
+        "fraction": fraction,
+        "weights": sum(weight.numel() for weight in best.connections().values()),
+        "zero_weights_before": zeros_before,
+        "zero_weights": _zeros(best),
+        "epochs": record.n_epochs if record else 0,
+        "best_epoch": record.epoch if record else 0,
+        "validation_r2": record.validation_r2 if record else attempts[0].validation_r2,
+        "file": str(target),
+    }
+
+
+def _stage(fraction: float) -> str:
+    return f"prune-{fraction:g}"
+
+
+def _zeros(model: RSNN) -> int:
+    return sum(int((weight == 0).sum()) for weight in model.connections().values())

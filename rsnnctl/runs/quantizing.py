@@ -27,6 +27,7 @@ from rsnn.model import RSNN
 from rsnn.training.config import Config
 from rsnnctl.provenance import is_imported, provenance
 from rsnnctl.runs import folders, stages
+from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import Report, config_of, generator_for
 from sim.artifact import save_network
 from sim.fast import runs
@@ -126,9 +127,10 @@ def quantize_file(
     entries = ledger(model, made, found.corrections, precision, streams, found.response)
     network = found.network
     if config is not None and session is not None:
-        network, remark = _train_on(
-            source, model, network, precision, config, session, resume, report
-        )
+        with keeping(lambda: stages.told_kept(source.parent)):
+            network, remark = _train_on(
+                source, model, network, precision, config, session, resume, report
+            )
         entries.append(entry_of("fine-tuning", network, streams, found.response, remark))
         facts["qat"] = asdict(config.qat)
     rows = [entry.row() for entry in entries]

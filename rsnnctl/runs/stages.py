@@ -90,6 +90,13 @@ def has_begun(folder: Path) -> bool:
     return any((folder / FOLDER).glob("*.h5"))
 
 
+def told_kept(folder: Path) -> str:
+    """The words about epochs that are kept of an interrupted stage; empty if none are."""
+    if not has_begun(folder):
+        return ""
+    return f"the epochs done are kept in {folder}; the same command with --resume continues"
+
+
 def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
     """Write one JSON line per epoch of the named finished stages."""
     text = ""
@@ -104,11 +111,11 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
-def best_record(path: Path) -> EpochRecord:
-    """The epoch of a log whose parameters were kept: the best of its last stage."""
+def best_record(path: Path, stage: str | None = None) -> EpochRecord:
+    """The epoch of a log whose parameters were kept: the best of a stage, by default the last."""
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    last = [r for r in records if r["stage"] == records[-1]["stage"]]
-    best = max(last, key=lambda r: r["validation_r2"])
+    wanted = stage or records[-1]["stage"]
+    best = max((r for r in records if r["stage"] == wanted), key=lambda r: r["validation_r2"])
     return EpochRecord(**{key: value for key, value in best.items() if key != "stage"})
 
 

@@ -35,6 +35,7 @@ def start_training(
     *,
     name: str,
     recipe: str,
+    place: Path | None = None,
     pretrain_on: tuple[Path, ...] = (),
 ) -> Path:
     """Make the folder of a training for `train_run`; return it.
@@ -44,6 +45,7 @@ def start_training(
         config: every setting.
         name: name of the run.
         recipe: name of the recipe that `config` comes from, for `prune`.
+        place: the folder itself, instead of one of that name in `runs`.
         pretrain_on: recordings to train on together first; the same for every run that shares them.
 
     Raises:
@@ -56,7 +58,7 @@ def start_training(
         "recipe": recipe,
         "pretrain_on": [str(path.resolve()) for path in pretrain_on],
     }
-    folder = folders.start(name, facts)
+    folder = folders.start(name, facts, place)
     try:
         if source is None:
             synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)

@@ -48,20 +48,6 @@ class Verdict:
     def cannot_overflow(self) -> bool:
         return not self.overflows and not self.open
 
-    def __str__(self) -> str:
-        if self.cannot_overflow:
-            return "cannot overflow"
-        if self.overflows:
-            first = self.overflows[0]
-            text = f"overflows: neuron {first.neuron} at step {first.step} reaches {first.value}"
-            more = [f"{len(self.overflows)} of the neurons found to"]
-            more += [f"{len(self.open)} not excluded"] if self.open else []
-            return f"{text} ({', '.join(more)})"
-        return (
-            f"not excluded: {len(self.open)} of the neurons, with {self.needed} bits it would be;"
-            f" largest found {self.farthest}"
-        )
-
     def row(self) -> dict[str, Any]:
         """The verdict as a row of a table, with values that JSON can hold."""
         return {
@@ -69,7 +55,10 @@ class Verdict:
             "range": {"min": self.low, "max": self.high},
             "bits_needed": self.needed,
             "width": self.width,
-            "verdict": str(self),
+            "cannot_overflow": self.cannot_overflow,
+            "overflowing": len(self.overflows),
+            "not_excluded": len(self.open),
+            "farthest": self.farthest,
         }
 
 

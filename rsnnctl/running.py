@@ -1,0 +1,96 @@
+"""How every command runs: its files are checked first, its result is printed, its errors told."""
+
+import errno
+import functools
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from base.errors import RsnnError
+from rsnnctl.options import as_options, check_inputs
+from rsnnctl.results.kind import Result
+from rsnnctl.results.output import ERROR, add_formats, as_json, asks_for_json, print_result
+
+
+def complete(command: click.Command) -> click.Command:
+    """Give a command, or each of a group, what all have: checked files and formats of results."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            complete(each)
+        return command
+    add_formats(command)
+    body = command.callback
+    assert body is not None
+
+    @functools.wraps(body)
+    def checked(*arguments: Any, **values: Any) -> Result:
+        check_inputs(command, values)
+        result = body(*arguments, **values)
+        assert isinstance(result, Result), f"{command.name} returns no result"
+        return result
+
+    command.callback = checked
+    return command
+
+
+def finish(result: Result, **_: Any) -> None:
+    """Print what a command returned, and exit with its status."""
+    print_result(result)
+    sys.stdout.flush()
+    sys.exit(result.exit_code)
+
+
+def run(root: click.Group) -> None:
+    """Run the command line: one line and exit 1 for every error that a user can fix."""
+    try:
+        _run(root)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        _abandon_stdout()
+        if not isinstance(error, BrokenPipeError):  # else whoever read the output has enough
+            reason = (error.strerror or "").lower()
+            click.echo(f"Error: stdout: cannot be written: {reason}", err=True)
+        sys.exit(1)
+
+
+def _run(root: click.Group) -> None:
+    try:
+        root(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        _leave(type(error).__name__, error.format_message(), error.exit_code)
+    except RsnnError as error:
+        logging.getLogger("rsnnctl").debug("raised here", exc_info=error)
+        ran = next(word for word in sys.argv if word in root.commands)
+        text = as_options(str(error), root.commands[ran], root)
+        click.echo(f"Error: {text}", err=True)
+        _leave(type(error).__name__, text, 1)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        text = f"Interrupted; {kept_after(stop)}."
+        click.echo(text, err=True)
+        _leave("Interrupted", text, 130)
+
+
+def kept_after(stop: BaseException) -> str:
+    """What is kept of the work that was interrupted: the notes of the interrupt."""
+    notes = getattr(stop.__cause__ or stop, "__notes__", [])
+    return "; ".join(notes) or "nothing was kept"
+
+
+def _leave(error: str, message: str, exit_code: int) -> None:
+    if asks_for_json(sys.argv):
+        value = {"error": error, "message": message, "exit_code": exit_code}
+        print(as_json(Result(ERROR, value)), flush=True)
+    sys.exit(exit_code)
+
+
+def _abandon_stdout() -> None:
+    """Let what is still buffered go nowhere, or Python would fail on it once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
