@@ -1,17 +1,28 @@
-"""Files that are whole or absent: written beside their place, then moved there."""
+"""Files that are whole or absent: written beside their place, then moved there.
 
+A file is complete on the disk before it gets its name, and so is the name before a command goes on:
+file and folder are synced. A temporary file is locked as long as its writer lives; the next write
+into that folder removes those whose lock it gets, which a kill or a power cut left behind.
+"""
+
+import fcntl
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from base.errors import FileError
+
+_TEMPORARY = ".rsnnctl-tmp"  # ending of temporary files; no other file ends so
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it only when the block succeeds.
+
+    The block writes the file of that name; it does not replace it by another.
 
     Raises:
         FileError: the folder cannot be made or written, or the disk is full.
@@ -19,32 +30,116 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
+        remove_abandoned(path.parent)
+        temporary, handle = _temporary(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {reason(error)}") from error
-    temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        os.fsync(handle)
+        os.fchmod(handle, 0o666 & ~_umask())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, atomically.
+
+    Raises:
+        FileError: as in `atomic_path`.
+    """
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write `text` as UTF-8 to `path`, atomically.
+
+    Raises:
+        FileError: as in `atomic_path`.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file: reading a pipe or a device may never end.
+
+    Raises:
+        FileError: no such file; a folder, a pipe, a device or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise FileError(f"{path}: cannot be read: {why}") from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path}: is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path}: is no regular file; copy its content to one")
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        FileError: as in `check_regular`; the file is longer, or cannot be read.
+    """
+    check_regular(path)
+    try:
+        size = path.stat().st_size
+        if limit is not None and size > limit:
+            raise FileError(f"{path}: has {size} bytes; at most {limit} are read here")
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk before going on, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some file systems sync no folders
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files in a folder whose writers are gone."""
+    for entry in os.scandir(folder):
+        if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
+            with suppress(OSError):  # another process removed it, or it is still being written
+                handle = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
+                finally:
+                    os.close(handle)
 
 
 def reason(error: OSError) -> str:
     """The words of an operating system's error, in lower case and without its number."""
     return (error.strerror or str(error).splitlines()[0]).lower()
+
+
+def _temporary(path: Path) -> tuple[Path, int]:
+    """A new locked file beside `path`, and its handle."""
+    while True:
+        temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{_TEMPORARY}")
+        with suppress(FileExistsError):
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with suppress(OSError):  # a file system without locks: nothing is removed there
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if temporary.exists():  # else another process took it for abandoned
+                return temporary, handle
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -9,9 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.container import open_hdf5
 from base.errors import FileError
-from base.files import atomic_path
+from base.hdf5 import open_hdf5, stream_hdf5
 from sim.fast.simulator import Block
 from sim.network import IntegerNetwork
 from sim.trace import empty_trace
@@ -96,5 +95,5 @@ def create_run(
         raise FileError(
             f"{path}: what a simulation leaves is written as HDF5; name it {' or '.join(SUFFIXES)}"
         )
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with stream_hdf5(path) as file:
         yield RunWriter(file, network, unit, record=record)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from base.container import open_hdf5
 from base.errors import FileError
+from base.hdf5 import open_hdf5
 from rsnn.data.session import load_session
 
 

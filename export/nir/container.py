@@ -13,8 +13,8 @@ import numpy as np
 from nir.ir.utils import ensure_str
 from nir.serialization import hdf2dict
 
-from base.container import open_hdf5
 from base.errors import DataError, FileError, RsnnError
+from base.hdf5 import open_hdf5
 from export.nir.metadata import one_line
 
 MAX_BYTES = 1 << 30  # bytes of all arrays together

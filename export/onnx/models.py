@@ -32,7 +32,7 @@ from onnx import (
 from onnx.checker import check_model
 
 from base.errors import RangeError
-from base.files import atomic_path
+from base.files import write_bytes
 from sim.arithmetic.symbols import Term, equations, simplified
 from sim.contract import NumericContract, signed_range
 from sim.layer import Layer
@@ -54,8 +54,7 @@ def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
         RangeError: the network is larger than a model can be.
     """
     for path, model in ((step, to_step_model(network)), (scan, to_scan_model(network))):
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(serialized(model))
+        write_bytes(path, serialized(model))
 
 
 def read_digest(path: Path) -> str | None:

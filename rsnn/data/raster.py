@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.container import open_hdf5
 from base.errors import DataError, FileError
+from base.hdf5 import open_hdf5
 from sim.layer import SPIKES, values_in_words
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")

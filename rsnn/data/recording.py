@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from base.container import open_hdf5
 from base.errors import DataError
+from base.hdf5 import open_hdf5
 from rsnn.data import zenodo
 
 FARTHEST = 1e6  # mm; a cursor position beyond this is damaged data

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from base.files import atomic_path
+from base.hdf5 import create_hdf5
 from rsnn.data import reaching, tuning, zenodo
 
 FEWEST_MINUTES, MOST_MINUTES = 0.5, 240.0
@@ -15,7 +15,6 @@ MOST_CHANNELS = 1024
 UNITS = 5  # rows of `spikes`: unsorted, then up to four sorted units
 START = 148.984  # s, as in the published sessions: the clock starts before the task
 MARGIN = 0.5  # s of spikes before the first and after the last sample
-USER_BLOCK = 512
 SYNTHETIC = "rsnnctl_synthetic"  # root attribute that tells these files from recordings
 
 
@@ -47,18 +46,13 @@ def synthesize(path: Path, *, minutes: float = 20.0, n_channels: int = 96, seed:
     reaches = reaching.reach_around(n_steps + 2 * margin, zenodo.DT, random)
     drive = tuning.drive_of(reaches, zenodo.DT, random)
     inside = slice(margin, margin + n_steps)
-    with atomic_path(Path(path)) as temporary:
-        with h5py.File(
-            temporary, "w", userblock_size=USER_BLOCK, libver=("earliest", "v108")
-        ) as file:
-            file.attrs[SYNTHETIC] = f"minutes={minutes:g} n_channels={n_channels} seed={seed}"
-            _write(file, "t", (START + np.arange(n_steps) * zenodo.DT)[None])
-            _write(file, "cursor_pos", reaches.cursor[:, inside])
-            _write(file, "target_pos", reaches.target[:, inside])
-            _write(file, "finger_pos", reaches.finger[:, inside])
-            _write_channels(file, n_channels, drive, random)
-        with open(temporary, "rb+") as stream:
-            stream.write(_user_block())
+    with create_hdf5(Path(path), user_block=_user_block, libver=("earliest", "v108")) as file:
+        file.attrs[SYNTHETIC] = f"minutes={minutes:g} n_channels={n_channels} seed={seed}"
+        _write(file, "t", (START + np.arange(n_steps) * zenodo.DT)[None])
+        _write(file, "cursor_pos", reaches.cursor[:, inside])
+        _write(file, "target_pos", reaches.target[:, inside])
+        _write(file, "finger_pos", reaches.finger[:, inside])
+        _write_channels(file, n_channels, drive, random)
 
 
 def _write_channels(
@@ -108,7 +102,7 @@ def _write(file: h5py.File, name: str, values: NDArray) -> h5py.Dataset:
     return dataset
 
 
-def _user_block() -> bytes:
+def _user_block(content: bytes) -> bytes:
     """Return the header that MATLAB 7.3 puts before the HDF5 file; undated, so reproducible."""
     text = b"MATLAB 7.3 MAT-file, Platform: synthetic, Created by: rsnnctl, HDF5 schema 1.00 ."
     return text.ljust(116) + bytes(8) + b"\x00\x02IM"

@@ -6,14 +6,14 @@ case, `kit.json`, a README with the equations, and `check.py`, which needs only 
 
 import inspect
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import h5py
 from numpy.typing import NDArray
 
-from base.files import atomic_path, write_text
+from base.files import write_bytes, write_text
+from base.hdf5 import create_hdf5
 from base.order import Order
 from sim import reference
 from sim.arithmetic.text import NOTATION, plain
@@ -69,11 +69,9 @@ def export_kit(folder: Path) -> list[Path]:
     paths = []
     for case in every:
         paths.append(folder / f"{case.name}.h5")
-        with atomic_path(paths[-1]) as temporary:
-            _write_case(case, temporary)
+        _write_case(case, paths[-1])
     checker = folder / "check.py"
-    with atomic_path(checker) as temporary:
-        shutil.copyfile(_CHECKER, temporary)
+    write_bytes(checker, _CHECKER.read_bytes())
     fields = "\n".join(_attributes(kind) for kind in (Order, NumericContract))
     readme = folder / "README.md"
     kinds = {type(layer): None for case in every for layer in case.network.layers}
@@ -128,7 +126,7 @@ def _describe(case: Case) -> dict[str, Any]:
 
 def _write_case(case: Case, path: Path) -> None:
     trace = reference.run(case.network, case.raster)
-    with h5py.File(path, "w", libver="v110") as file:
+    with create_hdf5(path, libver="v110") as file:
         _write(file, "raster", case.raster)
         for name, array in case.network.arrays():
             _write(file, f"network/{name.replace('.', '/')}", array)

@@ -1,0 +1,148 @@
+"""HDF5 files: none keeps the reader busy for ever, and no failing write goes unnoticed."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from base.errors import FileError
+from base.hdf5 import create_hdf5, open_hdf5, stream_hdf5
+
+# A process that may write 20,000 bytes to a file, as on a disk that is full then.
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from base import hdf5
+from base.errors import FileError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    with getattr(hdf5, sys.argv[2])(Path(sys.argv[1])) as file:
+        file["x"] = np.arange(int(sys.argv[3]))
+except FileError as error:
+    print(error)
+    sys.exit(1)
+"""
+
+
+def read(path, **options):
+    with open_hdf5(path, **options) as file:
+        return file["x"][...]
+
+
+@pytest.mark.parametrize("write", [create_hdf5, stream_hdf5])
+def test_what_is_written_is_read(tmp_path, write):
+    with write(tmp_path / "a.h5") as file:
+        file["x"] = np.arange(100_000)
+        assert not (tmp_path / "a.h5").exists()
+    assert np.array_equal(read(tmp_path / "a.h5"), np.arange(100_000))
+    with pytest.raises(ZeroDivisionError), write(tmp_path / "a.h5") as file:
+        raise ZeroDivisionError
+    assert np.array_equal(read(tmp_path / "a.h5"), np.arange(100_000))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("write", ["create_hdf5", "stream_hdf5"])
+@pytest.mark.parametrize(("size", "code"), [(1000, 0), (100_000, 1)])
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, write, size, code):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"old")
+    words = [sys.executable, "-c", FULL, str(path), write, str(size)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout == ("" if code == 0 else f"{path}: cannot be written: file too large\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+    if code == 0:
+        assert np.array_equal(read(path), np.arange(size))
+    else:
+        assert path.read_bytes() == b"old"
+
+
+def test_a_user_block_comes_before_the_file(tmp_path):
+    plain, with_block = tmp_path / "plain", tmp_path / "with"
+    with create_hdf5(plain, libver="v110") as file:
+        file["x"] = np.arange(9)
+    with create_hdf5(with_block, libver="v110", user_block=lambda b: b"%d" % len(b)) as file:
+        file["x"] = np.arange(9)
+    content = with_block.read_bytes()
+    behind = str(len(content) - 512).encode()
+    assert content[:512] == behind.ljust(512, b"\0")
+    assert np.array_equal(read(with_block), np.arange(9))
+    with h5py.File(tmp_path / "direct", "w", libver="v110") as file:
+        file["x"] = np.arange(9)
+    assert plain.read_bytes() == (tmp_path / "direct").read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 8, 2**64 - 16, 2**64 - 1, 1 << 20])
+@pytest.mark.parametrize("which", [1, 0])
+def test_a_heap_over_which_hdf5_would_step_for_ever_is_refused(tmp_path, which, size):
+    """Of its first object, which has a name, or of the free space that follows it."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = "text"
+    content = bytearray(path.read_bytes())
+    heap = content.find(b"GCOL")
+    first = heap + 16
+    length = int.from_bytes(content[first + 8 : first + 16], "little")
+    place = first if which else first + 16 + -(-length // 8) * 8
+    assert int.from_bytes(content[place : place + 2], "little") == which
+    with open_hdf5(path):
+        pass
+    if which and size in (0, 8):
+        content[place : place + 2] = b"\0\0"  # free space of that size
+    content[place + 8 : place + 16] = size.to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"a\.h5: damaged HDF5 file: a heap of objects without a"):
+        read(path)
+
+
+def test_letters_that_look_like_a_heap_are_none(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.frombuffer(b"GCOLGCOL" * 9, np.uint8)
+    assert read(path).size == 72
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual", "external link", "soft link", "circle"])
+def test_a_file_that_names_others_is_refused(tmp_path, kind):
+    path, other = tmp_path / "a.h5", tmp_path / "secret"
+    other.write_bytes(b"12345678")
+    with h5py.File(path, "w") as file:
+        if kind == "external":
+            file.create_dataset("x", 8, "u1", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((8,), "u1")
+            layout[:] = h5py.VirtualSource(str(other), "x", (8,))
+            file.create_virtual_dataset("x", layout)
+        elif kind == "external link":
+            file["x"] = h5py.ExternalLink(str(other), "/x")
+        elif kind == "soft link":
+            file["y"] = np.arange(3)
+            file["x"] = h5py.SoftLink("/y")
+        else:
+            file["x"] = file["/"]
+    words = {
+        "external": "`x` lies in another file; store it in its place",
+        "virtual": "`x` lies in another file; store it in its place",
+        "circle": "groups lie more than 24 deep or hold more than 100000 arrays; make",
+    }.get(kind, "`x` is a link; store it in its place")
+    with pytest.raises(FileError, match=rf"a\.h5: {words}"):
+        read(path)
+
+
+def test_small_files_that_would_take_gigabytes_are_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "x", (1000, 1000), "i1", chunks=(100, 100)
+        )  # of which nothing is stored
+    assert read(path).shape == (1000, 1000)
+    with pytest.raises(FileError, match=r"`x` of shape \(1000, 1000\) needs 8000000 bytes, of whi"):
+        read(path, item_bytes=8)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (45_000_000,), "u1", compression="gzip", chunks=(1 << 18,))
+        file["x"][:] = 0
+    assert not read(path).any()  # a silent half hour
