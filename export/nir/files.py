@@ -8,6 +8,7 @@ every integer that is not a weight. For others, `export_nir` chooses constants t
 discretization the network's decays.
 """
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError, FileError
-from base.files import atomic_path
+from base.files import write_bytes
 from export.nir.container import read_graph
 from export.nir.graph import build_graph
 from export.nir.metadata import KEY as METADATA_KEY
@@ -39,9 +40,9 @@ def export_nir(network: IntegerNetwork, path: Path, reader: str = "exact") -> No
         RangeError: no such reader, or it cannot express the network.
         FileError: the file cannot be written.
     """
-    graph = to_graph(network, reader)
-    with atomic_path(path) as temporary:
-        nir.write(temporary, graph)
+    content = io.BytesIO()  # since HDF5 swallows errors while it closes a file
+    nir.write(content, to_graph(network, reader))
+    write_bytes(Path(path), content.getvalue())
 
 
 def import_nir(path: Path) -> IntegerNetwork:
