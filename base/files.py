@@ -8,7 +8,9 @@ into that folder removes those whose lock it gets, which a kill or a power cut l
 import fcntl
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,6 +46,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise FileError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder in `folder`, which is removed in the end, with what is still in it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    remove_abandoned(folder)
+    path = Path(tempfile.mkdtemp(prefix=".", suffix=_TEMPORARY, dir=folder))
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks: nothing is removed there
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
         os.close(handle)
 
 
@@ -112,14 +133,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files in a folder whose writers are gone."""
+    """Remove temporary files and folders in a folder whose writers are gone."""
     for entry in os.scandir(folder):
         if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
             with suppress(OSError):  # another process removed it, or it is still being written
-                handle = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW)
+                handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)
                 finally:
                     os.close(handle)
 

@@ -8,7 +8,6 @@ a sealed container (`base/container.py`) says itself which command made it.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 from base.container import made_by
 from base.errors import FileError
-from base.files import reason, write_text
+from base.files import reason, sync_folder, temporary_folder, write_text
 
 MANIFEST = ".rsnnctl.json"
 
@@ -119,8 +118,7 @@ def write_into(
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name:
-            staging = Path(name)
+        with temporary_folder(folder) as staging:
             made = {folder / path.relative_to(staging): path for path in write(staging)}
             foreign = [
                 target
@@ -138,6 +136,8 @@ def write_into(
                 _check_writable(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(source, target)
+            for place in {target.parent for target in written}:
+                sync_folder(place)
     except OSError as error:
         raise FileError(f"{folder}: cannot be written: {reason(error)}") from error
     finally:

@@ -11,7 +11,14 @@ from contextlib import suppress
 import pytest
 
 from base.errors import FileError
-from base.files import atomic_path, check_regular, read_bytes, write_bytes, write_text
+from base.files import (
+    atomic_path,
+    check_regular,
+    read_bytes,
+    temporary_folder,
+    write_bytes,
+    write_text,
+)
 
 WRITER = """
 import sys, time
@@ -125,3 +132,16 @@ def test_a_file_longer_than_any_of_its_kind_is_refused(tmp_path):
     assert read_bytes(path, 5) == b"12345"
     with pytest.raises(FileError, match=r"it: has 5 bytes; at most 4 are read here$"):
         read_bytes(path, 4)
+
+
+def test_a_temporary_folder_goes_with_what_is_in_it_also_after_a_kill(tmp_path):
+    with temporary_folder(tmp_path) as folder:
+        (folder / "x").write_text("1")
+        write_text(tmp_path / "other", "1")  # which does not take it for abandoned
+        assert folder.exists()
+    assert names(tmp_path) == ["other"]
+    left = tmp_path / f".left{folder.name[-12:]}"
+    left.mkdir()
+    (left / "x").write_text("1")
+    write_text(tmp_path / "other", "2")
+    assert names(tmp_path) == ["other"]
