@@ -100,6 +100,7 @@ def command(
     choices = parse_choices(bits, decay_bits, sparsity)
     results = [(output or source.parent) / name for name in (TABLE, PICTURE)]
     with (
+        folders.writing(source.parent, "rsnnctl explore"),
         owned(results, "explore", force=force),
         show.count(len(choices), "explore") as advance,
     ):

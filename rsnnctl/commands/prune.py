@@ -82,6 +82,7 @@ def command(
 
     unpruned = folders.chosen_unpruned(model)
 
+    from base.lock import only_writer
     from base.ownership import record
     from rsnnctl import show
     from rsnnctl.given import check_settings
@@ -102,6 +103,7 @@ def command(
     if resume:
         check_resumable(source)
     with (
+        only_writer(source.parent, "rsnnctl prune"),
         destination(output, source.with_name(folders.MODEL)) as target,
         owned(overwritten(source, target, fraction), "prune", force=force),
     ):

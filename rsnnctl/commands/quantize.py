@@ -169,6 +169,7 @@ def command(
     if resume:
         check_resumable(source, precision)
     with (
+        folders.writing(source.parent, "rsnnctl quantize"),
         destination(output, folders.beside(source, ".int.h5")) as target,
         owned([target], "quantize", force=force),
         show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report,

@@ -151,5 +151,5 @@ def command(
             name="train" if name is None else name,
             output=output,
         )
-    rows, summary = run_all(folders, n_jobs=jobs, cluster=cluster)
+    rows, summary = run_all(folders, n_jobs=jobs, cluster=cluster, are_new=not resume)
     return Result(TRAINED, {"runs": rows, "summary": summary})

@@ -1,6 +1,8 @@
 """Parallel jobs of a command: on this machine, with Dask or with Ray."""
 
 import logging
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from base.extras import extra
 if TYPE_CHECKING:
     import joblib
 
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 CLUSTERS = ("loky", "dask", "ray")
 
 
@@ -38,3 +41,14 @@ def cluster(name: str, n_jobs: int) -> "Iterator[joblib.Parallel]":
         extra("ray.util.joblib", "ray", "`cluster=ray`").register_ray()
     with client, joblib.parallel_config(backend=name, n_jobs=n_jobs):
         yield joblib.Parallel(return_as="list" if name == "ray" else "generator_unordered")
+
+
+def die_with_parent() -> None:
+    """Have the system kill this process when the one that started it ends, however it ends.
+
+    Only Linux can; elsewhere a process that lost its parent goes on, and keeps its locks.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

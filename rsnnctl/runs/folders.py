@@ -3,18 +3,20 @@
 A failed run leaves no folder; a run interrupted between two epochs can be continued.
 """
 
+import errno
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from base.errors import FileError, RangeError
-from base.files import write_text
+from base.files import read_bytes, reason, sync_folder, temporary_folder, write_text
+from base.lock import only_writer
 
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
@@ -22,47 +24,64 @@ NETWORK = "model.int.h5"
 UNPRUNED = "unpruned.rsnn.h5"
 _ENDINGS = (".int.h5", ".rsnn.h5")
 _FACTS = "run.json"
+_MAX_FACTS = 1 << 20  # bytes
 _FINISHED = "finished"
 _ROOT = "runs"  # fact: the way to `ROOT` from a folder that lies elsewhere
 _LATEST = "latest"
 
 
-def start(name: str, facts: Mapping[str, Any], place: Path | None = None) -> Path:
+def start(
+    name: str,
+    facts: Mapping[str, Any],
+    place: Path | None = None,
+    fill: Callable[[Path], None] = lambda folder: None,
+) -> Path:
     """Make the folder of a long run; it becomes the latest when it is finished.
+
+    It gets its name when everything is in it, so there is no run that is half set up.
 
     Args:
         name: of the folder in `runs`; a number is appended to one that is taken.
         facts: kept in `run.json`.
         place: the folder itself, wherever it is, instead of one in `runs`.
+        fill: writes files into the folder that it is given.
 
     Raises:
         RangeError: a name that is not one plain folder name.
         FileError: the folder cannot be made, or `place` exists.
     """
-    if place is not None:
-        try:
-            place.mkdir(parents=True)
-        except FileExistsError as error:
-            raise FileError(f"{place}: exists already; name a new folder for the run") from error
-        except OSError as error:
-            raise FileError(f"{place}: cannot be made: {error.strerror}") from error
-        note(place, {**facts, _ROOT: os.path.relpath(ROOT, place), _FINISHED: False})
-        return place
-    if not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST:
+    if place is None and (not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST):
         raise RangeError(
             f"`name` is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
         )
+    if place is not None and place.exists():
+        raise FileError(f"{place}: exists already; name a new folder for the run")
+    root = ROOT if place is None else place.parent
     try:
-        ROOT.mkdir(exist_ok=True)
-        for number in count(1):
-            folder = ROOT / (name if number == 1 else f"{name}-{number}")
-            with suppress(FileExistsError):
-                folder.mkdir()
-                break
+        root.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(root) as staging:
+            made = staging / "run"
+            made.mkdir()
+            fill(made)
+            way = {} if place is None else {_ROOT: os.path.relpath(ROOT, place)}
+            note(made, {**facts, **way, _FINISHED: False})
+            folder = _named(made, root, name) if place is None else made.rename(place)
+            sync_folder(root)
     except OSError as error:
-        raise FileError(f"{ROOT}/{name}: cannot be made: {error.strerror}") from error
-    note(folder, {**facts, _FINISHED: False})
+        raise FileError(f"{place or root / name}: cannot be made: {reason(error)}") from error
     return folder
+
+
+def _named(made: Path, root: Path, name: str) -> Path:
+    """Give a folder a name, with a number if it is taken; an empty folder is not in the way."""
+    for number in count(1):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            return made.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+    raise AssertionError
 
 
 def note(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -72,17 +91,24 @@ def note(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Mark a run as finished and make it the latest."""
-    note(folder, {_FINISHED: True})
+    """Make a run the latest, and mark it as finished."""
     root = Path(os.path.normpath(folder.resolve() / read_facts(folder).get(_ROOT, "..")))
-    root.mkdir(exist_ok=True)
-    link = root / f".{_LATEST}.{os.getpid()}"
-    link.symlink_to(os.path.relpath(folder.resolve(), root))
-    os.replace(link, root / _LATEST)
+    try:
+        root.mkdir(exist_ok=True)
+        with temporary_folder(root) as staging:
+            link = staging / _LATEST
+            link.symlink_to(os.path.relpath(folder.resolve(), root))
+            os.replace(link, root / _LATEST)
+        sync_folder(root)
+    except OSError as error:
+        raise FileError(f"{root / _LATEST}: cannot be made: {reason(error)}") from error
+    note(folder, {_FINISHED: True})
 
 
 def discard(folder: Path) -> None:
-    """Remove a run that produced nothing."""
+    """Remove a run that this call has made and that produced nothing; one with a model stays."""
+    if (folder / MODEL).exists():
+        return
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.name == ROOT.name:
         with suppress(OSError):  # it stays if it holds other runs
@@ -94,8 +120,14 @@ def unfinished(root: Path = ROOT) -> list[Path]:
     return sorted(
         path.parent
         for path in (root / _FACTS, *root.glob(f"*/{_FACTS}"))
-        if not path.parent.is_symlink() and read_facts(path.parent).get(_FINISHED) is False
+        if not path.parent.is_symlink() and _is_unfinished(path.parent)
     )
+
+
+def _is_unfinished(folder: Path) -> bool:
+    with suppress(FileError):  # a damaged run stands in the way of no other
+        return read_facts(folder).get(_FINISHED) is False
+    return False
 
 
 @contextmanager
@@ -129,15 +161,33 @@ def latest() -> Path:
     return Path(os.path.normpath(ROOT / os.readlink(link)))
 
 
+def writing(folder: Path, command: str) -> AbstractContextManager[None]:
+    """Keep other processes from writing into the folder of a run; other folders are not locked."""
+    return only_writer(folder, command) if is_run(folder) else nullcontext()
+
+
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a run."""
     return (folder / _FACTS).exists()
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """The facts about the run in `folder`; empty for any other folder."""
+    """The facts about the run in `folder`; empty for any other folder.
+
+    Raises:
+        FileError: they cannot be read.
+    """
     path = folder / _FACTS
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(read_bytes(path, _MAX_FACTS))
+    except (ValueError, RecursionError):
+        found = None
+    texts = ("session", _ROOT, "command", "recipe")
+    if not isinstance(found, dict) or not all(isinstance(found.get(k, ""), str) for k in texts):
+        raise FileError(f"{path}: is damaged; restore it, or move {folder} elsewhere")
+    return found
 
 
 def chosen(given: Path | None, name: str) -> Path:

@@ -19,6 +19,7 @@ from rsnn.training.device import find_device
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
+from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import LOG, start_training, train_config, train_run
 
@@ -126,7 +127,9 @@ def resumable(root: Path | None = None) -> list[Path]:
     return found
 
 
-def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> tuple[list[Row], list[Row]]:
+def run_all(
+    started: Sequence[Path], *, n_jobs: int, cluster: str, are_new: bool = True
+) -> tuple[list[Row], list[Row]]:
     """Run trainings, `n_jobs` at a time, and gather their results.
 
     One training at a time shows its epochs; several show how many are done.
@@ -135,6 +138,7 @@ def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> tuple[list
         started: result of `start_all` or `resumable`.
         n_jobs: processes; if there are several, each computes with one thread.
         cluster: where the processes run, one of `rsnnctl.runs.cluster.CLUSTERS`.
+        are_new: `started` comes from `start_all`; runs of which nothing came are removed.
 
     Returns:
         One row per run; and the mean and sd over the seeds of each session that has several.
@@ -144,22 +148,22 @@ def run_all(started: Sequence[Path], *, n_jobs: int, cluster: str) -> tuple[list
         RsnnError: a training is refused.
     """
     with keeping(lambda: _kept(started)):
-        rows = list(_rows(started, n_jobs, cluster))
+        rows = list(_rows(started, n_jobs, cluster, are_new))
     if n_jobs > 1:
         rows.sort(key=lambda row: (row["session"], row["seed"]))
     return rows, list(_summaries(rows))
 
 
-def _rows(started: Sequence[Path], n_jobs: int, cluster: str) -> Iterator[Row]:
+def _rows(started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool) -> Iterator[Row]:
     """One row per run as it finishes."""
     if n_jobs == 1:
         for folder in started:
             n_epochs = train_config(folder).training.epochs
             with show.epochs(n_epochs, folder.name) as report:
-                train_run(folder, report)
+                train_run(folder, report, is_new=are_new)
             yield _row(folder)
         return
-    work = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
+    work = [joblib.delayed(_train_alone)(folder.resolve(), are_new) for folder in started]
     with parallel_on(cluster, n_jobs) as parallel, show.count(len(work), "runs") as advance:
         for row in parallel(work):
             advance()
@@ -195,9 +199,10 @@ def parse_seeds(text: str) -> list[int]:
     return numbers
 
 
-def _train_alone(folder: Path) -> Row:
+def _train_alone(folder: Path, is_new: bool) -> Row:
+    die_with_parent()
     torch.set_num_threads(1)
-    train_run(folder, lambda record: None)
+    train_run(folder, lambda record: None, is_new=is_new)
     return _row(folder)
 
 

@@ -23,6 +23,7 @@ from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import Report, config_of, generator_for
 
 LOG = "prune.log.jsonl"
+_STAGE = "prune-"  # and the fraction: name of a stage
 SEARCH = "pruning.json"
 CURVE = "pruning.png"
 
@@ -56,7 +57,7 @@ def check_resumable(source: Path) -> None:
     Raises:
         FileError: there is none.
     """
-    if not any((source.parent / stages.FOLDER).glob("prune-*.h5")):
+    if not any((source.parent / stages.FOLDER).glob(f"{_STAGE}*.h5")):
         raise FileError(
             f"{source.parent}: no pruning was interrupted, so there is none to resume; prune"
             " without `resume`"
@@ -127,7 +128,7 @@ def prune_run(
     session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
     if not resume:
-        stages.clear(folder)
+        stages.clear(folder, _STAGE)
     names: list[str] = []
     attempts: tuple[Attempt, ...] = ()
     zeros_before = _zeros(model)
@@ -179,7 +180,7 @@ def prune_run(
     )
     stages.write_log(folder, names, folder / LOG)
     save_model(best, target, facts | {"history": history})
-    stages.clear(folder)
+    stages.clear(folder, _STAGE)
     none_accepted = bool(attempts) and not fraction
     record = None if none_accepted else stages.best_record(folder / LOG, _stage(fraction))
     return {
@@ -196,7 +197,7 @@ def prune_run(
 
 
 def _stage(fraction: float) -> str:
-    return f"prune-{fraction:g}"
+    return f"{_STAGE}{fraction:g}"
 
 
 def _zeros(model: RSNN) -> int:

@@ -1,8 +1,8 @@
 """Stages of a run: finished ones are not repeated, an interrupted one continues."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,12 @@ def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
     write_text(path, text)
 
 
-def clear(folder: Path) -> None:
-    """Remove all stages of a run."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+def clear(folder: Path, prefix: str = "") -> None:
+    """Remove the stages of a run whose names begin with `prefix`."""
+    for path in (folder / FOLDER).glob(f"{prefix}*"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # it holds other stages, or was never made
+        (folder / FOLDER).rmdir()
 
 
 def best_record(path: Path, stage: str | None = None) -> EpochRecord:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from base.files import write_text
+from base.lock import only_writer
 from rsnn.checkpoint import save_model
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import Split, split_session
@@ -58,35 +59,40 @@ def start_training(
         "recipe": recipe,
         "pretrain_on": [str(path.resolve()) for path in pretrain_on],
     }
-    folder = folders.start(name, facts, place)
-    try:
+
+    def fill(folder: Path) -> None:
         if source is None:
             synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)
-            folders.note(folder, {"session": SESSION})
-        else:
-            folders.note(folder, {"session": str(source.resolve())})
         write_text(folder / CONFIG, config.as_toml())
-    except BaseException:
-        folders.discard(folder)
-        raise
-    return folder
+
+    session = SESSION if source is None else str(source.resolve())
+    return folders.start(name, {**facts, "session": session}, place, fill)
 
 
-def train_run(folder: Path, report: Report) -> Path:
+def train_run(folder: Path, report: Report, *, is_new: bool = True) -> Path:
     """Run or continue a training; return the model's path.
 
     An interruption or an error leaves the epochs done, if any; `train --resume` continues.
 
+    Args:
+        folder: of the run, which no other process writes meanwhile.
+        report: called after every epoch.
+        is_new: the folder was made by this call, so it is removed if nothing came of it.
+
     Raises:
         FileError, DataError, MismatchError, RsnnError: loading, splitting or training fails.
     """
-    try:
-        path = _train(folder, report)
-    except BaseException:
-        if not stages.has_begun(folder):
-            folders.discard(folder)
-        raise
-    folders.finish(folder)
+    with only_writer(folder, "rsnnctl train"):
+        path = folder / folders.MODEL
+        if not path.exists() or stages.has_begun(folder):  # else it was stopped just before its end
+            try:
+                _train(folder, report)
+            except BaseException:
+                if is_new and not stages.has_begun(folder):
+                    folders.discard(folder)
+                raise
+        folders.finish(folder)
+        stages.clear(folder)
     return path
 
 
@@ -116,7 +122,7 @@ def generator_for(config: TrainConfig, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
-def _train(folder: Path, report: Report) -> Path:
+def _train(folder: Path, report: Report) -> None:
     facts = folders.read_facts(folder)
     config = train_config(folder)
     session, split = _load(folder / facts["session"])
@@ -160,8 +166,6 @@ def _train(folder: Path, report: Report) -> Path:
     stages.stage(folder, "training", model, history, fine_tune)
     stages.write_log(folder, names, folder / LOG)
     save_model(model, folder / folders.MODEL, provenance("train", **history))
-    stages.clear(folder)
-    return folder / folders.MODEL
 
 
 def _load(path: Path) -> tuple[Session, Split]:

@@ -1,0 +1,167 @@
+"""Run folders: whole or absent, one writer, found again after a kill, removed only when empty."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from base.errors import FileError
+from base.lock import only_writer
+from rsnn.checkpoint import load_model
+from rsnn.data.synthetic import synthesize
+from rsnn.training.config import resolve
+from rsnnctl.runs import folders, stages
+from rsnnctl.runs.training import start_training, train_run
+
+FAST = ("training.epochs=2", "training.window_steps=100", "training.batch=64", "model.hidden=[8]")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("folders") / "one.mat"
+    synthesize(path, minutes=0.5, n_channels=8, seed=5)
+    return path
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tmp_path
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture
+def begun(here, session) -> Path:
+    return start_training(session, resolve("short", settings=FAST), name="run", recipe="short")
+
+
+def silent(record):
+    pass
+
+
+def stop(record):
+    raise KeyboardInterrupt
+
+
+def test_a_run_has_its_name_when_it_is_set_up_and_not_before(here):
+    def fill(folder):
+        assert not Path("runs/x").exists()
+        (folder / "config.toml").write_text("")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folders.start("x", {}, None, fill)
+    assert os.listdir("runs") == []
+    assert folders.start("x", {"a": 1}) == Path("runs/x")
+    assert folders.read_facts(Path("runs/x")) == {"a": 1, "finished": False}
+    assert folders.start("x", {}) == Path("runs/x-2")
+    Path("runs/empty").mkdir()
+    assert folders.start("empty", {}) == Path("runs/empty")
+    Path("runs/file").write_text("")
+    assert folders.start("file", {}) == Path("runs/file-2")
+    assert sorted(os.listdir("runs")) == ["empty", "file", "file-2", "x", "x-2"]
+
+
+def test_what_sets_up_a_run_is_there_with_its_name(begun, session):
+    assert sorted(path.name for path in begun.iterdir()) == ["config.toml", "run.json"]
+    assert folders.read_facts(begun)["session"] == str(session)
+    assert folders.unfinished() == [begun]
+
+
+def test_a_run_is_the_latest_before_it_is_finished(here, monkeypatch):
+    old = folders.start("old", {})
+    folders.finish(old)
+    new = folders.start("new", {})
+
+    def killed(*args):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "note", killed)
+        with pytest.raises(SystemExit):
+            folders.finish(new)
+    assert folders.latest() == new
+    assert folders.unfinished() == [new]
+    assert sorted(os.listdir("runs")) == ["latest", "new", "old"]
+
+
+def test_a_name_that_a_kill_left_is_not_in_the_way_of_the_latest(here):
+    run = folders.start("x", {})
+    Path(f"runs/.latest.{os.getpid()}").symlink_to("nowhere")
+    folders.finish(run)
+    assert folders.latest() == run
+
+
+def test_a_run_with_a_model_and_no_stages_is_finished_and_not_trained_again(begun):
+    train_run(begun, silent)
+    whole = (begun / folders.MODEL).read_bytes()
+    folders.note(begun, {"finished": False})
+    Path("runs/latest").unlink()
+    train_run(begun, stop, is_new=False)
+    assert (begun / folders.MODEL).read_bytes() == whole
+    assert folders.latest() == begun
+    assert folders.unfinished() == []
+
+
+def test_a_run_killed_before_its_stages_were_cleared_keeps_its_model(begun, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "finish", lambda folder: stop(None))
+        with pytest.raises(KeyboardInterrupt):
+            train_run(begun, silent)
+    whole = (begun / folders.MODEL).read_bytes()
+    assert stages.has_begun(begun)
+    train_run(begun, stop, is_new=False)
+    assert (begun / folders.MODEL).read_bytes() == whole
+    assert not (begun / stages.FOLDER).exists()
+
+
+def test_only_a_run_made_by_this_call_is_removed_and_none_with_a_model(begun, monkeypatch):
+    monkeypatch.setattr("rsnnctl.runs.training.load_session", lambda path: stop(None))
+    with pytest.raises(KeyboardInterrupt):
+        train_run(begun, silent, is_new=False)
+    assert begun.exists()
+    (begun / folders.MODEL).write_text("a model")
+    folders.discard(begun)
+    assert begun.exists()
+    (begun / folders.MODEL).unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train_run(begun, silent)
+    assert not begun.exists()
+
+
+def test_a_run_that_another_process_trains_is_refused_and_kept(begun):
+    with (
+        only_writer(begun, "rsnnctl train"),
+        pytest.raises(FileError, match=r"run: `rsnnctl train` is writing it \(process \d+\); wait"),
+    ):
+        train_run(begun, silent)
+    assert begun.exists()
+    train_run(begun, silent)
+    load_model(begun / folders.MODEL)
+    assert not (begun / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "5", "[" * 5000, '{"session": 1}', '{"runs": []}', "\udcff"]
+)
+def test_a_damaged_run_is_named_and_stands_in_the_way_of_no_other(begun, text):
+    damaged = folders.start("a-first", {})
+    (damaged / "run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert folders.unfinished() == [begun]
+    with pytest.raises(FileError, match=r"run\.json: is damaged; restore it, or move runs/a-first"):
+        folders.read_facts(damaged)
+
+
+def test_stages_of_one_kind_are_cleared_without_those_of_another(here):
+    folder = Path("run")
+    (folder / stages.FOLDER).mkdir(parents=True)
+    for name in ("prune-0.4.state.h5", "prune-0.4.jsonl", "qat-8.state.h5"):
+        (folder / stages.FOLDER / name).write_text("")
+    stages.clear(folder, "prune-")
+    assert os.listdir(folder / stages.FOLDER) == ["qat-8.state.h5"]
+    stages.clear(folder)
+    assert not (folder / stages.FOLDER).exists()
+    stages.clear(folder)
