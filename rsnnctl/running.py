@@ -4,7 +4,9 @@ import errno
 import functools
 import logging
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import click
@@ -43,8 +45,20 @@ def finish(result: Result, **_: Any) -> None:
     sys.exit(result.exit_code)
 
 
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which ends a command as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
 def run(root: click.Group) -> None:
     """Run the command line: one line and exit 1 for every error that a user can fix."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # else it is ignored, as under nohup
+                signal.signal(number, _stop)
     try:
         _run(root)
     except OSError as error:
@@ -73,7 +87,8 @@ def _run(root: click.Group) -> None:
     except (KeyboardInterrupt, click.Abort) as stop:
         text = f"Interrupted; {kept_after(stop)}."
         click.echo(text, err=True)
-        _leave("Interrupted", text, 130)
+        cause = stop.__cause__ or stop
+        _leave("Interrupted", text, 128 + getattr(cause, "signal", signal.SIGINT))
 
 
 def kept_after(stop: BaseException) -> str:
@@ -87,6 +102,10 @@ def _leave(error: str, message: str, exit_code: int) -> None:
         value = {"error": error, "message": message, "exit_code": exit_code}
         print(as_json(Result(ERROR, value)), flush=True)
     sys.exit(exit_code)
+
+
+def _stop(number: int, _: object) -> None:
+    raise Stopped(number)
 
 
 def _abandon_stdout() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,50 @@ def test_an_interrupt_says_what_is_kept(run, network, monkeypatch):
         "message": "Interrupted; nothing was kept.",
         "exit_code": 130,
     }
+
+
+WAITING = """
+import signal, sys, time
+import click
+from rsnnctl import running
+from rsnnctl.runs.interrupts import keeping
+
+@click.group()
+def root():
+    pass
+
+@root.command()
+def wait():
+    print("begun", flush=True)
+    with keeping(lambda: "x is kept"):
+        time.sleep(60)
+
+if sys.argv.pop() == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+running.run(root)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_command_as_ctrl_c_does(number, code):
+    words = [sys.executable, "-c", WAITING, "wait", ""]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(number)
+        assert process.wait(60) == code
+        assert process.stderr.read().strip() == "Interrupted; x is kept."
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    words = [sys.executable, "-c", WAITING, "wait", "nohup"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
 
 
 SMALL = ("--set", "training.batch=64", "--set", "training.window_steps=100")
