@@ -199,8 +199,8 @@ def root():
 
 @root.command()
 def wait():
-    print("begun", flush=True)
     with keeping(lambda: "x is kept"):
+        print("begun", flush=True)
         time.sleep(60)
 
 if sys.argv.pop() == "nohup":
