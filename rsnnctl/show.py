@@ -87,5 +87,9 @@ def say_at_end(text: str) -> None:
 
 @contextmanager
 def _said_at_end(text: str) -> Iterator[None]:
-    yield
+    try:
+        yield
+    except SystemExit:  # how a command ends that has printed its result
+        say(text)
+        raise
     say(text)

@@ -23,6 +23,7 @@ class Done:
 def run(monkeypatch, capsys, tmp_path):
     """Call `rsnnctl` in an empty folder, as the installed command does."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
 
     def call(*arguments) -> Done:
         monkeypatch.setattr(sys, "argv", ["rsnnctl", *map(str, arguments)])

@@ -253,7 +253,7 @@ def test_descriptions_that_say_too_little_or_too_much_are_refused(run, checkpoin
 def test_a_missing_description_or_checkpoint_is_one_line(run, checkpoint):
     _, folder = checkpoint
     (folder / "theirs.toml").unlink()
-    assert "theirs.toml: cannot be read: No such file" in run(*COMMAND).err
+    assert "theirs.toml: no such file" in run(*COMMAND).err
     (folder / "theirs.toml").write_text(DESCRIPTION)
     (folder / "theirs.pt").write_bytes(b"no torch file")
     assert "not a torch file of weights" in run(*COMMAND).err

@@ -13,7 +13,8 @@ from tools import need
 
 from base.errors import MismatchError
 from hw_targets import find_target
-from rsnn.data.stream import load_stream
+from rsnn.data.session import load_session
+from rsnn.data.stream import steps_of
 from rsnnctl.commands import verify as step
 from sim import reference
 from sim.artifact import load_network, save_network
@@ -102,7 +103,8 @@ def test_all_of_a_recording_is_compared_here_and_a_test_part_where_none_is_named
     Path("runs/x/net.int.h5").write_bytes(network.read_bytes())
     Path("runs/x/run.json").write_text(json.dumps({"session": str(session)}))
     done = run("verify", "runs/x/net.int.h5", "--json")
-    n_test = len(load_stream(session, "test").raster)
+    loaded = load_session(session)
+    n_test = len(loaded.raster[steps_of(loaded, "test")])
     assert json.loads(done.out)["steps"] == n_test + 100
     assert n_test < 5000
     done = run("verify", "runs/x/net.int.h5", "--steps", 20, "--json")

@@ -34,11 +34,10 @@ from sim.network import IntegerNetwork
 
 CHANNELS = 5
 NETWORKS = {"model", "network", "files"}  # names of parameters that are a model or network
-RECORDINGS = {"calibration", "lsl", "session", "sessions", "source"}
+RECORDINGS = {"lsl", "more", "session", "sessions"}
 NEITHER = {"checkpoint", "config", "description", "file", "graph", "kit", "output", "weights"}
-NEITHER |= {"witness"}
+NEITHER |= {"run", "witness"}
 NEEDED = {("verify", "session"): ("--target", "host_c")}  # options without which one has no effect
-FROM_THE_RUN = {"prune"}  # no option names the recording
 SPIKES_ONLY = {"verify", "simulate", "trace"}  # in the API; of a session, the targets are left out
 MISMATCHES = {
     "step": (
@@ -104,7 +103,7 @@ def entry_points() -> Iterator[tuple[str, str | None]]:
     for name, command in commands():
         parameters = {parameter.name for parameter in command.params}
         recordings = sorted(parameters & RECORDINGS)
-        if parameters & NETWORKS and (recordings or name in FROM_THE_RUN):
+        if parameters & NETWORKS and recordings:
             yield from ((name, recording) for recording in recordings)
             if recordings != ["lsl"]:
                 yield name, None

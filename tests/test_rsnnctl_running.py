@@ -99,7 +99,7 @@ def test_each_command_that_takes_a_recording_calls_it_session():
 
 
 def test_each_command_that_writes_has_an_output():
-    reads_only = {"check", "data info", "evaluate", "stream", "targets"}
+    reads_only = {"check", "data info", "evaluate", "status", "stream", "targets"}
     for name, command in COMMANDS.items():
         options = {word for parameter in command.params for word in parameter.opts}
         assert ({"-o", "--output"} <= options) == (name not in reads_only), name

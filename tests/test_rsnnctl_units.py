@@ -67,7 +67,7 @@ def test_a_row_names_the_precision_in_which_a_model_is_kept(run, recording):
     for precision in ("float16", "float32"):
         options = ("--session", recording, "--precision", precision, "--json")
         done = run("evaluate", "half.rsnn.h5", "single.rsnn.h5", *options)
-        rows |= {row["model"]: row["footprint"] for row in json.loads(done.out)}
+        rows |= {row["model"]: row["footprint"] for row in json.loads(done.out)["rows"]}
     n = sum(parameter.numel() for parameter in model.parameters())
     assert rows == {
         "half.rsnn.h5 (float16)": 2 * n,
@@ -101,6 +101,7 @@ def test_simulate_says_where_r2_is_undefined(run, tmp_path):
     assert json.loads(done.out)["r2"] is None
     assert done.err == (
         "a (test): R2 is undefined, because a coordinate of the target never changes\n"
+        "n.int.h5: lies in no run, so whether it is stale is unknown\n"
     )
 
 

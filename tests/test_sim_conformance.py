@@ -256,8 +256,10 @@ def test_the_checker_is_short_and_imports_nothing_of_ours(kit):
     assert {line.split()[1] for line in imports} == {"json", "sys", "pathlib", "h5py", "numpy"}
 
 
-def test_a_kit_needs_no_network():
-    done = CliRunner().invoke(rsnnctl, ["verify", "net.int.h5", "--export-kit", "kit"])
+def test_a_kit_needs_no_network(tmp_path):
+    (tmp_path / "net.int.h5").touch()
+    words = ["verify", str(tmp_path / "net.int.h5"), "--export-kit", "kit"]
+    done = CliRunner().invoke(rsnnctl, words)
     assert done.exit_code == 2
     assert "NETWORK has no effect beside --export-kit, which has its own networks" in done.output
 

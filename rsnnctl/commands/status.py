@@ -37,7 +37,11 @@ def command(run: Path | None) -> Result:
     From its session to its model, the network, and what is made of the network; without RUN, of the
     newest run.
     """
-    from rsnnctl.runs import folders, lineage
+    from rsnnctl.runs import folders
 
-    links = lineage.chain(run or folders.latest())
+    folder = run or folders.latest()
+
+    from rsnnctl.runs import lineage
+
+    links = lineage.chain(folder)
     return Result(STATUS, {"links": [link.as_dict() for link in links]})
