@@ -12,9 +12,9 @@ from base.files import atomic_path, write_text
 from rsnn.checkpoint import load_model, save_model
 from rsnn.data.session import load_session
 from rsnn.data.split import split_session
-from rsnn.device import find_device
 from rsnn.model import RSNN
 from rsnn.training.config import Config, choices
+from rsnn.training.device import find_device
 from rsnn.training.prune import prune
 from rsnn.training.prune_search import Attempt, search
 from rsnnctl.provenance import provenance
