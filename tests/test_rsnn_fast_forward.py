@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
+from rsnn.evaluate import evaluate
 from rsnn.fast.backward import _pull_states
 from rsnn.fast.dropout import ALL_KEPT
 from rsnn.fast.forward import Dropout, Events, repeat_membranes, run_hidden
+from rsnn.harness import run_neurobench
+from rsnn.model import RSNN, Architecture
 from rsnn.surrogate import V_THRESHOLD
 
 NOT_FIRED, FIRED = np.float32(V_THRESHOLD), np.nextafter(np.float32(V_THRESHOLD), np.float32(2))
@@ -77,3 +81,25 @@ def test_a_gradient_passes_a_membrane_exactly_at_the_threshold_and_no_reset():
     )
     assert lambda_mem.tolist() == [0.5, 0]
     assert before.tolist() == [0.25, 0]
+
+
+def at_threshold() -> RSNN:
+    """Two neurons that forget at once: an input brings one to its threshold, the other above it."""
+    model = RSNN(Architecture(1, (2,), recurrent=False))
+    (layer,) = model.layers
+    with torch.no_grad():
+        for parameter in (*layer.tau.parameters(), *model.readouts[0].tau.parameters()):
+            parameter.fill_(-200.0)  # a time constant of 0
+        layer.w_in.copy_(torch.tensor([[NOT_FIRED], [FIRED]]))
+    return model
+
+
+def test_a_membrane_exactly_at_the_threshold_stays_silent_wherever_models_are_measured():
+    model = at_threshold()
+    raster, velocity = np.zeros((5, 1), np.uint8), np.arange(10.0, dtype=np.float32).reshape(5, 2)
+    raster[0] = 1
+    assert evaluate(model, raster, velocity).activation_sparsity == 0.9
+    found = run_neurobench(model, raster, velocity)
+    assert found["ActivationSparsity"] == 0.9
+    spk = model(torch.from_numpy(raster[None]).float()).spk[0]
+    assert spk[0].sum(0).tolist() == [0, 1]
