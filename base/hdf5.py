@@ -5,13 +5,12 @@ HDF5 swallows errors while it closes a file, so files are built in memory, and P
 long ones are written block by block, and the errors noted.
 """
 
-import mmap
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 
@@ -25,6 +24,8 @@ _MAX_DEPTH = 24  # groups in groups
 _MAX_OBJECTS = 100_000  # groups and arrays
 _MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
 _COMPRESSED = 15  # type of the elements of MATLAB 7's files, miCOMPRESSED
+_BLOCK = 1 << 20  # bytes that are read at once
+_LARGEST_HEAP = 1 << 28  # bytes
 _SMALL = 1 << 20  # bytes of an array that may be stored in however few
 
 
@@ -138,34 +139,44 @@ def _check_heaps(path: Path) -> None:
 
     HDF5 steps from object to object by their sizes; over an object of no size it steps for ever.
     """
-    if path.stat().st_size == 0:
-        return
-    with (
-        open(path, "rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        at = data.find(_HEAP)
-        while at >= 0:
-            if data[at + 4 : at + 8] == b"\1\0\0\0" and not _is_filled(data, at):
+    with open(path, "rb") as stream:
+        for at in list(_places(stream, _HEAP)):
+            stream.seek(at)
+            header = stream.read(_HEAP_HEADER)
+            if header[4:8] != b"\1\0\0\0":
+                continue
+            size = int.from_bytes(header[8:], "little")
+            stream.seek(at)
+            heap = stream.read(min(size, _LARGEST_HEAP))
+            if len(heap) < max(size, _HEAP_HEADER) or not _is_filled(heap):
                 raise FileError(f"{path}: damaged HDF5 file: a heap of objects without a size")
-            at = data.find(_HEAP, at + 1)
 
 
-def _is_filled(data: mmap.mmap, start: int) -> bool:
-    """Whether the objects of the heap at `start` lie one behind the other, up to its end."""
+def _places(stream: BinaryIO, wanted: bytes) -> Iterator[int]:
+    """Where some bytes stand in a file, which is read block by block."""
+    start, kept = 0, b""
+    while block := stream.read(_BLOCK):
+        text = kept + block
+        at = text.find(wanted)
+        while at >= 0:
+            yield start + at
+            at = text.find(wanted, at + 1)
+        kept = text[1 - len(wanted) :]
+        start += len(text) - len(kept)
+
+
+def _is_filled(heap: bytes) -> bool:
+    """Whether the objects of a heap lie one behind the other, up to its end."""
 
     def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], "little")
+        return int.from_bytes(heap[at : at + size], "little")
 
-    end = start + number(start + 8, 8)
-    if not start + _HEAP_HEADER <= end <= len(data):
-        return False
-    at = start + _HEAP_HEADER
-    while at + _OBJECT_HEADER <= end:
+    at = _HEAP_HEADER
+    while at + _OBJECT_HEADER <= len(heap):
         size = number(at + 8, 8)
         is_free = number(at, 2) == 0  # free space counts its header, and ends the heap
         needed = size if is_free else _OBJECT_HEADER + -(-size // 8) * 8
-        if needed < _OBJECT_HEADER or at + needed > end:
+        if needed < _OBJECT_HEADER or at + needed > len(heap):
             return False
         at += needed
     return True

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from io import BytesIO
 
 import h5py
 import numpy as np
 import pytest
 
 from base.errors import FileError
-from base.hdf5 import create_hdf5, open_hdf5, stream_hdf5
+from base.hdf5 import _places, create_hdf5, open_hdf5, stream_hdf5
 
 # A process that may write 20,000 bytes to a file, as on a disk that is full then.
 FULL = """
@@ -97,6 +98,14 @@ def test_a_heap_over_which_hdf5_would_step_for_ever_is_refused(tmp_path, which, 
     path.write_bytes(content)
     with pytest.raises(FileError, match=r"a\.h5: damaged HDF5 file: a heap of objects without a"):
         read(path)
+
+
+def test_a_heap_is_found_wherever_it_lies(monkeypatch):
+    monkeypatch.setattr("base.hdf5._BLOCK", 8)
+    for at in range(20):
+        content = b"-" * at + b"GCOL" + b"-" * 9 + b"GCOL"
+        assert list(_places(BytesIO(content), b"GCOL")) == [at, at + 13]
+    assert list(_places(BytesIO(b"GCO" * 9), b"GCOL")) == []
 
 
 def test_letters_that_look_like_a_heap_are_none(tmp_path):

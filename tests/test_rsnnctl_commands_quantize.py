@@ -144,7 +144,7 @@ def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):
     monkeypatch.setattr(step, "fine_tune", stops)
     assert in_run(*QAT, *SMALL, "-o", "n.int.h5").code == 130
     monkeypatch.setattr(step, "fine_tune", interrupted)
-    other = in_run(*QAT, *SMALL, "--set", "qat.batch=9", "--resume", "-o", "n.int.h5")
+    other = in_run(*QAT, *SMALL, "--set", "qat.learning_rate=9e-4", "--resume", "-o", "n.int.h5")
     assert "was made with another `config`; start afresh without --resume" in other.err
     done = in_run(*QAT, *SMALL, "--resume", "--json", "-o", "n.int.h5")
     assert json.loads(done.out)["digest"] == expected

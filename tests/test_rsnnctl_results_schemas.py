@@ -28,6 +28,7 @@ ARGUMENTS = {
     "import-snntorch": COMMAND[1:],
     "import-weights": ("published.pth",),
     "prune": ("--fraction", 0.4, "--epochs", 1),
+    "quantize": ("--force",),
     "train": ("runs/x/session.mat", "--epochs", 1, "--recipe", "short", "--seeds", "1,2"),
     "verify": ("--steps", 20),
 }
