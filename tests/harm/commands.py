@@ -1,0 +1,206 @@
+"""Every command that writes, with arguments for a tiny run and the command that comes next."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from harm.shim import Strike
+from harm.warm import Ended, Warm
+
+SHORT = {"rsnnctl.runs.training.SYNTHETIC_MINUTES": 0.5}
+"""`train` without a session makes one of half a minute in place of five."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A command that writes.
+
+    Attributes:
+        words: its words after `rsnnctl`.
+        before: the folder it starts in, a name of `Folders`.
+        resumes: whether `--resume` continues it.
+        is_long: whether it takes seconds.
+    """
+
+    words: str
+    before: str = "quantized"
+    resumes: bool = False
+    is_long: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command's name, of two words in a group."""
+        first, second, *_ = (*self.words.split(), "")
+        return f"{first} {second}" if first == "data" else first
+
+    @property
+    def next(self) -> str:
+        """The natural next command after an interruption."""
+        if self.command == "train":
+            return "train --resume"
+        return f"{self.words} --resume" if self.resumes else self.words
+
+
+WRITING = {
+    "synth": Writing("data synth -o new.mat --minutes 0.5 --channels 8", "empty"),
+    "train": Writing("train s.mat --epochs 2", "empty", resumes=True),
+    "train again": Writing("train s.mat --epochs 1", "quantized", resumes=True),
+    "train, synthetic": Writing("train --epochs 1", "empty", resumes=True),
+    "train, seeds": Writing("train s.mat --epochs 1 --seeds 1..2", "empty", resumes=True),
+    "train, pretrained": Writing(
+        "train s.mat --epochs 1 --pretrain --set pretraining.epochs=1", "empty", resumes=True
+    ),
+    "train --resume": Writing("train --resume", "interrupted", resumes=True),
+    "train, jobs": Writing(
+        "train s.mat --epochs 2 --seeds 1..4 --jobs 2", "empty", resumes=True, is_long=True
+    ),
+    "prune": Writing("prune --fraction 0.45 --epochs 2", "trained", resumes=True),
+    "prune, search": Writing(
+        "prune --epochs 1 --set pruning.start=0.4 --set pruning.stop=0.5", "trained", resumes=True
+    ),
+    "quantize": Writing("quantize --bits 6"),
+    "QAT": Writing("quantize --qat-epochs 2", resumes=True),
+    "explore": Writing("explore --bits 4,8"),
+    "explore, QAT": Writing("explore --bits 4 --qat-epochs 1"),
+    "export-nir": Writing("export-nir"),
+    "export-c": Writing("export-c"),
+    "export-onnx": Writing("export-onnx"),
+    "build": Writing("build --target host_c"),
+    "import-nir": Writing("import-nir g.nir"),
+    "import-weights": Writing("import-weights w.pth"),
+    "import-weights -o": Writing("import-weights w.pth -o w.rsnn.h5"),
+    "import-snntorch": Writing("import-snntorch net.pt --description net.toml"),
+    "simulate": Writing("simulate"),
+    "simulate --trace": Writing("simulate --trace"),
+    "kit": Writing("verify --export-kit kit", is_long=True),
+    "witness": Writing("inspect narrow.int.h5 --witness found"),
+}
+
+READING = {
+    "check": "check --target cortex_m4",
+    "data info": "data info s.mat",
+    "evaluate": "evaluate",
+    "inspect": "inspect",
+    "stream": "stream",
+    "targets": "targets",
+    "verify": "verify --steps 20",
+}
+"""Commands that leave every file as it is; `verify` and `inspect` write with an option only."""
+
+LEFT_OUT = {
+    "demo": "calls the commands above one after the other, and takes a minute",
+    "data fetch": "downloads; tests/test_rsnn_data_fetch.py breaks its connections",
+}
+
+
+def leaves(group: click.Group, before: str = "") -> Iterator[str]:
+    """The names of all commands of a group, those of groups in it as two words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, f"{before}{name} ")
+        else:
+            yield before + name
+
+
+class Folders:
+    """Folders for commands to start in, each made once and copied for each use."""
+
+    def __init__(self, place: Path, warm: Warm) -> None:
+        """Make what later folders are copied from: a session, rasters, weights of others."""
+        self.place = place
+        self._warm = warm
+        self._count = 0
+        empty = place / "empty"
+        empty.mkdir(parents=True)
+        self._ran("data synth -o s.mat --minutes 0.5 --channels 8", empty)
+        _write_weights(empty)
+
+    def copy(self, name: str) -> Path:
+        """A new copy of a folder: empty, interrupted, trained or quantized."""
+        if not (self.place / name).exists():
+            getattr(self, f"_make_{name}")(self.place / name)
+        self._count += 1
+        root = self.place / f"root-{self._count}"
+        shutil.copytree(self.place / name, root, symlinks=True)
+        for path in root.glob("runs/*/run.json"):  # sessions are kept by their whole path
+            text = path.read_text().replace(str(self.place / name), str(root))
+            path.write_text(text)
+        return root
+
+    def _ran(self, words: str, root: Path) -> Ended:
+        ended = self._warm.run(words.split(), root)
+        assert ended.code == 0, ended.err
+        return ended
+
+    def _copied(self, source: str, target: Path) -> None:
+        made = self.copy(source)
+        made.rename(target)
+        for path in target.glob("runs/*/run.json"):
+            path.write_text(path.read_text().replace(str(made), str(target)))
+
+    def _make_trained(self, target: Path) -> None:
+        self._copied("empty", target)
+        self._ran("train s.mat --epochs 2", target)
+
+    def _make_quantized(self, target: Path) -> None:
+        self._copied("trained", target)
+        self._ran("quantize", target)
+        self._ran("export-nir -o g.nir", target)
+        self._ran("quantize --mem-bits 19 --syn-bits 14 -o narrow.int.h5", target)
+
+    def _make_interrupted(self, target: Path) -> None:
+        """A training of 3 epochs, killed when 1 of them was kept."""
+        self._copied("empty", target)
+        words = ["train", "s.mat", "--epochs", "3"]
+        trial = self.copy("empty")
+        changes = self._warm.run(words, trial, log=True).changes
+        kept = [n for n, c in enumerate(changes, 1) if c.other.endswith("/training.jsonl")]
+        ended = self._warm.run(words, target, strike=Strike(kept[0], "after"))
+        assert ended.code < 0, ended
+
+
+def _write_weights(folder: Path) -> None:
+    """A raster, and weights of the published layout and of snnTorch, small."""
+    import numpy as np
+    import torch
+
+    random = np.random.default_rng(1)
+    raster = (random.random((300, 8)) < 0.05).astype(np.uint8)
+    np.save(folder / "r.npy", raster)
+    np.savez_compressed(folder / "r.npz", raster=raster)
+    shapes = {
+        "con1.op.weight": (16, 8),
+        "con2.op.weight": (16, 16),
+        "group2.mem_param": (16,),
+        "group2.syn_param": (16,),
+        "con3.op.weight": (2, 16),
+        "group3.mem_param_readout": (2,),
+        "group3.syn_param_readout": (2,),
+    }
+    generator = torch.Generator().manual_seed(1)
+    weights = {k: torch.randn(s, generator=generator).half() for k, s in shapes.items()}
+    torch.save(weights, folder / "w.pth")
+    state = {
+        "0.weight": torch.randn((16, 8), generator=generator) / 2,
+        "0.bias": torch.zeros(16),
+        "1.alpha": torch.tensor(0.67),
+        "1.beta": torch.tensor(0.82),
+        "1.threshold": torch.tensor(1.0),
+        "1.graded_spikes_factor": torch.tensor(1.0),
+        "1.reset_mechanism_val": torch.tensor(0),
+        "2.weight": torch.randn((2, 16), generator=generator) / 4,
+        "2.bias": torch.zeros(2),
+        "3.beta": torch.tensor(0.92),
+        "3.threshold": torch.tensor(1.0),
+        "3.graded_spikes_factor": torch.tensor(1.0),
+        "3.reset_mechanism_val": torch.tensor(2),
+    }
+    torch.save(state, folder / "net.pt")
+    layers = (("0", "1", "Synaptic"), ("2", "3", "Leaky"))
+    lines = ["dt = 0.004\n"]
+    for linear, name, neuron in layers:
+        lines.append(f'[[layers]]\nlinear = "{linear}"\nname = "{name}"\nneuron = "{neuron}"\n')
+    (folder / "net.toml").write_text("\n".join(lines))
