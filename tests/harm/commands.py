@@ -1,5 +1,6 @@
 """Every command that writes, with arguments for a tiny run and the command that comes next."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,8 +149,19 @@ class Folders:
     def _make_quantized(self, target: Path) -> None:
         self._copied("trained", target)
         self._ran("quantize", target)
-        self._ran("export-nir -o g.nir", target)
+        for words in ("export-nir -o g.nir", "export-onnx", "simulate"):
+            self._ran(words, target)
         self._ran("quantize --mem-bits 19 --syn-bits 14 -o narrow.int.h5", target)
+
+    def _make_read(self, target: Path) -> None:
+        """Every file that a reader starts from."""
+        self._copied("quantized", target)
+        for words in ("explore --bits 4", "verify --export-kit kit"):
+            self._ran(words, target)
+        interrupted = self.copy("interrupted")
+        (state,) = interrupted.glob("runs/*/stages/*.state.h5")
+        shutil.copy(state, target / "t.state.h5")
+        _write_seeds(target)
 
     def _make_interrupted(self, target: Path) -> None:
         """A training of 3 epochs, killed when 1 of them was kept."""
@@ -160,6 +172,39 @@ class Folders:
         kept = [n for n, c in enumerate(changes, 1) if c.other.endswith("/training.jsonl")]
         ended = self._warm.run(words, target, strike=Strike(kept[0], "after"))
         assert ended.code < 0, ended
+
+
+def _write_seeds(folder: Path) -> None:
+    """Small files of formats that no command writes, or not alone."""
+    import json
+
+    import h5py
+    import nir
+    import numpy as np
+
+    from sim.live.packets import encode_spikes
+
+    row = folder / "runs/train/explore/bits4-decay12-sparsity0.json"
+    (folder / "runs/train/label.json").write_text(json.dumps(json.loads(row.read_text())["label"]))
+    with h5py.File(folder / "r.h5", "w") as file:
+        file.create_dataset("raster", data=np.load(folder / "r.npy"), compression="gzip")
+    (folder / "setting.txt").write_text("training.epochs=3")
+    (folder / "lines.txt").write_text("0 1 7\n\n3\n")
+    (folder / "packet.bin").write_bytes(encode_spikes(1, [0, 7]))
+    shutil.copy(folder / "runs/train/model.int.h5", folder / "n.int.h5")
+    random = np.random.default_rng(1)
+    each = np.full(6, 0.02), np.full(6, 0.03), np.ones(6), np.zeros(6), np.ones(6)
+    nodes = {
+        "input": nir.Input(np.array([8])),
+        "w0": nir.Affine(random.normal(size=(6, 8)), np.zeros(6)),
+        "layer0": nir.CubaLIF(*each),
+        "w1": nir.Linear(random.normal(size=(2, 6))),
+        "layer1": nir.CubaLI(*(values[:2] for values in each[:4])),
+        "output": nir.Output(np.array([2])),
+    }
+    names = list(nodes)
+    graph = nir.NIRGraph(nodes, list(itertools.pairwise(names)))
+    nir.write(folder / "others.nir", graph)
 
 
 def _write_weights(folder: Path) -> None:

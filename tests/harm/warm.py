@@ -5,8 +5,10 @@ is a process group of its own, has its own folder and limits, and ends at once w
 the command does or, on request, by the interpreter's own end.
 """
 
+import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
 import resource
@@ -64,10 +66,8 @@ class Child:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to it and to the processes it has started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 class Warm:
@@ -118,12 +118,14 @@ class Warm:
         given: str | None = None,
         patches: dict[str, Any] | None = None,
         whole: bool = False,
+        module: str | None = None,
     ) -> Child:
         """Start `rsnnctl WORDS` in the folder `root`, whose changes are counted.
 
         `limits` are names of `resource`, as RLIMIT_AS, `given` a file for stdin, `patches`
         constants of modules by dotted name. `whole`: with the interpreter's own end, which takes
-        longer; what goes wrong there is seen only then.
+        longer; what goes wrong there is seen only then. `module`: its `main(WORDS)` is called
+        in place of `rsnnctl`.
         """
         self._count += 1
         texts = self.place / f"child-{self._count}"
@@ -138,6 +140,7 @@ class Warm:
             "given": given,
             "patches": patches or {},
             "whole": whole,
+            "module": module,
         }
         pid = self._ask(request)["pid"]
         return Child(pid, texts, time.perf_counter(), log)
@@ -169,8 +172,8 @@ class Warm:
         return ended
 
 
-def _serve(library: str) -> bool:
-    """Answer requests until stdin ends; returns in a child only, and whether it ends whole."""
+def _serve(library: str) -> dict[str, Any]:
+    """Answer requests until stdin ends; returns in a child only, the request for it."""
     requests = os.fdopen(os.dup(0), "r")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -183,7 +186,7 @@ def _serve(library: str) -> bool:
                 requests.close()
                 answers.close()
                 _become(request, library)
-                return request["whole"]
+                return request
             answer = {"pid": pid}
         elif request["do"] == "wait":
             answer = _wait(request["pid"], request["deadline"])
@@ -250,7 +253,6 @@ def _become(request: dict[str, Any], library: str) -> None:
 
 def _import_everything() -> None:
     """Load what the commands load, and their compiled kernels."""
-    import importlib
     import pkgutil
     import tempfile
 
@@ -288,12 +290,14 @@ WARMING = (
 
 
 def main() -> None:
-    whole = _serve(sys.argv[1])
-    import cli
-
+    request = _serve(sys.argv[1])
+    whole = request["whole"]
     code = 0
     try:
-        cli.main()
+        if request["module"]:
+            importlib.import_module(request["module"]).main(request["words"])
+        else:
+            importlib.import_module("cli").main()
     except SystemExit as stop:
         if whole:
             raise
