@@ -149,14 +149,13 @@ class Folders:
     def _make_quantized(self, target: Path) -> None:
         self._copied("trained", target)
         self._ran("quantize", target)
-        for words in ("export-nir -o g.nir", "export-onnx", "simulate"):
-            self._ran(words, target)
+        self._ran("export-nir -o g.nir", target)
         self._ran("quantize --mem-bits 19 --syn-bits 14 -o narrow.int.h5", target)
 
     def _make_read(self, target: Path) -> None:
         """Every file that a reader starts from."""
         self._copied("quantized", target)
-        for words in ("explore --bits 4", "verify --export-kit kit"):
+        for words in ("explore --bits 4", "verify --export-kit kit", "export-onnx", "simulate"):
             self._ran(words, target)
         interrupted = self.copy("interrupted")
         (state,) = interrupted.glob("runs/*/stages/*.state.h5")

@@ -81,10 +81,16 @@ class Plain:
     known: Mapping[str, set[bytes]]
     root: Path
 
-    @property
-    def steady(self) -> set[str]:
-        """Paths that are there before and after, and so must never be missing."""
-        return set(self.before) & set(self.after)
+    def lost(self, now: Tree) -> list[str]:
+        """Files that are there before and after, and missing in `now`.
+
+        Also contents of models that are there before and after, perhaps under another name, and
+        missing under every name.
+        """
+        models = {n: data for n, data in self.before.items() if n.endswith(".h5")}
+        kept, found = set(self.after.values()), set(now.values())
+        gone = {n for n, data in models.items() if data in kept and data not in found}
+        return sorted(gone | (set(self.before) & set(self.after)) - set(now))
 
 
 def run_plain(warm: Warm, folders: Folders, case: Writing) -> Plain:
@@ -110,7 +116,7 @@ class Verdict:
         said, is_one_line: the last line of its errors, and whether they are one line where it
             exits with 1.
         torn: files that are neither old nor new.
-        lost: files that are there before and after, and missing now.
+        lost: as `Plain.lost`.
         temporaries: files of unfinished writes, right after.
         says_no: what the natural next command said where it refused.
         tracebacks: commands that ended in one.
@@ -147,7 +153,7 @@ def judge_files(root: Path, plain: Plain, verdict: Verdict) -> None:
             verdict.temporaries.append(name)
         elif data not in plain.known.get(name, ()):
             verdict.torn.append(name)
-    verdict.lost = sorted(plain.steady - set(now))
+    verdict.lost = plain.lost(now)
 
 
 def judge_next(warm: Warm, root: Path, case: Writing, plain: Plain, verdict: Verdict) -> None:

@@ -120,7 +120,7 @@ def cuts(plain: Plain) -> Iterator[Cut]:
                 if not is_temporary(path)
                 and _plain(data, path, root) not in plain.known.get(path, ())
             ]
-            lost = sorted(plain.steady - set(image))
+            lost = plain.lost({path: _plain(data, path, root) for path, data in image.items()})
             if torn or lost:
                 yield Cut(number, name, torn, lost)
 

@@ -102,6 +102,11 @@ class Warm:
         self._server.wait()
         self._server.stdout.close()
 
+    def memory(self, more: int = 2 << 30) -> dict[str, int]:
+        """A limit on a child's memory: what the warm Python has, and `more` bytes."""
+        pages = int(Path(f"/proc/{self._server.pid}/statm").read_text().split()[0])
+        return {"RLIMIT_AS": pages * resource.getpagesize() + more}
+
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -170,6 +175,31 @@ class Warm:
         ended = self.wait(child, deadline)
         assert ended is not None
         return ended
+
+
+def run_cold(
+    words: Sequence[object], root: Path, library: Path, strike: Strike, deadline: float = 120.0
+) -> Ended:
+    """The same through the real command line, in a Python of its own."""
+    environment = {
+        **os.environ,
+        **_QUIET,
+        "PYTHONPATH": str(ROOT),
+        "LD_PRELOAD": str(library),
+        "HARM_PLAN": strike.plan(root, None),
+    }
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "rsnnctl", *map(str, words)],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=deadline,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr, time.perf_counter() - start)
 
 
 def _serve(library: str) -> dict[str, Any]:

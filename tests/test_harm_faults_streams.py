@@ -1,0 +1,123 @@
+"""Faults of what comes in over UDP and what goes out to terminals; each mend removes a mark."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from harm.hostile import fails
+from networks import random_network
+
+from rsnnctl.streams.udp import HOST, stream_packets
+from sim.live.ordered import OrderedDecoder
+from sim.live.packets import encode_spikes
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def network():
+    return random_network(np.random.default_rng(1), n_inputs=21)
+
+
+@fails("R 13", "one spoofed packet ahead makes honest ones late")
+def test_one_packet_far_ahead_makes_no_honest_one_late(network):
+    decoder = OrderedDecoder(network)
+    for step in range(10):
+        decoder.step(step, [1])
+    decoder.step(10 + 999, [1])
+    answers = [decoder.step(step, [1]) for step in range(10, 60)]
+    assert sum(values is None for values in answers) <= 1
+
+
+@fails("R 13", "every packet can ask for 1,000 steps of work")
+def test_packets_that_skip_steps_are_bounded_work(network):
+    decoder = OrderedDecoder(network)
+    decoder.step(0, [])
+    done = []
+    step = decoder._decoder.step
+    decoder._decoder.step = lambda events: done.append(1) or step(events)
+    for number in range(1, 21):
+        decoder.step(1000 * number, [])
+    assert len(done) < 20 * 200
+
+
+@pytest.mark.slow
+@fails("R 13", "junk keeps the server alive beyond --idle")
+def test_junk_does_not_keep_the_server_alive(network):
+    ports, tallies = [], []
+    server = Thread(
+        target=lambda: tallies.append(stream_packets(network, 0, idle=0.3, ready=ports.append)),
+        daemon=True,
+    )
+    server.start()
+    while not ports:
+        time.sleep(0.01)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.sendto(encode_spikes(0, []), (HOST, ports[0]))
+        for _ in range(40):
+            own.sendto(b"junk", (HOST, ports[0]))
+            server.join(0.05)
+            if not server.is_alive():
+                break
+        alive = server.is_alive()
+    server.join(10)
+    assert not alive
+
+
+@fails("R 13", "packets carry no key")
+def test_a_key_file_is_an_option_of_stream():
+    import cli
+
+    options = {parameter.name for parameter in cli.rsnnctl.commands["stream"].params}
+    assert "key_file" in options
+
+
+def called(words, **how):
+    """The installed command, with a standard output of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | how.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "rsnnctl", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment,
+        **how,
+    )
+
+
+@pytest.mark.slow
+@fails("R 11", "a full standard output is a traceback")
+def test_a_full_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = called(["targets"], stdout=full)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@fails("R 11", "a closed standard output or input is a traceback")
+@pytest.mark.parametrize(("words", "fd"), [("targets", 1), ("stream x.int.h5", 0)])
+def test_closed_standard_streams_are_one_line(harm, words, fd):
+    root = harm.folders.copy("read")
+    (root / "x.int.h5").write_bytes((root / "n.int.h5").read_bytes())
+    done = called(words.split(), cwd=root, preexec_fn=lambda: os.close(fd))
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@fails("R 11", "an ASCII terminal and a name of other letters is a traceback")
+def test_a_name_that_a_terminal_cannot_show_is_escaped(harm):
+    root = harm.folders.copy("read")
+    (root / "ünï.mat").write_bytes((root / "s.mat").read_bytes())
+    words = ["evaluate", "--session", "ünï.mat"]
+    with open(root / "out.txt", "w") as out:
+        done = called(words, cwd=root, env={"PYTHONIOENCODING": "ascii"}, stdout=out)
+    assert done.returncode == 0, done.stderr
