@@ -7,7 +7,7 @@ from random import Random
 import h5py
 import numpy as np
 import pytest
-from harm.judge import Plain
+from harm.judge import Plain, versions
 from harm.mutate_hdf5 import mutate_hdf5, resealed
 from harm.mutate_text import mutate_text
 from harm.power import Disk, cuts, not_durable
@@ -123,3 +123,26 @@ def test_a_disk_follows_writes_in_the_middle_and_renames():
     disk.apply(Change("w", "/r/a", "", 1, b"xy"), ROOT)
     disk.apply(Change("m", "/r/a", "/r/b", 0, b""), ROOT)
     assert dict(disk.images())["kept"] == {"b": b"1xy45"}
+
+
+def test_a_folder_that_is_renamed_is_there_once_the_folder_around_it_is_synced():
+    """What was on the disk below its old name is then below the new one."""
+    disk = Disk.of({})
+    disk.apply(Change("o", "/r/.a/x", "", os.O_TRUNC, b""), ROOT)
+    disk.apply(Change("w", "/r/.a/x", "", 0, NEW), ROOT)
+    disk.apply(Change("s", "/r/.a/x", "", 0, b""), ROOT)
+    disk.apply(Change("s", "/r/.a", "", 0, b""), ROOT)
+    disk.apply(Change("m", "/r/.a", "/r/a", 0, b""), ROOT)
+    assert dict(disk.images())["kept"] == {"a/x": NEW}
+    assert dict(disk.images())["bytes"] == {".a/x": NEW}
+    disk.apply(Change("s", "/r", "", 0, b""), ROOT)
+    assert dict(disk.images())["bytes"] == {"a/x": NEW}
+
+
+def test_the_files_of_a_folder_that_is_renamed_are_known_below_its_new_name():
+    changes = [
+        Change("o", "/r/.a/x.json", "", os.O_TRUNC, b""),
+        Change("w", "/r/.a/x.json", "", 0, b"of /r"),
+        Change("m", "/r/.a", "/r/a", 0, b""),
+    ]
+    assert versions({}, changes, ROOT) == {"a/x.json": {b"of ROOT"}}

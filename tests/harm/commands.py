@@ -85,6 +85,7 @@ READING = {
     "data info": "data info s.mat",
     "evaluate": "evaluate",
     "inspect": "inspect",
+    "status": "status",
     "stream": "stream",
     "targets": "targets",
     "verify": "verify --steps 20",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from base.ownership import MANIFEST
 from harm.commands import SHORT, Folders, Writing
 from harm.shim import Change, Strike
 from harm.warm import Ended, Warm
@@ -31,8 +32,8 @@ def tree(root: Path) -> Tree:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is one that a write in progress uses."""
-    return Path(name).name.startswith(".")
+    """Whether a file, or a folder of it, is one that a write in progress uses."""
+    return any(part.startswith(".") and part != MANIFEST for part in Path(name).parts)
 
 
 def versions(before: Tree, changes: list[Change], root: Path) -> dict[str, set[bytes]]:
@@ -56,13 +57,15 @@ def versions(before: Tree, changes: list[Change], root: Path) -> dict[str, set[b
             found.setdefault(name, set()).add(b"-> " + os.fsencode(change.other))
         elif change.what == "rename":
             target = os.path.relpath(change.other, root)
-            if name in files:
-                files[target] = files.pop(name)
-                data = bytes(files[target])
-                if target.endswith((".json", ".toml")):
+            inside = [path for path in files if path.startswith(f"{name}/")]  # of a folder
+            for path in [name] if name in files else inside:
+                moved = target + path.removeprefix(name)
+                files[moved] = files.pop(path)
+                data = bytes(files[moved])
+                if moved.endswith((".json", ".toml")):
                     data = data.replace(bytes(root), b"ROOT")
-                found.setdefault(target, set()).add(data)
-            else:
+                found.setdefault(moved, set()).add(data)
+            if name not in files and not inside:
                 found.setdefault(target, set()).update(found.get(name, set()))
     return found
 

@@ -28,6 +28,7 @@ class Disk:
     synced_names: dict[str, int] = field(default_factory=dict)
     data: dict[int, bytes] = field(default_factory=dict)
     synced: dict[int, bytes] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)  # folders: new name, not synced, and old
 
     @classmethod
     def of(cls, tree: Tree) -> "Disk":
@@ -62,6 +63,8 @@ class Disk:
                 target = os.path.relpath(change.other, root)
                 if name in self.names:
                     self.names[target] = self.names.pop(name)
+                elif _move_folder(self.names, name, target):
+                    self.moved[target] = name
             case "unlink":
                 self.names.pop(name, None)
             case "symlink":
@@ -88,12 +91,22 @@ class Disk:
         self.names[name], self.data[number] = number, content
 
     def _sync_folder(self, folder: str) -> None:
+        for target in [t for t in self.moved if os.path.dirname(t) == folder]:
+            _move_folder(self.synced_names, self.moved.pop(target), target)
         for names in (self.synced_names, self.names):
             for name in [n for n in names if os.path.dirname(n) == folder]:
                 if name in self.names:
                     self.synced_names[name] = self.names[name]
                 else:
                     self.synced_names.pop(name, None)
+
+
+def _move_folder(names: dict[str, int], source: str, target: str) -> bool:
+    """Give the files below a folder their new names; whether there are any."""
+    inside = [name for name in names if name.startswith(f"{source}/")]
+    for name in inside:
+        names[target + name.removeprefix(source)] = names.pop(name)
+    return bool(inside)
 
 
 @dataclass

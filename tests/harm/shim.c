@@ -130,8 +130,9 @@ static int open_any(int folder, const char *path, int flags, mode_t mode)
     if (writes && root_size) {
         resolve(folder, path, whole);
         writes = inside(whole);
-        if (writes && (what = begin('o', whole, "", flags, NULL, 0)) == FAIL)
-            return -1;
+        if (writes && flags & (O_CREAT | O_TRUNC)) /* else it changes nothing */
+            if ((what = begin('o', whole, "", flags, NULL, 0)) == FAIL)
+                return -1;
     }
     fd = (int)syscall(SYS_openat, folder, path, flags, mode);
     forget(fd);

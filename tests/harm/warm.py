@@ -110,7 +110,11 @@ class Warm:
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return json.loads(self._server.stdout.readline())
+        line = self._server.stdout.readline()
+        if not line:
+            self.close()
+            raise RuntimeError("the warm Python ended; its stderr says why")
+        return json.loads(line)
 
     def start(
         self,
@@ -304,7 +308,8 @@ def _import_everything() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for words in WARMING:
-            cli.rsnnctl(words.split(), standalone_mode=False)
+            with contextlib.suppress(SystemExit):  # how every command ends
+                cli.rsnnctl(words.split(), standalone_mode=False)
         os.chdir(here)
     gc.collect()
     gc.freeze()  # so that collections in children copy no pages
