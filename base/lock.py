@@ -26,12 +26,16 @@ def only_writer(folder: Path, command: str) -> Iterator[None]:
         command: what the block does, for the message that others get.
 
     Raises:
-        FileError: another process holds the lock, which the message names; or none can be made.
+        FileError: another process holds the lock, which the message names; or none can be made,
+            as on a full disk.
     """
     handle = _locked(folder)
     try:
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()} {command}".encode(), 0)
+        try:
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()} {command}".encode(), 0)
+        except OSError as error:
+            raise FileError(f"{folder}: cannot be written: {reason(error)}") from error
         yield
     finally:
         with suppress(OSError):  # the folder was removed

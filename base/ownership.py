@@ -86,9 +86,19 @@ def overwriting(
 ) -> Iterator[list[Path]]:
     """Check before the block that files may be written, and note after it that they were.
 
+    Where the block fails, those that it had written are noted all the same.
+
     Yields what `check_replaceable` returns; arguments and errors are those of that function.
     """
-    yield check_replaceable(paths, command, force=force)
+    found = check_replaceable(paths, command, force=force)
+    before = {path: _digest(path) for path in paths if path.exists()}
+    try:
+        yield found
+    except BaseException:
+        with suppress(FileError):  # the disk may be full
+            now = [path for path in paths if path.exists()]
+            record([path for path in now if before.get(path) != _digest(path)], command)
+        raise
     record((path for path in paths if path.exists()), command)
 
 

@@ -98,11 +98,20 @@ def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):
             check_replaceable([locked / "new" / "a"], "x")
 
 
-def test_files_are_noted_only_when_the_block_succeeds(tmp_path):
-    path = tmp_path / "a"
-    with pytest.raises(FileNotFoundError), overwriting([path], "one"):
-        write(path).rename(tmp_path / "gone" / "a")
-    assert not (tmp_path / MANIFEST).exists()
+def test_of_a_block_that_fails_only_the_files_that_it_wrote_are_noted(tmp_path):
+    path, theirs = tmp_path / "a", write(tmp_path / "theirs")
+    with pytest.raises(FileNotFoundError), overwriting([path, theirs], "one", force=True):
+        (tmp_path / "none").unlink()
+    assert not is_own(theirs, "one")
+    with pytest.raises(FileNotFoundError), overwriting([path, theirs], "one", force=True):
+        write(path)
+        (tmp_path / "none").unlink()
+    assert is_own(path, "one")
+    assert not is_own(theirs, "one")
+
+
+def test_what_a_block_has_written_is_noted(tmp_path):
+    path = write(tmp_path / "a")
     with overwriting([path, tmp_path / "not written"], "one", force=True) as replaced:
         write(path, "new")
     assert replaced == [path]
