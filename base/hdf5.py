@@ -22,11 +22,11 @@ _FIRST_USER_BLOCK = 512
 _HEAP, _HEAP_HEADER, _OBJECT_HEADER = b"GCOL", 16, 16  # bytes, with 8-byte lengths
 _MAX_DEPTH = 24  # groups in groups
 _MAX_OBJECTS = 100_000  # groups and arrays
-_MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
+MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
 _COMPRESSED = 15  # type of the elements of MATLAB 7's files, miCOMPRESSED
 _BLOCK = 1 << 20  # bytes that are read at once
 _LARGEST_HEAP = 1 << 28  # bytes
-_SMALL = 1 << 20  # bytes of an array that may be stored in however few
+SMALL = 1 << 20  # bytes of an array that may be stored in however few
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def _check_array(path: Path, name: str, array: h5py.Dataset, item_bytes: int) ->
         raise FileError(f"{path}: `{name}` lies in another file; store it in its place")
     stored = array.id.get_storage_size()
     needed = (array.size or 0) * max(array.dtype.itemsize, item_bytes)
-    if needed > max(_SMALL, _MAX_RATIO * stored):
+    if needed > max(SMALL, MAX_RATIO * stored):
         raise FileError(
             f"{path}: `{name}` of shape {array.shape} needs {needed} bytes, of which {stored} are"
             " stored; make the file again"

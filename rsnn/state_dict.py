@@ -8,6 +8,7 @@ plain tensors under the names of the network itself.
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from base.errors import DataError, FileError, RangeError
+from base.files import check_regular
 from rsnn.layer_arrays import check_size
 
 _COMPILED, _PARALLEL = "_orig_mod", "module"
@@ -43,10 +45,11 @@ def plain_tensors(label: str, stored: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def _load(path: Path, label: str) -> Any:
-    if not path.exists():
-        raise FileError(f"{label}: no such file")
-    if path.is_dir():
-        raise FileError(f"{label}: is a folder, not a file")
+    try:
+        check_regular(path)
+        _check_sums(path)
+    except FileError as error:
+        raise FileError(str(error).replace(str(path), label, 1)) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on the pickle protocol do not help
@@ -62,6 +65,21 @@ def _load(path: Path, label: str) -> Any:
         raise FileError(
             f"{label}: not a torch file of weights, or a damaged one; fetch it again"
         ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the ZIP archive's own checksums, which torch does not look at."""
+    if not zipfile.is_zipfile(path):
+        return  # the format before torch 1.6, which has none
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # damaged headers raise nearly anything
+        raise FileError(
+            f"{path}: not a torch file of weights, or a damaged one; fetch it again"
+        ) from error
+    if damaged is not None:
+        raise FileError(f"{path}: {damaged!r} does not match its checksum; fetch it again")
 
 
 def _state_dict(label: str, content: Any) -> Mapping[str, Tensor]:

@@ -1,6 +1,5 @@
 """Facts missing from a snnTorch state dict: its layers, their classes and their resets."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from base.errors import DataError, FileError, RangeError
+from base.toml import read_toml
 
 NEURONS = ("Leaky", "RLeaky", "Synaptic", "RSynaptic")
 OUTPUTS = ("mem", "spk")
@@ -88,11 +88,9 @@ def read_description(path: Path) -> Description:
         RangeError: an unknown value.
     """
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: not TOML: {error}; see docs/snntorch.md") from error
+        values = read_toml(path)
+    except DataError as error:
+        raise FileError(f"{error}; see docs/snntorch.md") from error
     layers = values.pop("layers", [])
     if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
         raise DataError(f"{path}: `layers` is no list of tables; write [[layers]] before each")
@@ -105,6 +103,8 @@ def read_description(path: Path) -> Description:
     try:
         found = tuple(Layer(**layer) for layer in layers)
         return Description(**(values | {"dt": float(values["dt"]), "layers": found}))
+    except OverflowError as error:
+        raise RangeError(f"{path}: `dt` is a number of too many digits") from error
     except RangeError as error:
         raise RangeError(f"{path}: {error}") from error
 

@@ -3,14 +3,15 @@
 import dataclasses
 import difflib
 import json
-import tomllib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from base.checks import check_choice
-from base.errors import DataError, FileError, RangeError
+from base.errors import DataError, RangeError
+from base.toml import parse_toml, read_toml
 from rsnn.kinds import float_kinds
 from rsnn.model import PRESETS, Architecture
 from rsnn.training.recipe import (
@@ -177,14 +178,7 @@ def resolve(
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
-    try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: cannot be read as text: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path}: not TOML: {error}") from error
+    tables = read_toml(Path(path))
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise DataError(
@@ -200,8 +194,8 @@ def _parsed(setting: str) -> tuple[str, str, Any]:
     if not equals or not dot:
         raise DataError(f"`settings={setting}`: write section.name=value, as in training.epochs=50")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     return section, name, value
 
@@ -222,6 +216,7 @@ def _as_type_of(key: str, current: Any, value: Any) -> Any:
         fits, kind = isinstance(value, int) and not isinstance(value, bool), "a whole number"
     elif isinstance(current, float):
         fits, kind = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        fits = fits and (isinstance(value, float) or abs(value) <= sys.float_info.max)
         value = float(value) if fits else value
     elif isinstance(current, tuple):
         fits = isinstance(value, list | tuple) and all(type(v) is int for v in value)

@@ -1,6 +1,7 @@
 """Sweep widths and sparsity of one model, and mark the Pareto front."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +14,8 @@ import torch
 
 from base.checks import check_at_least_one
 from base.container import read_label
-from base.errors import RangeError
-from base.files import write_text
+from base.errors import FileError, RangeError
+from base.files import read_bytes, write_text
 from export.qat import fine_tune
 from export.quantization.calibration import from_session
 from export.quantization.precision import Precision
@@ -37,6 +38,7 @@ FOLDER = "explore"
 TABLE, PICTURE = "explore.json", "explore.png"
 COSTS = ("stored_bits", "energy_pj", "effective_acs")
 Row = dict[str, Any]
+_MAX_ROW = 1 << 20  # bytes of a row's file
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def explore(
             work(source, path, choice, config) for choice in missing
         )
         for choice, row in zip(missing, rows, strict=True):
-            text = json.dumps({"label": label, "row": row}, indent=2)
+            stored = {"label": label, "row": row, "sha256": _checksum(row)}
+            text = json.dumps(stored, indent=2)
             write_text(folder / f"{choice.name}.json", text + "\n")
             found[choice] = row
             advance()
@@ -168,8 +171,17 @@ def _kept(folder: Path, choice: Choice, label: Row) -> Row | None:
     path = folder / f"{choice.name}.json"
     if not path.exists():
         return None
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return stored["row"] if stored["label"] == json.loads(json.dumps(label)) else None
+    try:
+        stored = json.loads(read_bytes(path, _MAX_ROW))
+        row, kept = stored["row"], stored["label"]
+        is_whole = stored["sha256"] == _checksum(row)
+    except (FileError, ValueError, RecursionError, KeyError, TypeError):
+        return None  # damaged: measured again
+    return row if is_whole and kept == json.loads(json.dumps(label)) else None
+
+
+def _checksum(row: Row) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
 def _measured(source: Path, session_path: Path, choice: Choice, config: Config | None) -> Row:

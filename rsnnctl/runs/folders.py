@@ -124,6 +124,16 @@ def unfinished(root: Path = ROOT) -> list[Path]:
     )
 
 
+def check_facts(root: Path) -> None:
+    """Read the facts of every run in a folder.
+
+    Raises:
+        FileError: those of a run cannot be read.
+    """
+    for path in sorted((root / _FACTS, *root.glob(f"*/{_FACTS}"))):
+        read_facts(path.parent)
+
+
 def _is_unfinished(folder: Path) -> bool:
     with suppress(FileError):  # a damaged run stands in the way of no other
         return read_facts(folder).get(_FINISHED) is False

@@ -115,11 +115,12 @@ def resumable(root: Path | None = None) -> list[Path]:
     """Interrupted runs in a folder, or the one that it is; None for `runs`.
 
     Raises:
-        FileError: there is none.
+        FileError: there is none, or only one whose facts are damaged.
     """
     root = root or folders.ROOT
     found = folders.unfinished(root)
     if not found:
+        folders.check_facts(root)
         raise FileError(
             f"{root}: no run was interrupted, so there is none to resume; start one with"
             " `rsnnctl train`"
