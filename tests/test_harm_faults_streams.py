@@ -93,7 +93,6 @@ def called(words, **how):
 
 
 @pytest.mark.slow
-@fails("R 11", "a full standard output is a traceback")
 def test_a_full_standard_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = called(["targets"], stdout=full)
