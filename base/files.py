@@ -5,6 +5,7 @@ file and folder are synced. A temporary file is locked as long as its writer liv
 into that folder removes those whose lock it gets, which a kill or a power cut left behind.
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -122,12 +123,31 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
 
 
+def sync_file(path: Path) -> None:
+    """Have the bytes of a file on the disk before going on.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk before going on, where the file system can."""
+    """Have the names in a folder on the disk before going on, where the file system can.
+
+    Raises:
+        OSError: they cannot be written.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with suppress(OSError):  # some file systems sync no folders
-            os.fsync(handle)
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems sync no folders
+            raise
     finally:
         os.close(handle)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from base.container import made_by
 from base.errors import FileError
-from base.files import reason, sync_folder, temporary_folder, write_text
+from base.files import reason, sync_file, sync_folder, temporary_folder, write_text
 
 MANIFEST = ".rsnnctl.json"
 
@@ -39,9 +39,10 @@ class Written:
 def is_own(path: Path, command: str) -> bool:
     """Whether a command wrote a file and nobody has changed it since."""
     listed = _manifest(path.parent).get(path.name)
-    if listed is None:
-        return made_by(path) == command
-    return listed == {"by": command, "sha256": _digest(path)}
+    if listed is not None and listed.get("by") != command:
+        return False
+    is_as_noted = listed is not None and listed.get("sha256") == _digest(path)
+    return is_as_noted or made_by(path) == command  # else the command was killed before it noted it
 
 
 def check_replaceable(paths: Iterable[Path], command: str, *, force: bool = False) -> list[Path]:
@@ -145,6 +146,7 @@ def write_into(
             for target, source in written.items():
                 _check_writable(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
+                sync_file(source)
                 os.replace(source, target)
             for place in {target.parent for target in written}:
                 sync_folder(place)

@@ -1,5 +1,6 @@
 """Files are whole or absent, named once they are on the disk, and leave nothing behind."""
 
+import errno
 import os
 import signal
 import socket
@@ -145,3 +146,20 @@ def test_a_temporary_folder_goes_with_what_is_in_it_also_after_a_kill(tmp_path):
     (left / "x").write_text("1")
     write_text(tmp_path / "other", "2")
     assert names(tmp_path) == ["other"]
+
+
+def test_a_folder_that_cannot_be_synced_is_an_error_where_the_file_system_could(
+    tmp_path, monkeypatch
+):
+    def failing(number):
+        def fsync(handle):
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        return fsync
+
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    write_text(tmp_path / "a", "x")
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(FileError, match="a: cannot be written: input/output error"):
+        write_text(tmp_path / "a", "y")

@@ -104,8 +104,7 @@ def test_of_a_block_that_fails_only_the_files_that_it_wrote_are_noted(tmp_path):
         (tmp_path / "none").unlink()
     assert not is_own(theirs, "one")
     with pytest.raises(FileNotFoundError), overwriting([path, theirs], "one", force=True):
-        write(path)
-        (tmp_path / "none").unlink()
+        write(path).rename(tmp_path / "gone" / "a")
     assert is_own(path, "one")
     assert not is_own(theirs, "one")
 
@@ -171,3 +170,13 @@ def test_a_folder_that_could_not_be_filled_is_not_left(tmp_path):
     with pytest.raises(FileError, match="no"):
         write_into(tmp_path / "new", fail, "build")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sealed_file_that_was_not_noted_before_a_kill_is_the_commands_own(tmp_path):
+    path = tmp_path / "x.h5"
+    record([write(path)], "quantize")
+    container(path, "quantize")
+    assert is_own(path, "quantize")
+    assert not is_own(path, "prune")
+    record([path], "prune")
+    assert not is_own(path, "quantize")
