@@ -19,6 +19,7 @@ from sim.layer import SPIKES, values_in_words
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 _KEY = "raster"  # the array to take where a file holds several
+_MAX_TEXT = 200  # characters of an error of NumPy
 _STEP = "dt"  # seconds per step: an array of .npz, an attribute of the raster or its file in HDF5
 
 
@@ -109,7 +110,7 @@ def random_raster(
 
 
 def _described(path: Path, stored: Any, dt: Any, values: tuple[int, int]) -> RasterFile:
-    if len(stored.shape) != 2 or stored.shape[0] == 0:
+    if stored.shape is None or len(stored.shape) != 2 or stored.shape[0] == 0:
         raise DataError(
             f"{path}: the raster has shape {stored.shape}; (n_steps, n_inputs) with at least one"
             " step is needed"
@@ -141,7 +142,7 @@ def _read_numpy(path: Path) -> tuple[NDArray, NDArray | None]:
     except RsnnError:
         raise
     except Exception as error:  # damaged headers raise nearly anything
-        text = (str(error).splitlines() or [""])[0]
+        text = (str(error).splitlines() or [""])[0][:_MAX_TEXT]
         text = text if text.isprintable() else repr(text)
         raise FileError(f"{path}: not a complete NumPy file of numbers: {text}") from error
     dt = arrays.pop(_STEP, None)
