@@ -245,7 +245,7 @@ def _write_weights(folder: Path) -> None:
     }
     torch.save(state, folder / "net.pt")
     layers = (("0", "1", "Synaptic"), ("2", "3", "Leaky"))
-    lines = ["dt = 0.004\n"]
+    lines = ['dt = 0.004\nsnntorch = "1.0"\n']
     for linear, name, neuron in layers:
         lines.append(f'[[layers]]\nlinear = "{linear}"\nname = "{name}"\nneuron = "{neuron}"\n')
     (folder / "net.toml").write_text("\n".join(lines))

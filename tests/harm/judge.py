@@ -1,5 +1,6 @@
 """What became of the files: whole, old or new, torn, lost, left over; and what comes next works."""
 
+import json
 import os
 import shutil
 import time
@@ -58,6 +59,8 @@ def versions(before: Tree, changes: list[Change], root: Path) -> dict[str, set[b
         elif change.what == "rename":
             target = os.path.relpath(change.other, root)
             inside = [path for path in files if path.startswith(f"{name}/")]  # of a folder
+            if inside and any(path.startswith(f"{target}/") for path in found):
+                continue  # refused: a folder of that name is not empty
             for path in [name] if name in files else inside:
                 moved = target + path.removeprefix(name)
                 files[moved] = files.pop(path)
@@ -123,7 +126,8 @@ class Verdict:
         temporaries: files of unfinished writes, right after.
         says_no: what the natural next command said where it refused.
         tracebacks: commands that ended in one.
-        fails: what the plain command said where it failed too.
+        fails: what the plain command said where it failed too, and then with `--force` where it
+            names that.
         orphans: run folders without a model, in the end.
         leftovers: temporary files, in the end.
         differs: files that differ from those of an uninterrupted run, in the end.
@@ -154,6 +158,8 @@ def judge_files(root: Path, plain: Plain, verdict: Verdict) -> None:
     for name, data in now.items():
         if is_temporary(name):
             verdict.temporaries.append(name)
+        elif Path(name).name == MANIFEST:  # after a failure it lists what was written until then
+            json.loads(data)
         elif data not in plain.known.get(name, ()):
             verdict.torn.append(name)
     verdict.lost = plain.lost(now)
@@ -168,6 +174,8 @@ def judge_next(warm: Warm, root: Path, case: Writing, plain: Plain, verdict: Ver
     if done.code != 0:
         verdict.says_no = _last_line(done)
         done = _tried(warm, case.words, root, verdict)
+        if done.code != 0 and "--force" in done.err:
+            done = _tried(warm, f"{case.words} --force", root, verdict)
         if done.code != 0:
             verdict.fails = _last_line(done)
     now = tree(root)

@@ -102,7 +102,12 @@ class Disk:
 
 
 def _move_folder(names: dict[str, int], source: str, target: str) -> bool:
-    """Give the files below a folder their new names; whether there are any."""
+    """Give the files below a folder their new names; whether that was done.
+
+    It is refused by a folder of that name that is not empty.
+    """
+    if any(name.startswith(f"{target}/") for name in names):
+        return False
     inside = [name for name in names if name.startswith(f"{source}/")]
     for name in inside:
         names[target + name.removeprefix(source)] = names.pop(name)

@@ -65,17 +65,23 @@ def _log(path: Path) -> Any:
 def _row(path: Path) -> Any:
     import json
 
+    from base.errors import FileError
     from rsnnctl.runs.exploring import Choice, _kept, with_pareto
 
     label = json.loads((path.parents[1] / "label.json").read_text())
     kept = _kept(path.parent, Choice(4, 12, 0.0), label)
-    return kept if kept is None else with_pareto([kept])
+    if kept is None:
+        raise FileError("measured again")
+    return with_pareto([kept])
 
 
 def _raster(path: Path) -> Any:
-    from rsnn.data.raster import load_raster
+    from rsnn.data.raster import open_raster
 
-    return load_raster(path)
+    with open_raster(path) as raster:
+        if raster.n_steps > 100_000:
+            return raster.n_steps, raster.n_inputs, raster.dt  # its steps are read in blocks
+        return raster.read(0, raster.n_steps), raster.dt
 
 
 def _session(path: Path) -> Any:
