@@ -199,6 +199,7 @@ def test_whatever_a_file_with_a_right_checksum_holds(files, places, tmp_path, na
         answer(read, path)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(
     sizes=st.lists(st.sampled_from([0, 1, 5, 10**6, 10**9, 10**18]) | st.text(max_size=2)),

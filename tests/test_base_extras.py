@@ -33,6 +33,7 @@ def bare(tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 def test_without_extras_networks_are_simulated_verified_and_exported(bare):
     need("cc", "gcc")
     save_network(random_network(np.random.default_rng(0)), "n.int.h5")

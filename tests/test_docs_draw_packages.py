@@ -8,6 +8,8 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = (ROOT / "docs" / "packages.svg").read_text(encoding="utf-8")
 PACKAGES = ("cli", "rsnnctl", "hw_targets", "export", "rsnn", "sim", "base")
@@ -55,6 +57,7 @@ def test_it_is_small_its_text_is_text_and_the_page_shows_it():
     assert "](packages.svg)" in (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_script_draws_what_is_there(tmp_path):
     """Byte for byte where the pinned matplotlib is installed, else the same packages and arrows."""
     code = (

@@ -143,6 +143,7 @@ def test_metadata_with_anything_in_them_are_refused_in_one_line(tmp_path, data):
         read_nir(path)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.integers(0, 10**6), st.integers(1, 255), st.booleans())
 def test_flipped_bytes_and_cut_files_are_refused_in_one_line(tmp_path, at, flip, cut):
@@ -168,6 +169,7 @@ def refused(path, text, error=RsnnError):
     assert peak < 50e6
 
 
+@pytest.mark.slow
 def test_huge_arrays_long_lists_and_circles_are_refused_before_they_are_read(tmp_path):
     path = tmp_path / "x.nir"
 

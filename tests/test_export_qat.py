@@ -248,6 +248,7 @@ SHORT = TrainConfig(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [2, 4])
 def test_fine_tuning_lowers_the_loss_and_keeps_zeros_and_ends_alike_after_an_interruption(bits):
     session = tuned_session(2000, n_channels=17)

@@ -63,6 +63,7 @@ def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
     assert (done.code, json.loads(done.out)["targets"][0]["violations"]) == (1, [TOO_MUCH])
 
 
+@pytest.mark.slow
 def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
     for target in TARGETS.values():
         for program, package in target.tools.items():

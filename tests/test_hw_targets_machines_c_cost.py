@@ -31,6 +31,7 @@ def machine_of(name):
     return import_module(f"hw_targets.{name}").MACHINE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layout):
     machine = machine_of("cortex_m4")
@@ -160,6 +161,7 @@ def test_a_library_that_is_missing_is_said_with_its_package(tmp_path):
         machine.measure(NETWORK, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_network_that_no_machine_can_hold_is_measured_but_not_counted():
     machine = machine_of("cortex_m0plus")
     network = random_network(np.random.default_rng(4), hidden=(512,), sparsity=0.0)

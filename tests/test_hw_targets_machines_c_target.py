@@ -43,6 +43,7 @@ def test_a_project_names_its_part(tmp_path):
         assert target.description not in text
 
 
+@pytest.mark.slow
 def test_a_check_is_of_the_layout_and_says_what_the_other_would_take():
     target = TARGETS["cortex_m4"]
     for program, package in target.tools.items():

@@ -135,6 +135,7 @@ def test_integers_by_step_are_those_of_the_network_and_gradients_those_written_b
     assert_close(autograd, by_hand, 3e-5)  # those by hand are sums in float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_neurons_with_adaptive_thresholds_train_in_their_own_integers(number):
     torch.manual_seed(1)

@@ -175,6 +175,7 @@ def test_a_checkpoint_with_its_description_is_the_module(run, checkpoint, tmp_pa
     assert digest == f"digest {api.save_model(model, tmp_path / 'other.rsnn.h5')}"
 
 
+@pytest.mark.slow
 def test_an_imported_network_is_quantized_and_every_backend_computes_its_bits(checkpoint):
     theirs, _ = checkpoint
     model = api.import_snntorch(theirs, dt=0.004)

@@ -58,6 +58,7 @@ def test_states_that_are_too_narrow_are_named_where_they_cost(in_run):
     assert "try wider --syn-bits and --mem-bits" in rows["state widths"]["remark"]
 
 
+@pytest.mark.slow
 def test_without_a_recording_independent_spikes_calibrate(run, model):
     done = run("quantize", model, "-o", "n.int.h5", "--json")
     assert done.code == 0, done.err
@@ -150,6 +151,7 @@ def test_training_in_integers_resumes_to_the_same_bits(in_run, monkeypatch):
     assert json.loads(done.out)["digest"] == expected
 
 
+@pytest.mark.slow
 def test_warnings_are_told_in_options(run, model, monkeypatch):
     monkeypatch.setattr(step, "cautions", lambda *_, **__: ["hidden0: lost; use more `bits`"])
     done = run("quantize", model, "-o", "n.int.h5", "--json")

@@ -27,6 +27,7 @@ def compiler():
     need("cc", "gcc")
 
 
+@pytest.mark.slow
 def test_a_whole_session_is_compared_by_one_command(run, network, session):
     done = run(
         *("verify", network, "--target", "host_c", "--session", session, "--layout", "compact"),

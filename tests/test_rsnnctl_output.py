@@ -152,6 +152,7 @@ def test_the_python_api_keeps_what_the_user_changed(network, tmp_path):
     assert (tmp_path / "f" / "Makefile").read_text() != "mine"
 
 
+@pytest.mark.slow
 def test_a_kit_and_witnesses_leave_the_users_files_alone(run, monkeypatch):
     folder = Path("kit")
     folder.mkdir()

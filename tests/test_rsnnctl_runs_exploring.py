@@ -75,6 +75,7 @@ def test_choices_without_a_meaning_are_refused_before_any_work(in_run, options, 
     assert not (folders.latest() / step.FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_training_in_integers_is_part_of_what_a_row_was_made_with(in_run):
     call = ("explore", "--bits", "3", "--json")
     (plain,) = json.loads(in_run(*call).out)["networks"]

@@ -56,6 +56,7 @@ def words(name, variable):
 BACKENDS = {"numba": runs.run_backend, **backends()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_our_own_backends_pass_every_case(backend):
     for case in CASES.values():

@@ -108,6 +108,7 @@ def test_a_wrong_word_is_found_with_its_operands_and_shrunk(added_as_files):
     assert len(short) <= 20
 
 
+@pytest.mark.slow
 def test_no_input_leaves_the_bounds(added_as_files):
     for number in (1, 4, 8):
         network, raster = drawn(number)
@@ -200,6 +201,7 @@ def test_it_is_gone_when_its_file_is():
     assert not [case for case in cases() if case.name.startswith("leaky-")]
 
 
+@pytest.mark.slow
 def test_the_check_of_the_readme_misses_a_format_that_is_not_in_it(python_with_package):
     done = python_with_package(
         *("-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider"),

@@ -36,6 +36,7 @@ def graded(seed: int, contract):
     return network, rng.integers(0, 4, (60, 12)).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_graded_inputs_are_computed_where_they_are_known(number):
     network, raster = graded(number, covering_contracts()[number])
