@@ -80,6 +80,7 @@ def damaged(content: bytes, changes) -> bytes:
     return bytes(broken)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.sampled_from(["network", "model", "step", "scan"]), damage)
 def test_damaged_files_of_every_kind_are_refused_by_every_reader(files, tmp_path, name, changes):

@@ -81,6 +81,7 @@ def test_the_demo_ends_with_table_verdict_and_folder(run):
     assert Path("runs/demo/decoded.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_import_quantize_export_import_keeps_the_digest(run, model):
     assert run("quantize", model, "-o", "a.int.h5").code == 0
     assert run("export-nir", "a.int.h5").out == "a.nir\n"

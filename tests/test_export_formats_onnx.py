@@ -56,6 +56,7 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract,
         assert first_difference(expected, BACKENDS[backend](network, raster)) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(networks(covering_contracts()))
 def test_networks_of_all_shapes_and_widths_agree(network):

@@ -129,6 +129,7 @@ def test_an_asked_width_that_does_not_hold_a_bias_is_refused_with_the_one_that_d
     assert quantize(model, Precision(syn_bits=fits)).contract.syn_bits == fits
 
 
+@pytest.mark.slow
 def test_the_ledger_shows_the_rounding_of_biases_as_a_step_of_its_own_where_there_are_any():
     for bias, steps in (
         (True, ["w_in", "w_rec", "w_out", "biases", "decays", "thresholds"]),

@@ -118,6 +118,7 @@ QAT = ("quantize", "--bits", "3", "--qat-epochs", "2")
 SMALL = ("--set", "qat.batch=8", "--set", "qat.window_steps=250", "--set", "qat.stride=250")
 
 
+@pytest.mark.slow
 def test_training_in_integers_is_the_last_line_and_the_file_holds_what_it_made(in_run):
     done = in_run(*QAT, *SMALL, "--json")
     assert done.code == 0, done.err

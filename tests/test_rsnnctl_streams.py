@@ -176,6 +176,7 @@ def test_the_command_reports_on_stderr(network, tmp_path):
     assert (report["unit"], report["dt_s"]) == ("the unit of the training target", 0.004)
 
 
+@pytest.mark.slow
 def test_the_command_says_first_what_it_decodes(network, tmp_path):
     trained = {"history": {"command": "train"}}
     for metadata, unit in (({}, "the unit of the training target"), (trained, "mm per step")):

@@ -164,6 +164,7 @@ def test_its_equations_are_written_from_its_step(added_as_files):
     assert latex(find_kind("leaky")).count("&=") == 5
 
 
+@pytest.mark.slow
 def test_commands_verify_it_and_check_it_on_a_target(added, run):
     network, _ = drawn(0)
     save_network(network, added / "a.int.h5")
