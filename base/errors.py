@@ -30,4 +30,4 @@ class UnsupportedError(RangeError):
 
 
 class RsnnWarning(UserWarning):
-    """Something that a user should know of, though the work goes on; one line, as of an error."""
+    """A remark on something that stops no work but that users should know; one line."""

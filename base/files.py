@@ -1,8 +1,8 @@
 """Files that are whole or absent: written beside their place, then moved there.
 
-A file is complete on the disk before it gets its name, and so is the name before a command goes on:
-file and folder are synced. A temporary file is locked as long as its writer lives; the next write
-into that folder removes those whose lock it gets, which a kill or a power cut left behind.
+File and folder are synced: a file is complete on the disk before it gets its name, and the name is
+there before the command continues. A temporary file is locked as long as its writer lives; the next
+write into that folder removes those whose lock it gets, which a kill or a power cut left behind.
 """
 
 import errno

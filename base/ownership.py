@@ -37,7 +37,7 @@ class Written:
 
 
 def is_own(path: Path, command: str) -> bool:
-    """Whether a command wrote a file and nobody has changed it since."""
+    """Whether a command wrote a file that was not changed since."""
     listed = _manifest(path.parent).get(path.name)
     if listed is not None and listed.get("by") != command:
         return False
@@ -113,7 +113,7 @@ def write_into(
 ) -> Written:
     """Write files into a folder: all of them, or none.
 
-    A file whose bytes stay the same is not overwritten, whoever wrote it.
+    A file whose bytes would stay the same counts as not overwritten, by whichever command it is.
 
     Args:
         folder: created if missing.

@@ -65,7 +65,7 @@ def run(root: click.Group) -> None:
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
         _abandon_stdout()
-        if not isinstance(error, BrokenPipeError):  # else whoever read the output has enough
+        if not isinstance(error, BrokenPipeError):  # else the reader of the output has closed it
             reason = (error.strerror or "").lower()
             click.echo(f"Error: stdout: cannot be written: {reason}", err=True)
         sys.exit(1)

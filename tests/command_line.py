@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
 import cli
@@ -17,6 +18,16 @@ class Done:
     code: int
     out: str
     err: str
+
+
+def leaves(group: click.Group, before: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    """Every command below a group, by the words that call it."""
+    found = {}
+    for name, command in group.commands.items():
+        words = (*before, name)
+        inner = isinstance(command, click.Group)
+        found |= leaves(command, words) if inner else {" ".join(words): command}
+    return found
 
 
 @pytest.fixture

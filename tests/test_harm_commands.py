@@ -1,7 +1,8 @@
 """What is harmed: every command is listed, and those that only read change no file."""
 
 import pytest
-from harm.commands import LEFT_OUT, READING, WRITING, leaves
+from command_line import leaves
+from harm.commands import LEFT_OUT, READING, WRITING
 from harm.shim import KINDS, Strike
 
 import cli

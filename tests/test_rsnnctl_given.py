@@ -31,7 +31,7 @@ def files() -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
-RESUMED = "has no effect beside --resume, which goes on as the run was started; leave it out"
+RESUMED = "has no effect beside --resume, which continues the run as it was started; leave it out"
 KIT = "has no effect beside --export-kit, which has its own networks; leave it out"
 CONTRACT = "has no effect on a graph that carries a numeric contract, which says it; leave it out"
 LINES = "has no effect on lines of stdin, which end by themselves; leave it out"

@@ -7,22 +7,12 @@ import sys
 import click
 import pytest
 from click.shell_completion import ShellComplete
+from command_line import leaves
 
 import cli
 from rsnn.model import PRESETS
 from rsnn.training import names, recipe
 from rsnnctl.options import ChoiceOf, as_options
-
-
-def leaves(group: click.Group, path: str = "") -> dict[str, click.Command]:
-    found = {}
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            found |= leaves(command, f"{path}{name} ")
-        else:
-            found[f"{path}{name}"] = command
-    return found
-
 
 COMMANDS = leaves(cli.rsnnctl)
 

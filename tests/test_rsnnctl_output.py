@@ -8,25 +8,20 @@ import click
 import numpy as np
 import pytest
 import snntorch_networks
+from command_line import leaves
 
 import cli
 from rsnnctl import api
 from rsnnctl.runs import folders
 
-
-def leaves(group: click.Group, *path: str) -> dict[tuple[str, ...], click.Command]:
-    found = {}
-    for name, command in group.commands.items():
-        inner = isinstance(command, click.Group)
-        found |= leaves(command, *path, name) if inner else {(*path, name): command}
-    return found
+LEAVES = {tuple(name.split()): command for name, command in leaves(cli.rsnnctl).items()}
 
 
 def has(command: click.Command, option: str) -> bool:
     return any(option in parameter.opts for parameter in command.params)
 
 
-WRITING = {words: command for words, command in leaves(cli.rsnnctl).items() if has(command, "-o")}
+WRITING = {words: command for words, command in LEAVES.items() if has(command, "-o")}
 FOLDERS = {
     *(("build",), ("export-c",), ("export-onnx",), ("data", "fetch"), ("inspect",), ("train",)),
     *(("verify",), ("demo",), ("explore",)),
@@ -56,7 +51,7 @@ def words(run, model, network, session, shared) -> dict[tuple[str, ...], tuple]:
 
 def test_every_command_that_writes_can_be_forced_and_none_else():
     others = {("explore",), ("inspect",), ("verify",)}
-    for words, command in leaves(cli.rsnnctl).items():
+    for words, command in LEAVES.items():
         is_new = words in {("demo",), ("train",)}  # what they write lies in a folder they make
         may_force = (words in WRITING and not is_new) or words in others
         assert has(command, "--force") is may_force, words

@@ -5,8 +5,8 @@ import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-import click
 import pytest
+from command_line import leaves
 from jsonschema import Draft202012Validator
 from snntorch_networks import COMMAND, saved
 
@@ -34,17 +34,6 @@ ARGUMENTS = {
 }
 """Of commands that need some; all others run without any, and so does a new one."""
 SLOW = ("check", "demo", "evaluate", "explore", "prune", "quantize", "train", "verify")
-
-
-def leaves(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
-    found = {}
-    for name, command in group.commands.items():
-        own = (*path, name)
-        if isinstance(command, click.Group):
-            found |= leaves(command, own)
-        else:
-            found[" ".join(own)] = command
-    return found
 
 
 COMMANDS = leaves(cli.rsnnctl)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from command_line import leaves
 
 import cli
 from rsnnctl.options import InputPath
@@ -22,17 +23,6 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "numba", "onnx", "rich", "scipy")
 WITHOUT_FILES = {"data synth", "data fetch", "demo", "targets", "train"}
 """Commands that need no file of a run: they download or make what they need."""
-
-
-def leaves(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
-    found = {}
-    for name, command in group.commands.items():
-        own = (*path, name)
-        if isinstance(command, click.Group):
-            found |= leaves(command, own)
-        else:
-            found[" ".join(own)] = command
-    return found
 
 
 COMMANDS = leaves(cli.rsnnctl)

@@ -20,7 +20,6 @@ from export.nir.metadata import one_line
 MAX_BYTES = 1 << 30  # bytes of all arrays together
 MAX_OBJECTS = 5000  # groups and datasets
 MAX_EDGES = 2000
-MAX_DEPTH = 24  # levels of groups; a nested graph takes two
 _PER_NEURON = {"tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset", "w_in"}
 
 
@@ -86,32 +85,26 @@ def _unchecked(path: Path, name: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(path: Path, file: h5py.File) -> None:
+    """Refuse what no network needs; links and cycles are refused where the file is opened."""
     total = objects = 0
-    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
-    while waiting:
-        group, depth = waiting.pop()
-        if depth > MAX_DEPTH:
-            raise DataError(
-                f"{path}: groups are nested more than {MAX_DEPTH} deep, or in a circle, at"
-                f" `{group.name[:60]}`; a network needs no such graph"
-            )
-        objects += len(group)
+
+    def check(name: str, item: h5py.HLObject) -> None:
+        nonlocal total, objects
+        objects += 1
+        key = name.rpartition("/")[2]
         if objects > MAX_OBJECTS:
             raise DataError(f"{path}: holds more than {MAX_OBJECTS} groups and arrays; use fewer")
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise DataError(f"{path}: `{name}` is a link to elsewhere; store it in its place")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                waiting.append((item, depth + 1))
-                continue
-            if not isinstance(item, h5py.Dataset):
-                raise DataError(f"{path}: `{name}` is neither a group nor an array")
-            total += item.nbytes
-            if total > MAX_BYTES:
-                raise DataError(
-                    f"{path}: array `{name}` of shape {item.shape} makes it more than"
-                    f" {MAX_BYTES >> 20} MiB; no network of this kind is as large"
-                )
-            if name == "edges" and item.size > 2 * MAX_EDGES:
-                raise DataError(f"{path}: has {item.shape[0]} edges; at most {MAX_EDGES} are read")
+        if isinstance(item, h5py.Group):
+            return
+        if not isinstance(item, h5py.Dataset):
+            raise DataError(f"{path}: `{key}` is neither a group nor an array")
+        total += item.nbytes
+        if total > MAX_BYTES:
+            raise DataError(
+                f"{path}: array `{key}` of shape {item.shape} makes it more than"
+                f" {MAX_BYTES >> 20} MiB; no network of this kind is as large"
+            )
+        if key == "edges" and item.size > 2 * MAX_EDGES:
+            raise DataError(f"{path}: has {item.shape[0]} edges; at most {MAX_EDGES} are read")
+
+    file.visititems(check)

@@ -127,7 +127,7 @@ def command(
         raise click.UsageError("--name is that of a folder in runs; leave it out with --output")
     if resume:
         refuse_others(
-            "beside --resume, which goes on as the run was started",
+            "beside --resume, which continues the run as it was started",
             *("resume", "jobs", "cluster", "output", "output_format", "output_json"),
         )
         folders = resumable(output)

@@ -50,7 +50,7 @@ VERIFIED = Kind(
         Facts("not_run", (), "Why a backend could not run, by its name.", is_open=True),
     ),
 )
-_STEPS = 5000  # compared where nobody names a recording
+_STEPS = 5000  # compared where no recording is named
 _BLOCK_STEPS = 4096  # of a session that are in memory at once
 _TRIES = 400  # runs of a backend to find a reproducer
 

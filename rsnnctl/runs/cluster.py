@@ -46,7 +46,7 @@ def cluster(name: str, n_jobs: int) -> "Iterator[joblib.Parallel]":
 def die_with_parent() -> None:
     """Have the system kill this process when the one that started it ends, however it ends.
 
-    Only Linux can; elsewhere a process that lost its parent goes on, and keeps its locks.
+    Only Linux can; elsewhere a process that lost its parent continues, and keeps its locks.
     """
     if sys.platform == "linux":
         import ctypes

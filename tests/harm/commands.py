@@ -2,11 +2,8 @@
 
 import itertools
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import click
 
 from harm.shim import Strike
 from harm.warm import Ended, Warm
@@ -96,15 +93,6 @@ LEFT_OUT = {
     "demo": "calls the commands above one after the other, and takes a minute",
     "data fetch": "downloads; tests/test_rsnn_data_fetch.py breaks its connections",
 }
-
-
-def leaves(group: click.Group, before: str = "") -> Iterator[str]:
-    """The names of all commands of a group, those of groups in it as two words."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from leaves(command, f"{before}{name} ")
-        else:
-            yield before + name
 
 
 class Folders:
