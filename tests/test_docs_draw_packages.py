@@ -27,11 +27,11 @@ def imports() -> set[tuple[str, str]]:
         own = path.relative_to(ROOT).parts[0].removesuffix(".py")
         if own in PACKAGES:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                names = [alias.name for alias in getattr(node, "names", ())]
+                names = []
                 if isinstance(node, ast.ImportFrom):
                     names = [node.module]
-                elif not isinstance(node, ast.Import):
-                    names = []
+                elif isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
                 found |= {(own, name.split(".")[0]) for name in names}
     return {(a, b) for a, b in found if b in PACKAGES and a != b}
 
