@@ -1,13 +1,15 @@
 """Targets of exported C: options reach the compiler, limits reach the check."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import random_network, random_raster
+from networks import adaptive, random_network, random_raster
 from tools import need
 
-from base.errors import ToolError
+from base.errors import RangeError, ToolError
 from export.firmware.storage import LAYOUTS
 from hw_targets import targets
 from hw_targets.cortex_m4 import MACHINE
@@ -41,6 +43,26 @@ def test_a_project_names_its_part(tmp_path):
         text = (tmp_path / name).read_text()
         assert NETWORK.digest() not in text
         assert target.description not in text
+
+
+@pytest.mark.slow
+def test_generated_code_has_one_layout_and_a_check_names_no_other():
+    """Neither `check`, `build` nor `verify --target` takes the other without a word."""
+    target = TARGETS["cortex_m4"]
+    for program, package in target.tools.items():
+        need(program, package)
+    network = adaptive(np.random.default_rng(3), random_network(np.random.default_rng(1)))
+    small = replace(target, limits=Limits(100, clock_hz=64e6))
+    flash = check(small, network)["violations"][0]
+    assert re.search(r"cortex_m4 has 100 B\. Keep \d+ % of the neurons", flash)
+    refused = (
+        "`layout` is compact; the C of this network is generated, as no hand-written code computes"
+        " all its layers, and has fast alone; leave the layout out"
+    )
+    raster = random_raster(np.random.default_rng(2), 9, 12)
+    for use in (check, lambda *given: build(*given[:2], raster, Path("nowhere"), given[2])):
+        with pytest.raises(RangeError, match=f"^{re.escape(refused)}$"):
+            use(small, network, {"layout": "compact"})
 
 
 @pytest.mark.slow

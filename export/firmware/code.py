@@ -1,9 +1,11 @@
 """The C of a network: hand-tuned templates if every layer's kind has them, else generated."""
 
-from base.errors import UnsupportedError
+from base.checks import check_choice
+from base.errors import RangeError, UnsupportedError
 from export.firmware import generated
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
+from export.firmware.storage import LAYOUTS
 from export.firmware.templates import filled
 from sim.network import IntegerNetwork, check_spikes
 
@@ -13,6 +15,25 @@ _MOST = (1 << 16) - 1
 def is_tuned(network: IntegerNetwork) -> bool:
     """Whether hand-written templates compute every layer of a network."""
     return network.is_tuned("c")
+
+
+def layouts(network: IntegerNetwork) -> tuple[str, ...]:
+    """The layouts of the weights that a network's C can have, the default first."""
+    return LAYOUTS if is_tuned(network) else LAYOUTS[:1]
+
+
+def check_layout(network: IntegerNetwork, layout: str) -> None:
+    """Refuse a layout that does not exist, or that generated code does not have.
+
+    Raises:
+        RangeError: there is no such layout, or the network's C does not have it.
+    """
+    check_choice("layout", layout, LAYOUTS)
+    if layout not in (own := layouts(network)):
+        raise RangeError(
+            f"`layout` is {layout}; the C of this network is generated, as no hand-written code"
+            f" computes all its layers, and has {own[0]} alone; leave the layout out"
+        )
 
 
 def header(network: IntegerNetwork, name: str, layout: str) -> str:

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from base.errors import RangeError, ToolError
 from base.files import write_text
 from export.firmware.arithmetic import Arithmetic
-from export.firmware.code import header, replay_source, source
+from export.firmware.code import check_layout, header, replay_source, source
 from export.firmware.replay import replay
-from export.firmware.storage import check_layout
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace
@@ -45,13 +44,13 @@ def export_c(
         arithmetic: None for the narrowest that worst cases of the network allow.
 
     Raises:
-        RangeError: `name` is not a C identifier, or there is no such layout.
+        RangeError: `name` is not a C identifier, or the network's C has no such layout.
         UnsupportedError: 16 bits do not count the inputs, or the neurons of a layer.
         FileError: a file cannot be written.
     """
     if not (name.isidentifier() and name.isascii()):
         raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
-    check_layout(layout)
+    check_layout(network, layout)
     texts = {"h": header(network, name, layout), "c": source(network, name, layout, arithmetic)}
     paths = []
     for suffix, text in texts.items():

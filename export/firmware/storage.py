@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from base.checks import check_choice
 from export.firmware.options import LAYOUT
 from sim.network import IntegerNetwork
 
@@ -48,11 +47,6 @@ class Storage:
             return f"add_nonzero({sums}, {bits}, {name}, {name}_start[{row}]);"
         ends = f"{name}_start[{row}], {name}_start[{row} + 1u]"
         return f"add_gaps({sums}, {name}_gap, {name}, {ends});"
-
-
-def check_layout(layout: str) -> None:
-    """Raise RangeError unless the layout exists."""
-    check_choice("layout", layout, LAYOUTS)
 
 
 def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:

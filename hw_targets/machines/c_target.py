@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware.code import layouts
 from export.firmware.options import LAYOUT
 from export.firmware.project import EDITABLE, write_project
 from export.firmware.replay import replay_blocks
@@ -105,7 +106,8 @@ def _check(
             "energy_table": ENERGY_TABLE,
         }
     compact = None
-    if layout == "fast" and target.limits.flash and cost.sizes.flash > target.limits.flash:
+    too_large = target.limits.flash is not None and cost.sizes.flash > target.limits.flash
+    if layout == "fast" and too_large and "compact" in layouts(network):
         with tempfile.TemporaryDirectory() as folder:
             compact = machine.measure(network, Path(folder), "compact")
     return found | {
