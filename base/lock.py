@@ -43,6 +43,18 @@ def only_writer(folder: Path, command: str) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def waiting(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for the folder, which takes moments."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _locked(folder: Path) -> int:
     """An open handle of the folder's lock file, locked."""
     path = folder / NAME

@@ -17,6 +17,7 @@ from typing import Any
 from base.container import made_by
 from base.errors import FileError
 from base.files import reason, sync_file, sync_folder, temporary_folder, write_text
+from base.lock import waiting
 
 MANIFEST = ".rsnnctl.json"
 
@@ -41,8 +42,9 @@ def is_own(path: Path, command: str) -> bool:
     listed = _manifest(path.parent).get(path.name)
     if listed is not None and listed.get("by") != command:
         return False
-    is_as_noted = listed is not None and listed.get("sha256") == _digest(path)
-    return is_as_noted or made_by(path) == command  # else the command was killed before it noted it
+    digests = set() if listed is None else {listed.get("sha256"), listed.get("before")}
+    is_as_noted = _digest(path) in digests  # as it was before: the command was killed
+    return is_as_noted or made_by(path) == command
 
 
 def check_replaceable(paths: Iterable[Path], command: str, *, force: bool = False) -> list[Path]:
@@ -71,14 +73,19 @@ def check_replaceable(paths: Iterable[Path], command: str, *, force: bool = Fals
 
 def record(paths: Iterable[Path], command: str) -> None:
     """Note that a command wrote files as they are now."""
-    folders: dict[Path, dict[str, Any]] = {}
-    for path in paths:
-        entry = {"by": command, "sha256": _digest(path)}
+    _note({path: {"by": command, "sha256": _digest(path)} for path in paths})
+
+
+def _note(entries: Mapping[Path, Mapping[str, str]]) -> None:
+    """Add to the manifests of the files' folders."""
+    folders: dict[Path, dict[str, Mapping[str, str]]] = {}
+    for path, entry in entries.items():
         folders.setdefault(path.parent, {})[path.name] = entry
-    for folder, entries in folders.items():
-        known = {name: v for name, v in _manifest(folder).items() if (folder / name).exists()}
-        text = json.dumps({"files": known | entries}, indent=1, sort_keys=True)
-        write_text(folder / MANIFEST, text + "\n")
+    for folder, new in folders.items():
+        with waiting(folder):
+            known = {name: v for name, v in _manifest(folder).items() if (folder / name).exists()}
+            text = json.dumps({"files": known | new}, indent=1, sort_keys=True)
+            write_text(folder / MANIFEST, text + "\n")
 
 
 @contextmanager
@@ -147,6 +154,10 @@ def write_into(
                 _check_writable(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 sync_file(source)
+            _note(
+                {target: _becoming(target, source, command) for target, source in written.items()}
+            )
+            for target, source in written.items():
                 os.replace(source, target)
             for place in {target.parent for target in written}:
                 sync_folder(place)
@@ -156,8 +167,14 @@ def write_into(
         if is_new:
             with suppress(OSError):  # it holds files
                 folder.rmdir()
-    record(written, command)
     return Written(list(made), kept, replaced)
+
+
+def _becoming(target: Path, source: Path, command: str) -> dict[str, str]:
+    """The entry of a file before it is replaced: after a kill it is known as either."""
+    entry = {"by": command, "sha256": _digest(source)}
+    is_renewed = target.exists() and is_own(target, command)
+    return entry | ({"before": _digest(target)} if is_renewed else {})
 
 
 def _refusal(path: Path, command: str) -> str:

@@ -1,6 +1,8 @@
 """Files are overwritten without asking only by the command that wrote them, and unchanged."""
 
 import json
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,55 @@ def test_a_sealed_file_that_was_not_noted_before_a_kill_is_the_commands_own(tmp_
     assert not is_own(path, "prune")
     record([path], "prune")
     assert not is_own(path, "quantize")
+
+
+@pytest.mark.parametrize("n_replaced", [0, 1])
+def test_files_of_a_folder_are_known_whenever_a_kill_comes(tmp_path, monkeypatch, n_replaced):
+    def writer(text):
+        return lambda folder: [write(folder / name, text) for name in ("a", "b")]
+
+    class Killed(BaseException):
+        pass
+
+    replace, calls = os.replace, []
+
+    def killed(source, target):
+        if Path(target).name in ("a", "b"):
+            calls.append(target)
+            if len(calls) > n_replaced:
+                raise Killed
+        replace(source, target)
+
+    def kill(text, *, force=False):
+        calls.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr("base.ownership.os.replace", killed)
+            with pytest.raises(Killed):
+                write_into(tmp_path, writer(text), "build", force=force)
+
+    write_into(tmp_path, writer("old"), "build")
+    kill("new")
+    assert [is_own(tmp_path / name, "build") for name in ("a", "b")] == [True, True]
+    assert not is_own(tmp_path / "a", "export-c")
+    write_into(tmp_path, writer("newer"), "build")
+    (tmp_path / "b").write_text("mine")
+    kill("newest", force=True)
+    assert is_own(tmp_path / "a", "build")
+    assert not is_own(tmp_path / "b", "build")
+    with pytest.raises(FileError, match="b: exists, and was changed since build wrote it"):
+        write_into(tmp_path, writer("last"), "build")
+
+
+def test_lists_that_two_processes_write_at_a_time_lose_nothing(tmp_path):
+    def note(number):
+        for each in range(10):
+            record([write(tmp_path / f"{number}-{each}")], "x")
+
+    workers = [multiprocessing.get_context("fork").Process(target=note, args=(n,)) for n in (1, 2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    files = [path for path in tmp_path.iterdir() if path.name != MANIFEST]
+    assert len(files) == 20
+    assert all(is_own(path, "x") for path in files)

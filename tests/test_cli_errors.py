@@ -43,8 +43,9 @@ def test_without_a_run_each_command_says_how_to_start(run):
 
 
 def test_a_run_without_a_network_says_what_makes_one(run, model):
-    with folders.new_run("x", {}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     assert refused(run, "verify") == (
         "runs/x/model.int.h5: no such file in the latest run; `rsnnctl quantize` makes it"
     )

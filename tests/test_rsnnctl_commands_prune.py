@@ -14,8 +14,9 @@ SMALL = ("--set", "retraining.batch=64", "--set", "retraining.window_steps=100")
 @pytest.fixture
 def unknown(run, model):
     """A run whose recording is not known."""
-    with folders.new_run("x", {}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     return run
 
 

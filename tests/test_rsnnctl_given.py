@@ -19,8 +19,9 @@ IN_A_RUN = "runs/x"
 @pytest.fixture
 def in_run(run, model, network, session):
     """`rsnnctl` in a folder with one run, and with a network, a raster and a graph."""
-    with folders.new_run("x", {"session": str(session)}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {"session": str(session)})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     Path("net.int.h5").write_bytes(network.read_bytes())
     np.save("raster.npy", np.zeros((300, 96), np.uint8))
     api.export_nir(api.load_network("net.int.h5"), "graph.nir")

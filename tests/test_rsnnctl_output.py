@@ -32,8 +32,9 @@ MINE = b"not to be lost"
 @pytest.fixture
 def words(run, model, network, session, shared) -> dict[tuple[str, ...], tuple]:
     """A call of every command that writes one file, without `-o`, in a folder with one run."""
-    with folders.new_run("x", {"session": str(session)}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {"session": str(session)})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     snntorch_networks.saved(Path())
     api.export_nir(api.load_network(network), "graph.nir")
     np.save("raster.npy", np.zeros((9, 96), np.uint8))

@@ -58,10 +58,11 @@ def network_bytes(model, tmp_path_factory) -> bytes:
 @pytest.fixture
 def in_run(run, model, session, network_bytes):
     """A run with a recording, a model and a network, and files of other tools beside it."""
-    with folders.new_run("x", {"session": "session.mat"}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
-        (folder / "session.mat").write_bytes(session.read_bytes())
-        (folder / folders.NETWORK).write_bytes(network_bytes)
+    (folder,) = folders.start([folders.Planned("x", {"session": "session.mat"})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder / "session.mat").write_bytes(session.read_bytes())
+    (folder / folders.NETWORK).write_bytes(network_bytes)
+    folders.finish(folder)
     return run
 
 

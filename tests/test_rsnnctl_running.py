@@ -271,8 +271,9 @@ def test_an_interrupt_before_the_first_epoch_keeps_no_run(run, session, monkeypa
 def test_prune_and_quantize_say_that_resume_continues_them(
     run, session, model, stop_after_an_epoch
 ):
-    with folders.new_run("x", {"session": str(session)}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {"session": str(session)})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     for words in (
         ("prune", "--fraction", 0.4, "--epochs", 2),
         ("prune", "--epochs", 2),

@@ -11,8 +11,9 @@ from rsnnctl.runs import folders
 @pytest.fixture
 def in_run(run, session, model):
     """`rsnnctl` in a folder with one finished run, of a model and a recording."""
-    with folders.new_run("x", {"session": str(session)}) as folder:
-        (folder / folders.MODEL).write_bytes(model.read_bytes())
+    (folder,) = folders.start([folders.Planned("x", {"session": str(session)})])
+    (folder / folders.MODEL).write_bytes(model.read_bytes())
+    folders.finish(folder)
     return run
 
 

@@ -12,7 +12,9 @@ from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
 from rsnn.training.config import resolve
 from rsnnctl.runs import folders, stages
-from rsnnctl.runs.training import start_training, train_run
+from rsnnctl.runs.folders import Planned
+from rsnnctl.runs.jobs import resumable
+from rsnnctl.runs.training import planned_training, train_run
 
 FAST = ("training.epochs=2", "training.window_steps=100", "training.batch=64", "model.hidden=[8]")
 
@@ -33,9 +35,15 @@ def here(tmp_path, monkeypatch):
     torch.set_num_threads(n_threads)
 
 
+def begin(planned: Planned) -> Path:
+    (folder,) = folders.start([planned])
+    return folder
+
+
 @pytest.fixture
 def begun(here, session) -> Path:
-    return start_training(session, resolve("short", settings=FAST), name="run", recipe="short")
+    config = resolve("short", settings=FAST)
+    return begin(planned_training(session, config, name="run", recipe="short"))
 
 
 def silent(record):
@@ -53,16 +61,90 @@ def test_a_run_has_its_name_when_it_is_set_up_and_not_before(here):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        folders.start("x", {}, None, fill)
+        begin(Planned("x", {}, fill))
     assert os.listdir("runs") == []
-    assert folders.start("x", {"a": 1}) == Path("runs/x")
+    assert begin(Planned("x", {"a": 1})) == Path("runs/x")
     assert folders.read_facts(Path("runs/x")) == {"a": 1, "finished": False}
-    assert folders.start("x", {}) == Path("runs/x-2")
+    assert begin(Planned("x", {})) == Path("runs/x-2")
     Path("runs/empty").mkdir()
-    assert folders.start("empty", {}) == Path("runs/empty")
+    assert begin(Planned("empty", {})) == Path("runs/empty")
     Path("runs/file").write_text("")
-    assert folders.start("file", {}) == Path("runs/file-2")
+    assert begin(Planned("file", {})) == Path("runs/file-2")
     assert sorted(os.listdir("runs")) == ["empty", "file", "file-2", "x", "x-2"]
+
+
+def test_runs_that_lack_their_names_after_a_kill_get_them(here, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    named = folders._named
+    planned = [Planned(f"x-{number}", {"number": number}) for number in range(12)]
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "_named", lambda *a: killed() if "-4" in a[2] else named(*a))
+        with pytest.raises(KeyboardInterrupt):
+            folders.start(planned)
+        assert os.listdir("runs") == []
+        patched.setattr(folders.shutil, "rmtree", lambda *args, **options: None)
+        with pytest.raises(KeyboardInterrupt):
+            folders.start(planned)
+    assert [path.name for path in folders.unfinished()] == [f"x-{number}" for number in range(4)]
+    (group,) = Path("runs").glob(".started-*")
+    with only_writer(group, "rsnnctl train"), pytest.raises(FileError, match="is writing it"):
+        folders.resume_start(folders.ROOT)
+    assert len(folders.unfinished()) == 4
+    folders.resume_start(folders.ROOT)
+    assert {path.name for path in folders.unfinished()} == {run.name for run in planned}
+    for run in planned:
+        assert folders.read_facts(Path("runs", run.name))["number"] == run.facts["number"]
+    assert not [name for name in os.listdir("runs") if name.startswith(".started")]
+
+
+def test_runs_in_a_folder_have_exactly_their_names(here):
+    planned = [Planned("one", {}), Planned("two", {})]
+    assert folders.start(planned, Path("out")) == [Path("out/one"), Path("out/two")]
+    assert folders.read_facts(Path("out/two"))["runs"] == "../../runs"
+    with pytest.raises(
+        FileError, match=r"^out/one: exists already; name a new folder for the run$"
+    ):
+        folders.start(planned, Path("out"))
+    assert sorted(os.listdir("out")) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("a (1).pth", "a-1"), ("indy.v2+x.pth", "indy.v2+x"), ("(ü).mat", "ü"), ("!!.mat", "run")],
+)
+def test_a_run_is_named_like_a_file_with_what_names_allow(file, name):
+    assert folders.name_of(Path(file)) == name
+
+
+def test_the_latest_is_refused_while_a_newer_run_with_a_model_lacks_its_end(here):
+    old = begin(Planned("old", {}))
+    folders.finish(old)
+    new = begin(Planned("new", {}))
+    assert folders.latest() == old
+    (new / folders.MODEL).write_text("a model")
+    refused = (
+        "^runs/new: was stopped when it had its model and was not finished; `rsnnctl train"
+        " --resume` finishes it, or name a file$"
+    )
+    with pytest.raises(FileError, match=refused):
+        folders.latest()
+    folders.finish(new)
+    folders.note(new, {"finished": False})
+    assert folders.latest() == new
+
+
+def test_an_import_that_lacks_its_end_is_finished_by_resume(here, capsys):
+    def fill(folder):
+        (folder / folders.MODEL).write_text("a model")
+
+    begin(Planned("one", {"command": "import-weights"}, fill))
+    assert resumable() == []
+    assert "runs/one: finished" in capsys.readouterr().err
+    assert folders.latest() == Path("runs/one")
+    with pytest.raises(FileError, match="no run was interrupted"):
+        resumable()
 
 
 def test_what_sets_up_a_run_is_there_with_its_name(begun, session):
@@ -72,9 +154,9 @@ def test_what_sets_up_a_run_is_there_with_its_name(begun, session):
 
 
 def test_a_run_is_the_latest_before_it_is_finished(here, monkeypatch):
-    old = folders.start("old", {})
+    old = begin(Planned("old", {}))
     folders.finish(old)
-    new = folders.start("new", {})
+    new = begin(Planned("new", {}))
 
     def killed(*args):
         raise SystemExit
@@ -89,7 +171,7 @@ def test_a_run_is_the_latest_before_it_is_finished(here, monkeypatch):
 
 
 def test_a_name_that_a_kill_left_is_not_in_the_way_of_the_latest(here):
-    run = folders.start("x", {})
+    run = begin(Planned("x", {}))
     Path(f"runs/.latest.{os.getpid()}").symlink_to("nowhere")
     folders.finish(run)
     assert folders.latest() == run
@@ -148,7 +230,7 @@ def test_a_run_that_another_process_trains_is_refused_and_kept(begun):
     "text", ["", "{", "[]", "5", "[" * 5000, '{"session": 1}', '{"runs": []}', "\udcff"]
 )
 def test_a_damaged_run_is_named_and_stands_in_the_way_of_no_other(begun, text):
-    damaged = folders.start("a-first", {})
+    damaged = begin(Planned("a-first", {}))
     (damaged / "run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert folders.unfinished() == [begun]
     with pytest.raises(FileError, match=r"run\.json: is damaged; restore it, or move runs/a-first"):

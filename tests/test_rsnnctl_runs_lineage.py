@@ -45,10 +45,11 @@ def quantized(words: dict, path: str = NETWORK, network: Path | None = None) -> 
 @pytest.fixture
 def in_run(run, model, network, session):
     """`rsnnctl` in a folder with one run: a session, a model of it, a network of that."""
-    with folders.new_run("x", {"session": str(session)}) as folder:
-        loaded, _ = load_model(model)
-        facts = provenance("train", session=load_session(session).digest)
-        digest = save_model(loaded, folder / folders.MODEL, facts)
+    (folder,) = folders.start([folders.Planned("x", {"session": str(session)})])
+    loaded, _ = load_model(model)
+    facts = provenance("train", session=load_session(session).digest)
+    digest = save_model(loaded, folder / folders.MODEL, facts)
+    folders.finish(folder)
     quantized(provenance("quantize", model=digest), network=network)
     return run
 

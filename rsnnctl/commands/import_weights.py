@@ -29,6 +29,10 @@ def command(weights: Path, output: Path | None, force: bool) -> Result:
         ):
             digest = save_model(model, target, facts)
         return made(output, digest)
-    with folders.new_run(weights.stem, {"command": "import-weights"}) as folder:
-        digest = save_model(model, folder / folders.MODEL, facts)
-    return made(folders.latest() / folders.MODEL, digest)
+    digests = []
+    folder = folders.make(
+        folders.name_of(weights),
+        {"command": "import-weights"},
+        lambda folder: digests.append(save_model(model, folder / folders.MODEL, facts)),
+    )
+    return made(folder / folders.MODEL, digests[0])

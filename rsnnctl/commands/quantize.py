@@ -138,6 +138,7 @@ def command(
     from rsnnctl.runs import lineage
     from rsnnctl.runs.quantizing import (
         QAT_DECIDED,
+        QAT_LOG,
         check_resumable,
         quantize_file,
         settings_for,
@@ -168,10 +169,14 @@ def command(
     )
     if resume:
         check_resumable(source, precision)
+
+    def logs(target: Path) -> list[Path]:
+        return [] if chosen is None else [folders.beside(target, QAT_LOG)]
+
     with (
         folders.writing(source.parent, "rsnnctl quantize"),
         destination(output, folders.beside(source, ".int.h5")) as target,
-        owned([target], "quantize", force=force),
+        owned([target, *logs(target)], "quantize", force=force),
         show.epochs(chosen.qat.epochs if chosen else 0, "quantize") as report,
     ):
         done = quantize_file(

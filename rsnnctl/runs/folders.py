@@ -7,9 +7,11 @@ import errno
 import json
 import os
 import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,48 +30,90 @@ _MAX_FACTS = 1 << 20  # bytes
 _FINISHED = "finished"
 _ROOT = "runs"  # fact: the way to `ROOT` from a folder that lies elsewhere
 _LATEST = "latest"
+_NAME = r"\w[\w.+-]*"
+_GROUP = ".started-"  # beginning of the name of a folder of runs that have no names yet
 
 
-def start(
-    name: str,
-    facts: Mapping[str, Any],
-    place: Path | None = None,
-    fill: Callable[[Path], None] = lambda folder: None,
-) -> Path:
-    """Make the folder of a long run; it becomes the latest when it is finished.
+@dataclass(frozen=True)
+class Planned:
+    """A run to be made: the name of its folder, facts for `run.json`, what fills the folder."""
 
-    It gets its name when everything is in it, so there is no run that is half set up.
+    name: str
+    facts: Mapping[str, Any]
+    fill: Callable[[Path], None] = lambda folder: None
+
+
+def start(planned: Sequence[Planned], place: Path | None = None) -> list[Path]:
+    """Make the folders of runs; each becomes the latest when it is finished.
+
+    They get their names when everything is in all of them: after a kill there are none, or
+    `resume_start` gives the rest their names.
 
     Args:
-        name: of the folder in `runs`; a number is appended to one that is taken.
-        facts: kept in `run.json`.
-        place: the folder itself, wherever it is, instead of one in `runs`.
-        fill: writes files into the folder that it is given.
+        planned: names of folders in `runs`; a number is appended to one that is taken.
+        place: a folder that takes the place of `runs`, for exactly these names.
 
     Raises:
         RangeError: a name that is not one plain folder name.
-        FileError: the folder cannot be made, or `place` exists.
+        FileError: a folder cannot be made, or one in `place` exists.
     """
-    if place is None and (not re.fullmatch(r"\w[\w.+-]*", name) or name == _LATEST):
-        raise RangeError(
-            f"`name` is {name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is taken"
-        )
-    if place is not None and place.exists():
-        raise FileError(f"{place}: exists already; name a new folder for the run")
-    root = ROOT if place is None else place.parent
+    root = ROOT if place is None else place
+    way = {} if place is None else {_ROOT: os.path.relpath(ROOT, place / "run")}
+    for run in planned:
+        folder = root / run.name
+        if place is not None and folder.exists():
+            raise FileError(f"{folder}: exists already; name a new folder for the run")
+        if place is None and (not re.fullmatch(_NAME, run.name) or run.name == _LATEST):
+            raise RangeError(
+                f"`name` is {run.name!r}; letters, digits and ._+- make a name, and `{_LATEST}` is"
+                " taken"
+            )
+    named: list[Path] = []
+    group = root
     try:
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(root) as staging:
-            made = staging / "run"
-            made.mkdir()
-            fill(made)
-            way = {} if place is None else {_ROOT: os.path.relpath(ROOT, place)}
-            note(made, {**facts, **way, _FINISHED: False})
-            folder = _named(made, root, name) if place is None else made.rename(place)
-            sync_folder(root)
-    except OSError as error:
-        raise FileError(f"{place or root / name}: cannot be made: {reason(error)}") from error
-    return folder
+            group = staging / "group"
+            for number, run in enumerate(planned):
+                made = group / f"{number:04} {run.name}"
+                made.mkdir(parents=True)
+                run.fill(made)
+                note(made, {**run.facts, **way, _FINISHED: False})
+            if len(planned) > 1:  # else its own name is all that a kill could miss
+                group = group.rename(root / f"{_GROUP}{secrets.token_hex(4)}")
+                sync_folder(root)
+            for folder in _give_names(group, root):
+                named.append(folder)
+    except BaseException as error:
+        for folder in (*named, group) if group != root else ():
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            name = planned[0].name
+            raise FileError(f"{root / name}: cannot be made: {reason(error)}") from error
+        raise
+    return named
+
+
+def resume_start(root: Path) -> None:
+    """Give their names to runs whose start was killed when some of them had theirs.
+
+    Raises:
+        FileError: another process is doing so, or a folder cannot be written.
+    """
+    for group in sorted(root.glob(f"{_GROUP}*")):
+        with only_writer(group, "rsnnctl train"):
+            try:
+                list(_give_names(group, root))
+            except OSError as error:
+                raise FileError(f"{group}: cannot be written: {reason(error)}") from error
+
+
+def _give_names(group: Path, root: Path) -> Iterator[Path]:
+    """Move the runs of a group to their names in a folder."""
+    for made in sorted(group.glob("[0-9]*")):
+        yield _named(made, root, made.name.partition(" ")[2])
+    shutil.rmtree(group)
+    sync_folder(root)
 
 
 def _named(made: Path, root: Path, name: str) -> Path:
@@ -82,6 +126,11 @@ def _named(made: Path, root: Path, name: str) -> Path:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
     raise AssertionError
+
+
+def name_of(path: Path) -> str:
+    """The name of a run that is named like a file."""
+    return re.sub(r"[^\w.+-]+", "-", path.stem).strip("-.+") or "run"
 
 
 def note(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -140,27 +189,34 @@ def _is_unfinished(folder: Path) -> bool:
     return False
 
 
-@contextmanager
-def new_run(name: str, facts: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a run's folder to fill; it is finished when the block succeeds and discarded if not."""
-    folder = start(name, facts)
-    try:
-        yield folder
-        finish(folder)
-    except BaseException:
-        discard(folder)
-        raise
+def make(name: str, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> Path:
+    """Make the folder of a run that is finished once it is filled; arguments as in `start`.
+
+    Raises:
+        RangeError, FileError: as in `start`.
+    """
+    (folder,) = start([Planned(name, facts, fill)])
+    finish(folder)
+    return folder
 
 
 def latest() -> Path:
     """The newest run's folder.
 
     Raises:
-        FileError: there is none yet, or only one that was interrupted.
+        FileError: there is none yet, or only one that was interrupted; or a newer one has a model
+            and was stopped before it was the latest.
     """
     link = ROOT / _LATEST
+    begun = unfinished()
+    for folder in begun:
+        if (folder / MODEL).exists() and not (link.exists() and folder.samefile(link)):
+            raise FileError(
+                f"{folder}: was stopped when it had its model and was not finished; `rsnnctl train"
+                " --resume` finishes it, or name a file"
+            )
     if not link.is_dir():
-        if begun := unfinished():
+        if begun:
             raise FileError(
                 f"{begun[0]}: its training was interrupted; `rsnnctl train --resume` continues it"
             )

@@ -21,7 +21,7 @@ from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.interrupts import keeping
-from rsnnctl.runs.training import LOG, start_training, train_config, train_run
+from rsnnctl.runs.training import LOG, planned_training, train_config, train_run
 
 Row = dict[str, Any]
 _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
@@ -70,62 +70,62 @@ def start_all(
     check_once(sessions)
     chosen = choices(("pretraining", "training", "retraining"), device, kernel)
     changed = () if epochs is None else (f"training.epochs={epochs}",)
-    started: list[Path] = []
-    try:
-        sources: Sequence[Path | None] = sessions or [None]
-        for source in sources:
-            for seed in numbers:
-                parts = [name]
-                parts += [source.stem] if source is not None and len(sessions) > 1 else []
-                parts += [f"seed{seed}"] if len(numbers) > 1 else []
-                place = output
-                if output is not None and len(parts) > 1:
-                    place = output / "-".join(parts[1:])
-                resolved = resolve(
-                    used,
-                    preset=preset or "tiny",
-                    files=[config] if config else [],
-                    settings=(*chosen, *settings, *changed),
-                    seed=seed,
+    planned: list[folders.Planned] = []
+    sources: Sequence[Path | None] = sessions or [None]
+    for source in sources:
+        if source is not None:
+            split_session(load_session(source))  # refuse it before anything is made
+        for seed in numbers:
+            parts = [folders.name_of(source)] if source is not None and len(sessions) > 1 else []
+            parts += [f"seed{seed}"] if len(numbers) > 1 else []
+            resolved = resolve(
+                used,
+                preset=preset or "tiny",
+                files=[config] if config else [],
+                settings=(*chosen, *settings, *changed),
+                seed=seed,
+            )
+            if preset not in (None, resolved.model.preset):
+                raise RangeError(
+                    f"`preset` is {preset}, but model.preset is {resolved.model.preset} in the"
+                    " settings, which decide; leave one out"
                 )
-                if preset not in (None, resolved.model.preset):
-                    raise RangeError(
-                        f"`preset` is {preset}, but model.preset is {resolved.model.preset} in the"
-                        " settings, which decide; leave one out"
-                    )
-                find_device(resolved.training.device)
-                started.append(
-                    start_training(
-                        source,
-                        resolved,
-                        name="-".join(parts),
-                        recipe=used,
-                        place=place,
-                        pretrain_on=tuple(sessions) if pretrain else (),
-                    )
+            find_device(resolved.training.device)
+            planned.append(
+                planned_training(
+                    source,
+                    resolved,
+                    name="-".join([name, *parts] if output is None else parts or [output.name]),
+                    recipe=used,
+                    pretrain_on=tuple(sessions) if pretrain else (),
                 )
-    except BaseException:
-        for folder in started:
-            folders.discard(folder)
-        raise
-    return started
+            )
+    several = len(planned) > 1
+    return folders.start(planned, output if output is None or several else output.parent)
 
 
 def resumable(root: Path | None = None) -> list[Path]:
-    """Interrupted runs in a folder, or the one that it is; None for `runs`.
+    """Interrupted trainings in a folder, or the one that it is; None for `runs`.
+
+    Those whose start was interrupted are started, and imports that only lack their end finished.
 
     Raises:
         FileError: there is none, or only one whose facts are damaged.
     """
     root = root or folders.ROOT
+    folders.resume_start(root)
     found = folders.unfinished(root)
+    imported = [run for run in found if folders.read_facts(run).get("command") != "train"]
+    for folder in imported:
+        folders.finish(folder)
+        show.say(f"{folder}: finished")
     if not found:
         folders.check_facts(root)
         raise FileError(
             f"{root}: no run was interrupted, so there is none to resume; start one with"
             " `rsnnctl train`"
         )
-    return found
+    return [folder for folder in found if folder not in imported]
 
 
 def run_all(

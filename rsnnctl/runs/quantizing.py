@@ -1,7 +1,7 @@
 """Quantize in a run folder: calibrate, measure each step, train in integers, write the network."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from rsnn.data.split import Split, split_session
 from rsnn.data.stream import open_stream, step_taken
 from rsnn.model import RSNN
 from rsnn.training.config import Config
+from rsnn.training.state import EpochRecord
 from rsnnctl.provenance import is_imported, provenance
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.interrupts import keeping
@@ -33,6 +34,9 @@ from sim.artifact import save_network
 from sim.fast import runs
 from sim.inspect import summarize
 from sim.network import IntegerNetwork
+
+QAT_LOG = ".qat.jsonl"
+"""Ending of the log of training in integers, beside its network."""
 
 QAT_DECIDED = {
     "qat.epochs": "`qat_epochs` decides",
@@ -96,7 +100,7 @@ def quantize_file(
     resume: bool = False,
     report: Report | None = None,
 ) -> Quantized:
-    """Quantize a float model and write the integer network beside it.
+    """Quantize a float model and write the integer network beside it, and the log of its training.
 
     Args:
         source: the model (.rsnn.h5).
@@ -126,9 +130,10 @@ def quantize_file(
     made = {WORDS: found.rounded, WIDTHS: found.narrow, CORRECTIONS: found.network}
     entries = ledger(model, made, found.corrections, precision, streams, found.response)
     network = found.network
+    records: Sequence[EpochRecord] = ()
     if config is not None and session is not None:
         with keeping(lambda: stages.told_kept(source.parent)):
-            network, remark = _train_on(
+            network, remark, records = _train_on(
                 source, model, network, precision, config, session, resume, report
             )
         entries.append(entry_of("fine-tuning", network, streams, found.response, remark))
@@ -137,9 +142,11 @@ def quantize_file(
     facts |= {"ledger": rows, "history": history}
     network = IntegerNetwork(network.layers, network.contract, network.dt, facts)
     target = output or folders.beside(source, ".int.h5")
+    if config is not None:
+        stages.write_records(folders.beside(target, QAT_LOG), _stage_name(precision), records)
     save_network(network, target)
     if config is not None:
-        stages.forget(source.parent, _stage_name(precision))
+        stages.clear(source.parent, f"{_stage_name(precision)}.")
     if math.isnan(entries[0].r2_float):
         told.append(_undefined(streams))
     told += cautions(model, network, imported=is_imported(history))
@@ -187,8 +194,11 @@ def _train_on(
     session: Session,
     resume: bool,
     report: Report | None,
-) -> tuple[IntegerNetwork, str]:
-    """The network that validates best, among the given one and all that training produces."""
+) -> tuple[IntegerNetwork, str, Sequence[EpochRecord]]:
+    """The network that validates best, among the given one and all that training produces.
+
+    Returns also a remark on it, and the epochs.
+    """
     split = split_session(session)
     name = _stage_name(precision)
     label: Mapping[str, Any] = {
@@ -217,8 +227,8 @@ def _train_on(
         f" {after:.3f} after"
     )
     if np.isfinite(before) and before >= after:
-        return network, f"{remark}: not kept"
-    return tuned, remark
+        return network, f"{remark}: not kept", result.records
+    return tuned, remark, result.records
 
 
 def _validation_r2(network: IntegerNetwork, session: Session, split: Split) -> float:

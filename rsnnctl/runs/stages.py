@@ -65,8 +65,7 @@ def under_way(
 
     def keep(state: TrainState) -> None:
         save_state(state, path, {"label": label})
-        lines = _lines(name, [asdict(record) for record in state.records])
-        write_text(folder / FOLDER / f"{name}.jsonl", lines)
+        write_records(folder / FOLDER / f"{name}.jsonl", name, state.records)
 
     return state, keep
 
@@ -104,6 +103,11 @@ def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
         _, provenance = load_model(folder / FOLDER / f"{name}.rsnn.h5")
         text += _lines(name, provenance["records"])
     write_text(path, text)
+
+
+def write_records(path: Path, name: str, records: Sequence[EpochRecord]) -> None:
+    """Write one JSON line per epoch of a stage."""
+    write_text(path, _lines(name, [asdict(record) for record in records]))
 
 
 def clear(folder: Path, prefix: str = "") -> None:

@@ -21,6 +21,7 @@ from rsnn.training.state import EpochRecord
 from rsnn.training.train import train
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
+from rsnnctl.runs.folders import Planned
 
 CONFIG = "config.toml"
 LOG = "log.jsonl"
@@ -30,34 +31,28 @@ SYNTHETIC_MINUTES = 5.0
 Report = Callable[[EpochRecord], None]
 
 
-def start_training(
+def planned_training(
     source: Path | None,
     config: Config,
     *,
     name: str,
     recipe: str,
-    place: Path | None = None,
     pretrain_on: tuple[Path, ...] = (),
-) -> Path:
-    """Make the folder of a training for `train_run`; return it.
+) -> Planned:
+    """A training to be started by `folders.start`, for `train_run`.
 
     Args:
         source: the recording; None makes a synthetic one of 5 minutes in the folder.
         config: every setting.
         name: name of the run.
         recipe: name of the recipe that `config` comes from, for `prune`.
-        place: the folder itself, instead of one of that name in `runs`.
         pretrain_on: recordings to train on together first; the same for every run that shares them.
-
-    Raises:
-        FileError, DataError: a recording cannot be used; no folder is left then.
     """
-    if source is not None:
-        split_session(load_session(source))  # refuse it before anything is made
     facts = {
         "command": "train",
         "recipe": recipe,
         "pretrain_on": [str(path.resolve()) for path in pretrain_on],
+        "session": SESSION if source is None else str(source.resolve()),
     }
 
     def fill(folder: Path) -> None:
@@ -65,8 +60,7 @@ def start_training(
             synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)
         write_text(folder / CONFIG, config.as_toml())
 
-    session = SESSION if source is None else str(source.resolve())
-    return folders.start(name, {**facts, "session": session}, place, fill)
+    return Planned(name, facts, fill)
 
 
 def train_run(folder: Path, report: Report, *, is_new: bool = True) -> Path:
