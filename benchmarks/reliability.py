@@ -1,6 +1,7 @@
 """Harm done to rsnnctl and what came of it: `python benchmarks/reliability.py kills --count 300`.
 
-Subcommands: `kills`, `writes` (failing ones), `races`, `signals`, `power` (cuts), `fuzz`, `flips`.
+Subcommands: `kills`, `writes` (failing ones), `every` (each of them), `cold` (the same through the
+real command line, by strace), `races`, `signals`, `power` (cuts), `fuzz`, `flips`.
 Item n of each is made from the seed and n alone: `--shard 3 --count 1000` does items 3000 to 3999,
 so that a later call continues the count. `--only` names commands, pairs or readers, as the tables
 do. `fuzz` and `flips` do COUNT items for each reader; `power` does every cut of every command.
@@ -65,7 +66,7 @@ def _counted(what: str, rows: list[Row]) -> Row:
             **{flaw: sum(bool(row[flaw]) for row in rows) for flaw in flaws},
         }
     counted: Row = {"blows": len(rows)}
-    if what == "writes":
+    if what in ("writes", "every", "cold"):
         counted["one line"] = sum(row["code"] == 1 and row["is_one_line"] for row in rows)
         counted["exit 0"] = sum(row["code"] == 0 for row in rows)
         counted["crashes"] = sum(row["code"] < 0 for row in rows)

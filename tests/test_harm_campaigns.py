@@ -4,10 +4,11 @@ A failing row names its number: `python benchmarks/reliability.py WHAT --shard N
 """
 
 import pytest
-from harm import campaigns
+from harm import campaigns, strace
 from harm.campaigns import STRUCK
 from harm.races import PAIRS
 from harm.readers import FLIPPED, READERS
+from tools import need
 
 pytestmark = pytest.mark.slow
 SEED = 1
@@ -26,6 +27,36 @@ def test_a_failing_write_of_text_is_one_line_and_tears_nothing(harm):
         assert row["code"] == 1 or row["changed"] == "mkdir"  # of a folder that is there
         assert row["is_one_line"]
         assert not any((row["torn"], row["lost"], row["differs"]))
+
+
+def assert_failed_well(row):
+    """A folder that is there needs not be made, so that may fail."""
+    assert (row["code"], row["is_one_line"]) == (1, True) or row["changed"] == "mkdir"
+    assert not any((row["torn"], row["lost"], row["tracebacks"], row["fails"], row["leftovers"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("quantize", range(1, 60, 6)),
+        ("import-weights", range(14, 60, 6)),
+        ("train", range(0, 90, 9)),
+    ],
+)
+def test_any_change_that_fails_is_one_line_and_tears_nothing(harm, name, numbers):
+    rows = list(campaigns.every(harm, SEED, numbers, [name]))
+    assert len(rows) > 2
+    for row in rows:
+        print(SEED, row)
+        assert_failed_well(row)
+
+
+def test_a_call_that_fails_through_the_real_command_line_is_one_line_and_tears_nothing(harm):
+    need("strace", "strace")
+    for row in campaigns.cold(harm, SEED, range(2), ["export-c", "quantize"]):
+        print(SEED, row)
+        assert not strace.may_trace() or "(INJECTED)" in row["blow"]
+        assert_failed_well({"changed": "mkdir" if "mkdir(" in row["blow"] else "", **row})
 
 
 def test_a_signal_tears_and_loses_nothing_and_the_plain_command_works(harm):

@@ -150,7 +150,8 @@ def finish(folder: Path) -> None:
             os.replace(link, root / _LATEST)
         sync_folder(root)
     except OSError as error:
-        raise FileError(f"{root / _LATEST}: cannot be made: {reason(error)}") from error
+        shown = os.path.relpath(root / _LATEST)
+        raise FileError(f"{shown}: cannot be made: {reason(error)}") from error
     note(folder, {_FINISHED: True})
 
 

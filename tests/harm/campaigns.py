@@ -6,6 +6,7 @@ Each campaign yields one row per item, as JSON values.
 import errno
 import fnmatch
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator
@@ -15,13 +16,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from harm import strace
 from harm.commands import SHORT, WRITING, Folders
-from harm.judge import Plain, run_plain, strike_once
+from harm.judge import Plain, judge, run_plain, strike_once
 from harm.power import cuts, not_durable
 from harm.races import PAIRS, meet
 from harm.readers import FLIPPED, READERS
 from harm.shim import Strike, build
-from harm.warm import Ended, Warm
+from harm.warm import Ended, Warm, run_cold
 
 Row = dict[str, Any]
 _ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -33,6 +35,7 @@ class Harm:
     def __init__(self, place: Path) -> None:
         """Compile the shim and start a warm Python below a folder."""
         place.mkdir(parents=True, exist_ok=True)
+        self.place = place
         self.warm = Warm(place / "texts", build(place))
         self.folders = Folders(place / "folders", self.warm)
         self._plain: dict[str, Plain] = {}
@@ -113,6 +116,54 @@ def writes(harm: Harm, seed: int, numbers: Iterable[int], names: list[str]) -> I
         yield {"number": number, **row}
 
 
+def every(harm: Harm, seed: int, numbers: Iterable[int], names: list[str]) -> Iterator[Row]:
+    """Let each change of each command fail, one at a time; of repeated ones, three."""
+    blows = [(name, at) for name in names for at in distinct(harm.plain(name))]
+    for number in numbers:
+        if number < len(blows):
+            name, at = blows[number]
+            error = Random(f"every/{seed}/{number}").choice((errno.ENOSPC, errno.EIO))
+            row = harm.strike(name, Strike(at, "fail", error), whole=True)
+            row["changed"] = harm.plain(name).changes[at - 1].what
+            yield {"number": number, "of": len(blows), **row}
+
+
+def distinct(plain: Plain) -> list[int]:
+    """Numbers of a command's changes that can fail: of equal ones the first, second and last."""
+    alike: dict[tuple[str, str], list[int]] = {}
+    for number, change in enumerate(plain.changes, 1):
+        if change.what not in ("unlink", "rmdir"):
+            path = re.sub(r"\w{8}\.rsnnctl-tmp", "", change.path)
+            alike.setdefault((change.what, path), []).append(number)
+    return sorted({n for found in alike.values() for n in (*found[:2], found[-1])})
+
+
+def cold(harm: Harm, seed: int, numbers: Iterable[int], names: list[str]) -> Iterator[Row]:
+    """Let one system call of the real command line fail, by turns of commands."""
+    known: dict[str, list[strace.Call]] = {}
+    log = harm.place / "strace.log"
+    for number in numbers:
+        random = Random(f"cold/{seed}/{number}")
+        name = names[number % len(names)]
+        case, plain = WRITING[name], harm.plain(name)
+        words = case.words.split()
+        root = harm.folders.copy(case.before)
+        if strace.may_trace():
+            if name not in known:
+                known[name] = strace.calls(words, root, log)
+                shutil.rmtree(root)
+                root = harm.folders.copy(case.before)
+            call = random.choice(known[name])
+            ended, hit = strace.run_failing(words, root, log, call, random)
+            blow = hit or f"missed: {call.words}"
+        else:
+            strike = Strike(random.choice(distinct(plain)), "fail", errno.ENOSPC)
+            ended, blow = run_cold(words, root, harm.warm.library, strike), str(strike)
+        verdict = judge(harm.warm, root, case, plain, ended, blow)
+        shutil.rmtree(root)
+        yield {"number": number, "case": name, **verdict.as_dict()}
+
+
 def signals(harm: Harm, seed: int, numbers: Iterable[int], names: list[str]) -> Iterator[Row]:
     """Send SIGINT, SIGTERM and SIGHUP at a random change."""
     for number in numbers:
@@ -168,9 +219,13 @@ flips: Callable[..., Iterator[Row]] = partial(_read, "flip")
 
 STRUCK = [name for name, case in WRITING.items() if not case.is_long]
 """The commands that are struck by turns; the others take too long for that."""
+COLD = [name for name in STRUCK if "synthetic" not in name]
+"""Those of them that need no patch, which a Python of its own does not get."""
 NAMES = {
     "kills": list(WRITING),
     "writes": STRUCK,
+    "every": STRUCK,
+    "cold": COLD,
     "signals": STRUCK,
     "races": list(PAIRS),
     "power": STRUCK,

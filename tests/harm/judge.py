@@ -168,7 +168,7 @@ def judge_files(root: Path, plain: Plain, verdict: Verdict) -> None:
 def judge_next(warm: Warm, root: Path, case: Writing, plain: Plain, verdict: Verdict) -> None:
     """Run what a user would run next, and compare the files then."""
     words = case.next
-    if case.command == "train" and not list(root.glob("runs/*/run.json")):
+    if case.command == "train" and not list(root.glob("runs/**/run.json")):
         words = case.words  # nothing has begun
     done = _tried(warm, words, root, verdict)
     if done.code != 0:
@@ -226,11 +226,17 @@ def strike_once(
     else:
         ended = warm.run(words, root, strike=strike, patches=SHORT, deadline=240.0, whole=whole)
         blow = str(strike)
+    verdict = judge(warm, root, case, plain, ended, blow)
+    shutil.rmtree(root)
+    return verdict
+
+
+def judge(warm: Warm, root: Path, case: Writing, plain: Plain, ended: Ended, blow: str) -> Verdict:
+    """Judge the folder of a command that something was done to, then and after the next command."""
     said = _last_line(ended) if ended.code else ""
     verdict = Verdict(case.words, blow, ended.code, said, ended.is_one_line or ended.code != 1)
     if ended.has_traceback:
         verdict.tracebacks.append(f"{case.words}: {_last_line(ended)}")
     judge_files(root, plain, verdict)
     judge_next(warm, root, case, plain, verdict)
-    shutil.rmtree(root)
     return verdict

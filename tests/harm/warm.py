@@ -24,7 +24,7 @@ from typing import Any
 from harm.shim import Change, Strike, read_log
 
 ROOT = Path(__file__).resolve().parents[2]
-_QUIET = {
+QUIET = {
     "OMP_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -81,7 +81,7 @@ class Warm:
         paths = [str(ROOT), str(ROOT / "tests")]
         environment = {
             **os.environ,
-            **_QUIET,
+            **QUIET,
             "PYTHONPATH": os.pathsep.join(paths),
             "LD_PRELOAD": str(library),
         }
@@ -187,7 +187,7 @@ def run_cold(
     """The same through the real command line, in a Python of its own."""
     environment = {
         **os.environ,
-        **_QUIET,
+        **QUIET,
         "PYTHONPATH": str(ROOT),
         "LD_PRELOAD": str(library),
         "HARM_PLAN": strike.plan(root, None),
