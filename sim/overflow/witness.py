@@ -8,7 +8,7 @@ kept if they help.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from sim.network import IntegerNetwork
 MAX_STEPS = 4000  # of a raster that a search may use
 MAX_ORBIT = 50_000  # where the number of steps that reach the bound is known,
 _TRACE_WORDS = 1 << 22  # and the words that the traces of all neurons may fill
+_BLOCK = 500  # steps
 _BATCH = 12
 _SHARES = (0.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.7, 0.9)  # of all inputs, in sets drawn at random
 _HEARSAY = (0.0, 0.3, 3.0)  # weights of its own layer's spikes, relative to its inputs
@@ -219,26 +220,22 @@ def _steps_to_settle(search: _Search) -> int:
 
 def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     """Steps until current and membrane stand still under all inputs of one sign, without spikes."""
-    c, layer = network.contract, network.hidden[0]
-    acc = int(np.maximum(sign * layer.w_in[neuron].astype(np.int64), 0).sum())
-    term = acc << (int(layer.e_in[neuron]) + c.frac_bits)
-    term += sign * int(layer.values("bias")[neuron])
-    rounds_up = c.rounding == "floor" and sign < 0
-    decays = int(layer.decay_syn[neuron]), int(layer.decay_mem[neuron])
-    ends = [1 << (bits - 1) for bits in (c.syn_bits, c.mem_bits)]
-    syn = mem = 0
+    first, c = network.hidden[0], network.contract
+    top = np.full(first.n_neurons, signed_range(c.mem_bits)[1])
+    quiet = first.replaced({"threshold": top})
+    layers = (quiet, *network.layers[1:])
+    saturating = replace(c, overflow_syn="saturate", overflow_mem="saturate")
+    simulator = Simulator(IntegerNetwork(layers, saturating, network.dt))
+    helpful = (np.sign(first.w_in[neuron]) == sign).astype(np.uint8)
     n_neurons = sum(layer.n_neurons for layer in network.layers)
     n_steps = min(MAX_ORBIT, max(MAX_STEPS, _TRACE_WORDS // n_neurons))
-    for step in range(n_steps):
-        old = syn, mem
-        kept = [
-            -(-x * d >> c.decay_frac) if rounds_up else x * d >> c.decay_frac
-            for x, d in zip(old, decays, strict=True)
-        ]
-        syn = min(kept[0] + term, ends[0])
-        mem = min(kept[1] + syn, ends[1])
-        if (syn, mem) == old:
-            return step + 4
+    for begin in range(0, n_steps, _BLOCK):
+        block = simulator.step_block(np.tile(helpful, (_BLOCK, 1)), record=True)
+        assert block.trace is not None  # recorded above
+        syn, mem = (block.trace.variables[f"hidden0.{v}"][:, neuron] for v in ("syn", "mem"))
+        still = (np.diff(syn) == 0) & (np.diff(mem) == 0)
+        if still[1:].any():  # the input of the first step may arrive in the second
+            return begin + int(still[1:].argmax()) + 5
     return n_steps
 
 
