@@ -12,13 +12,15 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from base.errors import FileError
 
 _TEMPORARY = ".rsnnctl-tmp"  # ending of temporary files; no other file ends so
+_announce: ContextVar[Callable[[Path, Path], None] | None] = ContextVar("_announce", default=None)
 
 
 @contextmanager
@@ -41,6 +43,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         os.fsync(handle)
         os.fchmod(handle, 0o666 & ~_umask())
+        if (announce := _announce.get()) is not None:
+            announce(path, temporary)
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -48,6 +52,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextmanager
+def announcing(announce: Callable[[Path, Path], None]) -> Iterator[None]:
+    """In the block, call `announce(path, temporary)` before a complete file gets its name."""
+    token = _announce.set(announce)
+    try:
+        yield
+    finally:
+        _announce.reset(token)
 
 
 @contextmanager

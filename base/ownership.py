@@ -16,7 +16,7 @@ from typing import Any
 
 from base.container import made_by
 from base.errors import FileError
-from base.files import reason, sync_file, sync_folder, temporary_folder, write_text
+from base.files import announcing, reason, sync_file, sync_folder, temporary_folder, write_text
 from base.lock import waiting
 
 MANIFEST = ".rsnnctl.json"
@@ -92,22 +92,20 @@ def _note(entries: Mapping[Path, Mapping[str, str]]) -> None:
 def overwriting(
     paths: Sequence[Path], command: str, *, force: bool = False
 ) -> Iterator[list[Path]]:
-    """Check before the block that files may be written, and note after it that they were.
+    """Check before the block that files may be written, and note each before it is replaced.
 
-    Where the block fails, those that it had written are noted all the same.
+    The block writes them by `base.files.atomic_path`.
 
     Yields what `check_replaceable` returns; arguments and errors are those of that function.
     """
     found = check_replaceable(paths, command, force=force)
-    before = {path: _digest(path) for path in paths if path.exists()}
-    try:
+
+    def announce(path: Path, temporary: Path) -> None:
+        if path in paths:
+            _note({path: _becoming(path, temporary, command)})
+
+    with announcing(announce):
         yield found
-    except BaseException:
-        with suppress(FileError):  # the disk may be full
-            now = [path for path in paths if path.exists()]
-            record([path for path in now if before.get(path) != _digest(path)], command)
-        raise
-    record((path for path in paths if path.exists()), command)
 
 
 def write_into(
@@ -173,8 +171,9 @@ def write_into(
 def _becoming(target: Path, source: Path, command: str) -> dict[str, str]:
     """The entry of a file before it is replaced: after a kill it is known as either."""
     entry = {"by": command, "sha256": _digest(source)}
-    is_renewed = target.exists() and is_own(target, command)
-    return entry | ({"before": _digest(target)} if is_renewed else {})
+    if target.exists() and is_own(target, command) and _digest(target) != entry["sha256"]:
+        entry["before"] = _digest(target)
+    return entry
 
 
 def _refusal(path: Path, command: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from base.container import create_container
 from base.errors import FileError
+from base.files import write_text
 from base.ownership import MANIFEST, check_replaceable, is_own, overwriting, record, write_into
 
 
@@ -102,21 +103,54 @@ def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):
 
 def test_of_a_block_that_fails_only_the_files_that_it_wrote_are_noted(tmp_path):
     path, theirs = tmp_path / "a", write(tmp_path / "theirs")
-    with pytest.raises(FileNotFoundError), overwriting([path, theirs], "one", force=True):
-        (tmp_path / "none").unlink()
-    assert not is_own(theirs, "one")
-    with pytest.raises(FileNotFoundError), overwriting([path, theirs], "one", force=True):
-        write(path).rename(tmp_path / "gone" / "a")
+
+    def fill():
+        write_text(path, "new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), overwriting([path, theirs], "one", force=True):
+        fill()
     assert is_own(path, "one")
     assert not is_own(theirs, "one")
 
 
-def test_what_a_block_has_written_is_noted(tmp_path):
-    path = write(tmp_path / "a")
+def test_what_a_block_has_written_is_noted_before_it_is_there(tmp_path, monkeypatch):
+    path, other = write(tmp_path / "a"), tmp_path / "other"
     with overwriting([path, tmp_path / "not written"], "one", force=True) as replaced:
-        write(path, "new")
+        write_text(path, "new")
+        write_text(other, "not in the list")
     assert replaced == [path]
     assert is_own(path, "one")
+    assert not is_own(other, "one")
+    write_text(path, "not in a block")
+    assert not is_own(path, "one")
+    with overwriting([path], "one", force=True):
+        write_text(path, "new")
+
+    class Killed(BaseException):
+        pass
+
+    replace = os.replace
+
+    def killed(source, target):
+        if Path(target) == path:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("base.files.os.replace", killed)
+        with pytest.raises(Killed), overwriting([path], "one"):
+            write_text(path, "newer")
+    assert path.read_text() == "new"
+    assert is_own(path, "one")
+    with overwriting([path], "one"):
+        write_text(path, "newer")
+    assert is_own(path, "one")
+    entry = json.loads((tmp_path / MANIFEST).read_text())["files"]["a"]
+    with overwriting([path], "one"):
+        write_text(path, "newer")
+    again = json.loads((tmp_path / MANIFEST).read_text())["files"]["a"]
+    assert again == {key: value for key, value in entry.items() if key != "before"}
 
 
 def maker(**texts: str):

@@ -200,6 +200,27 @@ def test_a_run_killed_before_its_stages_were_cleared_keeps_its_model(begun, monk
     assert not (begun / stages.FOLDER).exists()
 
 
+def test_what_a_kill_left_to_clear_is_cleared_by_the_next_training(begun, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "clear_training", lambda folder: stop(None))
+        with pytest.raises(KeyboardInterrupt):
+            train_run(begun, silent)
+    (begun / ".lock").write_text("")
+    (begun / stages.FOLDER / "qat-8.state.h5").write_text("")
+    other = begin(Planned("other", {}))
+    (other / ".lock").write_text("")
+    folders.finish(other)
+    with only_writer(begun, "rsnnctl prune"), pytest.raises(FileError, match="no run was"):
+        resumable()
+    assert not (other / ".lock").exists()
+    assert len(os.listdir(begun / stages.FOLDER)) > 1
+    (begun / ".lock").write_text("")
+    with pytest.raises(FileError, match="no run was"):
+        resumable()
+    assert os.listdir(begun / stages.FOLDER) == ["qat-8.state.h5"]
+    assert not (begun / ".lock").exists()
+
+
 def test_only_a_run_made_by_this_call_is_removed_and_none_with_a_model(begun, monkeypatch):
     monkeypatch.setattr("rsnnctl.runs.training.load_session", lambda path: stop(None))
     with pytest.raises(KeyboardInterrupt):

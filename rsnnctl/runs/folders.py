@@ -18,6 +18,7 @@ from typing import Any
 
 from base.errors import FileError, RangeError
 from base.files import read_bytes, reason, sync_folder, temporary_folder, write_text
+from base.lock import NAME as LOCK
 from base.lock import only_writer
 
 ROOT = Path("runs")
@@ -92,6 +93,18 @@ def start(planned: Sequence[Planned], place: Path | None = None) -> list[Path]:
             raise FileError(f"{root / name}: cannot be made: {reason(error)}") from error
         raise
     return named
+
+
+def tidy(root: Path, clear: Callable[[Path], None]) -> None:
+    """Complete what kills have left to do in finished runs of a folder: `clear` it, free its lock.
+
+    Runs that another process writes are left to it.
+    """
+    for lock in root.glob(f"*/{LOCK}"):
+        folder = lock.parent
+        with suppress(FileError), only_writer(folder, "rsnnctl train"):
+            if (folder / MODEL).exists() and not _is_unfinished(folder):
+                clear(folder)
 
 
 def resume_start(root: Path) -> None:
@@ -211,7 +224,7 @@ def latest() -> Path:
     link = ROOT / _LATEST
     begun = unfinished()
     for folder in begun:
-        if (folder / MODEL).exists() and not (link.exists() and folder.samefile(link)):
+        if _is_newer(folder / MODEL, link) and not (link.exists() and folder.samefile(link)):
             raise FileError(
                 f"{folder}: was stopped when it had its model and was not finished; `rsnnctl train"
                 " --resume` finishes it, or name a file"
@@ -226,6 +239,13 @@ def latest() -> Path:
             " or name a file"
         )
     return Path(os.path.normpath(ROOT / os.readlink(link)))
+
+
+def _is_newer(model: Path, link: Path) -> bool:
+    """Whether there is a model that was written after a run became the latest, if any has."""
+    if not link.is_symlink():
+        return model.exists()
+    return model.exists() and model.stat().st_mtime_ns > link.lstat().st_mtime_ns
 
 
 def writing(folder: Path, command: str) -> AbstractContextManager[None]:

@@ -100,8 +100,9 @@ def start_all(
                     pretrain_on=tuple(sessions) if pretrain else (),
                 )
             )
-    several = len(planned) > 1
-    return folders.start(planned, output if output is None or several else output.parent)
+    place = output if output is None or len(planned) > 1 else output.parent
+    folders.tidy(place or folders.ROOT, stages.clear_training)
+    return folders.start(planned, place)
 
 
 def resumable(root: Path | None = None) -> list[Path]:
@@ -114,6 +115,7 @@ def resumable(root: Path | None = None) -> list[Path]:
     """
     root = root or folders.ROOT
     folders.resume_start(root)
+    folders.tidy(root, stages.clear_training)
     found = folders.unfinished(root)
     imported = [run for run in found if folders.read_facts(run).get("command") != "train"]
     for folder in imported:

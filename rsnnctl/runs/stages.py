@@ -118,6 +118,12 @@ def clear(folder: Path, prefix: str = "") -> None:
         (folder / FOLDER).rmdir()
 
 
+def clear_training(folder: Path) -> None:
+    """Remove the stages of a finished training; those of pruning and of integers stay."""
+    for name in ("pretraining.", "training."):
+        clear(folder, name)
+
+
 def best_record(path: Path, stage: str | None = None) -> EpochRecord:
     """The epoch of a log whose parameters were kept: the best of a stage, by default the last."""
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

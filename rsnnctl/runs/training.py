@@ -86,7 +86,7 @@ def train_run(folder: Path, report: Report, *, is_new: bool = True) -> Path:
                     folders.discard(folder)
                 raise
         folders.finish(folder)
-        stages.clear(folder)
+        stages.clear_training(folder)
     return path
 
 
