@@ -99,6 +99,14 @@ def test_runs_that_lack_their_names_after_a_kill_get_them(here, monkeypatch):
     assert not [name for name in os.listdir("runs") if name.startswith(".started")]
 
 
+def test_what_a_kill_left_in_other_runs_is_removed(here):
+    old = begin(Planned("old", {}))
+    (old / ".run.json.0.rsnnctl-tmp").write_text("")
+    (old / ".lock").write_text("")
+    begin(Planned("new", {}))
+    assert sorted(os.listdir(old)) == [".lock", "run.json"]
+
+
 def test_runs_in_a_folder_have_exactly_their_names(here):
     planned = [Planned("one", {}), Planned("two", {})]
     assert folders.start(planned, Path("out")) == [Path("out/one"), Path("out/two")]

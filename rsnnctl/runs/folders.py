@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import FileError, RangeError
-from base.files import read_bytes, reason, sync_folder, temporary_folder, write_text
+from base.files import (
+    read_bytes,
+    reason,
+    remove_abandoned,
+    sync_folder,
+    temporary_folder,
+    write_text,
+)
 from base.lock import NAME as LOCK
 from base.lock import only_writer
 
@@ -73,6 +80,8 @@ def start(planned: Sequence[Planned], place: Path | None = None) -> list[Path]:
     group = root
     try:
         root.mkdir(parents=True, exist_ok=True)
+        for folder in root.glob("*/"):
+            remove_abandoned(folder)  # nothing else may be written into such a run any more
         with temporary_folder(root) as staging:
             group = staging / "group"
             for number, run in enumerate(planned):

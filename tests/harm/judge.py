@@ -176,7 +176,7 @@ def judge_next(warm: Warm, root: Path, case: Writing, plain: Plain, verdict: Ver
         done = _tried(warm, case.words, root, verdict)
         if done.code != 0 and "--force" in done.err:
             done = _tried(warm, f"{case.words} --force", root, verdict)
-        if done.code != 0:
+        if done.code != 0 and "so there is none to resume" not in done.err:  # all was done
             verdict.fails = _last_line(done)
     now = tree(root)
     verdict.leftovers = [name for name in now if is_temporary(name)]
