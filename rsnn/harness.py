@@ -1,13 +1,12 @@
 """The model inside NeuroBench's own harness, so that its counts can be compared with ours.
 
 NeuroBench sees a network through hooks: the inputs of every `nn.Linear` are synaptic operations,
-the outputs of every activation module are activity. This module lays an RSNN out so, with its own
-plain loop over time; nothing of `rsnn.evaluate`'s arithmetic or counting is used but the blocks.
+the outputs of every activation module are activity. This module lays an RSNN out so, with the step
+of `rsnn/neurons.py` in a plain loop over time; nothing of `rsnn.evaluate`'s counting is used.
 """
 
 import copy
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +17,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from base.errors import MismatchError, RsnnError
 from base.extras import extra
 from base.order import PUBLISHED
-from rsnn.evaluate import blocks, check_raster, check_target
+from rsnn.evaluate import check_raster, check_target
+from rsnn.fast.decode import blocks
 from rsnn.model import RSNN, Architecture
-from rsnn.neurons import TimeConstants
-from rsnn.surrogate import V_THRESHOLD
+from rsnn.neurons import CubaLI, CubaLIF
+
+LayerType = TypeVar("LayerType", CubaLIF, CubaLI)
 
 
 class Connection(nn.Linear):
@@ -54,11 +55,11 @@ class Bias(nn.Module):
 
 
 class Fire(nn.Module):
-    """The threshold: spikes of 0 and 1, which NeuroBench's hook counts."""
+    """What all spikes of a layer pass, for NeuroBench's hook to count them."""
 
-    def forward(self, mem: Tensor) -> Tensor:
-        """Return 1 where `mem` is above the threshold, in the dtype of `mem`."""
-        return (mem > V_THRESHOLD).to(mem.dtype)
+    def forward(self, spk: Tensor) -> Tensor:
+        """Return the spikes, 0 and 1."""
+        return spk
 
 
 class HarnessNetwork(nn.Module):
@@ -71,8 +72,6 @@ class HarnessNetwork(nn.Module):
     def __init__(self, model: RSNN, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.n_outputs = model.architecture.n_outputs
-        self.initial_out = model.architecture.initial_out
         self.w_in = nn.ModuleList(Connection(layer.w_in, dtype) for layer in model.layers)
         self.w_rec = nn.ModuleList(
             nn.Identity() if layer.w_rec is None else Connection(layer.w_rec, dtype)
@@ -84,10 +83,11 @@ class HarnessNetwork(nn.Module):
             for layers in (model.layers, model.readouts)
         )
         self.fire = nn.ModuleList(Fire() for _ in model.layers)
-        self.hidden_tau, self.head_tau = (
-            cast("Sequence[TimeConstants]", nn.ModuleList(x.tau for x in layers))
-            for layers in (model.layers, model.readouts)
-        )
+        self.hidden_tau = nn.ModuleList(layer.tau for layer in model.layers)
+        self.head_tau = nn.ModuleList(head.tau for head in model.readouts)
+        # tuples: their parameters are counted above
+        self._layers = tuple(_without(x, dtype, "w_rec", "bias") for x in model.layers)
+        self._heads = tuple(_without(x, dtype, "bias") for x in model.readouts)
 
     def forward(self, batch: Tensor) -> Tensor:
         """Decode a stream given as a batch of steps, as NeuroBench's PrimateReaching does.
@@ -106,31 +106,25 @@ class HarnessNetwork(nn.Module):
 
     def _hidden(self, i: int, sent: Tensor) -> Tensor:
         """Spikes (n_steps, n_neurons) of hidden layer `i` that receives `sent`."""
-        decay_mem, gain, decay_syn = _factors(self.hidden_tau[i], self.dtype)
-        feeds = self.hidden_bias[i](_projected(self.w_in[i], sent, self.dtype))
-        spk = syn = mem = torch.zeros(1, feeds.shape[1], dtype=self.dtype)
-        spikes = []
-        for feed in feeds.split(1):
+        layer = self._layers[i]
+        state, factors = layer.initial_state(1), layer.factors(1)
+        spikes = [state.spk]
+        for feed in self.hidden_bias[i](_projected(self.w_in[i], sent, self.dtype)).split(1):
             acc = feed
             if isinstance(self.w_rec[i], Connection):
-                acc = feed + self.w_rec[i](spk).to(self.dtype)
-            spk = self.fire[i](mem)
-            mem = torch.where(spk > 0, 0.0, decay_mem * mem + gain * syn)
-            syn = decay_syn * syn + acc
-            spikes.append(spk)
-        return torch.cat(spikes)
+                acc = feed + self.w_rec[i](spikes[-1]).to(self.dtype)
+            state = layer.step(acc, state, state.spk, factors)
+            spikes.append(self.fire[i](state.spk))
+        return torch.cat(spikes[1:])
 
     def _head(self, i: int, sent: Tensor) -> Tensor:
         """`out` (n_steps, n_outputs) of head `i` that receives `sent`."""
-        decay_mem, gain, decay_syn = _factors(self.head_tau[i], self.dtype)
-        syn = torch.zeros(1, self.n_outputs, dtype=self.dtype)
-        out = torch.full_like(syn, self.initial_out)
+        head = self._heads[i]
+        state, factors = head.initial_state(1), head.tau.factors(1)
         outs = []
-        feeds = self.head_bias[i](_projected(self.w_out[i], sent, self.dtype))
-        for feed in feeds.split(1):
-            out = decay_mem * out + gain * syn
-            syn = decay_syn * syn + feed
-            outs.append(out)
+        for feed in self.head_bias[i](_projected(self.w_out[i], sent, self.dtype)).split(1):
+            state = head.step(feed, state, factors)
+            outs.append(state.out)
         return torch.cat(outs)
 
 
@@ -213,5 +207,9 @@ def _projected(connection: nn.Module, sent: Tensor, dtype: torch.dtype) -> Tenso
     return torch.cat([connection(sent[block]) for block in blocks(len(sent))]).to(dtype)
 
 
-def _factors(tau: TimeConstants, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    return copy.deepcopy(tau).to(dtype).factors(1)
+def _without(layer: LayerType, dtype: torch.dtype, *parameters: str) -> LayerType:
+    """A copy without what the harness computes by modules."""
+    copied = copy.deepcopy(layer).to(dtype)
+    for name in parameters:
+        setattr(copied, name, None)
+    return copied

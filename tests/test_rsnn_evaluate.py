@@ -8,7 +8,8 @@ from random_models import ARCHITECTURES, random_model, random_raster, random_tar
 from base.errors import DataError, MismatchError
 from base.metrics import Metrics, mean_metrics
 from base.order import Order
-from rsnn.evaluate import blocks, decode, evaluate
+from rsnn.evaluate import decode, evaluate
+from rsnn.fast.decode import blocks
 from rsnn.model import RSNN, Architecture
 from rsnn.published import import_published
 
