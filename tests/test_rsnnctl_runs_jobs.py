@@ -67,7 +67,10 @@ def test_seeds_are_read_as_one_as_several_and_as_a_range():
 @pytest.mark.slow
 def test_parallel_runs_give_the_models_of_sequential_ones_and_a_table(here, session):
     rows, summary = jobs.run_all(started(session, seeds="1..2"), n_jobs=1, cluster="loky")
-    parallel = jobs.run_all(started(session, seeds="1..2", name="par"), n_jobs=2, cluster="loky")
+    begun = started(session, seeds="1..2", name="par")
+    train_run(begun[-1], lambda record: None)  # so that it ends first of the two
+    parallel = jobs.run_all(begun, n_jobs=2, cluster="loky")
+    assert folders.latest() == begun[-1]
     assert [row["run"] for row in rows] == ["run-seed1", "run-seed2"]
     assert [row["statistic"] for row in summary] == ["mean", "sd"]
     for one, other in zip([*rows, *summary], [*parallel[0], *parallel[1]], strict=True):

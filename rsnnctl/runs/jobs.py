@@ -171,6 +171,7 @@ def _rows(started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool) -> 
         for row in parallel(work):
             advance()
             yield row
+    folders.finish(started[-1])  # the latest, whichever ended last
 
 
 def _kept(started: Sequence[Path]) -> str:
