@@ -102,9 +102,14 @@ def test_runs_that_lack_their_names_after_a_kill_get_them(here, monkeypatch):
 def test_what_a_kill_left_in_other_runs_is_removed(here):
     old = begin(Planned("old", {}))
     (old / ".run.json.0.rsnnctl-tmp").write_text("")
-    (old / ".lock").write_text("")
+    theirs = Path("runs/theirs")
+    theirs.mkdir()
+    for name in (".lock", ".x.rsnnctl-tmp"):
+        (theirs / name).write_text("")
     begin(Planned("new", {}))
-    assert sorted(os.listdir(old)) == [".lock", "run.json"]
+    assert os.listdir(old) == ["run.json"]
+    folders.tidy(folders.ROOT, stages.clear_training)
+    assert sorted(os.listdir(theirs)) == [".lock", ".x.rsnnctl-tmp"]
 
 
 def test_runs_in_a_folder_have_exactly_their_names(here):

@@ -80,8 +80,8 @@ def start(planned: Sequence[Planned], place: Path | None = None) -> list[Path]:
     group = root
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for folder in root.glob("*/"):
-            remove_abandoned(folder)  # nothing else may be written into such a run any more
+        for folder in _runs(root):
+            remove_abandoned(folder)  # nothing else may ever be written there
         with temporary_folder(root) as staging:
             group = staging / "group"
             for number, run in enumerate(planned):
@@ -109,11 +109,11 @@ def tidy(root: Path, clear: Callable[[Path], None]) -> None:
 
     Runs that another process writes are left to it.
     """
-    for lock in root.glob(f"*/{LOCK}"):
-        folder = lock.parent
-        with suppress(FileError), only_writer(folder, "rsnnctl train"):
-            if (folder / MODEL).exists() and not _is_unfinished(folder):
-                clear(folder)
+    for folder in _runs(root):
+        if (folder / LOCK).exists():
+            with suppress(FileError), only_writer(folder, "rsnnctl train"):
+                if (folder / MODEL).exists() and not _is_unfinished(folder):
+                    clear(folder)
 
 
 def resume_start(root: Path) -> None:
@@ -189,11 +189,7 @@ def discard(folder: Path) -> None:
 
 def unfinished(root: Path = ROOT) -> list[Path]:
     """Runs that were started in a folder, or are it, and have not finished, by name."""
-    return sorted(
-        path.parent
-        for path in (root / _FACTS, *root.glob(f"*/{_FACTS}"))
-        if not path.parent.is_symlink() and _is_unfinished(path.parent)
-    )
+    return [folder for folder in _runs(root) if _is_unfinished(folder)]
 
 
 def check_facts(root: Path) -> None:
@@ -202,8 +198,14 @@ def check_facts(root: Path) -> None:
     Raises:
         FileError: those of a run cannot be read.
     """
-    for path in sorted((root / _FACTS, *root.glob(f"*/{_FACTS}"))):
-        read_facts(path.parent)
+    for folder in _runs(root):
+        read_facts(folder)
+
+
+def _runs(root: Path) -> list[Path]:
+    """The runs in a folder, or the one that it is, by name."""
+    found = (path.parent for path in (root / _FACTS, *root.glob(f"*/{_FACTS}")) if path.exists())
+    return sorted(folder for folder in found if not folder.is_symlink())
 
 
 def _is_unfinished(folder: Path) -> bool:
