@@ -46,6 +46,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if (announce := _announce.get()) is not None:
             announce(path, temporary)
         os.replace(temporary, path)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_UN)  # readers may lock what has its name now
         sync_folder(path.parent)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {reason(error)}") from error

@@ -45,7 +45,7 @@ def open_hdf5(path: Path, *, item_bytes: int = 1) -> Iterator[h5py.File]:
     check_regular(path)
     try:
         _check_heaps(path)
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking=False)  # files are replaced, never changed
     except OSError as error:
         raise FileError(_why_not_opened(path, error)) from error
     try:

@@ -1,6 +1,7 @@
 """Files are whole or absent, named once they are on the disk, and leave nothing behind."""
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -102,6 +103,19 @@ def test_what_a_kill_left_is_removed_by_the_next_write_and_nothing_else(tmp_path
     assert left in names(tmp_path)
     write_text(tmp_path / "other", "2")
     assert names(tmp_path) == sorted([*mine, "other"])
+
+
+def test_a_file_that_has_its_name_is_not_locked(tmp_path, monkeypatch):
+    path, tried = tmp_path / "a", []
+
+    def locked(folder):
+        with open(path) as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            tried.append(folder)
+
+    monkeypatch.setattr("base.files.sync_folder", locked)
+    write_text(path, "whole")
+    assert tried == [tmp_path]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder", "missing", "below a file"])

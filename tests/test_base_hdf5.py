@@ -1,5 +1,6 @@
 """HDF5 files: none keeps the reader busy for ever, and no failing write goes unnoticed."""
 
+import fcntl
 import subprocess
 import sys
 from io import BytesIO
@@ -155,3 +156,13 @@ def test_small_files_that_would_take_gigabytes_are_refused(tmp_path):
         file.create_dataset("x", (45_000_000,), "u1", compression="gzip", chunks=(1 << 18,))
         file["x"][:] = 0
     assert not read(path).any()  # a silent half hour
+
+
+def test_a_file_is_read_although_a_process_holds_a_lock_on_it(tmp_path):
+    path = tmp_path / "a.h5"
+    with create_hdf5(path) as file:
+        file["x"] = [1, 2]
+    with open(path) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with open_hdf5(path) as file:
+            assert list(file["x"]) == [1, 2]

@@ -50,7 +50,7 @@ def read_graph(path: Path, *, check_types: bool = True) -> nir.NIRGraph:
         if check_types:
             graph = nir.read(path)
         else:
-            with h5py.File(path, "r") as file:
+            with h5py.File(path, "r", locking=False) as file:
                 graph = nir.dict2NIRNode(_unchecked(path, "", hdf2dict(file["node"])))
     except RsnnError:
         raise

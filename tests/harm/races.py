@@ -74,6 +74,7 @@ def meet(
     if not now and any(each.code == 0 for each in done):
         met.lost.append("the model of the process that ended well")
     met.torn = [name for name in sorted(now) if not _is_whole(root / name)]
+    met.torn += [said for said in (met.first, met.second) if "damaged" in said]
     met.tracebacks = [_how(each) for each in done if each.has_traceback or each.timed_out]
     met.leftovers = [str(p.relative_to(root)) for p in root.rglob(".*") if is_temporary(p.name)]
     shutil.rmtree(root)
