@@ -81,7 +81,6 @@ def test_power_cuts_tear_and_lose_nothing(harm):
 
 DAMAGED = {
     "--set and --seeds": "R 12",
-    "log.jsonl": "R 7",
     "training state, sealed anew": "R 11",
 }
 """Readers that do not yet answer every file with a result or one printable line."""
@@ -99,9 +98,6 @@ def test_a_mutated_file_is_read_or_refused_in_one_line(harm, name):
 
 
 UNSEEN = {
-    "settings .toml": "config.toml by run.json's digest",
-    "run.json": "R 7",
-    "log.jsonl": "R 7",
     "session .mat": "R 7",
     "raster .npy": "a file of others, without a checksum",
     "raster .npz": "names of its members, and padding",

@@ -1,12 +1,13 @@
 """Run folders: whole or absent, one writer, found again after a kill, removed only when empty."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from base.errors import FileError
+from base.errors import FileError, MismatchError, RsnnWarning
 from base.lock import only_writer
 from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
@@ -14,7 +15,7 @@ from rsnn.training.config import resolve
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.folders import Planned
 from rsnnctl.runs.jobs import resumable
-from rsnnctl.runs.training import planned_training, train_run
+from rsnnctl.runs.training import config_of, planned_training, train_config, train_run
 
 FAST = ("training.epochs=2", "training.window_steps=100", "training.batch=64", "model.hidden=[8]")
 
@@ -281,3 +282,73 @@ def test_stages_of_one_kind_are_cleared_without_those_of_another(here):
     stages.clear(folder)
     assert not (folder / stages.FOLDER).exists()
     stages.clear(folder)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("short", "long"),
+        ('"facts"', '"fbcts"'),
+        ('"sha256"', '"sha25v"'),
+        ('"sha256": "', '"sha256": "0'),
+        ('"finished": false', '"finished": true'),
+    ],
+)
+def test_an_edited_run_json_is_refused_with_a_way_out(begun, edit):
+    path = begun / "run.json"
+    text = path.read_text()
+    path.write_text(" ".join(text.split()))
+    assert folders.read_facts(begun)["recipe"] == "short"
+    assert edit[0] in text
+    path.write_text(text.replace(*edit))
+    with pytest.raises(FileError) as error:
+        folders.read_facts(begun)
+    assert str(error.value) == (
+        "runs/run/run.json: its content does not match its checksum; the file was edited or"
+        " damaged: restore it, or move runs/run elsewhere"
+    )
+
+
+def test_a_run_json_of_an_older_rsnnctl_has_no_checksum_and_is_read(begun):
+    facts = folders.read_facts(begun)
+    (begun / "run.json").write_text(json.dumps(facts))
+    assert folders.read_facts(begun) == facts
+    folders.note(begun, {"more": 1})
+    assert folders.read_facts(begun) == {**facts, "more": 1}
+    assert json.loads((begun / "run.json").read_text()).keys() == {"facts", "sha256"}
+
+
+def test_settings_that_were_edited_since_the_run_was_started_are_told(begun):
+    model, config = begun / folders.MODEL, begun / "config.toml"
+    assert config_of(model, None, ()) == train_config(begun)
+    assert resumable() == [begun]
+    config.write_text(config.read_text() + "# one more line\n")
+    text = "runs/run/config.toml: was edited since the run was started; it is used as it is now"
+    for use in (lambda: config_of(model, None, ()), resumable):
+        with pytest.warns(RsnnWarning) as told:
+            use()
+        assert [str(each.message) for each in told] == [text]
+    config.unlink()
+    text = r"run/config\.toml: no such file, though the run was started with it; restore it"
+    for use in (lambda: config_of(model, None, ()), resumable):
+        with pytest.raises(FileError, match=text):
+            use()
+
+
+def test_settings_of_a_run_that_names_no_digest_of_them_are_used_as_they_are(begun):
+    facts = folders.read_facts(begun)
+    assert len(facts.pop("config_sha256")) == 64
+    (begun / "run.json").write_text(json.dumps(facts))
+    (begun / "config.toml").write_text("[training]\nepochs = 7\n")
+    assert config_of(begun / folders.MODEL, None, ()).training.epochs == 7
+    (begun / "config.toml").unlink()
+    assert config_of(begun / folders.MODEL, None, ()) == resolve()
+
+
+def test_epochs_of_other_settings_are_not_mixed(begun):
+    with pytest.raises(KeyboardInterrupt):
+        train_run(begun, stop)
+    config = begun / "config.toml"
+    config.write_text(config.read_text().replace("batch = 64", "batch = 32"))
+    with pytest.raises(MismatchError, match="was made with another `training`; start afresh"):
+        train_run(begun, silent, is_new=False)

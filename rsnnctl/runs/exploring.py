@@ -1,7 +1,6 @@
 """Sweep widths and sparsity of one model, and mark the Pareto front."""
 
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from rsnn.model import RSNN
 from rsnn.training.config import Config
 from rsnn.training.prune import magnitude_masks
 from rsnnctl.runs import folders
+from rsnnctl.runs.checksum import checksum
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import generator_for
@@ -115,7 +115,7 @@ def explore(
             work(source, path, choice, config) for choice in missing
         )
         for choice, row in zip(missing, rows, strict=True):
-            stored = {"label": label, "row": row, "sha256": _checksum(row)}
+            stored = {"label": label, "row": row, "sha256": checksum(row)}
             text = json.dumps(stored, indent=2)
             write_text(folder / f"{choice.name}.json", text + "\n")
             found[choice] = row
@@ -174,14 +174,10 @@ def _kept(folder: Path, choice: Choice, label: Row) -> Row | None:
     try:
         stored = json.loads(read_bytes(path, _MAX_ROW))
         row, kept = stored["row"], stored["label"]
-        is_whole = stored["sha256"] == _checksum(row)
+        is_whole = stored["sha256"] == checksum(row)
     except (FileError, ValueError, RecursionError, KeyError, TypeError):
         return None  # damaged: measured again
     return row if is_whole and kept == json.loads(json.dumps(label)) else None
-
-
-def _checksum(row: Row) -> str:
-    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
 def _measured(source: Path, session_path: Path, choice: Choice, config: Config | None) -> Row:

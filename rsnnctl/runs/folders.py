@@ -27,6 +27,7 @@ from base.files import (
 )
 from base.lock import NAME as LOCK
 from base.lock import only_writer
+from rsnnctl.runs.checksum import checksum
 
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
@@ -158,7 +159,8 @@ def name_of(path: Path) -> str:
 def note(folder: Path, facts: Mapping[str, Any]) -> None:
     """Add to the facts about a run."""
     known = {**read_facts(folder), **facts}
-    write_text(folder / _FACTS, json.dumps(known, indent=2, sort_keys=True) + "\n")
+    checked = {"facts": known, "sha256": checksum(known)}
+    write_text(folder / _FACTS, json.dumps(checked, indent=2, sort_keys=True) + "\n")
 
 
 def finish(folder: Path) -> None:
@@ -273,7 +275,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """The facts about the run in `folder`; empty for any other folder.
 
     Raises:
-        FileError: they cannot be read.
+        FileError: they cannot be read, or are not what their checksum says.
     """
     path = folder / _FACTS
     if not path.exists():
@@ -282,6 +284,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
         found = json.loads(read_bytes(path, _MAX_FACTS))
     except (ValueError, RecursionError):
         found = None
+    if isinstance(found, dict) and found.keys() & {"facts", "sha256"}:  # else of an older rsnnctl
+        facts = found.get("facts")
+        if found.get("sha256") != checksum(facts):
+            raise FileError(
+                f"{path}: its content does not match its checksum; the file was edited or damaged:"
+                f" restore it, or move {folder} elsewhere"
+            )
+        found = facts
     texts = ("session", _ROOT, "command", "recipe")
     if not isinstance(found, dict) or not all(isinstance(found.get(k, ""), str) for k in texts):
         raise FileError(f"{path}: is damaged; restore it, or move {folder} elsewhere")

@@ -21,7 +21,13 @@ from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.interrupts import keeping
-from rsnnctl.runs.training import LOG, planned_training, train_config, train_run
+from rsnnctl.runs.training import (
+    LOG,
+    planned_training,
+    train_config,
+    train_run,
+    warn_if_edited,
+)
 
 Row = dict[str, Any]
 _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
@@ -111,7 +117,10 @@ def resumable(root: Path | None = None) -> list[Path]:
     Those whose start was interrupted are started, and imports that only lack their end finished.
 
     Raises:
-        FileError: there is none, or only one whose facts are damaged.
+        FileError: there is none, or only one whose facts are damaged; or one has no settings.
+
+    Warns:
+        RsnnWarning: the settings of one were edited.
     """
     root = root or folders.ROOT
     folders.resume_start(root)
@@ -127,7 +136,10 @@ def resumable(root: Path | None = None) -> list[Path]:
             f"{root}: no run was interrupted, so there is none to resume; start one with"
             " `rsnnctl train`"
         )
-    return [folder for folder in found if folder not in imported]
+    trainings = [folder for folder in found if folder not in imported]
+    for folder in trainings:
+        warn_if_edited(folder)
+    return trainings
 
 
 def run_all(

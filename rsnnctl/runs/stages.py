@@ -1,20 +1,24 @@
 """Stages of a run: finished ones are not repeated, an interrupted one continues."""
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from base.errors import MismatchError
-from base.files import write_text
+from base.errors import FileError, MismatchError, RsnnWarning
+from base.files import read_bytes, write_text
 from rsnn.checkpoint import load_model, save_model
 from rsnn.model import RSNN
 from rsnn.training.state import EpochRecord, TrainState, load_state, save_state
 from rsnn.training.train import TrainResult
+from rsnnctl.runs.checksum import checksum
 
 FOLDER = "stages"
+_CHECK = "checksum"
+_MAX_LOG = 1 << 28  # bytes
 Work = Callable[[TrainState | None, Callable[[TrainState], None]], TrainResult]
 
 
@@ -125,15 +129,50 @@ def clear_training(folder: Path) -> None:
 
 
 def best_record(path: Path, stage: str | None = None) -> EpochRecord:
-    """The epoch of a log whose parameters were kept: the best of a stage, by default the last."""
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    wanted = stage or records[-1]["stage"]
-    best = max((r for r in records if r["stage"] == wanted), key=lambda r: r["validation_r2"])
-    return EpochRecord(**{key: value for key, value in best.items() if key != "stage"})
+    """The epoch of a log whose parameters were kept: the best of a stage, by default the last.
+
+    Raises:
+        FileError: the log cannot be read, or has no whole line of the stage.
+
+    Warns:
+        RsnnWarning: damaged lines were skipped.
+    """
+    lines = read_bytes(path, _MAX_LOG).splitlines()
+    records = [record for line in lines if (record := _read_line(line)) is not None]
+    if n_damaged := len(lines) - len(records):
+        text = f"{path}: {n_damaged} of {len(lines)} lines are damaged and skipped"
+        warnings.warn(text, RsnnWarning, stacklevel=1)
+    wanted = stage or (records[-1][0] if records else None)
+    found = [record for name, record in records if name == wanted]
+    if not found:
+        raise FileError(f"{path}: has no whole line of an epoch; restore it, or train again")
+    return max(found, key=lambda record: record.validation_r2)
 
 
 def _lines(name: str, records: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps({"stage": name, **record}) + "\n" for record in records)
+    """A line per epoch, with the first digits of the checksum of what stands before it."""
+    lines = ({"stage": name, **record} for record in records)
+    return "".join(json.dumps({**line, _CHECK: _check_of(line)}) + "\n" for line in lines)
+
+
+def _read_line(line: bytes) -> tuple[str, EpochRecord] | None:
+    """The stage and the epoch of a line of a log, or None if it is damaged.
+
+    Lines of an older rsnnctl have no checksum.
+    """
+    try:
+        values = json.loads(line)
+        check = values.pop(_CHECK, None)
+        is_whole = check is None or check == _check_of(values)
+        name, record = values.pop("stage"), EpochRecord(**values)
+    except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
+        return None
+    numbers = all(type(value) in (int, float) for value in vars(record).values())
+    return (name, record) if is_whole and numbers and isinstance(name, str) else None
+
+
+def _check_of(line: Mapping[str, Any]) -> str:
+    return checksum(line)[:8]
 
 
 def _check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """Train in a run folder: writes model, log and every setting; can be interrupted."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from base.files import write_text
+from base.errors import FileError, RsnnWarning
+from base.files import read_bytes, write_text
 from base.lock import only_writer
 from rsnn.checkpoint import save_model
 from rsnn.data.session import Session, load_session
@@ -27,6 +29,7 @@ CONFIG = "config.toml"
 LOG = "log.jsonl"
 SESSION = "session.mat"
 SYNTHETIC_MINUTES = 5.0
+_SETTINGS = "config_sha256"  # fact: digest of `CONFIG` as it was when the run was started
 
 Report = Callable[[EpochRecord], None]
 
@@ -48,9 +51,11 @@ def planned_training(
         recipe: name of the recipe that `config` comes from, for `prune`.
         pretrain_on: recordings to train on together first; the same for every run that shares them.
     """
+    settings = config.as_toml()
     facts = {
         "command": "train",
         "recipe": recipe,
+        _SETTINGS: hashlib.sha256(settings.encode()).hexdigest(),
         "pretrain_on": [str(path.resolve()) for path in pretrain_on],
         "session": SESSION if source is None else str(source.resolve()),
     }
@@ -58,7 +63,7 @@ def planned_training(
     def fill(folder: Path) -> None:
         if source is None:
             synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)
-        write_text(folder / CONFIG, config.as_toml())
+        write_text(folder / CONFIG, settings)
 
     return Planned(name, facts, fill)
 
@@ -99,13 +104,35 @@ def train_config(folder: Path) -> Config:
     return resolve(files=[folder / CONFIG])
 
 
+def warn_if_edited(folder: Path) -> None:
+    """Tell where the settings of a run are not those that it was started with.
+
+    Raises:
+        FileError: they are not there any more.
+
+    Warns:
+        RsnnWarning: they were edited.
+    """
+    path = folder / CONFIG
+    digest = folders.read_facts(folder).get(_SETTINGS)
+    if digest is None:  # no training, or of an older rsnnctl
+        return
+    if not path.exists():
+        raise FileError(f"{path}: no such file, though the run was started with it; restore it")
+    if hashlib.sha256(read_bytes(path)).hexdigest() != digest:
+        text = f"{path}: was edited since the run was started; it is used as it is now"
+        warnings.warn(text, RsnnWarning, stacklevel=1)
+
+
 def config_of(source: Path, file: Path | None, settings: tuple[str, ...]) -> Config:
     """The settings of the run that a model belongs to, changed by a TOML file and settings.
 
     Raises:
+        FileError: the run was started with settings that are not there any more.
         FileError, DataError, RangeError: as in `rsnn.training.config.resolve`.
     """
     kept = source.with_name(CONFIG)
+    warn_if_edited(source.parent)
     files = [path for path in (kept if kept.exists() else None, file) if path is not None]
     return resolve(files=files, settings=settings)
 

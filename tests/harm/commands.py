@@ -1,12 +1,14 @@
 """Every command that writes, with arguments for a tiny run and the command that comes next."""
 
 import itertools
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from harm.shim import Strike
 from harm.warm import Ended, Warm
+from rsnnctl.runs import folders
 
 SHORT = {"rsnnctl.runs.training.SYNTHETIC_MINUTES": 0.5}
 """`train` without a session makes one of half a minute in place of five."""
@@ -115,9 +117,7 @@ class Folders:
         self._count += 1
         root = self.place / f"root-{self._count}"
         shutil.copytree(self.place / name, root, symlinks=True)
-        for path in root.glob("runs/*/run.json"):  # sessions are kept by their whole path
-            text = path.read_text().replace(str(self.place / name), str(root))
-            path.write_text(text)
+        _moved(self.place / name, root)
         return root
 
     def _ran(self, words: str, root: Path) -> Ended:
@@ -128,8 +128,7 @@ class Folders:
     def _copied(self, source: str, target: Path) -> None:
         made = self.copy(source)
         made.rename(target)
-        for path in target.glob("runs/*/run.json"):
-            path.write_text(path.read_text().replace(str(made), str(target)))
+        _moved(made, target)
 
     def _make_trained(self, target: Path) -> None:
         self._copied("empty", target)
@@ -162,10 +161,15 @@ class Folders:
         assert ended.code < 0, ended
 
 
+def _moved(source: Path, target: Path) -> None:
+    """Let the runs of a folder that was moved find their sessions, named by their whole path."""
+    for path in target.glob("runs/*/run.json"):
+        text = json.dumps(folders.read_facts(path.parent))
+        folders.note(path.parent, json.loads(text.replace(str(source), str(target))))
+
+
 def _write_seeds(folder: Path) -> None:
     """Small files of formats that no command writes, or not alone."""
-    import json
-
     import h5py
     import nir
     import numpy as np

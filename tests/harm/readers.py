@@ -4,7 +4,9 @@ A reader returns what it has read, so that a flip that changes nothing can be to
 accepted. It is given the path of a file of the right name.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -59,7 +61,29 @@ def _facts(path: Path) -> Any:
 def _log(path: Path) -> Any:
     from rsnnctl.runs.stages import best_record
 
-    return best_record(path)
+    with _told():
+        return best_record(path)
+
+
+def _kept_settings(path: Path) -> Any:
+    from rsnnctl.runs.training import train_config, warn_if_edited
+
+    with _told():
+        warn_if_edited(path.parent)
+    return train_config(path.parent)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let a warning count as refused: the user is told of the damage."""
+    from base.errors import FileError, RsnnWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RsnnWarning)
+        try:
+            yield
+        except RsnnWarning as warning:
+            raise FileError(str(warning)) from warning
 
 
 def _row(path: Path) -> Any:
@@ -236,10 +260,12 @@ READERS = {
     "event lines": Reader("lines.txt", mutate_lines, _lines),
 }
 FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name} | {
+    "config.toml": Reader(f"{_RUN}/config.toml", mutate_text, _kept_settings),
     "decoded.h5": Reader(f"{_RUN}/model.decoded.h5", mutate_hdf5, _hdf5),
     "kit CASE.h5": Reader("kit/again.h5", mutate_hdf5, _hdf5),
     "kit.json": Reader("kit/kit.json", mutate_text, _json),
     "step.onnx": Reader(f"{_RUN}/model.step.onnx", mutate, _onnx),
 }
-for _name in ("--set and --seeds", "snnTorch description .toml", "UDP packet", "event lines"):
+_TYPED = ("settings .toml", "--set and --seeds", "snnTorch description .toml", "event lines")
+for _name in (*_TYPED, "UDP packet"):
     del FLIPPED[_name]
