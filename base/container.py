@@ -3,6 +3,8 @@
 A container is an HDF5 file with root attributes `format`, `format_version` and `digest`, a
 `/provenance` group, and a 512-byte HDF5 user block that holds the size and SHA-256 of everything
 behind it. Any HDF5 reader opens it; any flipped or missing byte is refused by `open_container`.
+
+Such a seal also stands in the user block of other files, behind what they keep there.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ from typing import Any
 import h5py
 
 from base.errors import FileError
-from base.files import read_bytes
+from base.files import check_regular, read_bytes, reason
 from base.hdf5 import create_hdf5, open_hdf5
 
 _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
@@ -118,10 +120,7 @@ def _open_sealed(path: Path) -> Iterator[h5py.File]:
                 " that this rsnnctl reads; upgrade rsnnctl"
             )
         if not is_whole:
-            raise FileError(
-                f"{path}: its content does not match its checksum; the file was edited or"
-                " damaged, make it again"
-            )
+            raise _not_whole(path)
         for name in ("format", "digest"):
             if not isinstance(file.attrs.get(name), str):
                 raise FileError(f"{path}: has no text `{name}`; make the file again")
@@ -135,8 +134,46 @@ def _version(path: Path, file: h5py.File) -> int:
         raise FileError(f"{path}: its format version is no number; make the file again") from error
 
 
+def seal(content: bytes) -> bytes:
+    """The line for the user block of a file that belongs to the bytes behind the block."""
+    return _line(len(content), hashlib.sha256(content).hexdigest())
+
+
+def check_seal(path: Path, at: int) -> None:
+    """Compare a file with the seal in its user block, if it has one, block by block.
+
+    Args:
+        path: the file.
+        at: place of the seal in the user block, in bytes.
+
+    Raises:
+        FileError: no regular file, or its content is not what the seal says.
+    """
+    check_regular(path)
+    try:
+        with open(path, "rb") as stream:
+            line = stream.read(_USER_BLOCK)[at:].rstrip(b"\0")
+            if not line.startswith(_MARK):
+                return
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell() - _USER_BLOCK
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    if line != _line(size, digest):
+        raise _not_whole(path)
+
+
 def _seal(content: bytes) -> bytes:
     """Return the user block that belongs to the bytes behind it."""
-    digest = hashlib.sha256(content).hexdigest()
-    line = f"{len(content)} bytes follow this block, sha256 {digest}\n"
-    return (_MARK + line.encode("ascii")).ljust(_USER_BLOCK, b"\0")
+    return seal(content).ljust(_USER_BLOCK, b"\0")
+
+
+def _line(size: int, digest: str) -> bytes:
+    return _MARK + f"{size} bytes follow this block, sha256 {digest}\n".encode("ascii")
+
+
+def _not_whole(path: Path) -> FileError:
+    return FileError(
+        f"{path}: its content does not match its checksum; the file was edited or damaged, make it"
+        " again"
+    )

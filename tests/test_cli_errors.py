@@ -15,6 +15,7 @@ import torch
 import cli
 from rsnn.data import fetch
 from rsnn.data.synthetic import synthesize
+from rsnn.data.zenodo import HEADER
 from rsnnctl.runs import folders
 
 
@@ -242,6 +243,11 @@ def test_a_failed_training_leaves_no_run_behind(run, tmp_path):
     synthesize(short, minutes=0.5, seed=1)
     with h5py.File(short, "r+") as file:
         file["target_pos"][...] = 0.0
+    text = refused(run, "train", short, "--epochs", 1)
+    assert text.startswith(f"{short}: its content does not match its checksum")
+    with open(short, "r+b") as stream:  # as in a recording, which has no seal
+        stream.seek(HEADER)
+        stream.write(bytes(512 - HEADER))
     text = refused(run, "train", short, "--epochs", 1)
     assert "reaches" in text
 

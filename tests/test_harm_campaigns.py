@@ -98,7 +98,6 @@ def test_a_mutated_file_is_read_or_refused_in_one_line(harm, name):
 
 
 UNSEEN = {
-    "session .mat": "R 7",
     "raster .npy": "a file of others, without a checksum",
     "raster .npz": "names of its members, and padding",
     "raster .h5": "a file of others, without a checksum",

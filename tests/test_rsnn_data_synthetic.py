@@ -1,6 +1,7 @@
 """Synthetic sessions look like recorded ones: in layout, statistics and difficulty."""
 
 import contextlib
+import hashlib
 import io
 import time
 import warnings
@@ -171,3 +172,29 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError) as refusal:
         synthesize(path, minutes=0.5, n_channels=1)
     assert str(refusal.value) == f"{path}: cannot be written: file exists"
+
+
+def test_any_changed_byte_behind_the_header_is_refused(tmp_path):
+    path = tmp_path / "a.mat"
+    synthesize(path, minutes=0.5, n_channels=2)
+    whole = path.read_bytes()
+    line = f"rsnnctl container, {len(whole) - 512} bytes follow this block, sha256 "
+    line += hashlib.sha256(whole[512:]).hexdigest() + "\n"
+    assert whole[128:512] == line.encode().ljust(384, b"\0")
+    text = r"a\.mat: its content does not match its checksum; the file was edited or damaged, make"
+    for place in (whole.index(b"follow"), whole.index(b"sha256") + 20, len(whole) - 9):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(FileError, match=text):
+            load_session(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(FileError, match=text):
+        load_session(path)
+
+
+def test_a_file_without_a_seal_as_of_an_older_rsnnctl_is_read(tmp_path):
+    path = tmp_path / "a.mat"
+    synthesize(path, minutes=0.5, n_channels=2)
+    whole, digest = path.read_bytes(), load_session(path).digest
+    path.write_bytes(whole[:128] + bytes(384) + whole[512:])
+    assert load_session(path).digest == digest
+    assert describe(path)["synthesized_with"] == "minutes=0.5 n_channels=2 seed=1"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import check_seal
 from base.errors import DataError
 from base.hdf5 import open_hdf5
 from rsnn.data import zenodo
@@ -143,7 +144,8 @@ def open_recording(path: Path, *, phantom_spikes: bool = False) -> Iterator[Reco
             is what NeuroBench does. It shows only in sessions that start within the first second.
 
     Raises:
-        FileError: no such file, not HDF5, truncated, damaged.
+        FileError: no such file, not HDF5, truncated, damaged; or not what its seal says, which
+            synthetic ones have.
         DataError: another layout, lengths that differ, positions that are not numbers, a clock
             that does not tick every 4 ms, no channels.
 
@@ -152,6 +154,7 @@ def open_recording(path: Path, *, phantom_spikes: bool = False) -> Iterator[Reco
     """
     path = Path(path)
     with open_hdf5(path) as file:
+        check_seal(path, zenodo.HEADER)
         clock = zenodo.read_clock(file, path)
         cursor = zenodo.open_positions(file, path, "cursor_pos", clock.n_steps)
         _refuse_gaps(cursor, path)

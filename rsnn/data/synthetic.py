@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from base.container import seal
 from base.errors import RangeError
 from base.hdf5 import create_hdf5
 from rsnn.data import reaching, tuning, zenodo
@@ -19,7 +20,7 @@ SYNTHETIC = "rsnnctl_synthetic"  # root attribute that tells these files from re
 
 
 def synthesize(path: Path, *, minutes: float = 20.0, n_channels: int = 96, seed: int = 1) -> None:
-    """Write a synthetic session to `path` as a MATLAB 7.3 file, atomically.
+    """Write a synthetic session to `path` as a MATLAB 7.3 file with a checksum, atomically.
 
     Reaches as in `rsnn.data.reaching`, channels as in `rsnn.data.tuning`. The same arguments
     give the same bytes.
@@ -103,6 +104,8 @@ def _write(file: h5py.File, name: str, values: NDArray) -> h5py.Dataset:
 
 
 def _user_block(content: bytes) -> bytes:
-    """Return the header that MATLAB 7.3 puts before the HDF5 file; undated, so reproducible."""
+    """Return the header that MATLAB 7.3 puts before the HDF5 file, undated, and a seal."""
     text = b"MATLAB 7.3 MAT-file, Platform: synthetic, Created by: rsnnctl, HDF5 schema 1.00 ."
-    return text.ljust(116) + bytes(8) + b"\x00\x02IM"
+    header = text.ljust(116) + bytes(8) + b"\x00\x02IM"
+    assert len(header) == zenodo.HEADER
+    return header + seal(content)

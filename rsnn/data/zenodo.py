@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from base.errors import DataError, FileError, RsnnWarning
 
+HEADER = 128  # bytes of the user block that are MATLAB's
 DT = 0.004  # s, the sampling interval of every published session
 LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: a lost or extra sample
 LARGEST_MEDIAN_ERROR = 0.001 * DT  # s; beyond it: another rate

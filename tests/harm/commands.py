@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harm.shim import Strike
 from harm.warm import Ended, Warm
+from rsnn.data.zenodo import HEADER
 from rsnnctl.runs import folders
 
 SHORT = {"rsnnctl.runs.training.SYNTHETIC_MINUTES": 0.5}
@@ -101,13 +102,18 @@ class Folders:
     """Folders for commands to start in, each made once and copied for each use."""
 
     def __init__(self, place: Path, warm: Warm) -> None:
-        """Make what later folders are copied from: a session, rasters, weights of others."""
+        """Make what later folders are copied from: a session, rasters, weights of others.
+
+        `s.mat` has no seal, like recordings of others, so that tests can edit it.
+        """
         self.place = place
         self._warm = warm
         self._count = 0
         empty = place / "empty"
         empty.mkdir(parents=True)
-        self._ran("data synth -o s.mat --minutes 0.5 --channels 8", empty)
+        self._ran("data synth -o sealed.mat --minutes 0.5 --channels 8", empty)
+        sealed = (empty / "sealed.mat").read_bytes()
+        (empty / "s.mat").write_bytes(sealed[:HEADER].ljust(512, b"\0") + sealed[512:])
         _write_weights(empty)
 
     def copy(self, name: str) -> Path:

@@ -261,6 +261,7 @@ READERS = {
 }
 FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name} | {
     "config.toml": Reader(f"{_RUN}/config.toml", mutate_text, _kept_settings),
+    "session .mat": Reader("sealed.mat", mutate_hdf5, _session),
     "decoded.h5": Reader(f"{_RUN}/model.decoded.h5", mutate_hdf5, _hdf5),
     "kit CASE.h5": Reader("kit/again.h5", mutate_hdf5, _hdf5),
     "kit.json": Reader("kit/kit.json", mutate_text, _json),
