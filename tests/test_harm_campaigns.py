@@ -103,8 +103,6 @@ UNSEEN = {
     "raster .h5": "a file of others, without a checksum",
     "NIR with contract": "provenance only",
     "NIR of others": "a file of others, without a checksum",
-    "kit CASE.h5": "R 7",
-    "kit.json": "R 7",
     "step.onnx": "R 7",
 }
 """Files of which a flipped bit can be accepted with other content, and why."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -228,7 +229,7 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     for path in paths:
         assert path.read_bytes() == (kit / path.name).read_bytes(), path.name
     index = json.loads((kit / "kit.json").read_text())
-    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 3)
+    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 4)
     for entry in index["cases"]:
         network = CASES[entry["name"]].network
         assert entry["digest"] == network.digest()
@@ -251,10 +252,61 @@ def test_the_readme_names_every_array_that_a_case_has(kit):
 
 def test_the_checker_is_short_and_imports_nothing_of_ours(kit):
     text = (kit / "check.py").read_text()
-    assert text.count("\n") < 80
+    assert text.count("\n") < 100
     assert "rsnnctl" not in text
     imports = [line for line in text.splitlines() if line.startswith(("import", "from"))]
-    assert {line.split()[1] for line in imports} == {"json", "sys", "pathlib", "h5py", "numpy"}
+    assert {line.split()[1] for line in imports} == {
+        *("hashlib", "json", "sys", "pathlib"),
+        *("h5py", "numpy"),
+    }
+
+
+def test_the_kit_has_the_sums_that_coreutils_check(kit, tmp_path):
+    text = (kit / "SHA256SUMS").read_text()
+    listed = [line.split("  ")[1] for line in text.splitlines()]
+    assert set(listed) == {p.name for p in kit.iterdir()} - {MANIFEST, "SHA256SUMS"}
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=kit, capture_output=True)
+    assert done.returncode == 0
+    assert done.stdout.count(b": OK\n") == len(listed)
+
+
+@pytest.fixture
+def own_kit(kit, tmp_path):
+    return Path(shutil.copytree(kit, tmp_path / "own"))
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["kit.json", "one-neuron.h5"])
+def test_the_checker_refuses_a_damaged_kit(own_kit, tmp_path, name):
+    write(tmp_path / "traces", runs.run_backend, ["one-neuron", "one-step"])
+    assert check(own_kit, tmp_path / "traces", "one-neuron").returncode == 0
+    flip(own_kit / name)
+    done = check(own_kit, tmp_path / "traces", "one-step", "one-neuron")
+    assert (done.returncode, done.stdout) == (2, "")
+    text = f"{own_kit / name}: damaged or missing; get the kit again\n"
+    assert done.stderr == text
+    (own_kit / name).unlink()
+    assert check(own_kit, tmp_path / "traces", "one-neuron").stderr == text
+    code = 0 if name == "one-neuron.h5" else 2
+    assert check(own_kit, tmp_path / "traces", "one-step").returncode == code
+
+
+def test_the_checker_misses_the_sums_of_a_kit_that_should_have_them(own_kit, tmp_path):
+    write(tmp_path / "traces", runs.run_backend, ["one-step"])
+    sums = own_kit / "SHA256SUMS"
+    for break_it in (lambda: sums.write_text(""), sums.unlink):
+        break_it()
+        done = check(own_kit, tmp_path / "traces", "one-step")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"{sums}: damaged or missing; get the kit again\n"
+    index = json.loads((own_kit / "kit.json").read_text())
+    (own_kit / "kit.json").write_text(json.dumps(index | {"version": 3}))
+    assert check(own_kit, tmp_path / "traces", "one-step").returncode == 0
 
 
 def test_a_kit_needs_no_network(tmp_path):

@@ -19,10 +19,11 @@ from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
 from sim.kinds import kinds
 from sim.network import IntegerNetwork
 
-# The version increases when a case changes or is added; new ones come last, before `again`. A field
-# of the contract that is introduced adds its cases, and so increases it, by itself.
+# The version increases when a case or a file changes or is added; new cases come last, before
+# `again`; version 4 has those of version 3. A field of the contract that is introduced adds its
+# cases, and so increases it, by itself.
 _FIELDS_VERSION = 3
-VERSION = 3 + len(later_versions(_FIELDS_VERSION))
+VERSION = 4 + len(later_versions(_FIELDS_VERSION))
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",

@@ -5,9 +5,11 @@
 TRACES is a folder with one HDF5 file per case, `CASE.h5`, that holds an integer dataset
 (n_steps, n_neurons) for each one under `trace/` in the kit's own `CASE.h5`: `hidden0/spk`,
 `hidden0/syn`, `hidden0/mem` and so on. Without a CASE, all of them are checked. The exit status is
-0 where every word is right, 1 where one is not, 2 for a mistake in the command.
+0 where every word is right, 1 where one is not, 2 for a mistake in the command or a damaged kit:
+files of the kit are compared with its `SHA256SUMS`, as `sha256sum -c SHA256SUMS` does.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -41,13 +43,33 @@ def wrong(case: dict, expected: h5py.File, traces: Path) -> str:
     return first[1] if first else ""
 
 
+def damaged(kit: Path, names: list[str]) -> str:
+    """The first of some files of the kit that is not as it was written; empty if all are."""
+    sums = kit / "SHA256SUMS"
+    lines = sums.read_text("ascii", "replace").splitlines() if sums.is_file() else []
+    known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in names if known else ():
+        path = kit / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != known.get(name):
+            return name
+    if not known and json.loads((kit / "kit.json").read_text())["version"] >= 4:
+        return sums.name  # which older kits do not have
+    return ""
+
+
 def main(arguments: list[str]) -> int:
     """Check the cases and print a line for each."""
     kit = Path(__file__).parent
+    if name := damaged(kit, ["kit.json"]):
+        print(f"{kit / name}: damaged or missing; get the kit again", file=sys.stderr)
+        return 2
     cases = {case["name"]: case for case in json.loads((kit / "kit.json").read_text())["cases"]}
     names = arguments[1:] or list(cases)
     if not arguments or not set(names) <= set(cases):
         print(f"usage: check.py TRACES [CASE ...]; cases: {', '.join(cases)}", file=sys.stderr)
+        return 2
+    if name := damaged(kit, [f"{name}.h5" for name in names]):
+        print(f"{kit / name}: damaged or missing; get the kit again", file=sys.stderr)
         return 2
     failed = 0
     for name in names:

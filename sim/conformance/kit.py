@@ -1,9 +1,11 @@
 """The conformance kit on disk, to test a chip or simulator of one's own.
 
 A folder of plain HDF5 and JSON that names nothing of rsnnctl but its own format: a file for each
-case, `kit.json`, a README with the equations, and `check.py`, which needs only numpy and h5py.
+case, `kit.json`, a README with the equations, `check.py`, which needs only numpy and h5py, and
+`SHA256SUMS` of all of them.
 """
 
+import hashlib
 import inspect
 import json
 from pathlib import Path
@@ -30,6 +32,9 @@ its raster, write your words as `check.py` says, and let it tell the first that 
     python check.py TRACES [CASE ...]
 
 Run the cases one after the other without a restart: the last is the first once more.
+
+`sha256sum -c SHA256SUMS` tells whether the kit is as it was written; `check.py` looks at the files
+that it uses.
 
 `kit.json` describes each case: what there is to get wrong, its numeric contract, its layers and
 their arrays. `CASE.h5` holds `raster` (n_steps, n_inputs), the arrays under `network/` (weights are
@@ -90,8 +95,18 @@ def export_kit(folder: Path) -> list[Path]:
         "cases": [_describe(case) for case in every],
     }
     index = folder / "kit.json"  # last, so that a kit with its index is whole
-    write_text(index, json.dumps(description, indent=1, sort_keys=True) + "\n")
-    return [*paths, checker, readme, index]
+    content = (json.dumps(description, indent=1, sort_keys=True) + "\n").encode()
+    sums = folder / "SHA256SUMS"
+    contents = ((path.name, path.read_bytes()) for path in (*paths, checker, readme))
+    write_text(sums, "".join(map(_sum, (*contents, (index.name, content)))))
+    write_bytes(index, content)
+    return [*paths, checker, readme, sums, index]
+
+
+def _sum(file: tuple[str, bytes]) -> str:
+    """The line of a file, its name and content, that `sha256sum -c` reads."""
+    name, content = file
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
 
 
 def _attributes(kind: type[Order]) -> str:

@@ -191,8 +191,24 @@ def _lines(path: Path) -> Any:
     return [parse_line(line, 8) for line in text.splitlines()]
 
 
+def _case(path: Path) -> Any:
+    return _kit(path), _hdf5(path)
+
+
+def _kit(path: Path) -> Any:
+    """As check.py of the kit reads its index and a case."""
+    import json
+
+    from base.errors import FileError
+    from sim.conformance.check import damaged
+
+    if name := damaged(path.parent, ["kit.json", "again.h5"]):
+        raise FileError(f"{path}: check.py refuses {name}")
+    return json.loads(path.with_name("kit.json").read_text("utf-8"))
+
+
 def _hdf5(path: Path) -> Any:
-    """As a user of decoded.h5 or check.py of the kit reads them."""
+    """As a user of decoded.h5 reads it."""
     import h5py
 
     from base.errors import FileError
@@ -209,17 +225,6 @@ def _hdf5(path: Path) -> Any:
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise FileError("refused by h5py") from error
     return found
-
-
-def _json(path: Path) -> Any:
-    import json
-
-    from base.errors import FileError
-
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise FileError("refused by json") from error
 
 
 def _onnx(path: Path) -> Any:
@@ -263,8 +268,9 @@ FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name}
     "config.toml": Reader(f"{_RUN}/config.toml", mutate_text, _kept_settings),
     "session .mat": Reader("sealed.mat", mutate_hdf5, _session),
     "decoded.h5": Reader(f"{_RUN}/model.decoded.h5", mutate_hdf5, _hdf5),
-    "kit CASE.h5": Reader("kit/again.h5", mutate_hdf5, _hdf5),
-    "kit.json": Reader("kit/kit.json", mutate_text, _json),
+    "kit CASE.h5": Reader("kit/again.h5", mutate_hdf5, _case),
+    "kit.json": Reader("kit/kit.json", mutate_text, _kit),
+    "kit SHA256SUMS": Reader("kit/SHA256SUMS", mutate_text, _kit),
     "step.onnx": Reader(f"{_RUN}/model.step.onnx", mutate, _onnx),
 }
 _TYPED = ("settings .toml", "--set and --seeds", "snnTorch description .toml", "event lines")
