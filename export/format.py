@@ -34,6 +34,10 @@ class Format:
             (network, raster) -> Trace.
         read_digest: a file that was written -> the digest of the network that it names, or None;
             None if files name none.
+        open_written: (what was written, the network it is of) -> ways to run it as it is, by name
+            as in `backends`, after comparing it with what `write` gives; None if it cannot be read
+            back. The first is one of the files, or the folder. It raises MismatchError with the
+            array or line that differs.
         name: name of the file, filled in by `formats()`.
     """
 
@@ -45,6 +49,7 @@ class Format:
     remarks: Callable[..., list[str]] | None = None
     backends: Mapping[str, "Backend"] = field(default_factory=dict)
     read_digest: Callable[[Path], str | None] | None = None
+    open_written: Callable[[Path, "IntegerNetwork"], Mapping[str, "Backend"]] | None = None
     name: str = ""
 
     @property
@@ -68,6 +73,15 @@ class Format:
         """
         found = {self._digest_of(file) for file in self.files(path) if file.is_file()}
         return found if self.suffixes else found - {None}
+
+    def named(self, written: Path) -> set[str]:
+        """The digests of networks that a file of this format names, or those in a folder."""
+        if not self.suffixes:
+            files = sorted(written.iterdir()) if written.is_dir() else [written]
+        else:
+            files = [written] if written.name.endswith(self.suffixes) else []
+        found = (self._digest_of(file) for file in files if file.is_file())
+        return {digest for digest in found if digest is not None}
 
     def _digest_of(self, file: Path) -> str | None:
         try:

@@ -17,10 +17,14 @@ FILE = click.Path(path_type=Path)
 
 
 class InputPath(click.Path):
-    """A file that a command reads; `check_inputs` refuses one that is missing."""
+    """A file that a command reads; `check_inputs` refuses one that is missing, or a folder."""
+
+    or_folder = False
 
 
 INPUT = InputPath(path_type=Path)
+INPUT_OR_FOLDER = InputPath(path_type=Path)
+INPUT_OR_FOLDER.or_folder = True
 
 
 class ChoiceOf(click.Choice):
@@ -136,7 +140,7 @@ def check_inputs(command: click.Command, values: Mapping[str, Any]) -> None:
             for path in given if isinstance(given, tuple) else (given,):
                 if not path.exists():
                     raise FileError(f"{path}: no such file")
-                if path.is_dir():
+                if path.is_dir() and not parameter.type.or_folder:
                     raise FileError(f"{path}: is a folder, not a file")
 
 

@@ -101,9 +101,7 @@ UNSEEN = {
     "raster .npy": "a file of others, without a checksum",
     "raster .npz": "names of its members, and padding",
     "raster .h5": "a file of others, without a checksum",
-    "NIR with contract": "provenance only",
     "NIR of others": "a file of others, without a checksum",
-    "step.onnx": "R 7",
 }
 """Files of which a flipped bit can be accepted with other content, and why."""
 

@@ -53,7 +53,6 @@ def test_no_flipped_bit_is_accepted_with_other_content(harm, name):
     assert set(row["totals"]) <= {"refused", "same"}, row
 
 
-@fails("R 7", "verify reads no exported file")
 @pytest.mark.parametrize("file", ["model.step.onnx", "model.nir"])
 def test_verify_reads_an_exported_file(harm, root, file):
     (root / "runs/train/model.nir").write_bytes((root / "g.nir").read_bytes())

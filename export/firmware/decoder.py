@@ -48,8 +48,7 @@ def export_c(
         UnsupportedError: 16 bits do not count the inputs, or the neurons of a layer.
         FileError: a file cannot be written.
     """
-    if not (name.isidentifier() and name.isascii()):
-        raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
+    check_name(name)
     check_layout(network, layout)
     texts = {"h": header(network, name, layout), "c": source(network, name, layout, arithmetic)}
     paths = []
@@ -57,6 +56,16 @@ def export_c(
         paths.append(Path(folder) / f"{name}.{suffix}")
         write_text(paths[-1], text)
     return paths
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is not a C identifier.
+
+    Raises:
+        RangeError: it is none.
+    """
+    if not (name.isidentifier() and name.isascii()):
+        raise RangeError(f"name is {name!r}; a C identifier is needed, letters, digits and _")
 
 
 def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str = "fast") -> Trace:
@@ -91,14 +100,37 @@ def compile_replay(
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
     """
+    written = export_c(network, folder, "rsnn", layout, arithmetic)
+    (source,) = (path for path in written if path.suffix == ".c")
+    return compile_with_replay(network, source, folder, flags=flags, compiler=compiler)
+
+
+def compile_with_replay(
+    network: IntegerNetwork,
+    source: Path,
+    folder: Path,
+    *,
+    flags: Sequence[str] = FLAGS,
+    compiler: str = "cc",
+) -> Path:
+    """Compile exported C with a program that replays a raster; return the program.
+
+    Args:
+        network: the network.
+        source: the exported C file, beside its header.
+        folder: for the program and its source.
+        flags, compiler: as in `compile_replay`.
+
+    Raises:
+        ToolError: there is no such compiler, or it refuses the sources.
+    """
     if which(compiler) is None:
         raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
-    written = export_c(network, folder, "rsnn", layout, arithmetic)
-    sources = [str(path) for path in written if path.suffix == ".c"]
     main = folder / "replay.c"
-    write_text(main, replay_source(network, "rsnn"))
+    write_text(main, replay_source(network, source.stem))
     program = folder / "replay"
-    run_compiler([compiler, *flags, *sources, str(main), "-o", str(program)])
+    given = [f"-I{source.parent}", str(source), str(main)]
+    run_compiler([compiler, *flags, *given, "-o", str(program)])
     return program
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sim.network import IntegerNetwork
     from sim.trace import Trace
+    from sim.verify import Backend
 
 
 def _write(network: "IntegerNetwork", path: Path, *, name: str, layout: str) -> list[Path]:
@@ -36,6 +37,13 @@ def _read_digest(path: Path) -> str | None:
     return found[1] if found else None
 
 
+def _open_written(path: Path, network: "IntegerNetwork") -> "dict[str, Backend]":
+    from export.firmware.written import open_written
+
+    files = sorted(path.glob("*.c")) if path.is_dir() else [path.with_suffix(".c")]
+    return open_written([file for file in files if _read_digest(file)], network)
+
+
 FORMAT = Format(
     description="self-contained C99 for microcontrollers and hosts",
     details="The files are `<name>.h` and `<name>.c`.",
@@ -43,4 +51,5 @@ FORMAT = Format(
     options=(NAME, LAYOUT),
     backends={"c": _c},
     read_digest=_read_digest,
+    open_written=_open_written,
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sim.network import IntegerNetwork
     from sim.trace import Trace
+    from sim.verify import Backend
 
 
 def _write(network: "IntegerNetwork", path: Path, *, reader: str) -> list[Path]:
@@ -35,6 +36,12 @@ def _read_digest(path: Path) -> str | None:
     return digest_of(read_graph(path, check_types=False))
 
 
+def _open_written(path: Path, network: "IntegerNetwork") -> "dict[str, Backend]":
+    from export.nir.files import open_written
+
+    return {"nir": open_written(path, network)}
+
+
 FORMAT = Format(
     description="a NIR graph for a reader",
     details=(
@@ -54,4 +61,5 @@ FORMAT = Format(
     remarks=remarks,
     backends={"nir": _nir},
     read_digest=_read_digest,
+    open_written=_open_written,
 )

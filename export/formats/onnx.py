@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sim.network import IntegerNetwork
     from sim.trace import Trace
+    from sim.verify import Backend
 
 _SUFFIXES = (".step.onnx", ".scan.onnx")
 
@@ -41,6 +42,20 @@ def _read_digest(path: Path) -> str | None:
     return read_digest(path)
 
 
+def _open_written(path: Path, network: "IntegerNetwork") -> "dict[str, Backend]":
+    from export.onnx.engines import by_onnxruntime, by_reference, run_scan, run_step
+    from export.onnx.models import check_written, to_scan_model, to_step_model
+
+    step, _ = _SUFFIXES
+    run = run_step if path.name.endswith(step) else run_scan
+    model = to_step_model(network) if run is run_step else to_scan_model(network)
+    content = check_written(path, model)
+    return {
+        "onnxruntime": lambda _, raster: run(network, raster, by_onnxruntime(content)),
+        "onnx-reference": lambda _, raster: run(network, raster, by_reference(content)),
+    }
+
+
 FORMAT = Format(
     description="ONNX in integer operators",
     details="Two models: one step with its state, and the loop over time.",
@@ -48,4 +63,5 @@ FORMAT = Format(
     suffixes=_SUFFIXES,
     backends={"onnxruntime": _onnxruntime, "onnx-reference": _reference},
     read_digest=_read_digest,
+    open_written=_open_written,
 )

@@ -9,14 +9,16 @@ discretization the network's decays.
 """
 
 import io
+import json
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import DataError, FileError
+from base.errors import DataError, FileError, MismatchError
 from base.files import write_bytes
 from export.nir.container import read_graph
 from export.nir.graph import build_graph
@@ -26,6 +28,9 @@ from export.nir.readers import reader_named
 from sim.fast import runs
 from sim.network import IntegerNetwork
 from sim.trace import Trace
+
+if TYPE_CHECKING:
+    from sim.verify import Backend
 
 
 def export_nir(network: IntegerNetwork, path: Path, reader: str = "exact") -> None:
@@ -81,6 +86,34 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
         path = Path(folder) / "network.nir"
         export_nir(network, path)
         return runs.run_backend(import_nir(path), raster)
+
+
+def open_written(path: Path, network: IntegerNetwork) -> "Backend":
+    """The way to run a NIR file that says what exporting a network says.
+
+    Args:
+        path: the file.
+        network: the network it was exported of.
+
+    Raises:
+        FileError, DataError: as in `import_nir`.
+        MismatchError: its metadata are not those of an export of the network.
+    """
+    found = import_nir(path)
+    said = _metadata(read_graph(path))
+    right = _metadata(to_graph(network, said["for"]))
+    for key in sorted({*said, *right}):
+        if said.get(key) != right.get(key):
+            raise MismatchError(
+                f"{path}: {key!r} of its metadata is not what exporting the network gives; export"
+                " it again"
+            )
+    return lambda _, raster: runs.run_backend(found, raster)
+
+
+def _metadata(graph: nir.NIRGraph) -> dict[str, Any]:
+    text = graph.metadata[METADATA_KEY]
+    return {"for": "exact", **json.loads(text)}
 
 
 def to_graph(network: IntegerNetwork, reader: str = "exact") -> nir.NIRGraph:

@@ -39,22 +39,51 @@ def run_models(network: IntegerNetwork, raster: NDArray[np.uint8], engine: Engin
     check_channels(network, raster.shape)
     if len(raster) == 0:  # which Scan of onnxruntime refuses
         return empty_trace(network, 0)
-    names = variable_names(network)
-    states = initial_states(network)
     half = min(len(raster) // 2, 500)
-    parts: dict[str, list[NDArray]] = {name: [] for name in names}
-    run = engine(serialized(to_step_model(network)))
+    first, states = _by_steps(network, raster[:half], engine(serialized(to_step_model(network))))
+    rest = _over_time(network, raster[half:], engine(serialized(to_scan_model(network))), states)
+    return Trace({name: np.concatenate([*first[name], rest[name]]) for name in rest})
+
+
+def run_step(network: IntegerNetwork, raster: NDArray[np.uint8], run: Run) -> Trace:
+    """Trace of a raster by a step model alone."""
+    check_channels(network, raster.shape)
+    if len(raster) == 0:
+        return empty_trace(network, 0)
+    parts, _ = _by_steps(network, raster, run)
+    return Trace({name: np.concatenate(arrays) for name, arrays in parts.items()})
+
+
+def run_scan(network: IntegerNetwork, raster: NDArray[np.uint8], run: Run) -> Trace:
+    """Trace of a raster by a model over time alone."""
+    check_channels(network, raster.shape)
+    if len(raster) == 0:  # which Scan of onnxruntime refuses
+        return empty_trace(network, 0)
+    return Trace(_over_time(network, raster, run, initial_states(network)))
+
+
+def _by_steps(
+    network: IntegerNetwork, raster: NDArray[np.uint8], run: Run
+) -> tuple[dict[str, list[NDArray]], dict[str, NDArray]]:
+    """Each variable after each step, (1, n_neurons), and the states after the last."""
+    states = initial_states(network)
+    parts: dict[str, list[NDArray]] = {name: [] for name in variable_names(network)}
     wanted = [f"{name}.next" for name in states]
-    for x in raster[:half]:
+    for x in raster:
         found = run(wanted, states | {"x": x[None]})
         states = dict(zip(states, found, strict=True))
-        for name in names:
-            parts[name].append(states[name])
-    run = engine(serialized(to_scan_model(network)))
-    rest = run([f"{name}.trace" for name in names], states | {"raster": raster[half:, None]})
-    for name, array in zip(names, rest, strict=True):
-        parts[name].append(array[:, 0])
-    return Trace({name: np.concatenate(arrays) for name, arrays in parts.items()})
+        for name, arrays in parts.items():
+            arrays.append(states[name])
+    return parts, states
+
+
+def _over_time(
+    network: IntegerNetwork, raster: NDArray[np.uint8], run: Run, states: Mapping[str, NDArray]
+) -> dict[str, NDArray]:
+    """Each variable after every step, (n_steps, n_neurons), from the states before the first."""
+    names = variable_names(network)
+    found = run([f"{name}.trace" for name in names], {**states, "raster": raster[:, None]})
+    return {name: array[:, 0] for name, array in zip(names, found, strict=True)}
 
 
 def by_onnxruntime(model: bytes) -> Run:

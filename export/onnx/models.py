@@ -31,8 +31,9 @@ from onnx import (
 )
 from onnx.checker import check_model
 
-from base.errors import RangeError
-from base.files import write_bytes
+from base.errors import FileError, MismatchError, RangeError
+from base.files import read_bytes, write_bytes
+from export.onnx.differences import first_difference
 from sim.arithmetic.symbols import Term, equations, simplified
 from sim.contract import NumericContract, signed_range
 from sim.layer import Layer
@@ -60,11 +61,33 @@ def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
 def read_digest(path: Path) -> str | None:
     """The digest of the network that a model's metadata name, or None."""
     try:
-        props = {each.key: each.value for each in load(path).metadata_props}
+        props = {
+            each.key: each.value for each in load(path, load_external_data=False).metadata_props
+        }
         named = json.loads(props["rsnnctl"])["digest"]
     except (OSError, DecodeError, KeyError, TypeError, ValueError, RecursionError):
         return None
     return named if isinstance(named, str) else None
+
+
+def check_written(path: Path, right: ModelProto) -> bytes:
+    """The content of a model's file, which must be the model that is exported now.
+
+    Raises:
+        FileError: it cannot be read, or is no ONNX model.
+        MismatchError: an array, a node or anything else in it is another.
+    """
+    content = read_bytes(path, MAX_BYTES)
+    try:
+        found = ModelProto.FromString(content)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: is no ONNX model; export it again") from error
+    difference = first_difference(found, right)
+    if difference is not None:
+        raise MismatchError(
+            f"{path}: {difference}, as exporting the network gives it; export it again"
+        )
+    return content
 
 
 def to_step_model(network: IntegerNetwork) -> ModelProto:

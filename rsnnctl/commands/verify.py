@@ -11,22 +11,24 @@ from base.checks import check_at_least_one
 from rsnnctl.options import (
     FILE,
     INPUT,
+    INPUT_OR_FOLDER,
     TARGET,
     layout_option,
-    network_argument,
     no_stdout,
     output_option,
+    stale_option,
 )
 from rsnnctl.results.files import files
 from rsnnctl.results.kind import Column, Facts, Kind, Result, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from hw_targets.machines.target import Runner
     from sim.network import IntegerNetwork
-    from sim.trace import Trace
     from sim.verify import Backend, Verification
 
 VERIFIED = Kind(
@@ -52,11 +54,17 @@ VERIFIED = Kind(
 )
 _STEPS = 5000  # compared where no recording is named
 _BLOCK_STEPS = 4096  # of a session that are in memory at once
-_TRIES = 400  # runs of a backend to find a reproducer
 
 
 @click.command()
-@network_argument
+@click.argument("network", type=INPUT_OR_FOLDER, required=False)
+@stale_option
+@click.option(
+    "--network",
+    "source",
+    type=INPUT,
+    help="Network that an exported file was made of. Default: the one beside it that it names.",
+)
 @click.option(
     "--session",
     "--input",
@@ -83,6 +91,7 @@ _TRIES = 400  # runs of a backend to find a reproducer
 def command(
     network: Path | None,
     stale: bool,
+    source: Path | None,
     session: Path | None,
     steps: int | None,
     kit: Path | None,
@@ -94,6 +103,9 @@ def command(
     """Compare every backend with the reference, bit for bit.
 
     Every state word of every step is compared, with zero tolerance. Exit status 1 if one differs.
+
+    NETWORK is a network, or what was exported of one: an ONNX or NIR file, a folder with C, or its
+    C file. That is compared with a fresh export, then run as it is.
     """
     from rsnnctl.given import refuse, refuse_others
     from rsnnctl.runs import folders
@@ -112,21 +124,30 @@ def command(
         return files(written.files[-1:])
     chosen = folders.chosen(network, folders.NETWORK)
 
+    from rsnnctl.exported import format_of, network_of
     from rsnnctl.runs import lineage
 
     if target is None:
         refuse("without --target", "layout")
     else:
         refuse("with --target, where no reproducer is written", "force", "output")
-    path = lineage.used(chosen, stale=stale)
-    if session is not None and target is not None:
+    format = format_of(chosen)
+    if format is None:
+        refuse("for a network, which is compared itself", "source")
+        path = lineage.used(chosen, stale=stale)
+    else:
+        refuse("for an exported file", "target", "force", "output", "stale")
+        path = network_of(chosen, format, source)
+    if format is not None and format.open_written is not None:
+        report = verify_written(chosen, format.open_written, path, session, steps)
+    elif session is not None and target is not None:
         report = verify_session(path, target, session, layout, steps=steps)
     elif session is not None:
         report = verify_file(path, session, steps, part="all", output=output, force=force)
     else:
-        source, n_steps = folders.session_of(path), _STEPS if steps is None else steps
+        recording, n_steps = folders.session_of(path), _STEPS if steps is None else steps
         report = verify_file(
-            path, source, n_steps, target=target, layout=layout, output=output, force=force
+            path, recording, n_steps, target=target, layout=layout, output=output, force=force
         )
     return Result(
         VERIFIED,
@@ -172,32 +193,53 @@ def verify_file(
     """
     from hw_targets import find_target
     from hw_targets.machines.target import runners
-    from rsnn.data.raster import random_raster
-    from rsnn.data.stream import open_stream
-    from rsnnctl import show
     from rsnnctl.backends import backends
+    from rsnnctl.reproducers import with_reproducers
     from sim.verify import verify
 
-    if steps is not None:
-        check_at_least_one("steps", steps)
-    network, golden = _opened(path)
-    if source is None:
-        raster = random_raster(steps or _STEPS, network.n_inputs, dt=network.dt)
-    else:
-        with open_stream(source, network, part, scored=False) as stream:
-            raster = next(stream.blocks(steps or len(stream.steps))).raster
-        show.say_step(stream, network.dt)
-    rasters = [golden, raster]
+    network, rasters = _with_input(path, source, steps, part)
     if target is None:
         here = backends()
         place = path if output is None else output / path.name
         report = verify(network, rasters, here)
-        return _with_reproducers(report, place, network, rasters, here, force=force)
+        return with_reproducers(report, place, network, rasters, here, force=force)
     with tempfile.TemporaryDirectory() as folder:
         machine = find_target(target)
         found = runners(machine, network, Path(folder), {"layout": layout})
         runs = {name: _backend(run) for name, run in found.items()}
         return verify(network, rasters, runs, writer=machine.format)
+
+
+def verify_written(
+    written: Path,
+    open_written: "Callable[[Path, IntegerNetwork], Mapping[str, Backend]]",
+    path: Path,
+    session: Path | None,
+    steps: int | None,
+) -> "Verification":
+    """Compare what was exported with a fresh export, then run it beside the reference.
+
+    Args:
+        written: the file or folder.
+        open_written: as in `export.format.Format`.
+        path: the network that it was made of.
+        session: session or raster to run, all of it; None for the test part of the recording of the
+            network's run, or a random raster.
+        steps: maximum number of steps; None for all of `session`, else 5000.
+
+    Raises:
+        MismatchError: it is not what exporting the network gives.
+        RangeError, MismatchError, FileError, DataError: as `verify_file`.
+    """
+    from rsnnctl.runs import folders
+    from sim.verify import verify
+
+    if session is None:
+        steps = _STEPS if steps is None else steps
+        network, rasters = _with_input(path, folders.session_of(path), steps, "test")
+    else:
+        network, rasters = _with_input(path, session, steps, "all")
+    return verify(network, rasters, dict(open_written(written, network)))
 
 
 def verify_session(
@@ -252,6 +294,25 @@ def _backend(run: "Runner") -> "Backend":
     return lambda network, raster: run_whole(run, raster)
 
 
+def _with_input(
+    path: Path, source: Path | None, steps: int | None, part: str
+) -> "tuple[IntegerNetwork, list[NDArray[np.uint8]]]":
+    """A network, its golden input and one stream, as in `verify_file`."""
+    from rsnn.data.raster import random_raster
+    from rsnn.data.stream import open_stream
+    from rsnnctl import show
+
+    if steps is not None:
+        check_at_least_one("steps", steps)
+    network, golden = _opened(path)
+    if source is None:
+        return network, [golden, random_raster(steps or _STEPS, network.n_inputs, dt=network.dt)]
+    with open_stream(source, network, part, scored=False) as stream:
+        raster = next(stream.blocks(steps or len(stream.steps))).raster
+    show.say_step(stream, network.dt)
+    return network, [golden, raster]
+
+
 def _opened(path: Path) -> "tuple[IntegerNetwork, NDArray[np.uint8]]":
     """A network and its golden input, which the reference still computes as when it was saved."""
     from base.errors import MismatchError
@@ -268,98 +329,3 @@ def _opened(path: Path) -> "tuple[IntegerNetwork, NDArray[np.uint8]]":
             " the file was made under other semantics, quantize again"
         )
     return network, golden
-
-
-def _with_reproducers(
-    report: "Verification",
-    path: Path,
-    network: "IntegerNetwork",
-    rasters: "list[NDArray[np.uint8]]",
-    backends: "dict[str, Backend]",
-    *,
-    force: bool,
-) -> "Verification":
-    if "shrunk_from" in network.metadata:
-        return report
-    results = dict(report.backends)
-    for name, result in results.items():
-        if result.first is not None:
-            index = result.first.raster_index
-            files = reproduce(
-                path,
-                name,
-                network,
-                rasters[index],
-                backends[name],
-                after_golden=index > 0,
-                force=force,
-            )
-            results[name] = replace(result, reproducer=files)
-    return replace(report, backends=results)
-
-
-def reproduce(
-    path: Path,
-    name: str,
-    network: "IntegerNetwork",
-    raster: "NDArray[np.uint8]",
-    backend: "Backend",
-    *,
-    after_golden: bool,
-    force: bool = False,
-) -> dict[str, str]:
-    """Write `<stem>.<name>.reproducer.int.h5` and `.npy` beside the network's file.
-
-    Args:
-        path: the network's file, or one of its name in the folder to write to.
-        name: of the backend.
-        network: the network.
-        raster: input (n_steps, n_inputs) on which the backend differs from the reference.
-        backend: the backend.
-        after_golden: it does so after it has run the golden input; each case is then run in the
-            same order, because a state that is not reset shows only there.
-        force: overwrite files that `verify` did not write.
-
-    Returns:
-        `network`, `raster` and the command to `replay` them, or why they were `not made`: the
-        report of the difference must not be lost for that.
-    """
-    import shlex
-
-    import numpy as np
-
-    from base.errors import RsnnError
-    from base.files import atomic_path
-    from rsnnctl.output import owned
-    from rsnnctl.runs import folders
-    from sim.artifact import save_network
-    from sim.shrink import shrink
-
-    network_path, raster_path = (
-        folders.beside(path, f".{name}.reproducer{end}") for end in (".int.h5", ".npy")
-    )
-    wrong, tries = (_second_run(backend), _TRIES // 2) if after_golden else (backend, _TRIES)
-    try:
-        with owned([network_path, raster_path], "verify", force=force):
-            small, spikes = shrink(network, raster, wrong, tries=tries)
-            save_network(small, network_path)
-            with atomic_path(raster_path) as temporary, open(temporary, "wb") as stream:
-                np.save(stream, spikes, allow_pickle=False)
-    except RsnnError as error:
-        return {"not made": str(error)}
-    command = ["rsnnctl", "verify", str(network_path), "--session", str(raster_path)]
-    return {
-        "network": str(network_path),
-        "raster": str(raster_path),
-        "replay": shlex.join(command),
-    }
-
-
-def _second_run(backend: "Backend") -> "Backend":
-    from sim.artifact import vector_raster
-
-    def run(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
-        backend(network, vector_raster(network))
-        return backend(network, raster)
-
-    return run

@@ -149,7 +149,8 @@ class Folders:
     def _make_read(self, target: Path) -> None:
         """Every file that a reader starts from."""
         self._copied("quantized", target)
-        for words in ("explore --bits 4", "verify --export-kit kit", "export-onnx", "simulate"):
+        written = "verify --export-kit kit", "export-onnx", "export-c", "simulate"
+        for words in ("explore --bits 4", *written):
             self._ran(words, target)
         interrupted = self.copy("interrupted")
         (state,) = interrupted.glob("runs/*/stages/*.state.h5")

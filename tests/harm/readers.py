@@ -227,16 +227,17 @@ def _hdf5(path: Path) -> Any:
     return found
 
 
-def _onnx(path: Path) -> Any:
-    import onnx
-
+def _exported(path: Path) -> Any:
+    """As `verify FILE` reads it, before it runs what is there."""
     from base.errors import FileError
+    from rsnnctl.exported import format_of, network_of
+    from sim.artifact import load_network
 
-    try:
-        onnx.checker.check_model(onnx.load(path))
-    except Exception as error:  # protobuf's and the checker's
-        raise FileError("refused by onnx") from error
-    return onnx.load(path).SerializeToString(deterministic=True)
+    format = format_of(path)
+    if format is None:
+        raise FileError(f"{path}: is no HDF5 file")
+    network = load_network(network_of(path, format, None))
+    return network.digest(), sorted(format.open_written(path, network))
 
 
 _RUN = "runs/train"
@@ -271,7 +272,11 @@ FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name}
     "kit CASE.h5": Reader("kit/again.h5", mutate_hdf5, _case),
     "kit.json": Reader("kit/kit.json", mutate_text, _kit),
     "kit SHA256SUMS": Reader("kit/SHA256SUMS", mutate_text, _kit),
-    "step.onnx": Reader(f"{_RUN}/model.step.onnx", mutate, _onnx),
+    "step.onnx": Reader(f"{_RUN}/model.step.onnx", mutate, _exported),
+    "scan.onnx": Reader(f"{_RUN}/model.scan.onnx", mutate, _exported),
+    "NIR with contract": Reader("g.nir", mutate_hdf5, _exported),
+    "C": Reader(f"{_RUN}/c/rsnn.c", mutate_text, _exported),
+    "header of C": Reader(f"{_RUN}/c/rsnn.h", mutate_text, _exported),
 }
 _TYPED = ("settings .toml", "--set and --seeds", "snnTorch description .toml", "event lines")
 for _name in (*_TYPED, "UDP packet"):
