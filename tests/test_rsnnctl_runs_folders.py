@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from base.errors import FileError, MismatchError, RsnnWarning
+from base.errors import FileError, MismatchError, RsnnError, RsnnWarning
 from base.lock import only_writer
 from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
@@ -270,6 +270,21 @@ def test_a_damaged_run_is_named_and_stands_in_the_way_of_no_other(begun, text):
     assert folders.unfinished() == [begun]
     with pytest.raises(FileError, match=r"run\.json: is damaged; restore it, or move runs/a-first"):
         folders.read_facts(damaged)
+
+
+@pytest.mark.parametrize("text", [None, "[training", "[training]\nepochs = 'x'\n"])
+def test_a_run_without_usable_settings_stands_in_the_way_of_no_other(begun, text, capsys):
+    config = resolve("short", settings=FAST)
+    broken = begin(planned_training(None, config, name="a-broken", recipe="short"))
+    (broken / "config.toml").unlink()
+    if text is not None:
+        (broken / "config.toml").write_text(text)
+        folders.note(broken, {"config_sha256": None})
+    assert resumable() == [begun]
+    assert "Warning: runs/a-broken/config.toml: " in capsys.readouterr().err
+    folders.finish(begun)
+    with pytest.raises(RsnnError, match=r"^runs/a-broken/config\.toml: "):
+        resumable()
 
 
 def test_stages_of_one_kind_are_cleared_without_those_of_another(here):

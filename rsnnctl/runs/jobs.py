@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import torch
 
-from base.errors import DataError, FileError, RangeError
+from base.errors import DataError, FileError, RangeError, RsnnError
 from rsnn.checkpoint import load_model
 from rsnn.data.session import check_once, load_session
 from rsnn.data.split import split_session
@@ -22,6 +22,7 @@ from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import (
+    CONFIG,
     LOG,
     planned_training,
     train_config,
@@ -117,7 +118,8 @@ def resumable(root: Path | None = None) -> list[Path]:
     Those whose start was interrupted are started, and imports that only lack their end finished.
 
     Raises:
-        FileError: there is none, or only one whose facts are damaged; or one has no settings.
+        FileError: there is none, or only one whose facts are damaged.
+        RsnnError: there are only runs whose settings cannot be read.
 
     Warns:
         RsnnWarning: the settings of one were edited.
@@ -136,10 +138,22 @@ def resumable(root: Path | None = None) -> list[Path]:
             f"{root}: no run was interrupted, so there is none to resume; start one with"
             " `rsnnctl train`"
         )
-    trainings = [folder for folder in found if folder not in imported]
-    for folder in trainings:
-        warn_if_edited(folder)
-    return trainings
+    usable: list[Path] = []
+    refused: list[RsnnError] = []
+    for folder in found:
+        if folder not in imported:
+            try:
+                warn_if_edited(folder)
+                train_config(folder)
+                usable.append(folder)
+            except RsnnError as why:  # it stands in the way of no other
+                place = "" if str(why).startswith(str(folder)) else f"{folder / CONFIG}: "
+                refused.append(RsnnError(f"{place}{why}"))
+    if refused and not usable:
+        raise refused[0]
+    for error in refused:
+        show.say(f"Warning: {error}")
+    return usable
 
 
 def run_all(
