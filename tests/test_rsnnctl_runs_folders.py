@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from base.errors import FileError, MismatchError, RsnnError, RsnnWarning
+from base.errors import FileError, MismatchError, RsnnWarning
 from base.lock import only_writer
 from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
@@ -283,7 +283,7 @@ def test_a_run_without_usable_settings_stands_in_the_way_of_no_other(begun, text
     assert resumable() == [begun]
     assert "Warning: runs/a-broken/config.toml: " in capsys.readouterr().err
     folders.finish(begun)
-    with pytest.raises(RsnnError, match=r"^runs/a-broken/config\.toml: "):
+    with pytest.raises(FileError, match=r"^runs/a-broken/config\.toml: "):
         resumable()
 
 

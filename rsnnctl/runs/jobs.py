@@ -118,8 +118,7 @@ def resumable(root: Path | None = None) -> list[Path]:
     Those whose start was interrupted are started, and imports that only lack their end finished.
 
     Raises:
-        FileError: there is none, or only one whose facts are damaged.
-        RsnnError: there are only runs whose settings cannot be read.
+        FileError: there is none, or only such whose facts or settings cannot be read.
 
     Warns:
         RsnnWarning: the settings of one were edited.
@@ -139,7 +138,7 @@ def resumable(root: Path | None = None) -> list[Path]:
             " `rsnnctl train`"
         )
     usable: list[Path] = []
-    refused: list[RsnnError] = []
+    refused: list[FileError] = []
     for folder in found:
         if folder not in imported:
             try:
@@ -148,7 +147,7 @@ def resumable(root: Path | None = None) -> list[Path]:
                 usable.append(folder)
             except RsnnError as why:  # it stands in the way of no other
                 place = "" if str(why).startswith(str(folder)) else f"{folder / CONFIG}: "
-                refused.append(RsnnError(f"{place}{why}"))
+                refused.append(FileError(f"{place}{why}"))
     if refused and not usable:
         raise refused[0]
     for error in refused:
