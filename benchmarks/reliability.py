@@ -85,7 +85,7 @@ def main() -> None:
     )
     parser.add_argument("--shard", type=int, default=0, help="items SHARD * COUNT and on")
     parser.add_argument("--only", action="append", help="command, pair or reader; repeatable")
-    parser.add_argument("--json", action="store_true", help="every row, with its seed")
+    parser.add_argument("--json", action="store_true", help="every row as a line of JSON")
     options = parser.parse_args()
     names = options.only or campaigns.NAMES[options.what]
     if unknown := set(names) - set(campaigns.NAMES[options.what]):
@@ -101,7 +101,8 @@ def main() -> None:
         else:
             rows = list(campaign(harm, options.seed, numbers, names))
     if options.json:
-        print(json.dumps({"seed": options.seed, "rows": rows}, indent=1))
+        for row in rows:
+            print(json.dumps({"campaign": options.what, "seed": options.seed, **row}))
         return
     print(f"{options.what}, seed {options.seed}, items {first} to {numbers.stop - 1}\n")
     print(table(summed(options.what, rows)))

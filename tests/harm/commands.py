@@ -191,6 +191,7 @@ def _write_seeds(folder: Path) -> None:
     (folder / "lines.txt").write_text("0 1 7\n\n3\n")
     (folder / "packet.bin").write_bytes(encode_spikes(1, [0, 7]))
     shutil.copy(folder / "runs/train/model.int.h5", folder / "n.int.h5")
+    _write_recording(folder / "short.mat")
     random = np.random.default_rng(1)
     each = np.full(6, 0.02), np.full(6, 0.03), np.ones(6), np.zeros(6), np.ones(6)
     nodes = {
@@ -204,6 +205,25 @@ def _write_seeds(folder: Path) -> None:
     names = list(nodes)
     graph = nir.NIRGraph(nodes, list(itertools.pairwise(names)))
     nir.write(folder / "others.nir", graph)
+
+
+def _write_recording(path: Path) -> None:
+    """A second of a recording by others: two channels, each with one unit and an empty cell."""
+    import h5py
+    import numpy as np
+
+    times = 10.0 + np.arange(250) * 0.004
+    with h5py.File(path, "w") as file:
+        file["t"] = times[None]
+        file["cursor_pos"] = np.stack((np.sin(times), np.cos(times)))
+        file["target_pos"] = np.repeat([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2, 50, axis=1)
+        file["#refs#/empty"] = np.zeros(2, np.uint64)
+        file["#refs#/empty"].attrs["MATLAB_empty"] = np.uint8(1)
+        spikes = np.full((2, 2), file["#refs#/empty"].ref, h5py.ref_dtype)
+        for channel in range(2):
+            file[f"#refs#/{channel}"] = times[None, channel::20]
+            spikes[1, channel] = file[f"#refs#/{channel}"].ref
+        file["spikes"] = spikes
 
 
 def _write_weights(folder: Path) -> None:

@@ -1,11 +1,12 @@
 """Mutated files for one reader: `python -m harm.fuzz WHAT READER SEED FIRST COUNT FOLDER`.
 
 WHAT is `mutate` or `flip`. A worker, forked here, does one item after the other with a limit on its
-memory; it is ended where an item takes too long, and another goes on with the next. Each item is
-made from the seed, the reader and its number alone, so that it can be made again and a later call
-goes on where this one ended.
+memory; it is ended where an item takes too long, and another goes on with the next, as after a
+crash. Each item is made from the seed, the reader and its number alone, so that it can be made
+again and a later call goes on where this one ended.
 """
 
+import functools
 import json
 import os
 import pickle
@@ -20,6 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from base import plugins
 from harm.mutate_bytes import flip
 from harm.readers import FLIPPED, READERS, Reader
 
@@ -75,20 +77,30 @@ def main(words: list[str]) -> None:
     totals: dict[str, int] = {}
     places: dict[str, list[Any]] = {}
     begin, last = int(first), int(first) + int(count)
+    slowest = 0.0
     while begin < last:
         done = _worked(what, name, reader, int(seed), begin, last, path, original, known)
-        for number, kind, place in done:
+        for number, kind, place, seconds in done:
             begin = number + 1
+            slowest = max(slowest, seconds)
             totals[kind] = totals.get(kind, 0) + 1
             if kind not in ("refused", "same", "accepted"):
                 seen = places.setdefault(f"{kind}: {place}", [0, number])
                 seen[0] += 1
     path.write_bytes(original)
-    print(json.dumps({"reader": name, "seed": int(seed), "totals": totals, "places": places}))
+    row = {"reader": name, "seed": int(seed), "first": int(first), "count": int(count)}
+    row |= {"totals": totals, "places": places}
+    row |= {"slowest_s": round(slowest, 3), "peak_mb": _peak() >> 10}
+    print(json.dumps(row))
+
+
+def _peak() -> int:
+    """The most memory that a worker has had, in KiB, with the warm Python's own."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def _worked(what, name, reader, seed, first, last, path, original, known):
-    """Yield (number, outcome, place) from one worker, until it has done all or has been ended."""
+    """Yield (number, outcome, place, s) of one worker, until it has done all or has been ended."""
     own, its = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -103,17 +115,17 @@ def _worked(what, name, reader, seed, first, last, path, original, known):
             break
         *lines, text = (text + got).split(b"\n")
         for line in lines:
-            number, kind, place = json.loads(line)
-            yield number, kind, place
+            number, kind, place, seconds = json.loads(line)
+            yield number, kind, place, seconds
             number += 1
     if not ready:
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(own)
     if not ready:
-        yield number, "hang", ""
+        yield number, "hang", "", DEADLINE
     elif number < last:
-        yield number, "crash", f"exit {os.waitstatus_to_exitcode(status)}"
+        yield number, "crash", f"exit {os.waitstatus_to_exitcode(status)}", 0.0
 
 
 def _work(what, name, reader, seed, first, last, path, original, known, pipe) -> None:
@@ -123,13 +135,15 @@ def _work(what, name, reader, seed, first, last, path, original, known, pipe) ->
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    plugins.entry_points = functools.cache(plugins.entry_points)  # else most of the time goes there
     for number in range(first, last):
         path.write_bytes(item(what, name, reader, seed, number, original))
         start = time.monotonic()
         kind, place = outcome(reader, path, known)
-        if time.monotonic() - start > DEADLINE:
+        seconds = time.monotonic() - start
+        if seconds > DEADLINE:
             kind = "hang"
-        os.write(pipe, json.dumps([number, kind, place]).encode() + b"\n")
+        os.write(pipe, json.dumps([number, kind, place, seconds]).encode() + b"\n")
     os._exit(0)
 
 

@@ -20,6 +20,15 @@ ODD = (
 )
 
 
+def places_of(mark: bytes, data: bytes) -> list[int]:
+    """Where some bytes begin in others, in order."""
+    found, at = [], data.find(mark)
+    while at >= 0:
+        found.append(at)
+        at = data.find(mark, at + 1)
+    return found
+
+
 def flip(data: bytes, random: Random, number: int = 0) -> bytes:
     """One bit, or, for odd numbers, one whole byte changed."""
     changed = bytearray(data)

@@ -54,7 +54,7 @@ def resealed(change):
 
 def _header(data: bytes, random: Random) -> bytes:
     """A number in an object's header (of version 2), whose checksum is then put right."""
-    places = [at for at in range(len(data)) if data.startswith(b"OHDR\x02", at)]
+    places = mutate_bytes.places_of(b"OHDR\x02", data)
     if not places:
         return _structure(data, random)
     place = random.choice(places)
@@ -93,7 +93,7 @@ def _lookup3(data: bytes) -> int:
 def _structure(data: bytes, random: Random) -> bytes:
     for _ in range(random.choice((1, 1, 2))):
         mark = random.choice(_MARKS)
-        places = [at for at in range(len(data)) if data.startswith(mark, at)]
+        places = mutate_bytes.places_of(mark, data)
         if places:
             place = random.choice(places)
             data = mutate_bytes.odd_number(data, random, place + 4, place + 96)

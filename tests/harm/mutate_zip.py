@@ -25,8 +25,7 @@ def _record(data: bytes, random: Random) -> bytes:
     places = [
         (place, size)
         for mark, size in _RECORDS.items()
-        for place in range(len(data))
-        if data.startswith(mark, place)
+        for place in mutate_bytes.places_of(mark, data)
     ]
     for _ in range(random.choice((1, 1, 2))):
         place, size = random.choice(places)

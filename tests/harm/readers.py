@@ -4,6 +4,7 @@ A reader returns what it has read, so that a flip that changes nothing can be to
 accepted. It is given the path of a file of the right name.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -172,12 +173,18 @@ def _nir_of_others(path: Path) -> Any:
     return [(name, value.numpy()) for name, value in model.state_dict().items()]
 
 
-def _packet(path: Path) -> Any:
+@functools.cache
+def _loaded(path: Path) -> Any:
     from sim.artifact import load_network
+
+    return load_network(path)
+
+
+def _packet(path: Path) -> Any:
     from sim.live.ordered import OrderedDecoder
     from sim.live.packets import decode_spikes
 
-    decoder = OrderedDecoder(load_network(path.with_name("n.int.h5")))
+    decoder = OrderedDecoder(_loaded(path.with_name("n.int.h5")))
     spikes = decode_spikes(path.read_bytes(), 8)
     decoder.step(0, ())
     decoder.step(spikes.step, spikes.events)
@@ -251,7 +258,7 @@ READERS = {
     "raster .npy": Reader("r.npy", mutate_npy, _raster),
     "raster .npz": Reader("r.npz", mutate_zip, _raster),
     "raster .h5": Reader("r.h5", mutate_hdf5, _raster),
-    "session .mat": Reader("s.mat", mutate_hdf5, _session),
+    "session .mat": Reader("short.mat", mutate_hdf5, _session),
     "published .pth": Reader("w.pth", mutate_zip, _published),
     "snnTorch .pt": Reader("net.pt", mutate_zip, _snntorch),
     "model .rsnn.h5": Reader(f"{_RUN}/model.rsnn.h5", mutate, _model),
