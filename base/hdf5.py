@@ -5,7 +5,9 @@ HDF5 swallows errors while it closes a file, so files are built in memory, and P
 long ones are written block by block, and the errors noted.
 """
 
+import resource
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -26,6 +28,7 @@ MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
 _COMPRESSED = 15  # type of the elements of MATLAB 7's files, miCOMPRESSED
 _BLOCK = 1 << 20  # bytes that are read at once
 _LARGEST_HEAP = 1 << 28  # bytes
+_LARGEST_TEXTS = 1 << 28  # bytes of what is of variable length, beyond those of the file
 SMALL = 1 << 20  # bytes of an array that may be stored in however few
 
 
@@ -50,8 +53,7 @@ def open_hdf5(path: Path, *, item_bytes: int = 1) -> Iterator[h5py.File]:
         raise FileError(_why_not_opened(path, error)) from error
     try:
         with file:
-            _check_root(path, file)
-            _check_tree(path, file, item_bytes)
+            _check(path, file, item_bytes)
             yield file
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:  # what h5py raises
         raise FileError(f"{path}: damaged HDF5 file: {_one_line(error)}") from error
@@ -182,12 +184,45 @@ def _is_filled(heap: bytes) -> bool:
     return True
 
 
+def _check(path: Path, file: h5py.File, item_bytes: int) -> None:
+    try:
+        with _at_most(_LARGEST_TEXTS + path.stat().st_size):
+            _check_root(path, file)
+            _check_tree(path, file, item_bytes)
+    except (MemoryError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: damaged HDF5 file: {_one_line(error)}") from error
+
+
+@contextmanager
+def _at_most(more: int) -> Iterator[None]:
+    """Let the process have no more than `more` bytes of memory beyond those that it has.
+
+    What asks for more gets none: Python raises MemoryError, and libraries their own errors. Only
+    Linux has such a limit; elsewhere there is none.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    old, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    new = pages * resource.getpagesize() + more
+    for limit in (old, hard):
+        if limit != resource.RLIM_INFINITY:
+            new = min(new, limit)
+    resource.setrlimit(resource.RLIMIT_AS, (new, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (old, hard))
+
+
 def _check_tree(path: Path, file: h5py.File, item_bytes: int) -> None:
-    """Refuse links, cycles, other files, and arrays far larger than what is stored of them."""
+    """Refuse links, cycles, other files, and what is far larger than what is stored of it."""
     waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
     n_objects = 0
     while waiting:
         group, depth = waiting.pop()
+        _read_texts(group)
         n_objects += len(group)
         if depth > _MAX_DEPTH or n_objects > _MAX_OBJECTS:
             raise FileError(
@@ -202,6 +237,30 @@ def _check_tree(path: Path, file: h5py.File, item_bytes: int) -> None:
                 waiting.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
                 _check_array(path, name, item, item_bytes)
+                _read_texts(item)
+
+
+def _read_texts(item: h5py.Group | h5py.Dataset) -> None:
+    """Read what is of variable length once, while memory is limited.
+
+    HDF5 takes as much memory as such a value says it has, before it looks for the value.
+    """
+    for index in range(h5py.h5a.get_num_attrs(item.id)):
+        attribute = h5py.h5a.open(item.id, index=index)
+        if _is_variable(attribute.get_type()):
+            item.attrs[attribute.name]
+    if (
+        isinstance(item, h5py.Dataset)
+        and item.shape is not None
+        and _is_variable(item.id.get_type())
+    ):
+        item[()]
+
+
+def _is_variable(kind: h5py.h5t.TypeID) -> bool:
+    if isinstance(kind, h5py.h5t.TypeStringID):
+        return bool(kind.is_variable_str())
+    return bool(kind.detect_class(h5py.h5t.VLEN))
 
 
 def _check_array(path: Path, name: str, array: h5py.Dataset, item_bytes: int) -> None:

@@ -1,6 +1,8 @@
 """HDF5 files: none keeps the reader busy for ever, and no failing write goes unnoticed."""
 
 import fcntl
+import resource
+import struct
 import subprocess
 import sys
 from io import BytesIO
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from base.errors import FileError
-from base.hdf5 import _places, create_hdf5, open_hdf5, stream_hdf5
+from base.hdf5 import _at_most, _places, create_hdf5, open_hdf5, stream_hdf5
 
 # A process that may write 20,000 bytes to a file, as on a disk that is full then.
 FULL = """
@@ -114,6 +116,54 @@ def test_letters_that_look_like_a_heap_are_none(tmp_path):
     with h5py.File(path, "w") as file:
         file["x"] = np.frombuffer(b"GCOLGCOL" * 9, np.uint8)
     assert read(path).size == 72
+
+
+@pytest.mark.parametrize("where", ["attribute", "attribute of an array", "array", "group"])
+def test_a_text_that_says_it_has_gigabytes_is_refused(tmp_path, where):
+    """HDF5 would take as many before it looks."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"], file["g/y"] = 1, 2
+        if where == "array":
+            file["z"] = "hello"
+        else:
+            item = {"attribute": file, "attribute of an array": file["x"]}.get(where, file["g"])
+            item.attrs["z"] = "hello"
+    whole = path.read_bytes()
+    heap = whole.find(b"GCOL")
+    reference = struct.pack("<IQI", 5, heap, 1)
+    assert whole.count(reference) == 1
+    path.write_bytes(whole.replace(reference, struct.pack("<IQI", 2**32 - 1, heap, 1)))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with (
+        pytest.raises(FileError, match=r"a\.h5: damaged HDF5 file: .*memory allocation failed"),
+        open_hdf5(path),
+    ):
+        pass
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_a_limit_of_the_caller_on_memory_is_never_raised(monkeypatch):
+    set_ = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (5000, 6000))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: set_.append(limits))
+    with _at_most(1 << 20):
+        assert set_ == [(5000, 6000)]
+    assert set_ == [(5000, 6000)] * 2
+
+
+def test_texts_of_every_kind_are_read(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = ["a", "b"]
+        file["numbers"] = h5py.Empty("f8")
+        file["nothing"] = h5py.Empty(h5py.string_dtype())
+        file.create_dataset("pairs", (2,), [("a", "f8"), ("b", h5py.string_dtype())])
+        file.create_dataset("lists", (2,), h5py.vlen_dtype("f4"))
+        file.attrs["é"] = ["a", "é"]
+        file.attrs["nothing"] = h5py.Empty(h5py.string_dtype())
+    assert list(read(path)) == [b"a", b"b"]
 
 
 @pytest.mark.parametrize("kind", ["external", "virtual", "external link", "soft link", "circle"])
