@@ -81,7 +81,6 @@ def test_power_cuts_tear_and_lose_nothing(harm):
 
 DAMAGED = {
     "--set and --seeds": "R 12",
-    "training state, sealed anew": "R 11",
 }
 """Readers that do not yet answer every file with a result or one printable line."""
 

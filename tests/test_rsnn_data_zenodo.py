@@ -96,6 +96,18 @@ def test_a_clock_that_does_not_increase_is_refused(tmp_path: Path, second: float
     )
 
 
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("far", [1.1e12, 1e300, np.inf])
+def test_a_clock_that_runs_too_far_is_refused(tmp_path: Path, place: int, far: float) -> None:
+    t = 2.0 + np.arange(100) * DT
+    t[place] = far if place else -far
+    path = write_recording(tmp_path / "a.mat", [[[149.0]]], t=t[None])
+    assert message_of(path) == (
+        f"`t` runs from {t[0]:g} to {t[-1]:g} s; at most ±1e+12 s is possible, cut the damaged"
+        " samples"
+    )
+
+
 def test_another_sampling_interval_is_refused(tmp_path: Path) -> None:
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], t=np.arange(100)[None] / 1000)
     assert message_of(path) == (
@@ -210,6 +222,24 @@ def test_spikes_that_are_no_table_of_cells_are_refused(tmp_path: Path, table: np
 def test_variables_that_are_no_numbers_are_refused(tmp_path: Path, name: str) -> None:
     path = write_recording(tmp_path / "a.mat", [[[1.0]]], **{name: np.full((2, 100), b"x")})
     assert message_of(path) == f"`{name}` is of type |S1; numbers are needed, export it again"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("t", "`t` holds no values; export it again"),
+        ("cursor_pos", "`cursor_pos` has shape None, `t` has 100 samples; (2, 100) is needed"),
+        ("target_pos", "`target_pos` has shape None, `t` has 100 samples; (2, 100) is needed"),
+        ("spikes", "`spikes` has shape None and type object; a (units, channels) cell array"),
+    ],
+)
+def test_a_variable_without_values_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    path = write_recording(tmp_path / "a.mat", [[[1.0]]])
+    with h5py.File(path, "r+") as file:
+        kind = file[name].dtype
+        del file[name]
+        file[name] = h5py.Empty(kind)
+    assert message_of(path).startswith(message)
 
 
 def test_a_cell_that_holds_no_numbers_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """An interrupted and continued training ends with the same bits as an uninterrupted one."""
 
 import dataclasses
+import json
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from quick_training import QUICK, SPLIT, fresh_model, quick_session
 
+from base.container import _seal
 from base.errors import FileError, MismatchError
 from rsnn.training.state import TrainState, load_state, save_state
 from rsnn.training.train import train
@@ -68,6 +71,81 @@ def test_a_damaged_state_is_refused(session, tmp_path):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(FileError, match=r"edited or|damaged"):
+        load_state(path)
+
+
+def damaged_states():
+    """Changes of a state that is sealed anew afterwards, by name."""
+
+    def put(name, value):
+        def change(file):
+            if name in file:
+                del file[name]
+            file[name] = value
+
+        return change
+
+    def whole_numbers(file):
+        for group in ("parameters", "best"):
+            name = f"{group}/hidden.0.w_in"
+            put(name, file[name][()].astype(int))(file)
+
+    def record(**values):
+        def change(file):
+            records = json.loads(file["records"][()])
+            records[-1] |= values
+            put("records", json.dumps(records))(file)
+
+        return change
+
+    def attribute(name, value):
+        return lambda file: file.attrs.__setitem__(name, value)
+
+    return {
+        "no epoch": lambda file: file.attrs.__delitem__("epoch"),
+        "half an epoch": attribute("epoch", 0.5),
+        "epoch below zero": attribute("best_epoch", -1),
+        "best epoch to come": attribute("best_epoch", 3),
+        "more epochs than records": attribute("epoch", 3),
+        "text for a number": attribute("best_r2", "x"),
+        "no values": attribute("best_r2", h5py.Empty("f8")),
+        "no records": lambda file: file.__delitem__("records"),
+        "records that are no JSON": put("records", "["),
+        "records without an end": put("records", "[" * 100_000),
+        "a record with a text": record(loss="x"),
+        "a record with half an epoch": record(n_epochs=1.5),
+        "a record with more": record(more=1),
+        "an array for a group": put("parameters", np.ones(3)),
+        "whole numbers for parameters": whole_numbers,
+        "whole numbers for the optimizer": put("optimizer/0.mean", np.ones(3, int)),
+        "an odd number of a parameter": put("optimizer/x.mean", np.ones(3)),
+        "a number of no parameter": put("optimizer/99.mean", np.ones(3)),
+        "a tensor without a name": put("optimizer/5", np.ones(3)),
+        "a group for a tensor": lambda file: file.create_group("optimizer/0.more"),
+        "another shape of the best": put("best/hidden.0.w_in", np.ones((2, 2), "f4")),
+        "a short generator": put("generator", np.ones(3, np.uint8)),
+        "a generator of floats": put("generator", np.ones(5056)),
+    }
+
+
+DAMAGED = damaged_states()
+
+
+@pytest.fixture(scope="module")
+def two_epochs(session):
+    states, _ = kept_states(session, dataclasses.replace(QUICK, epochs=2))
+    return states[-1]
+
+
+@pytest.mark.parametrize("change", DAMAGED.values(), ids=DAMAGED)
+def test_values_that_no_training_leaves_are_refused(two_epochs, tmp_path, change):
+    path = tmp_path / "state.h5"
+    save_state(two_epochs, path, {})
+    with h5py.File(path, "r+") as file:
+        change(file)
+    content = path.read_bytes()[512:]
+    path.write_bytes(_seal(content) + content)
+    with pytest.raises(FileError, match=r"state\.h5: holds no state of a training; start afresh"):
         load_state(path)
 
 

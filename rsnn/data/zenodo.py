@@ -30,6 +30,7 @@ DT = 0.004  # s, the sampling interval of every published session
 LONGEST_INTERVAL_ERROR = 0.1 * DT  # s; beyond it: a lost or extra sample
 LARGEST_MEDIAN_ERROR = 0.001 * DT  # s; beyond it: another rate
 LONGEST_DRIFT = (1.0 + 1e-6) * DT  # s; beyond it, spikes and cursor part by more than one step
+FARTHEST_TIME = 1e12  # s; a sample time beyond this is damaged data
 NEEDED = {
     "t": "(1, n) seconds",
     "spikes": "(units, channels) references",
@@ -136,8 +137,8 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
     """Return the sample times of an open recording.
 
     Raises:
-        DataError: a variable of the layout is missing, or `t` does not increase, or its median
-            interval is not 4 ms within 0.1 %.
+        DataError: a variable of the layout is missing, or `t` does not increase, runs too far, or
+            its median interval is not 4 ms within 0.1 %.
 
     Warns:
         RsnnWarning: the clock is more than a step away from its samples at the end.
@@ -170,6 +171,11 @@ def read_clock(file: h5py.File, path: Path) -> Clock:
         errors = np.abs(intervals - DT)
         n_irregular += int(np.count_nonzero(errors > LONGEST_INTERVAL_ERROR))
         n_off += int(np.count_nonzero(errors > LARGEST_MEDIAN_ERROR))
+    if not -FARTHEST_TIME <= first < last <= FARTHEST_TIME:
+        raise DataError(
+            f"{path}: `t` runs from {first:g} to {last:g} s; at most ±{FARTHEST_TIME:g} s is"
+            " possible, cut the damaged samples"
+        )
     if 2 * n_off >= t.size - 1:  # with fewer of them the median interval is right
         median = float(np.median(np.diff(t.read_all().ravel())))
         if abs(median - DT) > LARGEST_MEDIAN_ERROR:
@@ -210,7 +216,7 @@ def read_references(file: h5py.File, path: Path) -> NDArray[np.object_]:
     with _readable(path):
         shape, dtype = spikes.shape, spikes.dtype
         references = spikes[()] if h5py.check_ref_dtype(dtype) is h5py.Reference else None
-    if references is None or references.ndim != 2:
+    if references is None or shape is None or len(shape) != 2:
         raise DataError(
             f"{path}: `spikes` has shape {shape} and type {dtype}; a (units, channels) cell array"
             " is needed"
@@ -263,8 +269,10 @@ def _numbers(
         kind = np.dtype("V")
         if isinstance(dataset, h5py.Dataset):
             kind = dataset.dtype
-            if kind.kind in "fiu":
+            if kind.kind in "fiu" and dataset.shape is not None:
                 return Numbers(file, source, path, name, dataset.shape)
+            if dataset.shape is None:
+                raise DataError(f"{path}: `{name}` holds no values; export it again")
     raise DataError(f"{path}: `{name}` is of type {kind}; numbers are needed, export it again")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from base.container import create_container, open_container, read_provenance
-from base.errors import MismatchError
+from base.errors import FileError, MismatchError
 from rsnn.model import RSNN
 
 FORMAT = "rsnnctl-training-state"
+_NO_STATE = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -136,21 +137,65 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
     """Read what `save_state` wrote: the state and its label.
 
     Raises:
-        FileError: no such file, truncated, edited, of a different format or a newer version.
+        FileError: no such file, truncated, edited, of a different format or a newer version; or
+            its values are no state of a training.
     """
     with open_container(path, format=FORMAT) as file:
-        records = json.loads(file["records"][()])
-        state = TrainState(
-            epoch=int(file.attrs["epoch"]),
-            parameters=_read(file, "parameters"),
-            best=_read(file, "best"),
-            best_epoch=int(file.attrs["best_epoch"]),
-            best_r2=float(file.attrs["best_r2"]),
-            optimizer=_read(file, "optimizer"),
-            generator=torch.from_numpy(file["generator"][()]),
-            records=tuple(EpochRecord(**record) for record in records),
-        )
+        try:
+            state = TrainState(
+                epoch=_count(file.attrs["epoch"]),
+                parameters=_read(file, "parameters"),
+                best=_read(file, "best"),
+                best_epoch=_count(file.attrs["best_epoch"]),
+                best_r2=float(file.attrs["best_r2"]),
+                optimizer=_read(file, "optimizer"),
+                generator=torch.from_numpy(file["generator"][()]),
+                records=tuple(map(_record, json.loads(file["records"][()]))),
+            )
+            _check(state)
+        except _NO_STATE as error:
+            raise FileError(
+                f"{path}: holds no state of a training; start afresh without `resume`"
+            ) from error
         return state, read_provenance(file)
+
+
+def _check(state: TrainState) -> None:
+    """Refuse what no training leaves behind.
+
+    Raises:
+        ValueError, RuntimeError, TypeError: the values do not belong together.
+    """
+    shapes = {name: p.shape for name, p in state.parameters.items()}
+    if shapes != {name: p.shape for name, p in state.best.items()}:
+        raise ValueError("the best parameters have other shapes")
+    if [r.epoch for r in state.records] != list(range(1, state.epoch + 1)):
+        raise ValueError("the records are not those of its epochs")
+    if not state.best_epoch <= state.epoch:
+        raise ValueError("the best epoch is still to come")
+    for key in state.optimizer:
+        number, _, name = key.partition(".")
+        if not name or int(number) not in range(len(shapes)):
+            raise ValueError("a tensor of the optimizer belongs to no parameter")
+    tensors = (*state.parameters.values(), *state.best.values(), *state.optimizer.values())
+    if not all(tensor.is_floating_point() for tensor in tensors):
+        raise TypeError("a tensor holds no floating-point numbers")
+    torch.Generator().set_state(state.generator)
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number != value or number < 0:
+        raise ValueError("no count")
+    return number
+
+
+def _record(values: Any) -> EpochRecord:
+    record = EpochRecord(**values)
+    for field in fields(record):
+        if type(getattr(record, field.name)) not in (int, field.type):
+            raise TypeError(f"{field.name} is no number")
+    return record
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
