@@ -15,11 +15,22 @@ def check_choice(name: str, value: str, known: Iterable[str]) -> None:
         raise RangeError(f"`{name}` is {value}; known: {', '.join(names)}")
 
 
-def check_at_least_one(name: str, value: int) -> None:
-    """Refuse a count below 1.
+def check_count(name: str, value: int, most: int) -> None:
+    """Refuse a count below 1, or so large that the work would not end or not fit into memory.
 
     Raises:
-        RangeError: it is below 1.
+        RangeError: it is below 1 or above `most`.
     """
     if value < 1:
         raise RangeError(f"`{name}` is {value}; at least 1 is needed")
+    check_at_most(name, value, most)
+
+
+def check_at_most(name: str, value: float, most: float) -> None:
+    """Refuse a number above the largest one that is possible.
+
+    Raises:
+        RangeError: it is above `most`.
+    """
+    if value > most:
+        raise RangeError(f"`{name}` is {value}; at most {most} is possible")

@@ -14,6 +14,8 @@ from rsnn.kinds import find_float_kind
 from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 from sim.layer import SPIKES
 
+MOST_LAYERS, MOST_UNITS = 64, 1 << 16
+MOST_WEIGHTS = 1 << 26  # of hidden layers; 256 MiB in float32
 DT = 0.004  # seconds per step, of the recordings and of every published network
 
 
@@ -54,6 +56,17 @@ class Architecture:
         for name, size in sizes.items():
             if size < 1:
                 raise RangeError(f"{name} is {size}; a layer needs at least 1 unit")
+        if len(self.hidden) > MOST_LAYERS:
+            raise RangeError(f"hidden has {len(self.hidden)} layers; at most {MOST_LAYERS} fit")
+        n_weights, n_below = 0, self.n_inputs
+        for i, n in enumerate(self.hidden):
+            n_weights += n * (n_below + n * self.recurrent)
+            n_below = n
+            if n > MOST_UNITS or n_weights > MOST_WEIGHTS:
+                raise RangeError(
+                    f"hidden[{i}] is {n}; at most {MOST_UNITS} units of a layer and {MOST_WEIGHTS}"
+                    " weights of all are possible"
+                )
         if not self.hidden or not self.heads:
             raise RangeError("a network needs at least one hidden layer and one readout head")
 

@@ -179,7 +179,6 @@ def test_a_device_is_refused(harm, root):
     assert_one_line(harm.run("train s.mat --config /dev/zero", root, deadline=10), "/dev/zero")
 
 
-@fails("R 10", "nothing bounds it")
 @pytest.mark.parametrize(
     "words",
     [

@@ -27,12 +27,13 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from base.checks import check_choice
+from base.checks import check_at_most, check_choice
 from base.errors import DataError, RangeError
 from export.nir.chain import Stage, finite, spread
 from rsnn.layer_arrays import LayerArrays
 
 Array = NDArray[np.float64]
+LONGEST_STEP = 1e6  # s
 DISCRETIZATIONS = ("exact", "euler")
 
 
@@ -54,6 +55,7 @@ class TimeStep:
     def __post_init__(self) -> None:
         if not np.isfinite(self.dt) or self.dt <= 0:
             raise RangeError(f"`dt` is {self.dt}; a step is longer than 0 s")
+        check_at_most("dt", self.dt, LONGEST_STEP)
         check_choice("discretization", self.discretization, DISCRETIZATIONS)
 
     def decay(self, stage: Stage, key: str) -> tuple[Array, Array]:

@@ -25,6 +25,7 @@ from rsnn.training.recipe import (
     kernel_for,
 )
 
+SMALLEST_STEP = 0.001  # of the search for what can be pruned, which trains at each
 STAGES = ("pretraining", "training", "retraining", "qat")  # the sections that configure a training
 
 
@@ -51,6 +52,7 @@ class ModelConfig:
             raise RangeError(f"model.preset is {self.preset}; known: {', '.join(PRESETS)}")
         if self.neuron not in (known := float_kinds()):
             raise RangeError(f"model.neuron is {self.neuron}; known: {', '.join(known)}")
+        self.architecture(1)  # which refuses sizes that no recording makes possible
 
     def architecture(self, n_inputs: int) -> Architecture:
         """The architecture for recordings of `n_inputs` channels."""
@@ -86,6 +88,12 @@ class PruneConfig:
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise RangeError(
                     f"pruning.{name} is {getattr(self, name):g}; it must be at least 0 and below 1"
+                )
+        for name in ("step", "fine_step"):
+            if 0.0 < getattr(self, name) < SMALLEST_STEP:
+                raise RangeError(
+                    f"pruning.{name} is {getattr(self, name):g}; it must be at least"
+                    f" {SMALLEST_STEP:g}"
                 )
         for name in ("step", "fine_step", "tolerance"):
             if not 0.0 < getattr(self, name) < 1.0:

@@ -11,6 +11,7 @@ from rsnn.surrogate import Surrogate
 from rsnn.training.names import DEVICES, KERNELS
 from rsnn.training.optimizers import SMORMS3
 
+LARGEST_SEED = 2**63 - 1
 OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -59,10 +60,13 @@ class TrainConfig:
     surrogate_beta: float = 20.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "window_steps", "stride"):
-            _refuse_below(name, getattr(self, name), 1)
-        for name in ("lower_strength", "lower_count", "upper_strength", "upper_count", "seed"):
-            _refuse_below(name, getattr(self, name), 0)
+        for name, most in (("epochs", 10**5), ("batch", 10**6)):
+            _refuse_outside(name, getattr(self, name), 1, most)
+        for name in ("window_steps", "stride"):
+            _refuse_outside(name, getattr(self, name), 1, 10**7)
+        for name in ("lower_strength", "lower_count", "upper_strength", "upper_count"):
+            _refuse_outside(name, getattr(self, name), 0, 10**9)
+        _refuse_outside("seed", self.seed, 0, LARGEST_SEED)
         if not 0.0 < self.learning_rate < math.inf:
             raise RangeError(
                 f"learning_rate is {self.learning_rate:g}; it must be above 0 and finite, the"
@@ -89,9 +93,11 @@ def kernel_for(device: str) -> str:
     return "numba" if device == "cpu" else "torch"
 
 
-def _refuse_below(name: str, value: float, limit: int) -> None:
-    if not value >= limit:
-        raise RangeError(f"{name} is {value:g}; it must be at least {limit}")
+def _refuse_outside(name: str, value: float, low: int, high: int) -> None:
+    if not value >= low:
+        raise RangeError(f"{name} is {value:g}; it must be at least {low}")
+    if value > high:
+        raise RangeError(f"{name} is {value}; it must be at most {high}")
 
 
 def _refuse_unknown(name: str, value: str, known: Collection[str]) -> None:

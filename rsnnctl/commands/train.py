@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from base.checks import check_at_least_one
+from base.checks import check_count
 from rsnn.training.names import DEVICES, KERNELS, PRESETS, RECIPES
 from rsnnctl.options import (
     INPUT,
@@ -118,9 +118,10 @@ def command(
     """
     from rsnn.training.config import STAGES, Config
     from rsnnctl.given import check_settings, given, refuse, refuse_others
+    from rsnnctl.runs.cluster import MOST_JOBS
     from rsnnctl.runs.jobs import resumable, run_all, start_all
 
-    check_at_least_one("jobs", jobs)
+    check_count("jobs", jobs, MOST_JOBS)
     if jobs == 1:
         refuse("with one job at a time; add --jobs", "cluster")
     if name is not None and output is not None:

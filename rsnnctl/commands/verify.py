@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.checks import check_at_least_one
+from base.checks import check_count
 from rsnnctl.options import (
     FILE,
     INPUT,
@@ -54,6 +54,8 @@ VERIFIED = Kind(
 )
 _STEPS = 5000  # compared where no recording is named
 _BLOCK_STEPS = 4096  # of a session that are in memory at once
+_MOST_WORDS = 1 << 28  # of a trace in memory, 2 GiB
+_MOST_STEPS = 10**9  # of a recording, in blocks
 
 
 @click.command()
@@ -242,6 +244,16 @@ def verify_written(
     return verify(network, rasters, dict(open_written(written, network)))
 
 
+def _words_per_step(network: "IntegerNetwork") -> int:
+    """State words of a step, and its inputs."""
+    import numpy as np
+
+    from sim import reference
+
+    step = np.zeros((1, network.n_inputs), np.uint8)
+    return reference.run(network, step).n_words + network.n_inputs
+
+
 def verify_session(
     path: Path,
     target: str,
@@ -269,7 +281,7 @@ def verify_session(
     from sim.verify import Verification, code_of, compare_blocks
 
     if steps is not None:
-        check_at_least_one("steps", steps)
+        check_count("steps", steps, _MOST_STEPS)
     chosen = find_target(target)
     network, _ = _opened(path)
     results = {}
@@ -302,9 +314,9 @@ def _with_input(
     from rsnn.data.stream import open_stream
     from rsnnctl import show
 
-    if steps is not None:
-        check_at_least_one("steps", steps)
     network, golden = _opened(path)
+    if steps is not None:
+        check_count("steps", steps, _MOST_WORDS // _words_per_step(network))
     if source is None:
         return network, [golden, random_raster(steps or _STEPS, network.n_inputs, dt=network.dt)]
     with open_stream(source, network, part, scored=False) as stream:

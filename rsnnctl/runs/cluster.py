@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import joblib
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
+MOST_JOBS = 1024
 CLUSTERS = ("loky", "dask", "ray")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 import torch
 
-from base.checks import check_at_least_one
+from base.checks import check_count
 from base.container import read_label
 from base.errors import FileError, RangeError
 from base.files import read_bytes, write_text
@@ -27,9 +27,11 @@ from rsnn.training.config import Config
 from rsnn.training.prune import magnitude_masks
 from rsnnctl.runs import folders
 from rsnnctl.runs.checksum import checksum
+from rsnnctl.runs.cluster import MOST_JOBS
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import generator_for
+from sim.contract import MAX_FRAC, MAX_WEIGHT_BITS
 from sim.energy import energy
 from sim.fast import runs
 from sim.metrics import evaluate_run, storage
@@ -38,6 +40,7 @@ FOLDER = "explore"
 TABLE, PICTURE = "explore.json", "explore.png"
 COSTS = ("stored_bits", "energy_pj", "effective_acs")
 Row = dict[str, Any]
+_MOST_CHOICES = 10_000
 _MAX_ROW = 1 << 20  # bytes of a row's file
 
 
@@ -87,7 +90,7 @@ def explore(
     """
     if not choices:
         raise RangeError("there is nothing to explore; name at least one of `bits`")
-    check_at_least_one("jobs", jobs)
+    check_count("jobs", jobs, MOST_JOBS)
     from rsnnctl.plot import plot_explored  # before anything is made, because it may be missing
 
     for choice in choices:
@@ -110,7 +113,10 @@ def explore(
     missing = [choice for choice in dict.fromkeys(choices) if choice not in found]
     work = joblib.delayed(_measured)
     told = f"the networks measured are kept in {folder}; the same command continues"
-    with keeping(lambda: told if found else ""), parallel_on(cluster, jobs):
+    with (
+        keeping(lambda: told if found else ""),
+        parallel_on(cluster, max(1, min(jobs, len(missing)))),
+    ):
         rows = joblib.Parallel(return_as="generator")(
             work(source, path, choice, config) for choice in missing
         )
@@ -132,15 +138,25 @@ def parse_choices(bits: str, decay_bits: str, sparsity: str) -> list[Choice]:
     Raises:
         RangeError: the text is not such a list.
     """
-    widths = [int(n) for n in _numbers("bits", bits)]
-    decays = [int(n) for n in _numbers("decay_bits", decay_bits)]
-    return combinations(widths, decays, _numbers("sparsity", sparsity))
+    widths = [int(n) for n in _numbers("bits", bits, 2, MAX_WEIGHT_BITS)]
+    decays = [int(n) for n in _numbers("decay_bits", decay_bits, 1, MAX_FRAC)]
+    return combinations(widths, decays, _numbers("sparsity", sparsity, 0, 1))
 
 
 def combinations(
     bits: Sequence[int], decay_bits: Sequence[int], sparsity: Sequence[float]
 ) -> list[Choice]:
-    """Every combination of widths and sparsity."""
+    """Every combination of widths and sparsity.
+
+    Raises:
+        RangeError: there are more than 10,000.
+    """
+    n = len(bits) * len(decay_bits) * len(sparsity)
+    if n > _MOST_CHOICES:
+        raise RangeError(
+            f"`bits`, `decay_bits` and `sparsity` make {n} networks; at most {_MOST_CHOICES} are"
+            " possible"
+        )
     return [Choice(*choice) for choice in product(bits, decay_bits, sparsity)]
 
 
@@ -154,12 +170,16 @@ def with_pareto(rows: Sequence[Row]) -> list[Row]:
     return [row | {"pareto": not any(beats(other, row) for other in rows)} for row in rows]
 
 
-def _numbers(name: str, text: str) -> list[float]:
+def _numbers(name: str, text: str, low: int, high: int) -> list[float]:
     try:
         found: list[float] = []
         for part in text.split(","):
             first, dots, last = part.partition("..")
-            found += range(int(first), int(last) + 1) if dots else [float(part)]
+            ends = [int(first), int(last)] if dots else [float(part)]
+            for number in ends:
+                if not low <= number <= high:
+                    raise RangeError(f"`{name}` is {text}; {low} to {high} is possible")
+            found += range(int(first), int(last) + 1) if dots else ends
     except ValueError:
         raise RangeError(f"`{name}` is {text}; write 4, or 3,4,8, or 3..8") from None
     if name != "sparsity" and any(n != int(n) for n in found):

@@ -16,6 +16,7 @@ from rsnn.data.split import split_session
 from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
 from rsnn.training.device import find_device
+from rsnn.training.recipe import LARGEST_SEED
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
@@ -31,6 +32,7 @@ from rsnnctl.runs.training import (
 )
 
 Row = dict[str, Any]
+_MOST_SEEDS = 10_000
 _FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
 
 
@@ -192,7 +194,10 @@ def _rows(started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool) -> 
             yield _row(folder)
         return
     work = [joblib.delayed(_train_alone)(folder.resolve(), are_new) for folder in started]
-    with parallel_on(cluster, n_jobs) as parallel, show.count(len(work), "runs") as advance:
+    with (
+        parallel_on(cluster, min(n_jobs, len(work))) as parallel,
+        show.count(len(work), "runs") as advance,
+    ):
         for row in parallel(work):
             advance()
             yield row
@@ -219,10 +224,15 @@ def parse_seeds(text: str) -> list[int]:
     """
     numbers: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        found = re.fullmatch(r"\s*(\d{1,99})(?:\.\.(\d{1,99}))?\s*", part)
         if not found:
             raise RangeError(f"`seeds` is {text}; write one as 3, several as 1,4 or 1..5")
-        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last > LARGEST_SEED or len(numbers) + last - first >= _MOST_SEEDS:
+            raise RangeError(
+                f"`seeds` is {text}; at most {_MOST_SEEDS} seeds up to {LARGEST_SEED} are possible"
+            )
+        numbers += range(first, last + 1)
     if not numbers or len(set(numbers)) < len(numbers):
         raise RangeError(f"`seeds` is {text}; at least one and none twice is needed, as in 1..5")
     return numbers

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.checks import check_at_least_one
+from base.checks import check_at_most, check_count
 from base.errors import DataError, MismatchError, ToolError
 from base.extras import extra
 from base.meeting import check_meeting
 from rsnnctl.provenance import decoded_unit
+from rsnnctl.streams import LONGEST_IDLE, MOST_STEPS
 from sim.live.ordered import MAX_GAP, OrderedDecoder, Tally
 from sim.live.stamps import StampedSteps
 from sim.network import IntegerNetwork
@@ -58,13 +59,14 @@ def stream_samples(
         pylsl = extra("pylsl", "lsl", "`lsl`")
     except RuntimeError as error:
         raise ToolError("`lsl` needs liblsl; the page of pylsl says where to get it") from error
+    check_at_most("idle", idle, LONGEST_IDLE)
+    if steps is not None:
+        check_count("steps", steps, MOST_STEPS)
     found = pylsl.resolve_byprop("name", name, timeout=idle)
     if not found:
         raise ToolError(
             f"there is no LSL stream `{name}`; start it first, or wait longer with `idle`"
         )
-    if steps is not None:
-        check_at_least_one("steps", steps)
     rate = found[0].nominal_srate()
     source = Source(f"LSL stream `{name}`", found[0].channel_count(), 1 / rate if rate else None)
     check_meeting(network, source)

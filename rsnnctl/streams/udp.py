@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from base.checks import check_at_least_one
+from base.checks import check_at_most, check_count
 from base.errors import DataError, FileError, RangeError
+from rsnnctl.streams import LONGEST_IDLE, MOST_STEPS
 from sim.live.ordered import OrderedDecoder, Tally
 from sim.live.packets import LARGEST, decode_spikes, encode_velocity
 from sim.network import IntegerNetwork
@@ -41,8 +42,9 @@ def stream_packets(
         raise RangeError(f"`port` is {port}; a port is 0..65535, and 0 takes a free one")
     if not idle > 0:
         raise RangeError(f"`idle` is {idle:g} s; it must be longer than 0 s")
+    check_at_most("idle", idle, LONGEST_IDLE)
     if steps is not None:
-        check_at_least_one("steps", steps)
+        check_count("steps", steps, MOST_STEPS)
     decoder = OrderedDecoder(network)
     tally = decoder.tally
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
