@@ -9,7 +9,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from harm.hostile import IMPORT, assert_one_line, fails, nir_of
+from harm.hostile import IMPORT, assert_one_line, nir_of
 from harm.readers import FLIPPED
 
 from base.errors import RsnnWarning

@@ -19,7 +19,7 @@ HUGE = 10**30
 BESIDE = {"percentile": "--scale percentile", "idle": "--udp 0", "steps": "--udp 0"}
 """What an option needs beside it where it is of no effect alone."""
 LISTS = {"bits", "decay_bits", "sparsity", "seeds"}
-TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file"}
+TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network"}
 """Options that take any text: lists of numbers, and texts."""
 
 
@@ -156,6 +156,11 @@ def test_a_range_of_seeds_is_bounded_before_it_is_expanded(text):
     assert str(refusal.value) == (
         f"`seeds` is {text}; at most 10000 seeds up to 9223372036854775807 are possible"
     )
+
+
+def test_a_seed_of_thousands_of_digits_is_one_line():
+    with pytest.raises(RangeError, match=r"^`seeds` is 1+; write one as 3, several as 1,4 or 1"):
+        parse_seeds("1" * 5000)
 
 
 def test_as_many_seeds_as_possible_are_read():

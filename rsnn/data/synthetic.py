@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.container import seal
 from base.checks import check_at_most
+from base.container import seal
 from base.errors import RangeError
 from base.hdf5 import create_hdf5
 from rsnn.data import reaching, tuning, zenodo
