@@ -69,9 +69,9 @@ def _load(path: Path, label: str) -> Any:
 
 def _check_sums(path: Path) -> None:
     """Compare the ZIP archive's own checksums, which torch does not look at."""
-    if not zipfile.is_zipfile(path):
-        return  # the format before torch 1.6, which has none
     try:
+        if not zipfile.is_zipfile(path):
+            return  # the format before torch 1.6, which has none
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except Exception as error:  # damaged headers raise nearly anything

@@ -169,3 +169,15 @@ def test_masks_that_do_not_fit_are_refused(tmp_path):
     refused(tmp_path, stored, DataError, "holds `w` and `w_orig`; keep one of them, as torch.nn")
     alone = {"fc1.weight_mask": torch.ones(3)}
     assert_plain(read(tmp_path, alone), alone)
+
+
+def test_an_archive_over_several_disks_is_refused(tmp_path):
+    """`zipfile.is_zipfile` itself raises then."""
+    path = tmp_path / "a.pt"
+    torch.save({"w": torch.ones(3)}, path)
+    content = path.read_bytes()
+    at = content.rfind(b"PK\x06\x07")  # where the 64-bit end of the directory is said to be
+    assert at > 0
+    path.write_bytes(content[: at + 16] + b"\2\0\0\0" + content[at + 20 :])
+    with pytest.raises(FileError, match=r"a\.pt: not a torch file of weights, or a damaged one"):
+        read_state_dict(path, str(path))
