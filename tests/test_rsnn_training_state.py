@@ -103,7 +103,7 @@ def damaged_states():
 
     return {
         "no epoch": lambda file: file.attrs.__delitem__("epoch"),
-        "half an epoch": attribute("epoch", 0.5),
+        "half an epoch": attribute("best_epoch", 0.5),
         "epoch below zero": attribute("best_epoch", -1),
         "best epoch to come": attribute("best_epoch", 3),
         "more epochs than records": attribute("epoch", 3),
