@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from base.errors import RsnnError, RsnnWarning
+from base.errors import RsnnError, RsnnWarning, shown
 from export.formats import formats
 from rsnnctl import __version__, commands, running
 from rsnnctl.exporting import command_of
@@ -16,7 +16,13 @@ from rsnnctl.exporting import command_of
 _format_of_python = warnings.formatwarning
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "color": True,  # click takes no codes out of names, which are shown escaped
+    }
+)
 @click.version_option(__version__, prog_name="rsnnctl")
 @click.option("-v", "--verbose", is_flag=True, help="Show where an error was raised.")
 def rsnnctl(verbose: bool) -> None:
@@ -26,6 +32,8 @@ def rsnnctl(verbose: bool) -> None:
     train, quantize --bits 8, export-nir, simulate, verify.
     """
     logging.basicConfig()
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(Escaping(logging.BASIC_FORMAT))
     warnings.formatwarning = in_one_line
     logging.getLogger("rsnnctl").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
@@ -40,7 +48,20 @@ def in_one_line(
     """The text of a warning: of ours one line for a user, of others Python's, with its place."""
     if issubclass(category, RsnnWarning):
         return f"Warning: {message}\n"
-    return _format_of_python(message, category, filename, lineno, line)
+    return escaped(_format_of_python(message, category, filename, lineno, line))
+
+
+class Escaping(logging.Formatter):
+    """Escapes what a log holds that cannot be printed, but its line breaks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a record."""
+        return escaped(super().format(record))
+
+
+def escaped(text: str) -> str:
+    """Lines in which all that cannot be printed is escaped."""
+    return "\n".join(map(shown, text.split("\n")))
 
 
 for file in pkgutil.iter_modules(commands.__path__):

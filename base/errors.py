@@ -1,8 +1,23 @@
 """Errors that a user can fix, and warnings. Each text is one line: name, value, limit, way out."""
 
 
+def shown(text: str) -> str:
+    """A text in which every character that cannot be printed is escaped, as `repr` does.
+
+    Texts may hold names out of files of others: a newline, a terminal's control codes, marks that
+    turn the direction of writing, and bytes that are no text become `\\n`, `\\x1b`, `\\u202e` and
+    `\\udcff`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class RsnnError(Exception):
     """Base of every error that `rsnnctl` prints as one line before it exits with 1."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class FileError(RsnnError):
@@ -31,3 +46,6 @@ class UnsupportedError(RangeError):
 
 class RsnnWarning(UserWarning):
     """A remark on something that stops no work but that users should know; one line."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from base.errors import RsnnError
+from base.errors import RsnnError, shown
 from rsnnctl.options import as_options, check_inputs
 from rsnnctl.results.kind import Result
 from rsnnctl.results.output import ERROR, add_formats, as_json, asks_for_json, print_result
@@ -55,6 +56,7 @@ class Stopped(KeyboardInterrupt):
 
 def run(root: click.Group) -> None:
     """Run the command line: one line and exit 1 for every error that a user can fix."""
+    _take_streams()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:  # else it is ignored, as under nohup
@@ -67,8 +69,24 @@ def run(root: click.Group) -> None:
         _abandon_stdout()
         if not isinstance(error, BrokenPipeError):  # else the reader of the output has closed it
             reason = (error.strerror or "").lower()
-            click.echo(f"Error: stdout: cannot be written: {reason}", err=True)
+            _tell(f"Error: stdout: cannot be written: {reason}")
         sys.exit(1)
+
+
+def _take_streams() -> None:
+    """Have all three standard streams, so that no file is opened in the place of a closed one."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:  # closed; what is opened next gets the lowest free number
+            os.open(os.devnull, mode)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        _tell("Error: stdout is closed; redirect it to a file, or to /dev/null")
+        sys.exit(1)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # else a test reads along
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: no letter is an error
 
 
 def _run(root: click.Group) -> None:
@@ -76,17 +94,20 @@ def _run(root: click.Group) -> None:
         root(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        for line in told.getvalue().expandtabs(4).rstrip("\n").split("\n"):
+            _tell(line)
         _leave(type(error).__name__, error.format_message(), error.exit_code)
     except RsnnError as error:
         logging.getLogger("rsnnctl").debug("raised here", exc_info=error)
         ran = next(word for word in sys.argv if word in root.commands)
         text = as_options(str(error), root.commands[ran], root)
-        click.echo(f"Error: {text}", err=True)
+        _tell(f"Error: {text}")
         _leave(type(error).__name__, text, 1)
     except (KeyboardInterrupt, click.Abort) as stop:
         text = f"Interrupted; {kept_after(stop)}."
-        click.echo(text, err=True)
+        _tell(text)
         cause = stop.__cause__ or stop
         _leave("Interrupted", text, 128 + getattr(cause, "signal", signal.SIGINT))
 
@@ -102,6 +123,10 @@ def _leave(error: str, message: str, exit_code: int) -> None:
         value = {"error": error, "message": message, "exit_code": exit_code}
         print(as_json(Result(ERROR, value)), flush=True)
     sys.exit(exit_code)
+
+
+def _tell(text: str) -> None:
+    print(shown(text), file=sys.stderr, flush=True)
 
 
 def _stop(number: int, _: object) -> None:

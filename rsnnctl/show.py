@@ -19,6 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from base.errors import shown
+
 if TYPE_CHECKING:
     from rsnn.data.stream import OpenStream
 
@@ -57,19 +59,19 @@ def _progress(
 ) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr, if it is a terminal; yields the function that updates it."""
     console = Console(stderr=True)
-    shown = (
-        TextColumn("{task.description}"),
+    parts = (
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *columns,
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.fields[remark]}", markup=False),
     )
-    with Progress(*shown, console=console, disable=not console.is_terminal) as bar:
-        yield partial(bar.update, bar.add_task(what, total=total, remark=""))
+    with Progress(*parts, console=console, disable=not console.is_terminal) as bar:
+        yield partial(bar.update, bar.add_task(shown(what), total=total, remark=""))
 
 
 def say(text: str) -> None:
     """Print one line of status on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(shown(text), file=sys.stderr, flush=True)
 
 
 def say_step(stream: "OpenStream", dt: float) -> None:

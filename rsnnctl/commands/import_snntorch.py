@@ -28,12 +28,13 @@ def command(checkpoint: Path, description: Path, output: Path | None, force: boo
     from rsnn.snntorch.import_state import import_state
     from rsnn.snntorch.versions import remarks
     from rsnn.state_dict import read_state_dict
+    from rsnnctl import show
     from rsnnctl.output import destination, owned
     from rsnnctl.provenance import provenance
 
     described = read_description(description)
     for remark in remarks(described):
-        click.echo(f"{description}: {remark}", err=True)
+        show.say(f"{description}: {remark}")
     model = import_state(read_state_dict(checkpoint, str(checkpoint)), described)
     facts = provenance("import-snntorch", checkpoint=checkpoint.name, description=description.name)
     with (

@@ -52,12 +52,16 @@ def command(
 
     The unit of decoded values is told on stderr, latencies and losses at the end.
     """
-    from base.errors import RangeError
+    import sys
+
+    from base.errors import FileError, RangeError
     from rsnnctl.given import refuse
     from rsnnctl.runs import folders
 
     if port is None and lsl is None:
         refuse("on lines of stdin, which end by themselves", "idle", "steps")
+        if sys.stdin is None:
+            raise FileError("stdin is closed; give it lines, or take packets with --udp PORT")
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
     path = folders.chosen(network, folders.NETWORK)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from base.errors import shown
 from rsnnctl.results.kind import Column, Kind, Result
 
 FORMATS = ("table", "csv", "md", "latex", "json")
@@ -63,7 +64,7 @@ def print_result(result: Result) -> None:
 
             print_tables(tables_of(result), stream)
         for line in result.lines:
-            print(line, file=stream)
+            print(shown(line), file=stream)
         return
     from rsnnctl.results.markup import as_csv, as_latex, as_markdown
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from base.errors import shown
 from rsnnctl.results.kind import Column, Facts, Result, Rows
 
 _SHOWN = 8  # values of a list in a cell; a longer one is counted
@@ -13,7 +14,7 @@ _FIGURES = ("integer", "number", "range", "shape")
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in columns.
+    """Texts in columns; what they hold that cannot be printed is escaped.
 
     Attributes:
         title: none if empty.
@@ -26,6 +27,11 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     figures: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", shown(self.title))
+        object.__setattr__(self, "headers", tuple(map(shown, self.headers)))
+        object.__setattr__(self, "rows", tuple(tuple(map(shown, row)) for row in self.rows))
 
 
 def tables_of(result: Result, *, exact: bool = False) -> list[Table]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, TextIO
 
 from rich.console import Console
@@ -28,7 +29,7 @@ def print_tables(tables: Sequence[Table], stream: TextIO) -> None:
     """
     width = _width(stream)
     console = Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
-    for table in tables:
+    for table in (_encodable(table, stream.encoding or "utf-8") for table in tables):
         parts = parted(table, width)
         for part in parts or ():
             console.print(_across(part, fitted(part, width) or ()))
@@ -78,6 +79,18 @@ def fitted(table: Table, width: int) -> list[int] | None:
         longest = max(range(len(found)), key=lambda i: found[i] - least[i])
         found[longest] -= 1
     return found
+
+
+def _encodable(table: Table, encoding: str) -> Table:
+    """A table whose letters a terminal of that encoding has; others are escaped, and have room."""
+
+    def escaped(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(t.encode(encoding, "backslashreplace").decode(encoding) for t in texts)
+
+    rows = tuple(map(escaped, table.rows))
+    return replace(
+        table, title=escaped([table.title])[0], headers=escaped(table.headers), rows=rows
+    )
 
 
 def _only(table: Table, columns: Sequence[int]) -> Table:
