@@ -45,6 +45,7 @@ from rsnnctl.provenance import provenance
 from rsnnctl.read_nir import read_nir
 from rsnnctl.runs import exploring
 from rsnnctl.runs.training import generator_for
+from rsnnctl.streams.key import read_key
 from rsnnctl.streams.udp import stream_packets
 from sim import artifact
 from sim import inspect as inspect_network
@@ -249,6 +250,7 @@ def stream(
     port: int,
     idle: float = 5.0,
     steps: int | None = None,
+    key_file: str | Path | None = None,
     ready: Callable[[int], object] = lambda port: None,
 ) -> Tally:
     """Decode packets that arrive at a UDP port of 127.0.0.1 and answer each (docs/streaming.md).
@@ -258,14 +260,16 @@ def stream(
     Args:
         network: the network.
         port: 0 for any free port.
-        idle: seconds without a packet after which the stream is over.
+        idle: seconds without a step that was decoded after which the stream is over.
         steps: number of steps after which the stream is over; None: no limit.
+        key_file: file of at least 32 random bytes; only packets signed with them are decoded.
         ready: called with the port once packets can arrive.
 
     Returns:
         Counts and latencies.
     """
-    return stream_packets(network, port, idle=idle, steps=steps, ready=ready)
+    key = None if key_file is None else read_key(Path(key_file))
+    return stream_packets(network, port, idle=idle, steps=steps, key=key, ready=ready)
 
 
 def trace(network: IntegerNetwork, raster: Raster | Session) -> Trace:

@@ -10,7 +10,6 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from harm.hostile import fails
 from networks import random_network
 
 from rsnnctl.streams.udp import HOST, stream_packets
@@ -25,7 +24,6 @@ def network():
     return random_network(np.random.default_rng(1), n_inputs=21)
 
 
-@fails("R 13", "one spoofed packet ahead makes honest ones late")
 def test_one_packet_far_ahead_makes_no_honest_one_late(network):
     decoder = OrderedDecoder(network)
     for step in range(10):
@@ -35,20 +33,20 @@ def test_one_packet_far_ahead_makes_no_honest_one_late(network):
     assert sum(values is None for values in answers) <= 1
 
 
-@fails("R 13", "every packet can ask for 1,000 steps of work")
 def test_packets_that_skip_steps_are_bounded_work(network):
     decoder = OrderedDecoder(network)
     decoder.step(0, [])
     done = []
     step = decoder._decoder.step
     decoder._decoder.step = lambda events: done.append(1) or step(events)
+    silence = decoder._decoder.silence
+    decoder._decoder.silence = lambda n: done.extend([1] * n) or silence(n)
     for number in range(1, 21):
         decoder.step(1000 * number, [])
     assert len(done) < 20 * 200
 
 
 @pytest.mark.slow
-@fails("R 13", "junk keeps the server alive beyond --idle")
 def test_junk_does_not_keep_the_server_alive(network):
     ports, tallies = [], []
     server = Thread(
@@ -70,7 +68,6 @@ def test_junk_does_not_keep_the_server_alive(network):
     assert not alive
 
 
-@fails("R 13", "packets carry no key")
 def test_a_key_file_is_an_option_of_stream():
     import cli
 

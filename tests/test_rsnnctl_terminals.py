@@ -148,6 +148,15 @@ def test_letters_that_a_terminal_lacks_are_escaped_in_errors():
     assert done.stderr.isascii()
 
 
+@pytest.mark.slow
+def test_letters_that_a_terminal_lacks_are_escaped_in_lines_of_results(tmp_path):
+    words = ["data", "synth", "-o", "ünï.mat", "--minutes", "0.5"]
+    how = {"cwd": tmp_path, "stdout": subprocess.PIPE}
+    done = called(words, env={"PYTHONIOENCODING": "ascii"}, **how)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"\\xfcn\\xef.mat\n")
+
+
 def test_a_closed_stderr_gets_nothing_and_stdout_stays_clean(tmp_path):
     with open(tmp_path / "out", "wb") as out:
         done = called(["inspect", "absent.x", "--json"], close=[2], stdout=out)

@@ -41,6 +41,21 @@ def test_steps_decode_what_a_run_decodes_to_the_last_bit(network, dtype):
     assert expected.any()
 
 
+@pytest.mark.parametrize("kinds", ["written by hand", "generated"])
+def test_silence_is_as_many_steps_without_spikes(network, kinds, monkeypatch):
+    if kinds == "generated":
+        monkeypatch.setattr("sim.fast.simulator.is_tuned", lambda network: False)
+    one, all_ = Decoder(network), Decoder(network)
+    for n_steps in (0, 1, 63, 64, 65, 200):
+        for decoder in (one, all_):
+            decoder.step(range(21))
+        for _ in range(n_steps):
+            one.step(())
+        all_.silence(n_steps)
+        assert np.array_equal(one.step([1]), all_.step([1]))
+        assert one.n_steps == all_.n_steps
+
+
 def test_what_is_returned_is_not_overwritten_later(network):
     decoder = Decoder(network)
     first = decoder.step(range(21))

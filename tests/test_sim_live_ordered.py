@@ -8,7 +8,7 @@ from networks import random_network, random_raster
 
 from base.errors import DataError
 from sim.fast import runs
-from sim.live.ordered import MAX_GAP, Latencies, OrderedDecoder, Tally
+from sim.live.ordered import AHEAD, MAX_GAP, Latencies, OrderedDecoder, Tally
 from sim.live.packets import (
     STEPS,
     decode_spikes,
@@ -102,12 +102,68 @@ def test_one_far_number_is_malformed_and_two_in_a_row_start_anew(network):
         assert np.array_equal(decoder.step(t, np.flatnonzero(raster[t])), expected[t])
         if t == 7:
             assert decoder.step(t + MAX_GAP + 2, []) is None
-    assert (decoder.tally.malformed, decoder.tally.restarts) == (1, 0)
+    assert (decoder.tally.far, decoder.tally.restarts) == (1, 0)
     assert decoder.step(500_000, [1, 2]) is None
     for t in range(40):
         values = decoder.step(500_001 + t, np.flatnonzero(raster[t]))
         assert np.array_equal(values, expected[t])
-    assert (decoder.tally.malformed, decoder.tally.restarts, decoder.tally.lost) == (2, 1, 0)
+    tally = decoder.tally
+    assert (tally.far, tally.restarts, tally.lost, tally.malformed) == (2, 1, 0, 0)
+
+
+def test_a_stranger_skips_ten_steps_at_once_and_more_when_the_next_packet_goes_on(network):
+    raster = random_raster(np.random.default_rng(5), 60, 21)
+    silent = raster.copy()
+    silent[5:15] = silent[16:28] = 0
+    expected = network.readout.decode(runs.run(network, silent).out)
+    decoder = OrderedDecoder(network)
+    for t in [*range(5), 15, 28, *range(29, 60)]:
+        spikes = np.flatnonzero(silent[t])
+        if t == 28:  # 12 steps ahead: 27 came and is far, 28 goes on from there
+            assert decoder.step(27, [1]) is None
+        assert np.array_equal(decoder.step(t, spikes), expected[t]), t
+    assert (decoder.tally.lost, decoder.tally.far, decoder.tally.restarts) == (22, 1, 0)
+    assert decoder.step(60 + AHEAD, []) is not None
+    assert decoder.step(60 + 2 * AHEAD + 2, []) is None
+
+
+def test_a_trusted_sender_skips_1000_steps_at_once(network):
+    decoder = OrderedDecoder(network, trusted=True)
+    decoder.step(0, [])
+    assert decoder.step(1 + MAX_GAP, [1]) is not None
+    assert decoder.step(3 + 2 * MAX_GAP, [1]) is None
+    assert (decoder.tally.lost, decoder.tally.far) == (MAX_GAP, 1)
+
+
+def test_a_step_1000_behind_is_late_and_one_more_is_far(network):
+    decoder = OrderedDecoder(network)
+    decoder.step(5000, [])
+    assert decoder.step(5001 - MAX_GAP, []) is None
+    assert (decoder.tally.late, decoder.tally.far) == (1, 0)
+    assert decoder.step(5000 - MAX_GAP, []) is None
+    assert (decoder.tally.late, decoder.tally.far) == (1, 1)
+
+
+def test_far_packets_between_those_of_the_stream_change_nothing(network):
+    """Two far ones that follow each other, too, if one of the stream is between them."""
+    decoder, alone = OrderedDecoder(network), OrderedDecoder(network)
+    decoder.step(0, [5])
+    alone.step(0, [5])
+    for t in range(1, 41):
+        assert decoder.step(500 + t, [2]) is None
+        assert np.array_equal(decoder.step(t, [t % 21]), alone.step(t, [t % 21]))
+    assert (decoder.tally.far, decoder.tally.late, decoder.tally.lost) == (40, 0, 0)
+
+
+def test_a_restart_waits_for_any_number_from_the_initial_state(network):
+    decoder = OrderedDecoder(network)
+    decoder.restart()
+    assert decoder.tally.restarts == 0
+    first = decoder.step(7, [1, 2])
+    decoder.step(8, [3])
+    decoder.restart()
+    assert np.array_equal(decoder.step(7, [1, 2]), first)
+    assert (decoder.tally.restarts, decoder.tally.lost, decoder.tally.late) == (1, 0, 0)
 
 
 def test_quantiles_are_exact_to_a_sixteenth_of_an_octave():
@@ -130,7 +186,10 @@ def test_a_step_longer_than_dt_misses_its_deadline():
         "steps": 4,
         "lost": 0,
         "late": 0,
+        "far": 0,
         "malformed": 0,
+        "unsigned": 0,
+        "replayed": 0,
         "restarts": 0,
         "missed_deadlines": 2,
         "p50_us": tally.latencies.quantile(0.5) * 1e6,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rsnnctl.options import network_argument
+from rsnnctl.options import INPUT, network_argument
 from rsnnctl.results.kind import Column, Kind, Result
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ STREAMED = Kind(
         Column("steps", "integer", "Steps decoded from spikes that arrived."),
         Column("lost", "integer", "Steps whose spikes did not arrive."),
         Column("late", "integer", "Packets for a step that was over, or that came twice."),
+        Column("far", "integer", "Packets whose step was too far from the one expected."),
         Column("malformed", "integer", "Packets or lines that could not be read."),
+        Column("unsigned", "integer", "Packets whose signature was missing or wrong."),
+        Column("replayed", "integer", "Signed packets that came again, or of an earlier session."),
         Column("restarts", "integer", "Times that step numbers started anew."),
         Column("missed_deadlines", "integer", "Steps that took longer than a step lasts."),
         Column("p50_us", "number", "Median latency.", "us"),
@@ -29,6 +32,7 @@ STREAMED = Kind(
         Column("unit", "text", "Unit of what is decoded."),
         Column("dt_s", "number", "Length of a step.", "s"),
     ),
+    version=2,
 )
 
 
@@ -39,6 +43,11 @@ STREAMED = Kind(
 @click.option(
     "--idle", default=5.0, show_default=True, help="Seconds without spikes that end the stream."
 )
+@click.option(
+    "--key-file",
+    type=INPUT,
+    help="File of at least 32 random bytes; only UDP packets signed with them are decoded.",
+)
 @click.option("--steps", type=int, help="Number of steps to stop after. Default: no limit.")
 def command(
     network: Path | None,
@@ -46,6 +55,7 @@ def command(
     port: int | None,
     lsl: str | None,
     idle: float,
+    key_file: Path | None,
     steps: int | None,
 ) -> Result:
     """Decode spikes as they arrive.
@@ -62,6 +72,8 @@ def command(
         refuse("on lines of stdin, which end by themselves", "idle", "steps")
         if sys.stdin is None:
             raise FileError("stdin is closed; give it lines, or take packets with --udp PORT")
+    if port is None:
+        refuse("without --udp, whose packets alone are signed", "key_file")
     if port is not None and lsl is not None:
         raise RangeError(f"`port` is {port} and `lsl` is {lsl}; spikes come from one of them")
     path = folders.chosen(network, folders.NETWORK)
@@ -85,6 +97,7 @@ def command(
         lsl,
         idle=idle,
         steps=steps,
+        key_file=key_file,
         ready=lambda bound: show.say(f"decoding packets to {HOST}:{bound}"),
     )
     counts = tally.as_dict()
@@ -100,6 +113,7 @@ def decode_stream(
     *,
     idle: float,
     steps: int | None,
+    key_file: Path | None,
     ready: Callable[[int], object],
 ) -> "Tally":
     """Decode spikes from a UDP port, from an LSL stream or, without both, from stdin.
@@ -108,9 +122,11 @@ def decode_stream(
         RangeError, FileError, ToolError, MismatchError: as in the modules of `rsnnctl.streams`.
     """
     if port is not None:
+        from rsnnctl.streams.key import read_key
         from rsnnctl.streams.udp import stream_packets
 
-        return stream_packets(network, port, idle=idle, steps=steps, ready=ready)
+        key = None if key_file is None else read_key(key_file)
+        return stream_packets(network, port, idle=idle, steps=steps, key=key, ready=ready)
     if lsl is not None:
         from rsnnctl.streams.lsl import stream_samples
 

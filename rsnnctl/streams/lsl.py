@@ -73,7 +73,7 @@ def stream_samples(
     if found[0].channel_format() == pylsl.cf_string:
         raise MismatchError(f"LSL stream `{name}` holds text; numbers are needed, not 0 is a spike")
     inlet, outlet = pylsl.StreamInlet(found[0]), pylsl.StreamOutlet(_described(pylsl, network))
-    decoder = OrderedDecoder(network)
+    decoder = OrderedDecoder(network, trusted=True)
     tally = decoder.tally
     samples = _samples(inlet, idle, source.name, tally)
     if source.dt is None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from base.checks import check_at_most, check_count
-from base.errors import DataError, FileError, RangeError
+from base.errors import FileError, RangeError
 from rsnnctl.streams import LONGEST_IDLE, MOST_STEPS
-from sim.live.ordered import OrderedDecoder, Tally
-from sim.live.packets import LARGEST, decode_spikes, encode_velocity
+from sim.live.ordered import Tally
+from sim.live.packets import LARGEST
+from sim.live.server import PacketServer
 from sim.network import IntegerNetwork
 
 HOST = "127.0.0.1"
@@ -23,6 +24,7 @@ def stream_packets(
     *,
     idle: float,
     steps: int | None = None,
+    key: bytes | None = None,
     ready: Callable[[int], object] = lambda port: None,
 ) -> Tally:
     """Decode packets that arrive at a UDP port of 127.0.0.1, and answer each to its sender.
@@ -30,12 +32,14 @@ def stream_packets(
     Args:
         network: the network.
         port: 0 for any free port.
-        idle: s without a packet after which the stream is over.
+        idle: s without a step that was decoded after which the stream is over.
         steps: number of decoded steps after which the stream is over; None: no limit.
+        key: only packets signed with it are decoded, and answers are signed; None: none is.
         ready: called with the port once packets can arrive.
 
     Raises:
-        RangeError: no such port, an idle time of 0 s or less, or less than one step.
+        RangeError: no such port, an idle time of 0 s or less, less than one step, or a key of
+            fewer than 32 bytes.
         FileError: the port is taken.
     """
     if not 0 <= port < 1 << 16:
@@ -45,8 +49,8 @@ def stream_packets(
     check_at_most("idle", idle, LONGEST_IDLE)
     if steps is not None:
         check_count("steps", steps, MOST_STEPS)
-    decoder = OrderedDecoder(network)
-    tally = decoder.tally
+    server = PacketServer(network, key)
+    tally = server.tally
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         own.settimeout(min(_POLL, idle))
@@ -58,24 +62,20 @@ def stream_packets(
         ready(own.getsockname()[1])
         last = time.perf_counter()
         try:
-            while steps is None or tally.steps < steps:
+            while time.perf_counter() - last < idle and (steps is None or tally.steps < steps):
                 try:
                     packet, sender = own.recvfrom(LARGEST)
                 except TimeoutError:
-                    if time.perf_counter() - last >= idle:
-                        break
                     continue
-                last = time.perf_counter()
-                try:
-                    spikes = decode_spikes(packet, network.n_inputs)
-                except DataError:
-                    tally.malformed += 1
+                arrived = time.perf_counter()
+                reply = server.reply(packet)
+                if reply is None:
                     continue
-                values = decoder.step(spikes.step, spikes.events)
-                if values is not None:
-                    with suppress(OSError):  # a sender at port 0, for example, gets no answer
-                        own.sendto(encode_velocity(spikes.step, values), sender)
-                    tally.add(time.perf_counter() - last)
+                with suppress(OSError):  # a sender at port 0, for example, gets no answer
+                    own.sendto(reply.packet, sender)
+                if reply.is_step:  # nothing else shows that the stream goes on
+                    last = arrived
+                    tally.add(time.perf_counter() - arrived)
         except KeyboardInterrupt:
             pass
     return tally

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from harm.shim import Strike
 from harm.warm import Ended, Warm
@@ -181,7 +182,9 @@ def _write_seeds(folder: Path) -> None:
     import nir
     import numpy as np
 
+    from harm.mutate_packets import KEY, SEED
     from sim.live.packets import encode_spikes
+    from sim.live.signed import sign
 
     row = folder / "runs/train/explore/bits4-decay12-sparsity0.json"
     (folder / "runs/train/label.json").write_text(json.dumps(json.loads(row.read_text())["label"]))
@@ -189,7 +192,9 @@ def _write_seeds(folder: Path) -> None:
         file.create_dataset("raster", data=np.load(folder / "r.npy"), compression="gzip")
     (folder / "setting.txt").write_text("training.epochs=3")
     (folder / "lines.txt").write_text("0 1 7\n\n3\n")
-    (folder / "packet.bin").write_bytes(encode_spikes(1, [0, 7]))
+    (folder / "packet.bin").write_bytes(encode_spikes(2, [0, 7]))
+    session = Random(SEED).randbytes(8)
+    (folder / "signed.bin").write_bytes(sign(KEY, encode_spikes(2, [0, 7]) + session))
     shutil.copy(folder / "runs/train/model.int.h5", folder / "n.int.h5")
     _write_recording(folder / "short.mat")
     random = np.random.default_rng(1)

@@ -15,7 +15,7 @@ from typing import Any
 
 from harm.mutate_bytes import mutate
 from harm.mutate_hdf5 import mutate_hdf5, resealed
-from harm.mutate_packets import mutate_packet
+from harm.mutate_packets import KEY, SEED, mutate_packet, mutate_signed
 from harm.mutate_text import mutate_lines, mutate_npy, mutate_text
 from harm.mutate_zip import mutate_zip
 
@@ -180,15 +180,29 @@ def _loaded(path: Path) -> Any:
     return load_network(path)
 
 
-def _packet(path: Path) -> Any:
-    from sim.live.ordered import OrderedDecoder
-    from sim.live.packets import decode_spikes
+def _packet(path: Path, key: bytes | None = None) -> Any:
+    """The answers to a packet that comes twice, after two that are right."""
+    from base.errors import DataError
+    from sim.live.packets import encode_spikes
+    from sim.live.server import PacketServer
+    from sim.live.signed import sign
 
-    decoder = OrderedDecoder(_loaded(path.with_name("n.int.h5")))
-    spikes = decode_spikes(path.read_bytes(), 8)
-    decoder.step(0, ())
-    decoder.step(spikes.step, spikes.events)
-    return spikes.step, spikes.events
+    numbers = Random(SEED)
+    session = Random(SEED).randbytes(8)
+    server = PacketServer(_loaded(path.with_name("n.int.h5")), key, numbers.randbytes)
+    for step in (0, 1):
+        packet = encode_spikes(step, [step])
+        assert server.reply(packet if key is None else sign(key, packet + session)) is not None
+    packet = path.read_bytes()
+    replies = [server.reply(packet) for _ in range(2)]
+    assert replies[1] is None or not replies[1].is_step, "a step was answered twice"
+    if replies == [None, None]:
+        raise DataError("a packet was dropped, and counted")
+    return replies[0]
+
+
+def _signed_packet(path: Path) -> Any:
+    return _packet(path, KEY)
 
 
 def _lines(path: Path) -> Any:
@@ -270,6 +284,7 @@ READERS = {
     "NIR with contract": Reader("g.nir", mutate_hdf5, _nir),
     "NIR of others": Reader("others.nir", mutate_hdf5, _nir_of_others),
     "UDP packet": Reader("packet.bin", mutate_packet, _packet),
+    "UDP packet, signed": Reader("signed.bin", mutate_signed, _signed_packet),
     "event lines": Reader("lines.txt", mutate_lines, _lines),
 }
 FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name} | {
@@ -286,5 +301,5 @@ FLIPPED = {name: READERS[name] for name in READERS if "sealed anew" not in name}
     "header of C": Reader(f"{_RUN}/c/rsnn.h", mutate_text, _exported),
 }
 _TYPED = ("settings .toml", "--set and --seeds", "snnTorch description .toml", "event lines")
-for _name in (*_TYPED, "UDP packet"):
+for _name in (*_TYPED, "UDP packet", "UDP packet, signed"):
     del FLIPPED[_name]
