@@ -1,0 +1,74 @@
+"""What a task is: trials by condition, what the output should be, and which trials are right."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIF_STEPS = 100  # steps of the spiking network per step of the rate network
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Attributes:
+        u: inputs, (n_steps, n_inputs) float64.
+        target: of the output, (n_steps,) float64.
+        condition: one of the task's.
+    """
+
+    u: NDArray[np.float64]
+    target: NDArray[np.float64]
+    condition: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, in steps of 5 ms.
+
+    Attributes:
+        description: one line.
+        n_inputs: input channels.
+        n_steps: steps of a trial.
+        conditions: all equally probable.
+        make: inputs and target of a condition, given a generator for inputs that are random.
+        is_right: whether the outputs of a rate network, (n_steps - 1,), are right.
+        judged_from: first step of 0.05 ms, counted from 1, that counts for a spiking network.
+        spikes_are_right: whether the outputs of a spiking network from there on are right.
+        held_inputs: channels that keep their value after the trial; the others are 0 then.
+        first_end: the trial, counted from 0, before which no training ends.
+    """
+
+    description: str
+    n_inputs: int
+    n_steps: int
+    conditions: tuple[str, ...]
+    make: Callable[[str, np.random.Generator], tuple[NDArray[np.float64], NDArray[np.float64]]]
+    is_right: Callable[[NDArray[np.floating], str], bool]
+    judged_from: int
+    spikes_are_right: Callable[[NDArray[np.floating], str], bool]
+    held_inputs: tuple[int, ...] = ()
+    first_end: int = 0
+
+    def draw(self, generator: np.random.Generator) -> Trial:
+        """A random trial."""
+        condition = self.conditions[generator.integers(len(self.conditions))]
+        return Trial(*self.make(condition, generator), condition)
+
+    def lif_input(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The inputs of a trial for a spiking network, which takes one row more."""
+        last = np.zeros((1, self.n_inputs))
+        held = list(self.held_inputs)
+        last[:, held] = u[-1, held]
+        return np.vstack([u, last])
+
+    def judged(self, out: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The outputs of a spiking network that count, of those of a whole trial.
+
+        Args:
+            out: (n_lif_steps,), of any step: the same share of the trial counts.
+        """
+        first = self.judged_from * len(out) / (LIF_STEPS * self.n_steps)
+        return out[max(round(first), 1) - 1 :]
