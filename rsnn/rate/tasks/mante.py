@@ -1,0 +1,52 @@
+"""Context-dependent integration: of two noisy inputs, the output has the sign of the cued one.
+
+Mante, Sussillo, Shenoy, Newsome, Nature 503:78 (2013), as in the code of Kim et al. (2019).
+A condition names the signs of both inputs and the channel that is cued, such as `+-1`.
+"""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnn.rate.task import Task
+
+_STEPS = 500
+_STIMULUS = slice(50, 250)
+_RESPONSE = slice(250, None)
+_JUDGED = slice(-200, None)
+_OFFSET = 0.5
+_LIMIT = 0.7
+
+
+def _make(
+    condition: str, generator: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    u, target = np.zeros((_STEPS, 4)), np.zeros(_STEPS)
+    stimulus = u[_STIMULUS, :2]
+    stimulus += generator.standard_normal(stimulus.shape)
+    stimulus += [_OFFSET if sign == "+" else -_OFFSET for sign in condition[:2]]
+    u[:, 2 + int(condition[2])] = 1
+    target[_RESPONSE] = _answer(condition)
+    return u, target
+
+
+def _answer(condition: str) -> int:
+    return 1 if condition[int(condition[2])] == "+" else -1
+
+
+def _exceeds(out: NDArray[np.floating], condition: str) -> bool:
+    return bool((out * _answer(condition)).max() > _LIMIT)
+
+
+TASK = Task(
+    description="tell the sign of the cued one of two noisy inputs",
+    n_inputs=4,
+    n_steps=_STEPS,
+    conditions=tuple(map("".join, product("+-", "+-", "01"))),
+    make=_make,
+    is_right=lambda outputs, condition: _exceeds(outputs[_JUDGED], condition),
+    judged_from=26_000,
+    spikes_are_right=_exceeds,
+    held_inputs=(2, 3),
+)

@@ -1,0 +1,42 @@
+"""Two pulses, one after the other: the output tells whether their signs are equal."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsnn.rate.task import Task
+
+_STEPS = 300
+_PULSES = (slice(50, 100), slice(110, 160))
+_RESPONSE = slice(170, 270)
+_JUDGED = slice(200, None)
+_LIMIT = 0.7
+
+
+def _make(
+    condition: str, generator: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    u, target = np.zeros((_STEPS, 2)), np.zeros(_STEPS)
+    for channel, (pulse, sign) in enumerate(zip(_PULSES, condition, strict=True)):
+        u[pulse, channel] = 1 if sign == "+" else -1
+    target[_RESPONSE] = _answer(condition)
+    return u, target
+
+
+def _answer(condition: str) -> int:
+    return 1 if condition[0] == condition[1] else -1
+
+
+def _exceeds(out: NDArray[np.floating], condition: str) -> bool:
+    return bool((out * _answer(condition)).max() > _LIMIT)
+
+
+TASK = Task(
+    description="tell whether two pulses of 250 ms have the same sign",
+    n_inputs=2,
+    n_steps=_STEPS,
+    conditions=("++", "+-", "-+", "--"),
+    make=_make,
+    is_right=lambda outputs, condition: _exceeds(outputs[_JUDGED], condition),
+    judged_from=20_000,
+    spikes_are_right=_exceeds,
+)
