@@ -130,6 +130,26 @@ def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_curve(curve: Mapping[float, Mapping[str, float]], path: Path) -> None:
+    """Draw the accuracy of a mapped rate network over the factor, with 95 % intervals.
+
+    Args:
+        curve: by factor, `accuracy`, `low` and `high`.
+        path: path of the PNG.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    share = np.array([row["accuracy"] for row in curve.values()])
+    ends = np.array([[row[name] for row in curve.values()] for name in ("low", "high")])
+    axis.errorbar(list(curve), share, np.abs(ends - share), fmt="ko-", lw=1, capsize=3)
+    axis.set_ylim(0, 1.02)
+    axis.set_xlabel("factor that weights are divided by (1 / lambda)")
+    axis.set_ylabel("trials that are right")
+    _save(figure, path)
+
+
 def _save(figure: "Figure", path: Path) -> None:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})

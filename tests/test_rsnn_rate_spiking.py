@@ -164,14 +164,12 @@ def test_downsampling_takes_every_so_many_columns_for_longer_steps():
 def test_a_trial_does_not_depend_on_the_number_of_threads():
     network = mapped(random_rate_network(), 0.5)
 
-    def work():
-        made = []
-        for seed in range(6):
-            generator = np.random.default_rng(seed)
-            made.append(Trial(network, np.ones((5, 1)), draw_start(network, generator), generator))
-        return [trial.finish for trial in made]
+    def run(seed):
+        generator = np.random.default_rng(seed)
+        start = draw_start(network, generator)
+        return Trial(network, np.ones((5, 1)), start, generator).finish()
 
-    first, second = (run_trials(work(), n_threads) for n_threads in (1, 3))
+    first, second = (run_trials(run, range(6), n_threads) for n_threads in (1, 3))
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.out, other.out)
         assert not len(one.spike_steps)

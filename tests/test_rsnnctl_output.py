@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import snntorch_networks
 from command_line import leaves
+from rate_networks import random_rate_network
 
 import cli
+from rsnn.rate.file import save
 from rsnnctl import api
 from rsnnctl.runs import folders
 
@@ -24,7 +26,7 @@ def has(command: click.Command, option: str) -> bool:
 WRITING = {words: command for words, command in LEAVES.items() if has(command, "-o")}
 FOLDERS = {
     *(("build",), ("export-c",), ("export-onnx",), ("data", "fetch"), ("inspect",), ("train",)),
-    *(("verify",), ("demo",), ("explore",)),
+    *(("verify",), ("demo",), ("explore",), ("map-rate",)),
 }
 MINE = b"not to be lost"
 
@@ -37,9 +39,11 @@ def words(run, model, network, session, shared) -> dict[tuple[str, ...], tuple]:
     folders.finish(folder)
     snntorch_networks.saved(Path())
     api.export_nir(api.load_network(network), "graph.nir")
+    save(random_rate_network(), Path("rate.rsnn.h5"), {})
     np.save("raster.npy", np.zeros((9, 96), np.uint8))
     return {
         ("data", "synth"): ("--minutes", 0.5),
+        ("export-mat",): ("rate.rsnn.h5",),
         ("export-nir",): (network,),
         ("import-nir",): ("graph.nir",),
         ("import-snntorch",): snntorch_networks.COMMAND[1:],

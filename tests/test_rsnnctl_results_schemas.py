@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from command_line import leaves
 from jsonschema import Draft202012Validator
+from rate_networks import random_rate_network
 from snntorch_networks import COMMAND, saved
 
 import cli
 from export.format import write_network
 from export.formats import formats
+from rsnn.rate.file import save
 from rsnnctl import api
 from rsnnctl.runs import folders
 from sim.artifact import save_network
@@ -24,16 +26,18 @@ ARGUMENTS = {
     "data synth": ("--minutes", 0.5),
     "build": ("--target", "host_c"),
     "explore": ("--bits", 4),
+    "export-mat": ("rate.rsnn.h5",),
     "import-nir": ("net.nir",),
     "import-snntorch": COMMAND[1:],
     "import-weights": ("published.pth",),
+    "map-rate": ("rate.rsnn.h5", "--factors", 2, "--trials", 2, "--fresh-trials", 2),
     "prune": ("--fraction", 0.4, "--epochs", 1),
     "quantize": ("--force",),
     "train": ("runs/x/session.mat", "--epochs", 1, "--recipe", "short", "--seeds", "1,2"),
     "verify": ("--steps", 20),
 }
 """Of commands that need some; all others run without any, and so does a new one."""
-SLOW = ("check", "demo", "evaluate", "explore", "prune", "quantize", "train", "verify")
+SLOW = ("check", "demo", "evaluate", "explore", "map-rate", "prune", "quantize", "train", "verify")
 
 
 COMMANDS = leaves(cli.rsnnctl)
@@ -74,6 +78,8 @@ def prepare(name, request, monkeypatch) -> None:
         )
     elif name == "import-snntorch":
         saved(Path())
+    elif name in ("export-mat", "map-rate"):
+        save(random_rate_network(), Path("rate.rsnn.h5"), {})
     elif name == "import-weights":
         source = request.getfixturevalue("published")[0]
         Path("published.pth").write_bytes(source.read_bytes())

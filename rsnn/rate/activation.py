@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-ACTIVATIONS = ("sigmoid", "softplus", "relu")
 MAX_RATE = 20.0
 """Of the activations without an upper end, as in the published code."""
 
@@ -13,7 +12,7 @@ def activate(x: NDArray[np.floating], name: str) -> NDArray[np.floating]:
 
     Args:
         x: synaptic currents, of any shape.
-        name: one of `ACTIVATIONS`; softplus and relu are clipped to 0..20.
+        name: one of `rsnn.rate.names.ACTIVATIONS`; softplus and relu are clipped to 0..20.
     """
     if name == "sigmoid":
         negative = np.exp(-np.abs(x))

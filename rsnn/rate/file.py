@@ -22,17 +22,24 @@ from rsnn.rate.spiking import LIFNetwork
 FORMAT = "rsnnctl-rate-network"
 LIF_FORMAT = "rsnnctl-lif-network"
 _FORMATS = {RateNetwork: FORMAT, LIFNetwork: LIF_FORMAT}
+_HISTORY = "history"
 _DTYPES = ("<f4", "<f8", "|i1", "|b1")
 N = TypeVar("N", RateNetwork, LIFNetwork)
 
 
-def save(network: RateNetwork | LIFNetwork, path: Path, provenance: Mapping[str, Any]) -> str:
+def save(
+    network: RateNetwork | LIFNetwork,
+    path: Path,
+    provenance: Mapping[str, Any],
+    history: Mapping[str, np.ndarray] | None = None,
+) -> str:
     """Write a network and return its digest; the same content always gives the same bytes.
 
     Args:
         network: of either kind, which decides the format.
         path: the file. Replaced atomically.
         provenance: origin of the network, as JSON values.
+        history: arrays of its training by the names of the published code, such as `losses`.
 
     Raises:
         FileError: the file cannot be written.
@@ -44,6 +51,8 @@ def save(network: RateNetwork | LIFNetwork, path: Path, provenance: Mapping[str,
         file.attrs["values"] = values
         for name, array in arrays.items():
             file.create_dataset(f"arrays/{name}", data=array)
+        for name, array in sorted((history or {}).items()):
+            file.create_dataset(f"{_HISTORY}/{name}", data=array)
     return digest
 
 
@@ -54,6 +63,17 @@ def load_rate(path: Path) -> tuple[RateNetwork, dict[str, Any]]:
         FileError: no such file, another format, damaged, or its digest is not that of its content.
     """
     return _load(path, RateNetwork)
+
+
+def load_history(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a rate network's training that its file has.
+
+    Raises:
+        FileError: as in `load_rate`.
+    """
+    with open_container(path, format=FORMAT) as file:
+        group = file.get(_HISTORY)
+        return _arrays(path, group) if isinstance(group, h5py.Group) else {}
 
 
 def load_lif(path: Path) -> tuple[LIFNetwork, dict[str, Any]]:
@@ -67,11 +87,7 @@ def _load(path: Path, kind: type[N]) -> tuple[N, dict[str, Any]]:
         values, group = file.attrs.get("values"), file.get("arrays")
         if not isinstance(values, str) or not isinstance(group, h5py.Group):
             raise FileError(f"{path}: holds no arrays or no values; make the file again")
-        arrays = {}
-        for name, data in sorted(group.items()):
-            if not isinstance(data, h5py.Dataset) or data.dtype.str not in _DTYPES:
-                raise FileError(f"{path}: `{name}` is no array of numbers; make the file again")
-            arrays[name] = data[()]
+        arrays = _arrays(path, group)
         digest, provenance = file.attrs["digest"], read_provenance(file)
     try:
         found = _digest(format, arrays, values)
@@ -89,6 +105,15 @@ def _load(path: Path, kind: type[N]) -> tuple[N, dict[str, Any]]:
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise FileError(f"{path}: its arrays or values do not fit; make it again") from error
     return network, provenance
+
+
+def _arrays(path: Path, group: h5py.Group) -> dict[str, Any]:
+    arrays = {}
+    for name, data in sorted(group.items()):
+        if not isinstance(data, h5py.Dataset) or data.dtype.str not in _DTYPES:
+            raise FileError(f"{path}: `{name}` is no array of numbers; make the file again")
+        arrays[name] = data[()]
+    return arrays
 
 
 def _parts(network: RateNetwork | LIFNetwork) -> tuple[dict[str, np.ndarray], str]:

@@ -21,7 +21,7 @@ from scipy.io.matlab import MatReadError
 from base.errors import DataError, FileError, RsnnError
 from base.files import read_bytes, write_bytes
 from base.hdf5 import SIGNATURE, open_hdf5
-from rsnn.rate.activation import ACTIVATIONS
+from rsnn.rate.names import ACTIVATIONS
 from rsnn.rate.network import RateNetwork
 
 _NEEDED = ("w", "w_in", "w_out", "b_out", "m", "som_m", "taus", "taus_gaus")

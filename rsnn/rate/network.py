@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from base.checks import check_choice
 from base.errors import DataError, MismatchError, RangeError
-from rsnn.rate.activation import ACTIVATIONS, activate
+from rsnn.rate.activation import activate
+from rsnn.rate.names import ACTIVATIONS
 
 DT = 0.005  # s, a step
 START_NOISE, STEP_NOISE = 0.01, 0.1  # standard deviations of x[0], and of what each step adds
@@ -35,7 +36,7 @@ class RateNetwork:
         tau_param: (n_units,) float32; its sigmoid leads from the lower to the upper end of `taus`.
         taus: range of the time constants in steps of 5 ms; both ends are equal where they are
             fixed.
-        activation: one of `rsnn.rate.activation.ACTIVATIONS`.
+        activation: one of `rsnn.rate.names.ACTIVATIONS`.
         dale: whether a unit excites or inhibits only, so that entries of `w` below 0 count as 0.
         task: name of the task that it was trained on; empty if that is not known.
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from base.checks import check_choice
 from base.errors import DataError, MismatchError, RangeError
+from rsnn.rate.names import FILTERS
 from rsnn.rate.network import DT, RateNetwork
 from rsnn.rate.task import LIF_STEPS
 
@@ -33,7 +34,6 @@ THRESHOLD, RESET, BIAS = -40.0, -65.0, -40.0  # mV
 START = (-65.0, 30.0)  # mV, of the membranes at the start of a trial
 NOISE = 0.1  # mV, standard deviation of what is added to each membrane in each step
 REFRACTORY_STEPS = 40  # 2 ms
-FILTERS = ("double", "single")
 STATES = ("v", "I", "h", "r", "q")
 
 

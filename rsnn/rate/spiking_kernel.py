@@ -4,9 +4,10 @@
 same noise, and a trial depends on its own generator only, not on the number of threads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numba
 import numpy as np
@@ -29,6 +30,7 @@ from rsnn.rate.spiking import (
 from rsnn.rate.task import LIF_STEPS
 
 compiled = numba.njit(cache=can_cache(__file__), nogil=True, error_model="numpy")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,10 @@ class Trial:
         return LIFRun(self._out, self._counts, steps, units, self.states)
 
 
-def run_trials(work: Sequence[Callable[[], LIFRun]], n_threads: int) -> list[LIFRun]:
-    """Run trials over threads, in the order in which they are given."""
+def run_trials(run: Callable[[int], T], numbers: Iterable[int], n_threads: int) -> list[T]:
+    """Run numbered trials over threads; results in the order of the numbers."""
     with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(lambda each: each(), work))
+        return list(pool.map(run, numbers))
 
 
 def draw_start(network: LIFNetwork, generator: np.random.Generator) -> NDArray[np.float64]:

@@ -68,6 +68,9 @@ WRITING = {
     "explore": Writing("explore --bits 4,8"),
     "explore, QAT": Writing("explore --bits 4 --qat-epochs 1"),
     "export-nir": Writing("export-nir"),
+    "export-mat": Writing("export-mat rate.rsnn.h5"),
+    "map-rate": Writing("map-rate rate.rsnn.h5 --factors 2 --trials 2 --fresh-trials 2"),
+    "import-weights, rates": Writing("import-weights Task_go-nogo_Act_relu.mat"),
     "export-c": Writing("export-c"),
     "export-onnx": Writing("export-onnx"),
     "build": Writing("build --target host_c"),
@@ -116,6 +119,7 @@ class Folders:
         sealed = (empty / "sealed.mat").read_bytes()
         (empty / "s.mat").write_bytes(sealed[:HEADER].ljust(512, b"\0") + sealed[512:])
         _write_weights(empty)
+        _write_rates(empty)
 
     def copy(self, name: str) -> Path:
         """A new copy of a folder: empty, interrupted, trained or quantized."""
@@ -229,6 +233,17 @@ def _write_recording(path: Path) -> None:
             file[f"#refs#/{channel}"] = times[None, channel::20]
             spikes[1, channel] = file[f"#refs#/{channel}"].ref
         file["spikes"] = spikes
+
+
+def _write_rates(folder: Path) -> None:
+    """A rate network, as ours and as the published code keeps it."""
+    from rate_networks import random_rate_network
+
+    from rsnn.rate.file import save
+    from rsnn.rate.matlab import write_mat
+
+    save(random_rate_network(), folder / "rate.rsnn.h5", {})
+    write_mat(random_rate_network(), folder / "Task_go-nogo_Act_relu.mat")
 
 
 def _write_weights(folder: Path) -> None:
