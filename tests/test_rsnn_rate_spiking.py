@@ -191,8 +191,8 @@ def test_mapping_divides_weights_and_nothing_else():
     [
         ({"factor": 0.0}, RangeError, "`factor` is 0; it must be above 0 and finite"),
         ({"filter": "triple"}, RangeError, "`filter` is triple; known: double, single"),
-        ({"downsample": 41}, RangeError, r"`downsample` is 41; 1..40 is allowed"),
-        ({"downsample": 0}, RangeError, r"`downsample` is 0; 1..40 is allowed"),
+        ({"downsample": 41}, RangeError, r"`downsample` is 41; 1..40 is possible"),
+        ({"downsample": 0}, RangeError, r"`downsample` is 0; 1..40 is possible"),
         ({"tau": np.zeros(1)}, RangeError, "`tau` is 0 s; it must be above 0"),
         ({"w": np.ones((2, 2))}, MismatchError, r"`w` is \(2, 2\); \(1, 1\) is needed"),
         ({"w_out": np.array([np.nan])}, DataError, "`w_out` has values that are NaN or infinite"),

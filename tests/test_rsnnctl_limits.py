@@ -19,7 +19,7 @@ HUGE = 10**30
 BESIDE = {"percentile": "--scale percentile", "idle": "--udp 0", "steps": "--udp 0"}
 """What an option needs beside it where it is of no effect alone."""
 LISTS = {"bits", "decay_bits", "sparsity", "seeds"}
-TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network"}
+TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network", "factors"}
 """Options that take any text: lists of numbers, and texts."""
 
 

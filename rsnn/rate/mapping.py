@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from base.checks import check_at_least_one
+from base.checks import check_count
 from base.errors import RangeError
 from rsnn.rate.network import DT, RateNetwork
 from rsnn.rate.spiking import NOISE, LIFNetwork, mapped
 from rsnn.rate.spiking_kernel import Trial, draw_start, run_trials
 from rsnn.rate.task import Task
 from rsnn.rate.task import Trial as TaskTrial
+from rsnn.training.recipe import LARGEST_SEED
 
 FACTORS = {
     "sigmoid": tuple(range(20, 76, 5)),
@@ -22,6 +23,8 @@ FACTORS = {
 """Published grids, by activation."""
 CONVERTED = 0.95
 """A network counts as converted from this accuracy on, as published."""
+MOST_TRIALS = 1_000_000
+_MOST_FACTORS, _MOST_THREADS = 1000, 1024
 _CURVE, _FRESH = 0, 1  # separate random numbers
 
 
@@ -84,12 +87,14 @@ def parse_factors(text: str) -> tuple[float, ...]:
     """Read factors such as `20,25,30`.
 
     Raises:
-        RangeError: anything else.
+        RangeError: anything else, or too many of them.
     """
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise RangeError(f"`factors` is {text}; write numbers, as in 20,25,30") from None
+    check_count("factors", len(found), _MOST_FACTORS)
+    return found
 
 
 def measure(
@@ -115,8 +120,8 @@ def measure(
         RangeError: no trials.
         MismatchError: the task has another number of inputs.
     """
-    check_at_least_one("trials", n_trials)
-    check_at_least_one("threads", n_threads)
+    check_count("trials", n_trials, MOST_TRIALS)
+    check_count("threads", n_threads, _MOST_THREADS)
 
     def run(number: int) -> tuple[str, bool, int]:
         generator = np.random.default_rng([*seed, number])
@@ -167,6 +172,8 @@ def search(
         RangeError: no factors, one twice or not above 0, or no trials.
         MismatchError: the task has another number of inputs.
     """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
     if not factors or len(set(factors)) < len(factors):
         raise RangeError("`factors` must name at least one, and none twice, as in 20,25,30")
     networks = {

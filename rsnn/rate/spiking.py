@@ -84,7 +84,9 @@ class LIFNetwork:
         if not 0 < self.factor < np.inf:
             raise RangeError(f"`factor` is {self.factor:g}; it must be above 0 and finite")
         if not 1 <= self.downsample <= REFRACTORY_STEPS:
-            raise RangeError(f"`downsample` is {self.downsample}; 1..{REFRACTORY_STEPS} is allowed")
+            raise RangeError(
+                f"`downsample` is {self.downsample}; 1..{REFRACTORY_STEPS} is possible"
+            )
         if self.tau.min() <= 0:
             raise RangeError(f"`tau` is {self.tau.min():g} s; it must be above 0")
 

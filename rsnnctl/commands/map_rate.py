@@ -112,10 +112,17 @@ def command(
 
     chosen = folders.chosen(model, folders.MODEL)
 
-    from base.checks import check_at_least_one
+    from base.checks import check_count
     from base.container import read_label
     from rsnn.rate.file import load_rate, save
-    from rsnn.rate.mapping import CONVERTED, FACTORS, Accuracy, parse_factors, search
+    from rsnn.rate.mapping import (
+        CONVERTED,
+        FACTORS,
+        MOST_TRIALS,
+        Accuracy,
+        parse_factors,
+        search,
+    )
     from rsnn.rate.spiking import NOISE
     from rsnn.rate.tasks import find_task
     from rsnnctl import show
@@ -124,7 +131,7 @@ def command(
     from rsnnctl.provenance import provenance
 
     for name, value in (("trials", trials), ("fresh_trials", fresh_trials)):
-        check_at_least_one(name, value)
+        check_count(name, value, MOST_TRIALS)
     network, _ = load_rate(chosen)
     task = task or network.task
     definition = find_task(task, network.n_inputs)
