@@ -81,7 +81,7 @@ def test_the_history_of_a_training_is_exported(run):
         (("--factors", "x"), "--factors is x; write numbers, as in 20,25,30"),
         (("--trials", 0), "--trials is 0; at least 1 is needed"),
         (("--fresh-trials", 0), "--fresh-trials is 0; at least 1 is needed"),
-        (("--downsample", 41), "--downsample is 41; 1..40 is allowed"),
+        (("--downsample", 41), "--downsample is 41; 1..40 is possible"),
         (("--threads", 0), "--threads is 0; at least 1 is needed"),
     ],
 )
