@@ -32,3 +32,9 @@ def test_every_option_on_the_page_is_one_of_a_command():
 def test_the_figures_have_a_column_for_each_factor_of_the_published_grid():
     (row,) = re.findall(r"^\| factor \| (.*) \|$", PAGE, re.MULTILINE)
     assert tuple(map(int, row.split(" | "))) == FACTORS["sigmoid"]
+
+
+def test_the_example_of_training_runs_as_it_stands(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(block, "docs/rate-networks.md", "exec"), {})
+    assert capsys.readouterr().out == "10 20\n"
