@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from base.errors import RangeError
 
+LARGEST_SEED = 2**63 - 1  # what all generators of random numbers take
+
 
 def check_choice(name: str, value: str, known: Iterable[str]) -> None:
     """Refuse a value that is not one of the known ones.

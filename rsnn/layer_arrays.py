@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from base.errors import RangeError
 
-MAX_WEIGHTS = 1 << 26  # half a gigabyte in float64
+MOST_WEIGHTS = 1 << 26  # of a network; 256 MiB in float32
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ def check_size(shapes: Sequence[tuple[int, ...]]) -> None:
     """Refuse matrices that together would fill the memory, before they are allocated.
 
     Raises:
-        RangeError: they have more than `MAX_WEIGHTS` elements.
+        RangeError: they have more than `MOST_WEIGHTS` elements.
     """
     total = sum(rows * columns for rows, columns in shapes)
-    if total > MAX_WEIGHTS:
+    if total > MOST_WEIGHTS:
         raise RangeError(
-            f"the network would have {total} weights; at most {MAX_WEIGHTS} are taken, import a"
+            f"the network would have {total} weights; at most {MOST_WEIGHTS} are taken, import a"
             " smaller one"
         )

@@ -11,11 +11,11 @@ from base.errors import MismatchError, RangeError
 from base.order import PUBLISHED, Order
 from rsnn.fast.dropout import keep_factors
 from rsnn.kinds import find_float_kind
+from rsnn.layer_arrays import MOST_WEIGHTS
 from rsnn.neurons import INITIAL_OUT, CubaLI, CubaLIF, Layer
 from sim.layer import SPIKES
 
 MOST_LAYERS, MOST_UNITS = 64, 1 << 16
-MOST_WEIGHTS = 1 << 26  # of hidden layers; 256 MiB in float32
 DT = 0.004  # seconds per step, of the recordings and of every published network
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from base.checks import check_count
+from base.checks import LARGEST_SEED, check_count
 from base.errors import RangeError
 from rsnn.rate.network import DT, RateNetwork
 from rsnn.rate.spiking import NOISE, LIFNetwork, mapped
 from rsnn.rate.spiking_kernel import Trial, draw_start, run_trials
 from rsnn.rate.task import Task
 from rsnn.rate.task import Trial as TaskTrial
-from rsnn.training.recipe import LARGEST_SEED
 
 FACTORS = {
     "sigmoid": tuple(range(20, 76, 5)),

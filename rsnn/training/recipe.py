@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from base.checks import LARGEST_SEED
 from base.errors import RangeError
 from rsnn.surrogate import Surrogate
 from rsnn.training.names import DEVICES, KERNELS
 from rsnn.training.optimizers import SMORMS3
 
-LARGEST_SEED = 2**63 - 1
 OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 

@@ -15,8 +15,8 @@ from rsnnctl.results.kind import Result
 def command(model: Path | None, output: Path | None, force: bool) -> Result:
     """Write a rate network as MATLAB file of the published code.
 
-    It holds w, w_in, w_out, b_out, m, som_m, taus, taus_gaus, inh, exc, N and som_N; of a network
-    trained here also w0, taus_gaus0, losses, x, o and u.
+    It holds w, w_in, w_out, b_out, m, som_m, taus, taus_gaus, inh, exc, N and som_N; w0,
+    taus_gaus0, losses, x, o and u if the model holds the history of its training.
     """
     from rsnnctl.runs import folders
 

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import torch
 
+from base.checks import LARGEST_SEED
 from base.errors import DataError, FileError, RangeError, RsnnError
 from rsnn.checkpoint import load_model
 from rsnn.data.session import check_once, load_session
@@ -16,7 +17,6 @@ from rsnn.data.split import split_session
 from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
 from rsnn.training.device import find_device
-from rsnn.training.recipe import LARGEST_SEED
 from rsnnctl import show
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.cluster import cluster as parallel_on
