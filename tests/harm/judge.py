@@ -26,11 +26,11 @@ def tree(root: Path) -> Tree:
         if path.is_symlink():
             found[name] = b"-> " + os.fsencode(os.readlink(path))
         elif path.is_file():
-            found[name] = _moved(name, path.read_bytes(), root)
+            found[name] = without_place(name, path.read_bytes(), root)
     return found
 
 
-def _moved(name: str, data: bytes, root: Path) -> bytes:
+def without_place(name: str, data: bytes, root: Path) -> bytes:
     """A text without the path of the folder, on which the checksum of a run.json depends."""
     if name.endswith((".json", ".toml")):
         data = data.replace(bytes(root), b"ROOT")
@@ -71,7 +71,7 @@ def versions(before: Tree, changes: list[Change], root: Path) -> dict[str, set[b
             for path in [name] if name in files else inside:
                 moved = target + path.removeprefix(name)
                 files[moved] = files.pop(path)
-                found.setdefault(moved, set()).add(_moved(moved, bytes(files[moved]), root))
+                found.setdefault(moved, set()).add(without_place(moved, bytes(files[moved]), root))
             if name not in files and not inside:
                 found.setdefault(target, set()).update(found.get(name, set()))
     return found

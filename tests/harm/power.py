@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harm.judge import Plain, Tree, is_temporary
+from harm.judge import Plain, Tree, is_temporary, without_place
 from harm.shim import Change
 
 _ALONE = 6  # of the names not synced, the newest
@@ -136,9 +136,11 @@ def cuts(plain: Plain) -> Iterator[Cut]:
                 path
                 for path, data in image.items()
                 if not is_temporary(path)
-                and _plain(data, path, root) not in plain.known.get(path, ())
+                and without_place(path, data, root) not in plain.known.get(path, ())
             ]
-            lost = plain.lost({path: _plain(data, path, root) for path, data in image.items()})
+            lost = plain.lost(
+                {path: without_place(path, data, root) for path, data in image.items()}
+            )
             if torn or lost:
                 yield Cut(number, name, torn, lost)
 
@@ -152,9 +154,5 @@ def not_durable(plain: Plain) -> list[str]:
     return sorted(
         name
         for name, data in plain.after.items()
-        if _plain(found.get(name, b""), name, root) != data
+        if without_place(name, found.get(name, b""), root) != data
     )
-
-
-def _plain(data: bytes, name: str, root: Path) -> bytes:
-    return data.replace(bytes(root), b"ROOT") if name.endswith((".json", ".toml")) else data
