@@ -1,4 +1,4 @@
-"""Harm done to rsnnctl and what came of it: `python benchmarks/reliability.py kills --count 300`.
+"""Harm done to rsnnctl, and its results: `python benchmarks/reliability.py kills --count 300`.
 
 Subcommands: `kills`, `writes` (failing ones), `every` (each of them), `cold` (the same through the
 real command line, by strace), `races`, `signals`, `power` (cuts), `fuzz`, `flips`.

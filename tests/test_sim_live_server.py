@@ -143,7 +143,7 @@ def test_a_replay_of_two_old_packets_is_no_restart(network):
 
 
 def test_a_hello_begins_nothing_until_a_packet_uses_its_session(network):
-    """A replayed hello gets an answer that nobody without the key can use."""
+    """A replayed hello gets an answer that is of no use without the key."""
     server = served(network)
     first = greeted(server)
     assert greeted(server) == first

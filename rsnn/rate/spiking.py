@@ -156,7 +156,7 @@ def mapped(
 
 
 def n_steps(n_columns: int) -> int:
-    """Steps of a trial with so many columns of inputs."""
+    """Steps of a trial whose inputs have `n_columns` columns."""
     return LIF_STEPS * (n_columns - 1)
 
 

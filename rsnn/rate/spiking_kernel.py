@@ -53,7 +53,7 @@ class LIFRun:
 
 
 class Trial:
-    """A trial under way, which goes on step by step.
+    """A trial that is computed in pieces, from step to step.
 
     Args:
         network: the network.
@@ -91,7 +91,7 @@ class Trial:
         self._by_sender = np.ascontiguousarray(network.w.T)
 
     def advance(self, steps: int) -> None:
-        """Compute so many more steps."""
+        """Compute the next `steps` steps."""
         network, last = self._network, self._step + steps
         most = steps * network.n_units if self._record else 0
         spikes = np.empty((2, most), np.int32)

@@ -73,7 +73,7 @@ def stream_packets(
                     continue
                 with suppress(OSError):  # a sender at port 0, for example, gets no answer
                     own.sendto(reply.packet, sender)
-                if reply.is_step:  # nothing else shows that the stream goes on
+                if reply.is_step:  # nothing else keeps the server alive
                     last = arrived
                     tally.add(time.perf_counter() - arrived)
         except KeyboardInterrupt:

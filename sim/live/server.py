@@ -31,7 +31,7 @@ class PacketServer:
     """Answers packets of one stream; every packet that gets no answer is counted by its reason.
 
     Attributes:
-        tally: the counts. Who sends a reply adds the step to it, with its latency.
+        tally: the counts. The sender of a reply adds the step and its latency.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Mutated files for one reader: `python -m harm.fuzz WHAT READER SEED FIRST COUNT FOLDER`.
 
 WHAT is `mutate` or `flip`. A worker, forked here, does one item after the other with a limit on its
-memory; it is ended where an item takes too long, and another goes on with the next, as after a
+memory; it is ended where an item takes too long, and another continues with the next, as after a
 crash. Each item is made from the seed, the reader and its number alone, so that it can be made
-again and a later call goes on where this one ended.
+again and a later call continues where this one ended.
 """
 
 import functools
