@@ -19,7 +19,8 @@ import h5py
 
 from base.errors import FileError
 from base.files import check_regular, read_bytes, reason
-from base.hdf5 import create_hdf5, open_hdf5
+from base.hdf5.read import open_hdf5
+from base.hdf5.write import create_hdf5
 
 _USER_BLOCK = 512  # the smallest user block that HDF5 allows, in bytes
 FORMAT_VERSION = 1  # of all files that rsnnctl writes; increases when any layout changes

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import FileError
-from base.hdf5 import open_hdf5, stream_hdf5
+from base.hdf5.read import open_hdf5
+from base.hdf5.write import stream_hdf5
 from sim.fast.simulator import Block
 from sim.network import IntegerNetwork
 from sim.trace import empty_trace

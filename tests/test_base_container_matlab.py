@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from base.errors import FileError
-from base.hdf5 import open_hdf5
+from base.hdf5.read import open_hdf5
 from rsnn.data.session import load_session
 
 

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 
 from base.errors import FileError
-from base.hdf5 import _at_most, _places, create_hdf5, open_hdf5, stream_hdf5
+from base.hdf5.raw import _places
+from base.hdf5.read import _at_most, open_hdf5
+from base.hdf5.write import create_hdf5, stream_hdf5
 
 # A process that may write 20,000 bytes to a file, as on a disk that is full then.
 FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from base import hdf5
+from base.hdf5 import write
 from base.errors import FileError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    with getattr(hdf5, sys.argv[2])(Path(sys.argv[1])) as file:
+    with getattr(write, sys.argv[2])(Path(sys.argv[1])) as file:
         file["x"] = np.arange(int(sys.argv[3]))
 except FileError as error:
     print(error)
@@ -104,7 +106,7 @@ def test_a_heap_over_which_hdf5_would_step_for_ever_is_refused(tmp_path, which, 
 
 
 def test_a_heap_is_found_wherever_it_lies(monkeypatch):
-    monkeypatch.setattr("base.hdf5._BLOCK", 8)
+    monkeypatch.setattr("base.hdf5.raw._BLOCK", 8)
     for at in range(20):
         content = b"-" * at + b"GCOL" + b"-" * 9 + b"GCOL"
         assert list(_places(BytesIO(content), b"GCOL")) == [at, at + 13]

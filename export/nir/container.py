@@ -14,7 +14,7 @@ from nir.ir.utils import ensure_str
 from nir.serialization import hdf2dict
 
 from base.errors import DataError, FileError, RsnnError
-from base.hdf5 import open_hdf5
+from base.hdf5.read import open_hdf5
 from export.nir.metadata import one_line
 
 MAX_BYTES = 1 << 30  # bytes of all arrays together

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError
-from base.hdf5 import open_hdf5
+from base.hdf5.read import open_hdf5
 from rsnn.data import zenodo
 from rsnn.data.fetch import SESSIONS, md5_of
 from rsnn.data.session import Session, load_session

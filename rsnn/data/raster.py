@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from base.errors import DataError, FileError, RsnnError
 from base.files import check_regular
-from base.hdf5 import MAX_RATIO, SMALL, open_hdf5
+from base.hdf5.read import MAX_RATIO, SMALL, open_hdf5
 from sim.layer import SPIKES, values_in_words
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")

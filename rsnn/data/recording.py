@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from base.container import check_seal
 from base.errors import DataError
-from base.hdf5 import open_hdf5
+from base.hdf5.read import open_hdf5
 from rsnn.data import zenodo
 
 FARTHEST = 1e6  # mm; a cursor position beyond this is damaged data

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from base.checks import LARGEST_SEED, check_at_most
 from base.container import seal
 from base.errors import RangeError
-from base.hdf5 import create_hdf5
+from base.hdf5.write import create_hdf5
 from rsnn.data import reaching, tuning, zenodo
 
 FEWEST_MINUTES, MOST_MINUTES = 0.5, 240.0

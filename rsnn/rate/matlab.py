@@ -20,7 +20,7 @@ from scipy.io.matlab import MatReadError
 
 from base.errors import DataError, FileError, RsnnError
 from base.files import read_bytes, write_bytes
-from base.hdf5 import SIGNATURE, open_hdf5
+from base.hdf5.read import SIGNATURE, open_hdf5
 from rsnn.rate.names import ACTIVATIONS
 from rsnn.rate.network import RateNetwork
 

@@ -15,7 +15,7 @@ import h5py
 from numpy.typing import NDArray
 
 from base.files import write_bytes, write_text
-from base.hdf5 import create_hdf5
+from base.hdf5.write import create_hdf5
 from base.order import Order
 from sim import reference
 from sim.arithmetic.text import NOTATION, plain
