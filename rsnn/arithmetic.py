@@ -16,6 +16,7 @@ from torch import Tensor
 
 from base.order import Order
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
+from sim.arithmetic.exact import number_of
 from sim.contract import NumericContract, signed_range
 
 
@@ -96,6 +97,18 @@ class Floats:
     def where(self, mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """`a` where the mask is 1, else `b`; without a gradient through the mask."""
         return torch.where(mask.detach() > 0.5, a, b)
+
+    def number(self, what: int | str) -> Tensor:
+        """A whole number, or the order's field of that name."""
+        return torch.tensor(float(number_of(self.order, what)))
+
+    def positive(self, x: Tensor) -> Tensor:
+        """1 where `x` is above 0, else 0."""
+        return (x.detach() > 0).to(x.dtype)
+
+    def larger(self, a: Tensor, b: Tensor) -> Tensor:
+        """The larger of `a` and `b`."""
+        return torch.maximum(a, b)
 
     def zero(self, x: Tensor) -> Tensor:
         """Zeros like `x`."""

@@ -40,7 +40,7 @@ def save_network(network: IntegerNetwork, path: Path) -> str:
         provenance=network.metadata,
     ) as file:
         group = file.create_group("network")
-        group.attrs["contract"] = json.dumps(network.contract.as_dict(), sort_keys=True)
+        group.attrs["contract"] = json.dumps(network.contract.written(), sort_keys=True)
         group.attrs["dt"] = float(network.dt)
         group.attrs["n_heads"] = network.readout.n_heads
         for name, array in network.arrays():

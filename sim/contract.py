@@ -20,7 +20,10 @@ def _number(default: int, smallest: int, largest: int) -> Any:
 class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
-    The equations are those of `sim/step.py`, the first seven fields those of `Order`.
+    The equations are those of `sim/step.py`, the first seven fields those of `Order`, which says
+    what a field's metadata may have. Two more: `values`, whole numbers to be covered by tests, and
+    `opt_in`, for a field that only those kinds of neurons compute that name it
+    (`sim.layer.Layer.CHOICES`).
 
     Attributes:
         decay: `multiply`: by an integer factor, as `D` in the equations.
@@ -31,6 +34,8 @@ class NumericContract(Order):
         syn_bits, mem_bits: width of the signed state words, 2..32; `out` has `mem_bits` too.
         overflow_syn, overflow_mem: a result that does not fit goes to the nearest end of the
             range (`saturate`) or loses its upper bits (`wrap`).
+        refractory_steps: steps after its spike in which a neuron integrates nothing, 0..255; only
+            of kinds that count them.
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
     """
 
@@ -42,6 +47,9 @@ class NumericContract(Order):
     mem_bits: int = _number(32, 2, MAX_STATE_BITS)
     overflow_syn: Literal["saturate", "wrap"] = "saturate"
     overflow_mem: Literal["saturate", "wrap"] = "saturate"
+    refractory_steps: int = field(
+        default=0, metadata={"values": (0, 3, 255), "since": 4, "opt_in": True}
+    )
     # These have a single value, which nothing reads: constants of the file format.
     decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"
@@ -68,6 +76,17 @@ class NumericContract(Order):
             item.name: value
             for item in fields(self)
             if (value := getattr(self, item.name)) != item.default or not _came_later(item)
+        }
+
+    def written(self) -> dict[str, Any]:
+        """The fields that files hold: all but those after version 3 that have their default.
+
+        So files keep the bytes they had before the field existed.
+        """
+        return {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default or _since(item) <= 3
         }
 
     def is_computed_by(self, writer: str) -> bool:
@@ -127,7 +146,12 @@ def numbers() -> dict[str, tuple[int, ...]]:
 
 def _came_later(item: Field[Any]) -> bool:
     """Whether files older than the field lack it; its default is the behaviour of that time."""
-    return bool(item.metadata.get("since", 1) > 1)
+    return _since(item) > 1
+
+
+def _since(item: Field[Any]) -> int:
+    """The version of the numeric contract that introduced a field."""
+    return int(item.metadata.get("since", 1))
 
 
 def signed_range(bits: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ metrics, storage and every backend read these declarations; none of them names a
 
 from abc import ABC, abstractmethod
 from collections import namedtuple
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
@@ -122,6 +122,8 @@ class Layer(ABC):
         CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection, the
             one from below first.
         VALUES: smallest and largest value that a sender below may send in a step.
+        CHOICES: by contract field, the values that the kind computes, where those are not all. Of a
+            field that is `opt_in`, a kind that does not name it computes the default only.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
         TUNED: names of what has hand-written code for this kind: backends, `bounds`, and the
             `gradient` of training in integers; all else follows from `step`.
@@ -131,6 +133,7 @@ class Layer(ABC):
     INITIAL: ClassVar[Mapping[str, str]] = {}
     CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
     VALUES: ClassVar[tuple[int, int]] = SPIKES
+    CHOICES: ClassVar[Mapping[str, Container[Any]]] = {}
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
 
@@ -196,6 +199,20 @@ class Layer(ABC):
                 found.append(Connection(name, weights, shifts, source, values))
         return tuple(found)
 
+    @classmethod
+    def not_computed(cls, contract: NumericContract) -> str | None:
+        """The first field of which the kind does not compute the contract's choice, or None.
+
+        A readout does not fire, so the choices that are about spikes do not concern it.
+        """
+        for item in fields(contract):
+            known = cls.CHOICES.get(item.name)
+            if known is None and item.metadata.get("opt_in") and not cls.is_readout():
+                known = (item.default,)
+            if known is not None and getattr(contract, item.name) not in known:
+                return item.name
+        return None
+
     def is_tuned(self, writer: str, contract: NumericContract) -> bool:
         """Whether hand-written code of that name computes this kind under that contract."""
         return writer in self.TUNED and contract.is_computed_by(writer)
@@ -233,9 +250,15 @@ class Layer(ABC):
             contract: the contract whose widths the arrays must fit.
 
         Raises:
-            RangeError: a value out of range, or weights that add up to too much.
+            RangeError: a value out of range, weights that add up to too much, or a choice of the
+                contract that the kind does not compute.
             MismatchError: a shape that does not fit the others.
         """
+        if field_name := self.not_computed(contract):
+            raise RangeError(
+                f"{name} is of kind {self.kind()}, which does not compute `{field_name}`"
+                f" {getattr(contract, field_name)}"
+            )
         sizes = {"post": self.n_neurons, "pre": n_pre}
         changed = {}
         for key, declared in self.declared().items():

@@ -14,6 +14,9 @@ bounds; over torch's floats, a model that can be trained. An arithmetic has
     o.over(x, threshold)    whether a membrane is over threshold
     o.where(mask, a, b)     a where the mask holds, else b
     o.zero(x)               zeros like x
+    o.number(n)             a whole number, or the contract's field of that name
+    o.positive(x)           whether x is above 0
+    o.larger(a, b)          the larger of two values
 
 and its values can be added and subtracted. Each function returns every intermediate by the name it
 has in docs/numeric-contract.md; its `asked` returns the values that words are asked to hold.

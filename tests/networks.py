@@ -1,6 +1,7 @@
 """Random integer networks, contracts and rasters for the tests of the integer world."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -11,6 +12,7 @@ from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.kinds.adaptive_cuba_lif import AdaptiveCubaLIF
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
+from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.network import IntegerNetwork
 
 CHOICES = choices()
@@ -134,6 +136,36 @@ def adaptive(rng: np.random.Generator, network: IntegerNetwork) -> IntegerNetwor
     return replace(network, layers=(*layers, network.readout))
 
 
+def double_exp(rng: np.random.Generator, network: IntegerNetwork, **fields) -> IntegerNetwork:
+    """Layers of as many neurons with double-exponential synapses and a refractory period."""
+    computed = {
+        name: next(iter(values))
+        for name, values in DoubleExpLIF.CHOICES.items()
+        if getattr(network.contract, name) not in values
+    }
+    c = replace(network.contract, **computed, **fields)
+    unity, (low, high) = 1 << c.decay_frac, signed_range(c.mem_bits)
+    top = min(high, signed_range(c.weight_bits)[1] << (c.frac_bits + 2))
+    layers = []
+    for layer in network.hidden:
+        n, drawn = layer.n_neurons, partial(rng.integers, size=layer.n_neurons)
+        layers.append(
+            DoubleExpLIF(
+                w_direct=layer.w_in,
+                w_rec=layer.w_rec,
+                e_direct=layer.e_in,
+                e_rec=layer.e_rec,
+                decay_rise=drawn(0, unity + 1),
+                decay_syn=drawn(0, unity + 1),
+                decay_mem=drawn(0, unity + 1),
+                threshold=drawn(max(low, -(top // 8)), top + 1),
+                bias=drawn(max(low, -top), top + 1) if n % 2 else None,
+                initial_mem=drawn(max(low, -top), top + 1) if n % 3 else None,
+            )
+        )
+    return replace(network, layers=(*layers, network.readout), contract=c)
+
+
 def with_arrays(network: IntegerNetwork, layer: int, **arrays: ArrayLike) -> IntegerNetwork:
     """The network with other arrays in one of its layers, counted from below; -1 is the readout."""
     layers = list(network.layers)
@@ -151,7 +183,11 @@ def random_raster(rng: np.random.Generator, n_steps: int, n_inputs: int) -> np.n
 @st.composite
 def networks(draw, contracts=None) -> IntegerNetwork:
     """Networks of all shapes and widths, under one of the given contracts' choices."""
-    widths = {name: draw(st.integers(min(v), max(v))) for name, v in numbers().items()}
+    widths = {
+        name: draw(st.integers(min(values), max(values)))
+        for name, values in numbers().items()
+        if name not in DoubleExpLIF.CHOICES
+    }
     contract = replace(draw(st.sampled_from(contracts or [PAPER])), **widths)
     return random_network(
         np.random.default_rng(draw(st.integers(0, 2**32 - 1))),

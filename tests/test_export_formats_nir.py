@@ -98,7 +98,7 @@ def test_the_library_reads_the_file_and_its_own_type_check_accepts_it(network, t
     graph = nir.read(tmp_path / "net.nir")
     assert graph.check_types()
     contract = json.loads(graph.metadata[METADATA_KEY])["contract"]
-    assert contract == network.contract.as_dict()
+    assert contract == network.contract.written()
 
 
 def test_the_same_network_gives_the_same_bytes(network, tmp_path):

@@ -135,7 +135,7 @@ def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, tm
         onnx.checker.check_model(model, full_check=True)
         metadata = json.loads(model.metadata_props[0].value)
         assert metadata["digest"] == network.digest()
-        assert metadata["contract"] == network.contract.as_dict()
+        assert metadata["contract"] == network.contract.written()
         same_text = json.loads(to_graph(network).metadata[METADATA_KEY])
         for field in ("contract", "digest", "dt", "layers", "n_heads", "provenance"):
             assert metadata[field] == same_text[field], field

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
+from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, Layer
@@ -143,7 +144,7 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     return filled("generated_layer.c", parts)
 
 
-_ATOMS = {"state", "constant", "zero", "delivered", "scaled", "decayed", "fit"}
+_ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit"}
 
 
 class _Writer:
@@ -179,6 +180,12 @@ class _Writer:
             case "fit", x, word:
                 ends = f"{word.upper()}_LOW, {word.upper()}_HIGH"
                 return f"{self.contract.overflow_of(word)}({part(x)}, {ends})"
+            case "number", what:
+                return str(number_of(self.contract, what))
+            case "positive", x:
+                return f"{part(x)} > 0"
+            case "larger", a, b:
+                return f"{part(a)} > {part(b)} ? {part(a)} : {part(b)}"
             case "over", x, threshold:
                 return f"{part(x)} {self.contract.fires_when} {part(threshold)}"
             case "where", mask, a, b:

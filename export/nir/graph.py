@@ -89,14 +89,16 @@ def _check_kinds(network: IntegerNetwork, reader: Reader) -> None:
     needed = set(CubaLIF.declared()) - {"bias"}
     for name, kind in network.kinds().items():
         layer = network.layers[network.layer_names.index(name)]
+        if not needed <= set(layer.declared()):
+            lacking = ", ".join(f"no `{s}`" for s in layer.STATES if s not in CubaLIF.STATES)
+            why = f": its current-based neuron has {lacking}" if lacking else ""
+            raise UnsupportedError(
+                f"{name} is of kind {kind}, for which NIR has no node{why}; export C or ONNX"
+            )
         if reader.euler:
             raise RangeError(
                 f"{name} is of kind {kind}, which {reader.name} does not compute; export with"
                 " `reader=exact`"
-            )
-        if not needed <= set(layer.declared()):
-            raise UnsupportedError(
-                f"{name} is of kind {kind}, for which NIR has no node; export C or ONNX"
             )
 
 

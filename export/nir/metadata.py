@@ -43,7 +43,7 @@ def describe(network: IntegerNetwork, reader: Reader) -> dict[str, str]:
         "version": VERSION if kinds else VERSION_WITHOUT_KINDS,
         "meaning": _MEANING,
         "digest": network.digest(),
-        "contract": network.contract.as_dict(),
+        "contract": network.contract.written(),
         "dt": network.dt,
         "n_heads": network.readout.n_heads,
         "layers": layers,

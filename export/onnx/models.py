@@ -34,6 +34,7 @@ from onnx.checker import check_model
 from base.errors import FileError, MismatchError, RangeError
 from base.files import read_bytes, write_bytes
 from export.onnx.differences import first_difference
+from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified
 from sim.contract import NumericContract, signed_range
 from sim.layer import Layer
@@ -216,7 +217,7 @@ def _model(network: IntegerNetwork, graph: GraphProto) -> ModelProto:
     metadata = {
         "version": METADATA_VERSION,
         "digest": network.digest(),
-        "contract": network.contract.as_dict(),
+        "contract": network.contract.written(),
         "dt": network.dt,
         "n_heads": network.readout.n_heads,
         "layers": {
@@ -281,6 +282,15 @@ class _Nodes:
 
     def _zero(self) -> str:
         return self.graph.number(0)
+
+    def _number(self, what: int | str) -> str:
+        return self.graph.number(number_of(self.contract, what))
+
+    def _positive(self, x: Term) -> str:
+        return self.graph.emit("Greater", self.of(x), self.graph.number(0))
+
+    def _larger(self, a: Term, b: Term) -> str:
+        return self.graph.emit("Max", self.of(a), self.of(b))
 
     def _add(self, a: Term, b: Term) -> str:
         return self.graph.emit("Add", self.of(a), self.of(b))

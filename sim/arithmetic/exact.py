@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from base.order import Order
 from sim.contract import NumericContract, signed_range
 from sim.layer import Connection, Layer
 
@@ -65,9 +66,26 @@ class Exact:
         """`a` where the mask holds, else `b`."""
         return np.where(mask, a, b)
 
+    def number(self, what: int | str) -> Words:
+        """A whole number, or the contract's field of that name."""
+        return np.array(number_of(self.order, what))
+
+    def positive(self, x: Words) -> Mask:
+        """Whether `x` is above 0."""
+        return x > 0
+
+    def larger(self, a: Words, b: Words) -> Words:
+        """The larger of `a` and `b`."""
+        return np.maximum(a, b)
+
     def zero(self, x: Words) -> Words:
         """Zeros like `x`."""
         return np.zeros_like(x)
+
+
+def number_of(order: Order, what: int | str) -> int:
+    """`what`, or the value of the field of that name."""
+    return int(getattr(order, what)) if isinstance(what, str) else what
 
 
 def decayed(c: NumericContract, x: Words, decay: NDArray[Any]) -> Words:

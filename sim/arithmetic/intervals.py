@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.arithmetic.exact import fit
+from sim.arithmetic.exact import fit, number_of
 from sim.arithmetic.ranges import UNBOUNDED, Range, add, decay_of
 from sim.contract import NumericContract, signed_range
 from sim.layer import Connection, Layer
@@ -88,6 +88,18 @@ class Intervals:
         high = np.where(mask.can & mask.can_not, np.maximum(a.high, b.high), b.high)
         always = mask.can & ~mask.can_not
         return Interval(np.where(always, a.low, low), np.where(always, a.high, high))
+
+    def number(self, what: int | str) -> Interval:
+        """A whole number, or the contract's field of that name."""
+        return Interval(*[np.full(self._layer.n_neurons, number_of(self.order, what))] * 2)
+
+    def positive(self, x: Interval) -> Maybe:
+        """Whether some value of the interval is above 0, and whether some is not."""
+        return Maybe(x.high > 0, x.low <= 0)
+
+    def larger(self, a: Interval, b: Interval) -> Interval:
+        """The larger of both, end by end."""
+        return Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high))
 
     def zero(self, x: Interval) -> Interval:
         """0."""

@@ -18,8 +18,8 @@ class Term:
     """An operation and what it is applied to: terms and names.
 
     Operations: `state NAME`, `source`, `delivered CONNECTION source`, `scaled x`, `constant NAME`,
-    `decayed x NAME`, `fit x WORD`, `over x threshold`, `where mask a b`, `zero`, `add a b`, `sub a
-    b`.
+    `decayed x NAME`, `fit x WORD`, `over x threshold`, `where mask a b`, `zero`, `number N` (or the
+    name of a field of the contract), `positive x`, `larger a b`, `add a b`, `sub a b`.
     """
 
     op: str
@@ -76,6 +76,18 @@ class Symbols:
         """`a` where the mask holds, else `b`."""
         return Term("where", (mask, a, b))
 
+    def number(self, what: int | str) -> Term:
+        """A whole number, or the contract's field of that name."""
+        return Term("number", (what,))
+
+    def positive(self, x: Term) -> Term:
+        """`x > 0`."""
+        return Term("positive", (x,))
+
+    def larger(self, a: Term, b: Term) -> Term:
+        """`max(a, b)`."""
+        return Term("larger", (a, b))
+
     def zero(self, x: Term) -> Term:
         """0."""
         return Term("zero")
@@ -120,7 +132,7 @@ def statements(
     """
     names: dict[Term, str] = {}
     for name, term in named.items():
-        if term.op not in ("state", "source", "constant", "zero"):
+        if term.op not in ("state", "source", "constant", "zero", "number"):
             names.setdefault(term, name)
     done: set[Term] = set()
 

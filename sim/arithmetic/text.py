@@ -25,6 +25,8 @@ class Dialect:
     over: str = "{} > {}"
     where: str = "{1} where {0}, else {2}"
     scaled: str = "({} << frac_bits)"
+    positive: str = "{} > 0"
+    larger: str = "max({}, {})"
     add: str = "{} + {}"
     sub: str = "{} - {}"
     shifted: str = "({} << {})"
@@ -42,6 +44,7 @@ class Dialect:
 PLAIN = Dialect()
 LATEX = Dialect(
     fit=r"\mathrm{{{1}}}({0})",
+    larger=r"\max({}, {})",
     where=r"{1} \text{{ where }} {0} \text{{, else }} {2}",
     scaled=r"{} \cdot 2^{{\mathit{{frac\_bits}}}}",
     shifted=r"{} 2^{{{}}}",
@@ -147,7 +150,9 @@ def _expression(
     """A term, in which terms that have labels are called by one of them."""
     if term.op == "zero":
         return _Text("0")
-    if term.op in ("state", "constant"):
+    if term.op == "number" and isinstance(term.operands[0], int):
+        return _Text(str(term.operands[0]))
+    if term.op in ("state", "constant", "number"):
         return _Text(_PART, ((d.called(term.operands[0]),),))
     if term.op == "delivered":
         return _Text(_PART, ((_sum(layer, term.operands[0], d),),))

@@ -8,22 +8,23 @@ everywhere.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.conformance.covering import covering, known_in, later_versions
 from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, spikes
-from sim.contract import PAPER, SNNTORCH, NumericContract, signed_range
+from sim.contract import PAPER, SNNTORCH, NumericContract, choices, numbers, signed_range
 from sim.kinds import kinds
+from sim.layer import Layer
 from sim.network import IntegerNetwork
 
 # The version increases when a case or a file changes or is added; new cases come last, before
-# `again`; version 4 has those of version 3. A field of the contract that is introduced adds its
-# cases, and so increases it, by itself.
+# `again`, so that each version has the cases of those before it. A choice of the contract that is
+# introduced adds its cases, and so increases it, by itself.
 _FIELDS_VERSION = 3
-VERSION = 4 + len(later_versions(_FIELDS_VERSION))
+VERSION = 5 + len(later_versions(_FIELDS_VERSION))
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
@@ -311,20 +312,39 @@ def _paper(name: str) -> object:
     return getattr(PAPER, name)
 
 
+def _contracts_of(kind: type[Layer]) -> list[NumericContract]:
+    """Contracts that a kind computes, in which any two of its choices meet."""
+    if not kind.CHOICES:
+        return [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
+    computed = {
+        name: tuple(value for value in values if value in kind.CHOICES.get(name, values))
+        for name, values in choices().items()
+    }
+    found = covering(computed)
+    for name, values in numbers().items():
+        if name in kind.CHOICES:
+            found = [_with(c, name, values[i % len(values)]) for i, c in enumerate(found, 1)]
+    return found
+
+
+def _with(contract: NumericContract, name: str, value: int) -> NumericContract:
+    changed: Any = {name: value}
+    return replace(contract, **changed)
+
+
 def _kinds() -> list[Case]:
     """Two layers of each kind but the first, under contracts in which any two choices meet."""
     found = []
     for kind in kinds().values():
         if kind.UNNAMED or kind.is_readout():
             continue
-        contracts = [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
-        for i, contract in enumerate(contracts):
+        for i, contract in enumerate(_contracts_of(kind)):
             name = f"{kind.kind().replace('_', '-')}-{i}"
             narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
             sizes = ((6, 8), (5, 6))
             layers = [drawn_layer(kind, f"{name} {k}", n, narrow) for k, n in enumerate(sizes)]
-            network = drawn_network(name, narrow)
-            network = replace(network, layers=(*layers, network.readout))
+            others = drawn_network(name, replace(PAPER, frac_bits=2, syn_bits=12, mem_bits=12))
+            network = replace(others, layers=(*layers, others.readout), contract=narrow)
             what = f"two layers of {kind.__name__}, two heads, narrow states"
             found.append(Case(name, what, network, spikes(name, 48, 8)))
     return found

@@ -44,7 +44,8 @@ without one adds nothing.
 
 With `delay_steps` 1, layers read only what the step before has written, and input spikes of a step
 arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
-Before the first step every state is 0, but for `out`, which starts at `initial_out`. The readout's
+Before the first step every state is 0, but for `out`, which starts at `initial_out`, and for `mem`
+of a layer with an array `initial_mem`, which starts there. The readout's
 rows are ordered head by head. `out_scale` turns `out` into floats and plays no part in the words.
 
 ## The numeric contract

@@ -13,12 +13,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
 
 _WORDS = ("syn", "mem")
+_ATOMS = ("state", "constant", "zero", "number", "scaled")
 
 
 class Generated:
@@ -207,7 +209,7 @@ class _Writer:
             if operand in names:
                 return names[operand]
             text = self.write(operand, names)
-            return text if operand.op in ("state", "constant", "zero", "scaled") else f"({text})"
+            return text if operand.op in _ATOMS else f"({text})"
 
         match term.op, *term.operands:
             case "state", name:
@@ -228,6 +230,12 @@ class _Writer:
             case "fit", x, word:
                 rule = self.contract.overflow_of(word)
                 return f"{rule}({part(x)}, {word}_low, {word}_high)"
+            case "number", what:
+                return str(number_of(self.contract, what))
+            case "positive", x:
+                return f"{part(x)} > 0"
+            case "larger", a, b:
+                return f"max({part(a)}, {part(b)})"
             case "over", x, threshold:
                 return f"{part(x)} {self.contract.fires_when} {part(threshold)}"
             case "where", mask, a, b:
