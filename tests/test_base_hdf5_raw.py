@@ -1,4 +1,4 @@
-"""Layouts by which HDF5 would divide by zero are refused before it reads them."""
+"""What would crash HDF5 is refused before HDF5 reads it: layouts, indices of chunks, types."""
 
 import re
 import struct
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from base.errors import FileError
-from base.hdf5.raw import check_layout
+from base.hdf5.raw import FIXED, Index, index_of
 from base.hdf5.read import open_hdf5
 
 V3 = re.compile(rb"\x03\x02(\x02)........\x03\0\0\0\x08\0\0\0", re.DOTALL)
@@ -51,7 +51,7 @@ def header(messages: bytes, version: int) -> bytes:
 
 
 def check(content: bytes, *, base: int = 0, sizes: tuple[int, int] = SIZES) -> None:
-    check_layout(BytesIO(b"-" * base + content), 0, base, sizes)
+    index_of(BytesIO(b"-" * base + content), 0, base, sizes)
 
 
 def layout(version: int, which: int, dimensions: int) -> bytes:
@@ -108,3 +108,96 @@ def test_every_form_of_a_header_is_understood(flags):
 @pytest.mark.parametrize("content", [b"", b"OHDR", b"OHDR\2\0", b"\1\0", b"OHDR\2\0\xff\x08\xff"])
 def test_a_header_that_ends_early_says_nothing(content):
     check(content)
+
+
+FORMS = {
+    "whole": {},
+    "single": {"chunks": (6, 4)},
+    "single, compressed": {"chunks": (6, 4), "compression": 1},
+    "fixed": {"chunks": (4, 3)},
+    "fixed, compressed": {"chunks": (4, 3), "compression": 1},
+    "may grow to a size": {"chunks": (4, 3), "maxshape": (9, 4)},
+    "may grow in one axis": {"chunks": (4, 3), "maxshape": (None, 4)},
+    "may grow in both": {"chunks": (4, 3), "maxshape": (None, None)},
+}
+KINDS = [None, 1, 1, 3, 3, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("form", "kind"), list(zip(FORMS, KINDS, strict=True)))
+def test_every_index_that_the_library_writes_is_read(tmp_path, form, kind):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest", userblock_size=512) as file:
+        file.create_dataset("x", data=np.arange(24).reshape(6, 4), **FORMS[form])
+        file.create_dataset("empty", (0, 4), "f4", chunks=(4, 3), maxshape=(None, 4))
+        file.create_dataset("unwritten", (6, 4), "f4", chunks=(4, 3))
+        sizes, at = file.id.get_create_plist().get_sizes(), file.id.links.get_info(b"x").u
+    with path.open("rb") as stream:
+        found = index_of(stream, at, 512, sizes)
+    assert (None if found is None else found.kind) == kind
+    if kind == FIXED:
+        assert found == Index(FIXED, 6 if "size" in form else 4)
+    with open_hdf5(path) as file:
+        assert (file["x"][()] == np.arange(24).reshape(6, 4)).all()
+        assert not file["unwritten"][()].any()
+
+
+@pytest.mark.parametrize(
+    ("form", "most"), [("single", (7, 4)), ("fixed", (99, 4)), ("may grow to a size", (6, 4))]
+)
+def test_an_index_that_is_not_that_of_the_size_is_refused(tmp_path, monkeypatch, form, most):
+    """As in a file whose largest size was changed, under a checksum that fits."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_dataset("x", data=np.arange(24).reshape(6, 4), **FORMS[form])
+    monkeypatch.setattr(h5py.Dataset, "maxshape", most)
+    text = "damaged HDF5 file: an array whose index of chunks is not that of its size"
+    with pytest.raises(FileError, match=text), open_hdf5(path):
+        pass
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 5), (5, 4), (3, 4), (4, 2), (5, 1)])
+def test_an_index_of_another_kind_than_the_size_asks_for_is_refused(
+    tmp_path, monkeypatch, old, new
+):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        form = list(FORMS)[KINDS.index(old)]
+        file.create_dataset("x", data=np.arange(24).reshape(6, 4), **FORMS[form])
+    monkeypatch.setattr("base.hdf5.read.index_of", lambda *_: Index(new))
+    text = "damaged HDF5 file: an array whose index of chunks is not that of its size"
+    with pytest.raises(FileError, match=text), open_hdf5(path):
+        pass
+
+
+@pytest.mark.parametrize("where", ["attribute", "array", "part of a compound"])
+@pytest.mark.parametrize("kind", [2, 15])
+def test_a_type_of_variable_length_that_is_neither_text_nor_sequence_is_refused(
+    tmp_path, where, kind
+):
+    """HDF5 calls what such a type has for functions."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:  # without checksums
+        text = h5py.string_dtype()
+        if where == "attribute":
+            file.attrs["x"] = "text"
+        elif where == "array":
+            file["x"] = "text"
+        else:
+            file.create_dataset("x", (2,), [("a", "f8"), ("b", text)])
+    content = path.read_bytes()
+    coded = b"\x19\x01\x01\x00\x10\x00\x00\x00"
+    assert content.count(coded) == 1
+    path.write_bytes(content.replace(coded, bytes([0x19, kind, *coded[2:]])))
+    text = "damaged HDF5 file: a type of variable length that is neither a text nor a sequence"
+    with pytest.raises(FileError, match=text), open_hdf5(path):
+        pass
+
+
+def test_a_type_that_numpy_lacks_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        space = h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5a.create(file.id, b"x", h5py.h5t.UNIX_D32LE, space)
+    text = "damaged HDF5 file: No NumPy equivalent for TypeTimeID"
+    with pytest.raises(FileError, match=text), open_hdf5(path):
+        pass

@@ -1,12 +1,12 @@
 """What HDF5 does not check before it uses it, read byte by byte: heaps, and layouts of arrays.
 
 Source: HDF5 File Format Specification, version 3.0, sections III.E (global heaps), IV.A (object
-headers) and IV.A.2.i (layouts).
+headers), IV.A.2.i (layouts) and VII (indices of chunks).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from base.errors import FileError
 
@@ -15,6 +15,8 @@ _HEAP, _HEAP_HEADER, _OBJECT_HEADER = b"GCOL", 16, 16  # bytes, with 8-byte leng
 _BLOCK = 1 << 20  # bytes that are read at once
 _LARGEST_HEAP = 1 << 28  # bytes
 _LAYOUT, _CONTINUATION, _CHUNKED = 0x08, 0x10, 2  # types of messages, class of a layout
+SINGLE, IMPLICIT, FIXED, EXTENSIBLE, TREE = range(1, 6)  # indices of chunks
+_CHUNK_SIZES, _FIXED_HEADER = 5, 8  # bytes before what they name
 _LONGEST_HEAD = 34  # bytes of an object's header before its messages
 _LARGEST_HEADER = 1 << 20  # bytes of one block of messages
 _MAX_BLOCKS = 1000  # of messages, of one object
@@ -68,8 +70,20 @@ def _is_filled(heap: bytes) -> bool:
     return True
 
 
-def check_layout(stream: BinaryIO, at: int, base: int, sizes: tuple[int, int]) -> None:
-    """Refuse an array whose chunks have no dimensions, by which HDF5 divides.
+class Index(NamedTuple):
+    """How the chunks of an array are found, in files of the latest format.
+
+    Attributes:
+        kind: `SINGLE`, `IMPLICIT`, `FIXED`, `EXTENSIBLE` or `TREE`.
+        entries: of a fixed index, how many it has; None where that cannot be read.
+    """
+
+    kind: int
+    entries: int | None = None
+
+
+def index_of(stream: BinaryIO, at: int, base: int, sizes: tuple[int, int]) -> Index | None:
+    """The index of an array's chunks; None for other objects, other layouts and older formats.
 
     Args:
         stream: the file.
@@ -78,16 +92,34 @@ def check_layout(stream: BinaryIO, at: int, base: int, sizes: tuple[int, int]) -
         sizes: bytes of an address and of a length.
 
     Raises:
-        ValueError: there is such a layout.
+        ValueError: chunks have no dimensions; HDF5 divides by their size.
     """
+    found = None
     for kind, data in _messages(stream, at, base, sizes):
         if kind == _LAYOUT and data:
-            version = data[0]
-            where, dimensions = {1: (2, 1), 2: (2, 1), 3: (1, 2)}.get(version, (1, 3))
-            if data[where : where + 1] == bytes([_CHUNKED]) and not any(
-                data[dimensions : dimensions + 1]
-            ):
-                raise ValueError("an array in chunks without dimensions")
+            where, dimensions = {1: (2, 1), 2: (2, 1), 3: (1, 2)}.get(data[0], (1, 3))
+            if data[where : where + 1] == bytes([_CHUNKED]):
+                if not any(data[dimensions : dimensions + 1]):
+                    raise ValueError("an array in chunks without dimensions")
+                if data[0] > 3:
+                    found = _index(stream, data, base, sizes)
+    return found
+
+
+def _index(stream: BinaryIO, data: bytes, base: int, sizes: tuple[int, int]) -> Index:
+    """The index that a layout of version 4 names."""
+    if len(data) < _CHUNK_SIZES:
+        raise ValueError("an array whose layout ends early")
+    at = _CHUNK_SIZES + data[3] * data[4]
+    kind = int.from_bytes(data[at : at + 1], "little")
+    if kind != FIXED:
+        return Index(kind)
+    address = int.from_bytes(data[at + 2 : at + 2 + sizes[0]], "little")
+    if address == (1 << 8 * sizes[0]) - 1:  # nothing is stored yet
+        return Index(kind)
+    stream.seek(base + address)
+    header = stream.read(_FIXED_HEADER + sizes[1])
+    return Index(kind, int.from_bytes(header[_FIXED_HEADER:], "little"))
 
 
 def _messages(

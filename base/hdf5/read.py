@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +15,14 @@ import h5py
 
 from base.errors import FileError
 from base.files import check_regular, reason
-from base.hdf5.raw import FIRST_USER_BLOCK, check_heaps, check_layout
+from base.hdf5.raw import FIRST_USER_BLOCK, FIXED, SINGLE, TREE, Index, check_heaps, index_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DEPTH = 24  # groups in groups
 _MAX_OBJECTS = 100_000  # groups and arrays
 MAX_RATIO = 1100  # bytes of an array per byte stored; deflate reaches 1032
 _COMPRESSED = 15  # type of the elements of MATLAB 7's files, miCOMPRESSED
+_VARIABLE_KIND = 3  # place of what a type of variable length is, in its encoded form
 _LARGEST_TEXTS = 1 << 28  # bytes of what is of variable length, beyond those of the file
 SMALL = 1 << 20  # bytes of an array that may be stored in however few
 
@@ -103,12 +105,13 @@ def _check_tree(path: Path, file: h5py.File, item_bytes: int, stream: BinaryIO) 
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise FileError(f"{path}: `{name}` is a link; store it in its place")
             at = group.id.links.get_info(name.encode()).u
-            check_layout(stream, at, file.userblock_size, sizes)
+            index = index_of(stream, at, file.userblock_size, sizes)
             item = group[name]
             if isinstance(item, h5py.Group):
                 waiting.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
                 _check_array(path, name, item, item_bytes)
+                _check_index(item, index)
                 _read_texts(item)
 
 
@@ -119,6 +122,7 @@ def _read_texts(item: h5py.Group | h5py.Dataset) -> None:
     """
     for index in range(h5py.h5a.get_num_attrs(item.id)):
         attribute = h5py.h5a.open(item.id, index=index)
+        _ = attribute.dtype  # refuses types that numpy lacks
         if _is_variable(attribute.get_type()):
             item.attrs[attribute.name]
     if (
@@ -130,9 +134,25 @@ def _read_texts(item: h5py.Group | h5py.Dataset) -> None:
 
 
 def _is_variable(kind: h5py.h5t.TypeID) -> bool:
+    """Whether values of a type, or parts of them, have no fixed length.
+
+    Raises:
+        ValueError: a type of variable length that is neither a text nor a sequence, of which HDF5
+            would take anything for the function that reads it.
+    """
     if isinstance(kind, h5py.h5t.TypeStringID):
         return bool(kind.is_variable_str())
-    return bool(kind.detect_class(h5py.h5t.VLEN))
+    if isinstance(kind, h5py.h5t.TypeCompoundID):
+        found = [_is_variable(kind.get_member_type(i)) for i in range(kind.get_nmembers())]
+        return any(found)
+    if isinstance(kind, h5py.h5t.TypeArrayID):
+        return _is_variable(kind.get_super())
+    if kind.get_class() != h5py.h5t.VLEN:
+        return False
+    if kind.encode()[_VARIABLE_KIND] & 0xF:
+        raise ValueError("a type of variable length that is neither a text nor a sequence")
+    _is_variable(kind.get_super())
+    return True
 
 
 def _check_array(path: Path, name: str, array: h5py.Dataset, item_bytes: int) -> None:
@@ -145,6 +165,28 @@ def _check_array(path: Path, name: str, array: h5py.Dataset, item_bytes: int) ->
             f"{path}: `{name}` of shape {array.shape} needs {needed} bytes, of which {stored} are"
             " stored; make the file again"
         )
+
+
+def _check_index(array: h5py.Dataset, index: Index | None) -> None:
+    """Refuse an array whose chunks are found in another way than its size asks for.
+
+    HDF5 takes the index for what the size says, and reads beyond its end.
+    """
+    if index is None:
+        return
+    if array.chunks is None or array.maxshape is None:
+        raise ValueError("an array with an index of chunks, and without chunks or a size")
+    unlimited = array.maxshape.count(None)
+    fits = unlimited == 0
+    if index.kind == SINGLE:
+        fits = array.shape == array.maxshape == array.chunks
+    elif index.kind == FIXED and fits and index.entries is not None:
+        sizes = zip(array.maxshape, array.chunks, strict=True)
+        fits = index.entries == prod(-(-size // chunk) for size, chunk in sizes)
+    elif index.kind > FIXED:
+        fits = unlimited == 1 if index.kind < TREE else unlimited > 1
+    if not fits:
+        raise ValueError("an array whose index of chunks is not that of its size")
 
 
 def _check_root(path: Path, file: h5py.File) -> None:
