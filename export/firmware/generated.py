@@ -1,16 +1,24 @@
 """C of any kind of layer, written from its step: simple and correct, where no tuned code exists.
 
-One table of weights per connection, a row per source; 64 bits for every sum.
+One table of weights per connection, a row per source, of the weights that are not 0 where those are
+few; an array of equal values is a literal. Intervals prove which sums fit into 32 bits,
+and which words never overflow; the rest is computed in 64 bits, and fitted into its word.
 """
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
+from sim.arithmetic.evaluated import Evaluated
 from sim.arithmetic.exact import number_of
+from sim.arithmetic.intervals import Intervals
 from sim.arithmetic.symbols import Term, equations, simplified, statements
+from sim.bounds.invariant import settled
 from sim.contract import NumericContract, signed_range
-from sim.layer import OWN, Layer
+from sim.layer import OWN, Connection, Layer
 from sim.network import IntegerNetwork
 
 
@@ -22,6 +30,11 @@ def header(network: IntegerNetwork, name: str) -> str:
         f"    {'int32_t' if word else 'uint8_t'} {layer}_{variable}[{each.n_neurons}];"
         for layer, each in network.named_layers()
         for variable, word in each.STATES.items()
+    ]
+    rows = [
+        f"    int32_t {layer}_rows_{k.name}[{each.n_neurons}];"
+        for layer, each in network.named_layers()
+        for k in each.connections()
     ]
     sizes = ", ".join(f"{layer.n_neurons} neurons ({layer.kind()})" for layer in network.hidden)
     parts = {
@@ -35,6 +48,7 @@ def header(network: IntegerNetwork, name: str) -> str:
         "N_OUTPUTS": str(readout.n_outputs),
         "DT": repr(network.dt),
         "STATE": "\n".join(state),
+        "ROWS": "\n".join(rows),
         "SCALES": "\n".join(f" * {line}" for line in scales),
     }
     return filled("generated.h", parts)
@@ -86,9 +100,35 @@ def _tables(name: str, layer: Layer, c: NumericContract) -> Iterator[str]:
     connections = {k.name for k in layer.connections()}
     read |= connections | {shift for k, shift, _ in layer.CONNECTIONS if k in connections}
     for key, array in layer.arrays():
-        if key in read:
-            is_matrix = key in connections
-            yield from table(f"{name}_{key}", array.T if is_matrix else array)
+        if key in connections and _is_sparse(array):
+            yield from _sparse(f"{name}_{key}", array.T)
+        elif key in connections:
+            yield from table(f"{name}_{key}", array.T)
+        elif key in read and not _is_constant(array):
+            yield from table(f"{name}_{key}", array)
+
+
+def _is_constant(array: NDArray[np.integer]) -> bool:
+    """Whether all neurons have the same value."""
+    return bool(np.all(array == array[0]))
+
+
+def _element(name: str, key: str, array: NDArray[np.integer]) -> str:
+    """The value of neuron i."""
+    return f"({literal(int(array[0]))})" if _is_constant(array) else f"{name}_{key}[i]"
+
+
+def _is_sparse(weights: NDArray[np.integer]) -> bool:
+    return bool(0 < np.count_nonzero(weights) <= weights.size * _SPARSE)
+
+
+def _sparse(name: str, weights: NDArray[np.integer]) -> Iterator[str]:
+    """Tables of the weights (pre, post) that are not 0: where each row begins, neurons, weights."""
+    senders, receivers = np.nonzero(weights)
+    first = np.searchsorted(senders, np.arange(len(weights) + 1))
+    yield from table(f"{name}_first", first.astype(np.min_scalar_type(first[-1])))
+    yield from table(f"{name}_to", receivers.astype(np.min_scalar_type(weights.shape[1] - 1)))
+    yield from table(name, weights[senders, receivers])
 
 
 def _init(name: str, layer: Layer) -> Iterator[str]:
@@ -112,16 +152,20 @@ def _advance(network: IntegerNetwork) -> Iterator[str]:
 
 def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     """The function that does the step of a layer."""
-    frac = c.frac_bits
+    frac, ranges = c.frac_bits, _Ranges(c, layer)
     sums, scaled = [], []
     for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
         sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
-        bits = f"({layer_name}_{shift}[i] + {frac})" if shift else f"{frac}"
+        own = _element(layer_name, shift, k.shift) if k.shift is not None else "0"
+        bits = f"({own} + {frac})" if shift else f"{frac}"
         parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
-        sums.append(filled("generated_sum.c", parts | sizes).rstrip())
-        scaled.append(f"int64_t sum_{k.name} = rows_{k.name}[i] * ((int64_t)1 << {bits});")
-    writer = _Writer(c, layer_name)
+        form = "generated_sum_sparse.c" if _is_sparse(k.weights) else "generated_sum.c"
+        sums.append(filled(form, parts | sizes).rstrip())
+        kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
+        scaled.append(f"{kind} sum_{k.name} = rows_{k.name}[i] * (({kind})1 << {bits});")
+        scaled.append(f"rows_{k.name}[i] = 0;")
+    writer = _Writer(c, layer, layer_name, ranges)
     named = simplified(equations(layer, c))
     body = list(statements(named, layer.STATES, writer.write))
     known = {term: key for key, term in named.items() if key in {n for n, _ in body}}
@@ -129,11 +173,12 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     for state, word in layer.STATES.items():
         value = known.get(named[state]) or writer.write(named[state], known)
         kind = "int32_t" if word else "uint8_t"
-        ends.append(f"state->{layer_name}_{state}[i] = ({kind}){value};")
+        cast = "" if kind == ranges.type_of(named[state]) else f"({kind})"
+        ends.append(f"state->{layer_name}_{state}[i] = {cast}{value};")
     update = scaled + [
-        f"int64_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
+        f"int32_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
     ]
-    update += [f"int64_t {key} = {text};" for key, text in body]
+    update += [f"{ranges.type_of(named[key])} {key} = {text};" for key, text in body]
     parts = {
         "SUMS": "\n".join(sums),
         "UPDATE": "\n".join([*update, *ends]),
@@ -144,14 +189,38 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     return filled("generated_layer.c", parts)
 
 
+def _sender(connection: Connection) -> Term:
+    """What a connection weights, as a term."""
+    return Term("state", ("spk",)) if connection.source == OWN else Term("source")
+
+
+class _Ranges:
+    """The C type of each term of a layer's step, and whether a word needs to be fitted."""
+
+    def __init__(self, c: NumericContract, layer: Layer) -> None:
+        self._contract = c
+        o = Intervals(c, layer)
+        everyone = np.ones(layer.connections()[0].weights.shape[1], bool)
+        self._terms = Evaluated(o, layer, *settled(o, layer, everyone))
+
+    def type_of(self, term: Term) -> str:
+        """`int32_t` where it holds every value of a term, else `int64_t`."""
+        return "int32_t" if self._terms.fits(term, *signed_range(32)) else "int64_t"
+
+    def stays(self, term: Term, word: str) -> bool:
+        """Whether a term never leaves its word."""
+        return self._terms.fits(term, *signed_range(self._contract.bits_of(word)))
+
+
+_SPARSE = 0.25  # share of weights up to which only those that are not 0 are stored
 _ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit"}
 
 
 class _Writer:
-    """Expressions in C, each of type int64_t; sums arrive in the unit of the current already."""
+    """Expressions in C of the types in `ranges`; sums are in the unit of the current already."""
 
-    def __init__(self, contract: NumericContract, name: str) -> None:
-        self.contract, self.name = contract, name
+    def __init__(self, contract: NumericContract, layer: Layer, name: str, ranges: _Ranges) -> None:
+        self.contract, self.layer, self.name, self.ranges = contract, layer, name, ranges
         self.read: set[str] = set()  # old states that some expression needs
 
     def write(self, term: Term, names: Mapping[Term, str]) -> str:
@@ -163,12 +232,23 @@ class _Writer:
             text = self.write(operand, names)
             return text if operand.op in _ATOMS else f"({text})"
 
+        def cast(text: str) -> str:
+            return f"(int32_t){text}" if kind == "int32_t" else text
+
+        def sum_of(a: Term, sign: str, b: Term) -> str:
+            types = {self.ranges.type_of(a), self.ranges.type_of(b)}
+            if types == {"int32_t"} and kind == "int64_t":
+                return f"(int64_t){part(a)} {sign} {part(b)}"
+            text = f"{part(a)} {sign} {part(b)}"
+            return text if kind in types and len(types) == 1 else cast(f"({text})")
+
+        kind = self.ranges.type_of(term)
         match term.op, *term.operands:
             case "state", name:
                 self.read.add(name)
                 return f"old_{name}"
             case "constant", name:
-                return f"{self.name}_{name}[i]"
+                return _element(self.name, name, getattr(self.layer, name))
             case ("zero",):
                 return "0"
             case "delivered", name, _:
@@ -176,10 +256,13 @@ class _Writer:
             case "scaled", x:
                 return part(x)
             case "decayed", x, name:
-                return f"decay_of({part(x)}, {self.name}_{name}[i])"
+                decay = _element(self.name, name, getattr(self.layer, name))
+                return cast(f"decay_of({part(x)}, {decay})")
+            case "fit", x, word if self.ranges.stays(x, word):
+                return part(x)
             case "fit", x, word:
                 ends = f"{word.upper()}_LOW, {word.upper()}_HIGH"
-                return f"{self.contract.overflow_of(word)}({part(x)}, {ends})"
+                return cast(f"{self.contract.overflow_of(word)}({part(x)}, {ends})")
             case "number", what:
                 return str(number_of(self.contract, what))
             case "positive", x:
@@ -191,7 +274,7 @@ class _Writer:
             case "where", mask, a, b:
                 return f"{part(mask)} ? {part(a)} : {part(b)}"
             case "add", a, b:
-                return f"{part(a)} + {part(b)}"
+                return sum_of(a, "+", b)
             case "sub", a, b:
-                return f"{part(a)} - {part(b)}"
+                return sum_of(a, "-", b)
         raise AssertionError(term.op)

@@ -16,9 +16,11 @@ extern "C" {
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
 
-/* The state of a network: every state word, and the input spikes of the last two steps. */
+/* The state of a network: every state word, the input spikes of the last two steps, and the sums of
+ * a step, which are 0 between steps. */
 typedef struct {
 @STATE@
+@ROWS@
     uint8_t given[@NAME@_N_INPUTS];
     uint8_t arriving[@NAME@_N_INPUTS];
 } @NAME@_state;

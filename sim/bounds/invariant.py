@@ -33,6 +33,18 @@ def invariant(
         Ranges (n_neurons,) by state, without spikes; and (n_neurons,), all False for a readout.
     """
     o = Intervals(contract, layer, unlimited=unlimited)
+    state, source = settled(o, layer, below)
+    update = layer.step(o, layer, state, source)
+    asked = {name: _union(values) for name, values in update.asked(o).items()}
+    fires = np.zeros(layer.n_neurons, bool) if layer.is_readout() else update.spk.can
+    return asked, fires
+
+
+def settled(o: Intervals, layer: Layer, below: NDArray[np.bool_]) -> tuple[Any, Interval]:
+    """Ranges of a layer's words that no step leaves, and of what its senders (pre,) send.
+
+    Arguments as in `invariant`; `o` computes the step.
+    """
     most = max(connection.values[1] for connection in layer.connections())
     source = Interval(np.zeros(len(below), np.int64), below * np.int64(most))
     state = layer.words()(*(Interval(*[layer.initial(s)] * 2) for s in layer.STATES))
@@ -52,10 +64,7 @@ def invariant(
         if all(np.array_equal(a, b) for a, b in zip(smaller, state, strict=True)):
             break
         state = smaller
-    update = layer.step(o, layer, state, source)
-    asked = {name: _union(values) for name, values in update.asked(o).items()}
-    fires = np.zeros(layer.n_neurons, bool) if layer.is_readout() else update.spk.can
-    return asked, fires
+    return state, source
 
 
 def _after(layer: Layer, update: Any) -> Any:

@@ -1,0 +1,52 @@
+"""Intervals of the terms of a step: which of them fit into how many bits.
+
+Sums of weights count in the unit of the current, in which generated code has them.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sim.arithmetic.intervals import Interval, Intervals, Maybe
+from sim.arithmetic.symbols import Term
+from sim.layer import Layer
+
+
+class Evaluated:
+    """The interval of any term of a layer's step."""
+
+    def __init__(self, o: Intervals, layer: Layer, state: Any, source: Interval) -> None:
+        """Evaluate over the words `state` and what arrives from below."""
+        self._o, self._state, self._source = o, state, source
+        self._connections = {k.name: k for k in layer.connections()}
+        self._layer = layer
+        self.of = cache(self._of)
+
+    def fits(self, term: Term, low: int, high: int) -> bool:
+        """Whether a term lies in low..high for every neuron."""
+        found = self.of(term)
+        if isinstance(found, Maybe):
+            return True
+        return bool((found.low >= low).all() and (found.high <= high).all())
+
+    def _of(self, term: Term) -> Any:
+        operands = [self.of(x) if isinstance(x, Term) else x for x in term.operands]
+        match term.op:
+            case "state":
+                return getattr(self._state, operands[0])
+            case "source":
+                return self._source
+            case "delivered":
+                found = self._o.delivered(self._connections[operands[0]], operands[1])
+                return self._o.scaled(found)
+            case "scaled":
+                return operands[0]
+            case "zero":
+                return Interval(*[np.zeros(self._layer.n_neurons, np.int64)] * 2)
+            case "add":
+                return operands[0] + operands[1]
+            case "sub":
+                return operands[0] - operands[1]
+            case _:
+                return getattr(self._o, term.op)(*operands)
