@@ -1,5 +1,7 @@
 """`rsnnctl quantize`: a float model as an integer network, and the cost of each step."""
 
+from dataclasses import replace
+from os import cpu_count
 from pathlib import Path
 
 import click
@@ -11,12 +13,25 @@ from rsnnctl.options import (
     model_argument,
     output_option,
     resume_option,
+    seed_option,
     set_option,
     told,
 )
 from rsnnctl.results.files import STDOUT
 from rsnnctl.results.kind import Column, Kind, Result, Rows
 
+_NETWORK = (
+    Column("digest", "text", "Digest of the network."),
+    Column("weights", "integer", "Number of weights."),
+    Column("zero_weights", "integer", "Weights that are zero."),
+    Column("weight_bits", "integer", "Bits of a weight."),
+    Column("syn_bits", "integer", "Bits of the synaptic current."),
+    Column("mem_bits", "integer", "Bits of the membrane."),
+    Column("cannot_overflow", "boolean", "It is proven.", false="not proven"),
+    Column("stored_bits", "integer", "Bits that all parameters take."),
+    Column("encoding", "text", "How the weights are stored for that."),
+    Column("file", "text", "Path of the network."),
+)
 QUANTIZED = Kind(
     "quantized",
     "An integer network, and the cost of each step towards it.",
@@ -34,19 +49,39 @@ QUANTIZED = Kind(
             "One per step, on held-out calibration data.",
             title="what each step costs on held-out calibration data",
         ),
-        Column("digest", "text", "Digest of the network."),
-        Column("weights", "integer", "Number of weights."),
-        Column("zero_weights", "integer", "Weights that are zero."),
-        Column("weight_bits", "integer", "Bits of a weight."),
-        Column("syn_bits", "integer", "Bits of the synaptic current."),
-        Column("mem_bits", "integer", "Bits of the membrane."),
-        Column("cannot_overflow", "boolean", "It is proven.", false="not proven"),
-        Column("stored_bits", "integer", "Bits that all parameters take."),
-        Column("encoding", "text", "How the weights are stored for that."),
-        Column("file", "text", "Path of the network."),
+        *_NETWORK,
         Column("cautions", "texts", "What makes the network worse than it could be.", hidden=True),
     ),
 )
+QUANTIZED_SPIKING = Kind(
+    "quantized-spiking",
+    "A spiking network of a task as integers, and its accuracy before and after.",
+    (
+        Rows(
+            "ledger",
+            (
+                Column("step", "text", "The network: as mapped, without noise, or integers."),
+                Column("accuracy", "number", "Share of trials that are right."),
+                Column("low", "number", "Lower end of Wilson's 95 % interval."),
+                Column("high", "number", "Upper end of it."),
+                Column("mean_rate", "number", "Spikes per unit and second.", "Hz"),
+                Column(
+                    "out_error",
+                    "number?",
+                    "Root mean square difference of the output to that without noise.",
+                ),
+            ),
+            "One per network, on the same trials, with the accuracy of each condition.",
+            title="accuracy on the same trials",
+            is_open=True,
+        ),
+        *_NETWORK,
+        Column("task", "text", "The task."),
+        Column("frac_bits", "integer", "Bits of a state below one weight unit."),
+        Column("refractory_steps", "integer", "Steps a unit rests after a spike."),
+    ),
+)
+_DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
 
 
 @click.command()
@@ -64,7 +99,8 @@ QUANTIZED = Kind(
     "--frac-bits",
     default=6,
     show_default=True,
-    help="Bits of a state below one weight unit, 0 to 16.",
+    help="Bits of a state below one weight unit, 0 to 16. For spiking networks of a task: 8 less"
+    " --bits, at least 0.",
 )
 @click.option(
     "--syn-bits",
@@ -96,6 +132,19 @@ QUANTIZED = Kind(
     help="Recording (.mat) or raster to calibrate on. Default: the run's recording.",
 )
 @click.option(
+    "--dt",
+    default=5e-4,
+    show_default=True,
+    help="Length of a step of a spiking network of a task, in s.",
+)
+@click.option(
+    "--trials",
+    default=100,
+    show_default=True,
+    help="Random trials of a task that measure each step.",
+)
+@seed_option
+@click.option(
     "--qat-epochs", type=int, help="Epochs of quantization-aware training. Default: none."
 )
 @config_option
@@ -117,6 +166,9 @@ def command(
     percentile: float,
     per_layer: bool,
     session: Path | None,
+    dt: float,
+    trials: int,
+    seed: int,
     qat_epochs: int | None,
     config: Path | None,
     settings: tuple[str, ...],
@@ -126,14 +178,16 @@ def command(
 ) -> Result:
     """Turn a float model into an integer network.
 
-    A table shows the cost of each step.
+    A table shows the cost of each step. Of a rate network, the spiking network that `map-rate` made
+    of it is quantized.
     """
     from rsnnctl.runs import folders
 
     found = folders.chosen(model, folders.MODEL)
 
+    from export.quantize_lif import frac_bits_for
     from rsnnctl import show
-    from rsnnctl.given import check_settings, refuse
+    from rsnnctl.given import check_settings, given, refuse
     from rsnnctl.output import destination, owned
     from rsnnctl.runs import lineage
     from rsnnctl.runs.quantizing import (
@@ -143,17 +197,14 @@ def command(
         quantize_file,
         settings_for,
     )
+    from rsnnctl.runs.quantizing_lif import spiking_source
 
-    source = lineage.used(found, stale=stale)
+    spiking = spiking_source(found)
+    source = lineage.used(spiking or found, stale=stale)
     if scale != "percentile":
         refuse("without --scale percentile", "percentile")
     if None not in (bits_in, bits_rec, bits_out):
         refuse("beside --bits-in, --bits-rec and --bits-out", "bits")
-    if qat_epochs is None:
-        refuse("without --qat-epochs", "resume")
-    else:
-        check_settings(settings, ("qat",), QAT_DECIDED)
-    chosen = settings_for(source, config, settings, qat_epochs)
     precision = Precision(
         bits=bits,
         bits_in=bits_in,
@@ -167,6 +218,17 @@ def command(
         percentile=percentile,
         per_layer=per_layer,
     )
+    if spiking is not None:
+        refuse("on the spiking network of a task, which is measured on trials", *_DECODERS)
+        if not given("frac_bits"):
+            precision = replace(precision, frac_bits=frac_bits_for(precision.width("rec")))
+        return _spiking(source, precision, dt, trials, seed, output, force)
+    refuse("on a decoder, which is measured on a recording", "dt", "trials", "seed")
+    if qat_epochs is None:
+        refuse("without --qat-epochs", "resume")
+    else:
+        check_settings(settings, ("qat",), QAT_DECIDED)
+    chosen = settings_for(source, config, settings, qat_epochs)
     if resume:
         check_resumable(source, precision)
 
@@ -195,3 +257,46 @@ def command(
         show.say(f"Warning: {caution}")
     value = {"ledger": ledger, **facts, "cautions": cautions}
     return Result(QUANTIZED, value, on_stderr=output == STDOUT)
+
+
+def _spiking(
+    source: Path,
+    precision: Precision,
+    dt: float,
+    trials: int,
+    seed: int,
+    output: Path | None,
+    force: bool,
+) -> Result:
+    """Quantize the spiking network of a task."""
+    from rsnnctl import show
+    from rsnnctl.output import destination, owned
+    from rsnnctl.runs import folders
+    from rsnnctl.runs.quantizing_lif import STEPS, quantize_spiking
+
+    with (
+        folders.writing(source.parent, "rsnnctl quantize"),
+        destination(output, folders.beside(source, ".int.h5")) as target,
+        owned([target], "quantize", force=force),
+        show.count(len(STEPS), "quantize") as advance,
+    ):
+        done = quantize_spiking(
+            source,
+            precision,
+            dt=dt,
+            n_trials=trials,
+            seed=seed,
+            n_threads=cpu_count() or 1,
+            output=target,
+            advance=advance,
+        )
+    contract = done.network.contract
+    value = {
+        "ledger": done.ledger,
+        **done.facts(),
+        "file": str(output or target),
+        "task": done.network.metadata["task"],
+        "frac_bits": contract.frac_bits,
+        "refractory_steps": contract.refractory_steps,
+    }
+    return Result(QUANTIZED_SPIKING, value, on_stderr=output == STDOUT)

@@ -32,8 +32,10 @@ from rsnnctl.runs.checksum import checksum
 ROOT = Path("runs")
 MODEL = "model.rsnn.h5"
 NETWORK = "model.int.h5"
+SPIKING = ".lif.h5"
+"""Ending of the spiking network that a rate network is mapped to."""
 UNPRUNED = "unpruned.rsnn.h5"
-_ENDINGS = (".int.h5", ".rsnn.h5")
+_ENDINGS = (".int.h5", ".rsnn.h5", SPIKING)
 _FACTS = "run.json"
 _MAX_FACTS = 1 << 20  # bytes
 _FINISHED = "finished"

@@ -16,6 +16,8 @@ from base.errors import FileError, MismatchError
 from export.format import Format, inside, place
 from export.formats import formats
 from export.quantization.precision import Precision
+from export.quantize_lif import STEP
+from rsnn.rate.file import LIF_FORMAT
 from rsnnctl import show
 from rsnnctl.runs import folders
 from sim import artifact, run_file
@@ -93,13 +95,15 @@ def chain(folder: Path) -> list[Link]:
     if not folders.is_run(folder):
         raise FileError(f"{folder}: is no run; name a folder in `{folders.ROOT}`")
     models = _with(folder, "*.rsnn.h5", folders.MODEL)
+    spiking = sorted(folder.glob(f"*{folders.SPIKING}"))
     networks = [
         path
         for path in _with(folder, "*.int.h5", folders.NETWORK)
         if not path.name.endswith(".reproducer.int.h5")
     ]
     links = [_network(path) for path in networks]
-    return [*_session(folder), *(_model(path) for path in models), *links, *_made_of(links)]
+    made = [*map(_model, models), *map(_spiking, spiking), *links]
+    return [*_session(folder), *made, *_made_of(links)]
 
 
 def _made_of(networks: Sequence[Link]) -> Iterator[Link]:
@@ -120,7 +124,7 @@ def _with(folder: Path, pattern: str, main: str) -> list[Path]:
 
 
 def _kind(source: Path | None) -> str:
-    ends = {".rsnn.h5": "model", ".int.h5": "network"}
+    ends = {".rsnn.h5": "model", folders.SPIKING: "spiking network", ".int.h5": "network"}
     return next((kind for end, kind in ends.items() if str(source).endswith(end)), "session")
 
 
@@ -135,7 +139,9 @@ def _link_of(path: Path) -> Link | None:
     label = read_label(path)
     if label.format == artifact.FORMAT:
         return _network(path, label)
-    return _model(path, label) if folders.is_run(path.parent) else None
+    if not folders.is_run(path.parent):
+        return None
+    return _spiking(path, label) if label.format == LIF_FORMAT else _model(path, label)
 
 
 def _session(folder: Path) -> list[Link]:
@@ -171,12 +177,26 @@ def _model(path: Path, label: Label | None = None) -> Link:
     return Link("model", path, state, label.digest, session, renew)
 
 
+def _spiking(path: Path, label: Label | None = None) -> Link:
+    """The link of the spiking network that a rate network was mapped to."""
+    label, model = label or read_label(path), folders.beside(path, ".rsnn.h5")
+    named = _inputs(label).get("model")
+    if named is None or not model.exists():
+        return Link("spiking", path, UNKNOWN, label.digest, why="its model is not in the run")
+    is_fresh = read_label(model).digest == named
+    renew = None if is_fresh else shlex.join(["rsnnctl", "map-rate", str(model)])
+    return Link("spiking", path, FRESH if is_fresh else STALE, label.digest, model, renew)
+
+
 def _network(path: Path, label: Label | None = None) -> Link:
     model = folders.beside(path, ".rsnn.h5")
     if not path.exists():
         return Link("network", path, MISSING, renew=_quantize(model, path, {}))
     label = label or read_label(path)
-    named = _inputs(label).get("model")
+    made = _inputs(label)
+    named = made.get("model", made.get("spiking"))
+    if "spiking" in made:
+        model = folders.beside(path, folders.SPIKING)
     if not folders.is_run(path.parent):
         return Link("network", path, UNKNOWN, label.digest, why="lies in no run")
     if named is None:
@@ -208,6 +228,8 @@ def _quantize(model: Path, network: Path, provenance: Mapping[str, Any]) -> str:
             words.append(f"--{name.replace('_', '-')}")
         elif value != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
+    if inputs.get("dt", STEP) != STEP:
+        words += ["--dt", str(inputs["dt"])]
     if "qat" in provenance:
         words += ["--qat-epochs", str(provenance["qat"]["epochs"])]
     if network != folders.beside(model, ".int.h5"):

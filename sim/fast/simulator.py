@@ -106,8 +106,13 @@ class Simulator:
         return self.sent_counts - self._engine.last_spikes if self._at_once else self.sent_counts
 
     @property
+    def spike_counts(self) -> NDArray[np.int64]:
+        """Spikes per hidden neuron, layer after layer."""
+        return self.returned_counts + self._engine.last_spikes
+
+    @property
     def hidden_spikes(self) -> int:
-        return int(self.returned_counts.sum()) + int(self._engine.last_spikes.sum())
+        return int(self.spike_counts.sum())
 
     def step_block(
         self, raster: NDArray[np.uint8] | PackedRaster, *, record: bool = False

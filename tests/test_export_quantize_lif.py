@@ -1,0 +1,156 @@
+"""Spiking networks of tasks as integers: equations, traps, and accuracy on the stored network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rate_networks import random_rate_network, stored_network
+
+from base.errors import DataError, MismatchError, RangeError, UnsupportedError
+from export.quantization.precision import Precision
+from export.quantize_lif import frac_bits_for, quantize_lif, steps_per_column
+from rsnn.rate.spiking import RESET, TAU_RISE, THRESHOLD, mapped
+from rsnn.rate.spiking import run as run_floats
+from rsnn.rate.tasks import find_task
+from rsnn.rate.trials import accuracy_of, float_trials, integer_trials, raster_of, started
+from sim import reference
+from sim.contract import signed_range
+from sim.inspect import describe
+
+PRECISION = Precision(bits=8, frac_bits=0)
+
+
+def small(factor=2.0, **changes):
+    return mapped(random_rate_network(n=16, **changes), factor)
+
+
+def test_a_network_at_rest_stays_silent_for_ever():
+    """The trap of the mapping: the resting value is the threshold."""
+    for precision in (PRECISION, Precision(bits=4, frac_bits=4, decay_bits=6)):
+        network = quantize_lif(small(), precision)
+        rest = started(network, np.full(16, THRESHOLD))
+        trace = reference.run(rest, np.zeros((3000, 1), np.uint8)).variables
+        assert not trace["hidden0.spk"].any()
+        layer = network.hidden[0]
+        assert (trace["hidden0.mem"] <= layer.threshold).all()
+        # one step of decay below rest: the smallest that the bias allows
+        lost = (1 << network.contract.decay_frac) / (
+            (1 << network.contract.decay_frac) - layer.decay_mem
+        )
+        assert (trace["hidden0.mem"][-1] >= layer.threshold - 2 * lost).all()
+
+
+def test_a_row_of_zeros_gets_the_smallest_scale_of_the_others():
+    """The second trap: rows of the trained weights are all zero."""
+    floats = small()
+    w = floats.w.copy()
+    w[3] = 0
+    network = quantize_lif(replace(floats, w=w), PRECISION)
+    layer = network.hidden[0]
+    assert not layer.w_rec[3].any()
+    scale = np.abs(w).max(1) / 127
+    unit = 0.05 * 5e-4 / (TAU_RISE * floats.tau[3]) * scale[scale > 0].min()
+    exact = quantize_lif(replace(floats, w=w), replace(PRECISION, scale="max"))
+    assert exact.hidden[0].threshold[3] == np.floor((THRESHOLD - RESET) / unit)
+    with pytest.raises(DataError, match="all recurrent weights are zero"):
+        quantize_lif(replace(floats, w=w * 0), PRECISION)
+    with pytest.raises(DataError, match="all readout weights are zero"):
+        quantize_lif(replace(floats, w_out=floats.w_out * 0), PRECISION)
+
+
+def test_integers_follow_the_floats_step_by_step():
+    """At steps of 0.05 ms and fine integers, spikes are the floats' and membranes nearly so."""
+    floats = replace(small(), tau=np.full(16, 0.03))
+    precision = Precision(bits=10, decay_bits=16, scale="max", syn_bits=32, mem_bits=32)
+    network = quantize_lif(floats, replace(precision, frac_bits=0), dt=5e-5)
+    start = np.random.default_rng(1).uniform(-65, -30, 16)
+    u = np.zeros((6, 1))
+    u[2:4] = 1
+    resumes = np.arange(501) + 41
+    resumes[0] = 1  # integers do not rest at the start of a trial
+    spikes, states, outs = run_floats(floats, u, start, resumes=resumes)
+    raster = raster_of(u, 100, network)
+    assert np.flatnonzero(raster[:, 0]).tolist() == list(range(149, 349))
+    begun = started(network, start)
+    trace = reference.run(begun, raster).variables
+    assert spikes.sum() > 5
+    assert np.array_equal(trace["hidden0.spk"], spikes)
+    mem = trace["hidden0.mem"] / network.hidden[0].threshold * (THRESHOLD - RESET) + RESET
+    assert np.abs(mem - states[:, 0]).max() < 0.05
+    out = network.readout.decode(trace["readout.out"])[:, 0]
+    assert np.abs(out[:-1] - outs[1:]).max() < 0.03 * np.abs(outs).max()
+
+
+def test_the_contract_has_the_refractory_period_and_the_step():
+    for dt, steps, period in ((5e-4, 10, 4), (1e-3, 5, 2), (5e-5, 100, 40)):
+        assert steps_per_column(dt) == steps
+        network = quantize_lif(small(), replace(PRECISION, syn_bits=32, mem_bits=32), dt=dt)
+        assert (network.dt, network.contract.refractory_steps) == (dt, period)
+    still = mapped(random_rate_network(n=16), 2.0, refractory=False)
+    assert quantize_lif(still, PRECISION).contract.refractory_steps == 0
+    assert [frac_bits_for(bits) for bits in (2, 4, 8, 12)] == [6, 4, 0, 0]
+
+
+@pytest.mark.parametrize("dt", [0.0, -1e-3, 3e-4, 0.006, 1e-5, float("nan"), float("inf")])
+def test_a_step_that_does_not_fit_is_refused(dt):
+    with pytest.raises(
+        RangeError, match=r"`dt` is .*; a step of the task lasts 0\.005 s, of which"
+    ):
+        quantize_lif(small(), PRECISION, dt=dt)
+
+
+def test_what_integers_do_not_have_is_refused():
+    single = mapped(random_rate_network(n=16), 2.0, filter="single")
+    with pytest.raises(UnsupportedError, match="have the filter single; integers have `double`"):
+        quantize_lif(single, PRECISION)
+    with pytest.raises(RangeError, match=r"needs a threshold of .*Quantize with a longer `dt`"):
+        quantize_lif(small(1e6), Precision(bits=16, frac_bits=16), dt=5e-5)
+
+
+def test_inputs_that_the_network_does_not_take_are_refused():
+    network = quantize_lif(small(), PRECISION)
+    with pytest.raises(DataError, match=r"an input of -1; the network takes whole numbers 0\.\.1"):
+        raster_of(np.array([[0.0], [-1.0]]), 10, network)
+    with pytest.raises(MismatchError, match="has 1 inputs, layers double_exp_lif and 1 outputs"):
+        integer_trials(network, find_task("xor", 2), 1, seed=[1])
+
+
+def test_trials_have_the_same_inputs_and_starts_in_floats_and_integers():
+    floats, task = small(), find_task("go-nogo", 1)
+    network = quantize_lif(floats, PRECISION)
+    quiet = float_trials(floats, task, 6, seed=[3], noise=0.0)
+    whole = integer_trials(network, task, 6, seed=[3], n_threads=2)
+    assert [t.condition for t in quiet] == [t.condition for t in whole]
+    assert {t.condition for t in whole} == {"go", "nogo"}
+    for a, b in zip(whole, integer_trials(network, task, 6, seed=[3]), strict=True):
+        assert np.array_equal(a.out, b.out)
+        assert np.array_equal(a.spikes, b.spikes)
+    assert all(t.out.shape == (200,) for t in (*quiet, *whole))
+    # three quarters of the units start above threshold, and fire in the first step
+    assert all((t.spikes > 0).sum() >= 4 for t in (*quiet, *whole))
+    found = accuracy_of(whole, task)
+    assert found.n_trials == 6
+    rate = sum(t.spikes.sum() for t in whole) / (6 * 16 * 1.0)
+    assert found.mean_rate == pytest.approx(rate)
+
+
+def test_membranes_start_where_they_are_told_within_their_word():
+    network = quantize_lif(small(), PRECISION)
+    v = np.linspace(RESET, 1e9, 16)
+    words = started(network, v).hidden[0].initial_mem
+    assert words[0] == 0
+    assert words.max() == signed_range(network.contract.mem_bits)[1]
+    at = started(network, np.full(16, THRESHOLD)).hidden[0].initial_mem
+    assert np.array_equal(at, network.hidden[0].threshold)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_stored_network_makes_no_error_in_integers(shared, bits):
+    floats = mapped(stored_network(shared), 30)
+    network = quantize_lif(floats, Precision(bits=bits, frac_bits=frac_bits_for(bits)))
+    task = find_task("go-nogo", 1)
+    assert accuracy_of(integer_trials(network, task, 100, seed=[1], n_threads=2), task).share == 1.0
+    assert describe(network)["worst_case"]["cannot_overflow"]
+    coarse = quantize_lif(floats, Precision(bits=4, frac_bits=0))
+    assert accuracy_of(integer_trials(coarse, task, 40, seed=[1]), task).share < 0.8
