@@ -212,12 +212,19 @@ def test_networks_start_as_published():
     [
         ({"units": 0}, "`units` is 0; at least 1 is needed"),
         ({"activation": "tanh"}, "`activation` is tanh; known: sigmoid"),
-        ({"inhibitory": 1.5}, "`inhibitory` is 1.5; a probability is needed, as 0.2"),
-        ({"connected": 0.0}, "`connected` is 0; a probability is needed, as 0.2"),
+        ({"inhibitory": 1.5}, "`inhibitory` is 1.5; it must be a probability, as 0.2"),
+        ({"connected": 0.0}, "`connected` is 0; it must be a probability, as 0.2"),
         ({"gain": 0.0}, "`gain` is 0; it must be above 0 and finite"),
         ({"sst": -1}, "`sst` is -1; at least 0 is needed"),
         ({"sst": 90}, "`sst` is 90, but [0-9]+ units are inhibitory with this seed; lower it"),
-        ({"tau_min": 0.5}, "`taus` is 0.5..20 steps; at least 1 step"),
+        (
+            {"taus": (4.9, 20.0)},
+            "`taus` is 4.9, 20; it must be two numbers of 5 to 1000000 ms, the smaller first",
+        ),
+        ({"taus": (30.0, 20.0)}, "`taus` is 30, 20; it must be two numbers of 5 to"),
+        ({"taus": (30.0,)}, "`taus` is 30; it must be two numbers of 5 to"),
+        ({"taus": (30.0, np.inf)}, "`taus` is 30, inf; it must be two numbers of 5 to"),
+        ({"sst": 10_001}, "`sst` is 10001; at most 10000 is possible"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(changes, text):
