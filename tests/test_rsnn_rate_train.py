@@ -216,7 +216,10 @@ def test_networks_start_as_published():
         ({"connected": 0.0}, "`connected` is 0; it must be a probability, as 0.2"),
         ({"gain": 0.0}, "`gain` is 0; it must be above 0 and finite"),
         ({"sst": -1}, "`sst` is -1; at least 0 is needed"),
-        ({"sst": 90}, "`sst` is 90, but [0-9]+ units are inhibitory with this seed; lower it"),
+        (
+            {"sst": 90},
+            "`sst` is 90, but the number of inhibitory units is 1?[0-9] with this seed; lower it",
+        ),
         (
             {"taus": (4.9, 20.0)},
             "`taus` is 4.9, 20; it must be two numbers of 5 to 1000000 ms, the smaller first",

@@ -72,8 +72,8 @@ def draw_network(
     is_inhibitory = generator.random(n) < initial.inhibitory if initial.dale else np.zeros(n, bool)
     if initial.sst > is_inhibitory.sum():
         raise RangeError(
-            f"`sst` is {initial.sst}, but {is_inhibitory.sum()} units are inhibitory with this"
-            " seed; lower it, or take another seed"
+            f"`sst` is {initial.sst}, but the number of inhibitory units is {is_inhibitory.sum()}"
+            " with this seed; lower it, or take another seed"
         )
     w = generator.standard_normal((n, n)) * initial.gain / np.sqrt(n * initial.connected)
     w *= generator.random((n, n)) < initial.connected

@@ -186,7 +186,7 @@ def work_of(started: Sequence[Path]) -> Work:
     if len(on_tasks) > 1:
         raise MismatchError(
             f"{started[0].parent}: holds interrupted trainings on recordings and on tasks; name the"
-            " folder of one with `output`"
+            " folder of one with -o"
         )
     return rate_training.WORK if True in on_tasks else training.WORK
 

@@ -89,7 +89,7 @@ def _train(folder: Path, report: Report) -> None:
         stages.check_label(path, label, kept)
 
     def keep(record: Record) -> None:
-        save_training(training, path, stages.as_json(label))
+        save_training(training, path, label)
         stages.write_records(folder / stages.FOLDER / f"{_STAGE}.jsonl", _STAGE, training.records)
         report(record)
 
