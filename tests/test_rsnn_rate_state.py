@@ -23,10 +23,12 @@ def start(**changes):
 @pytest.mark.parametrize("changes", [{}, {"taus": (6.0, 6.0)}], ids=str)
 def test_a_training_continues_bit_for_bit_from_its_file(tmp_path, changes):
     whole, path = Training(start(**changes), np.random.default_rng(3)), tmp_path / "t.state.h5"
-    seen = []
+    seen, kept_before, kept_last = [], [], []
 
     def keep(record):
         save_training(whole, path, {"n": 7})
+        kept_before.append(whole.before.w.copy())
+        kept_last.append(whole.last)
         seen.append(record)
 
     train(whole, TASK, max_trials=105, report=keep)
@@ -34,6 +36,9 @@ def test_a_training_continues_bit_for_bit_from_its_file(tmp_path, changes):
     assert label == {"n": 7}
     assert len(again.losses) == 102
     assert again.records == seen == whole.records
+    assert not np.array_equal(again.before.w, again.network.w)
+    assert np.array_equal(again.before.w, kept_before[-1])
+    assert np.array_equal(again.last["x"], kept_last[-1]["x"])  # later trials leave it alone
     train(again, TASK, max_trials=105)
     assert again.losses == whole.losses
     assert again.generator.bit_generator.state == whole.generator.bit_generator.state

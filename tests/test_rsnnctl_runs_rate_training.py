@@ -324,3 +324,11 @@ def test_a_model_that_does_not_say_how_it_was_trained_gives_no_row(here):
     save(load_rate(folder / folders.MODEL)[0], folder / folders.MODEL, {"inputs": {}})
     with pytest.raises(FileError, match="does not say how it was trained; train again"):
         rate_training.WORK.row(folder)
+
+
+def test_a_task_that_is_no_text_is_refused(here, run):
+    folder = interrupted(1)
+    folders.note(folder, {"task": 3})
+    done = run("train", "--resume", "-o", folder)
+    assert done.code == 1
+    assert "run.json: is damaged; restore it, or move" in done.err
