@@ -39,6 +39,19 @@ def epochs(total: int, what: str) -> Iterator[Callable[[Any], None]]:
 
 
 @contextmanager
+def trials(total: int, what: str) -> Iterator[Callable[[Any], None]]:
+    """Show the trials of a training on stderr, with the time left to the most that are possible.
+
+    Yields a function of a record with `trial`, counted from 0, `mean_loss` and `right`.
+    """
+    with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:
+        yield lambda record: update(
+            completed=record.trial + 1,
+            remark=f"loss {record.mean_loss:.2f}, right {record.right:.2f}",
+        )
+
+
+@contextmanager
 def count(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Show on stderr how many of `total` are done; yields a function to call for each."""
     with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:

@@ -1,9 +1,11 @@
 """The page on rate networks: its commands, tasks, options and files are those that there are."""
 
+import json
 import re
 from pathlib import Path
 
 import cli
+from rsnn.rate.config import resolve
 from rsnn.rate.mapping import FACTORS
 from rsnn.rate.network import DT
 from rsnn.rate.tasks import tasks
@@ -38,3 +40,14 @@ def test_the_example_of_training_runs_as_it_stands(capsys):
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(block, "docs/rate-networks.md", "exec"), {})
     assert capsys.readouterr().out == "10 20\n"
+
+
+def test_the_table_of_settings_is_that_of_the_command():
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (`?)(.*?)\2 \|", PAGE, re.MULTILINE)
+    known = {
+        f"{section}.{name}": list(value) if isinstance(value, tuple) else value
+        for section, part in resolve().as_dict().items()
+        for name, value in part.items()
+    }
+    del known["training.seed"]  # `--seeds` decides
+    assert {name: json.loads(value) for name, _, value in rows} == known

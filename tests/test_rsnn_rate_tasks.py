@@ -1,5 +1,7 @@
 """Every number of the tasks: trials, targets, and which outputs are right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,13 @@ def test_a_task_is_refused_by_name_and_by_inputs():
         find_task("")
     with pytest.raises(MismatchError, match="the network has 1 inputs, task xor has 2; name the"):
         find_task("xor", 1)
+
+
+def test_trials_of_another_shape_than_declared_are_refused():
+    short = replace(find_task("go-nogo"), n_steps=100)
+    with pytest.raises(
+        MismatchError,
+        match=r"a trial of condition n?o?go has inputs \(200, 1\) and target \(200,\); the task"
+        r" declares \(100, 1\) and \(100,\)",
+    ):
+        short.draw(np.random.default_rng(1))

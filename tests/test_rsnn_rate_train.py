@@ -8,7 +8,9 @@ import torch
 from rate_networks import random_rate_network, stored_network
 
 from base.errors import DataError, RangeError
-from rsnn.rate.gradient import connections, forward
+from rsnn.rate import gradient
+from rsnn.rate.adam import BETA1, BETA2, EPS, Moments, step, step_size
+from rsnn.rate.gradient import Course, connections, forward
 from rsnn.rate.initialize import Initial, draw_network
 from rsnn.rate.network import draw_noise, run
 from rsnn.rate.task import Trial
@@ -89,9 +91,9 @@ def test_gradients_are_finite_differences():
     i, j = np.argwhere((network.w > 0.1) & network.mask)[3]
     for name, at in (("w", (i, j)), ("tau_param", 2), ("w_out", 4)):
         losses, values = [], []
-        for step in (-1e-2, 1e-2):  # parameters are float32
+        for change in (-1e-2, 1e-2):  # parameters are float32
             changed = getattr(network, name).copy()
-            changed[at] += step
+            changed[at] += change
             values.append(float(changed[at]))
             moved = replace(network, **{name: changed})
             losses.append(course(moved, trial, noise)[2])
@@ -210,12 +212,22 @@ def test_networks_start_as_published():
     [
         ({"units": 0}, "`units` is 0; at least 1 is needed"),
         ({"activation": "tanh"}, "`activation` is tanh; known: sigmoid"),
-        ({"inhibitory": 1.5}, "`inhibitory` is 1.5; a probability is needed, as 0.2"),
-        ({"connected": 0.0}, "`connected` is 0; a probability is needed, as 0.2"),
+        ({"inhibitory": 1.5}, "`inhibitory` is 1.5; it must be a probability, as 0.2"),
+        ({"connected": 0.0}, "`connected` is 0; it must be a probability, as 0.2"),
         ({"gain": 0.0}, "`gain` is 0; it must be above 0 and finite"),
         ({"sst": -1}, "`sst` is -1; at least 0 is needed"),
-        ({"sst": 90}, "`sst` is 90, but [0-9]+ units are inhibitory with this seed; lower it"),
-        ({"tau_min": 0.5}, "`taus` is 0.5..20 steps; at least 1 step"),
+        (
+            {"sst": 90},
+            "`sst` is 90, but the number of inhibitory units is 1?[0-9] with this seed; lower it",
+        ),
+        (
+            {"taus": (4.9, 20.0)},
+            "`taus` is 4.9, 20; it must be two numbers of 5 to 1000000 ms, the smaller first",
+        ),
+        ({"taus": (30.0, 20.0)}, "`taus` is 30, 20; it must be two numbers of 5 to"),
+        ({"taus": (30.0,)}, "`taus` is 30; it must be two numbers of 5 to"),
+        ({"taus": (30.0, np.inf)}, "`taus` is 30, inf; it must be two numbers of 5 to"),
+        ({"sst": 10_001}, "`sst` is 10001; at most 10000 is possible"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(changes, text):
@@ -225,8 +237,95 @@ def test_settings_without_a_meaning_are_refused(changes, text):
 
 def test_outputs_in_single_precision_stay_single():
     network = random_rate_network()
-    active = connections(network.w, network.sign, network.mask, dale=True)
-    noise = np.zeros((5, 12), np.float32)
-    share = np.full(12, 0.1, np.float32)
-    done = forward(active, noise, share, noise, network.w_out, 0.5, "sigmoid")
-    assert {a.dtype for a in (done.x, done.rates, done.outputs)} == {np.dtype(np.float32)}
+    connected = connections(network.w, network.sign, network.mask, dale=True)
+    trial = Course.of(np.zeros((5, 12), np.float32))
+    forward(connected, np.full(12, 0.1, np.float32), trial, network.w_out, 0.5, "sigmoid")
+    assert {a.dtype for a in (trial.x, trial.rates, trial.outputs)} == {np.dtype(np.float32)}
+
+
+def test_noise_is_that_of_the_definition_in_single_precision():
+    noise, (one, other) = np.empty((7, 5), np.float32), (np.random.default_rng(4) for _ in "12")
+    gradient.draw_noise(one, noise)
+    assert np.array_equal(noise, draw_noise(7, 5, other).astype(np.float32))
+    assert one.random() == other.random()
+
+
+def plain_step(values, slopes, moments, rate, *, can_die):
+    """Adam as it was first written: whole arrays, one line per formula."""
+    slopes = np.asarray(slopes, np.float32)
+    moments.first[:] = BETA1 * moments.first + np.float32(1 - BETA1) * slopes
+    moments.second[:] = BETA2 * moments.second + np.float32(1 - BETA2) * slopes**2
+    values[:] = values - np.float64(rate) * moments.first / (np.sqrt(moments.second) + EPS)
+
+
+@pytest.mark.parametrize("dale", [True, False])
+def test_the_compiled_update_is_the_formula_bit_by_bit(monkeypatch, dale):
+    """Entries of `w` that died included: they keep moving by their moments."""
+    changes = {} if dale else {"dale": False, "sign": np.ones(12), "is_sst": np.zeros(12)}
+    trainings = [
+        Training(random_rate_network(**changes), np.random.default_rng(2)) for _ in range(2)
+    ]
+    short = replace(
+        GO_NOGO,
+        n_steps=30,
+        make=lambda condition, _: (np.ones((30, 1)), np.full(30, -3.0)),
+        is_right=lambda outputs, condition: False,
+    )
+    train(trainings[0], short, max_trials=250, learning_rate=0.05)
+    monkeypatch.setattr("rsnn.rate.train.step", plain_step)
+    train(trainings[1], short, max_trials=250, learning_rate=0.05)
+    compiled, plain = (each.network for each in trainings)
+    for name in ("w", "w_out", "tau_param", "b_out"):
+        assert np.array_equal(getattr(compiled, name), getattr(plain, name)), name
+    died = (random_rate_network().w > 0) & (compiled.w < 0)
+    assert died.any()
+    if dale:
+        resting = died & (trainings[0].moments["w"].second == 0)
+        assert resting.any()
+        assert (trainings[1].moments["w"].second[resting] > 0).all()
+
+
+def test_a_value_that_is_alive_never_rests():
+    values, still = np.array([1.0, -1.0, 0.5], np.float32), np.full(3, 1e-30, np.float32)
+    moments = Moments(still.copy(), still.copy())
+    step(values, np.zeros(3, np.float32), moments, step_size(0.01, 5), can_die=True)
+    assert list(moments.first > 0) == [True, False, True]
+    assert list(values) == [1.0, -1.0, 0.5]
+
+
+def test_the_network_before_the_last_update_is_kept():
+    whole, part = (Training(random_rate_network(), np.random.default_rng(2)) for _ in range(2))
+    train(part, GO_NOGO, max_trials=4)
+    train(whole, GO_NOGO, max_trials=5)
+    for name in ("w", "w_out", "tau_param", "b_out"):
+        assert np.array_equal(getattr(whole.before, name), getattr(part.network, name)), name
+        assert not np.array_equal(getattr(whole.before, name), getattr(whole.network, name)), name
+
+
+def test_the_last_trial_is_kept_as_published():
+    training = Training(random_rate_network(), np.random.default_rng(2))
+    train(training, GO_NOGO, max_trials=2)
+    last = training.last
+    assert {name: array.shape for name, array in last.items()} == {
+        "u": (1, 200),
+        "x": (200, 12),
+        "o": (199, 1),
+    }
+    network = training.before
+    rates = 1 / (1 + np.exp(-last["x"][1:].astype(float)))
+    assert last["o"][:, 0] == pytest.approx(rates @ network.w_out + network.b_out, abs=1e-5)
+    generator = np.random.default_rng(2)
+    GO_NOGO.draw(generator), draw_noise(200, 12, generator)
+    assert np.array_equal(last["u"].T, GO_NOGO.draw(generator).u)
+
+
+def test_units_whose_number_is_no_multiple_of_four_are_computed_too():
+    for n in (1, 2, 5):
+        network = random_rate_network(n=n, w=np.full((n, n), 0.3))
+        noise = np.random.default_rng(1).normal(size=(20, n))
+        trial = Trial(np.ones((20, 1)), np.ones(20), "")
+        x, _ = run(network, trial.u, noise)
+        assert course(network, trial, noise)[0].x == pytest.approx(x, abs=1e-12)
+        expected = by_autograd(network, trial, noise)
+        for name, values in course(network, trial, noise)[1].items():
+            assert values == pytest.approx(expected[name], rel=1e-8, abs=1e-10), name

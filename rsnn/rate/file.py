@@ -44,12 +44,23 @@ def save(
     Raises:
         FileError: the file cannot be written.
     """
-    format = _FORMATS[type(network)]
     arrays, values = _parts(network)
+    return write_arrays(path, _FORMATS[type(network)], arrays, values, provenance, history)
+
+
+def write_arrays(
+    path: Path,
+    format: str,
+    arrays: Mapping[str, np.ndarray],
+    values: str,
+    provenance: Mapping[str, Any],
+    history: Mapping[str, np.ndarray] | None = None,
+) -> str:
+    """Write arrays and a text of JSON as a container, atomically; return its digest."""
     digest = _digest(format, arrays, values)
     with create_container(path, format=format, digest=digest, provenance=provenance) as file:
         file.attrs["values"] = values
-        for name, array in arrays.items():
+        for name, array in sorted(arrays.items()):
             file.create_dataset(f"arrays/{name}", data=array)
         for name, array in sorted((history or {}).items()):
             file.create_dataset(f"{_HISTORY}/{name}", data=array)
@@ -82,7 +93,22 @@ def load_lif(path: Path) -> tuple[LIFNetwork, dict[str, Any]]:
 
 
 def _load(path: Path, kind: type[N]) -> tuple[N, dict[str, Any]]:
-    format = _FORMATS[kind]
+    arrays, values, provenance = read_arrays(path, _FORMATS[kind])
+    try:
+        network = kind(**arrays, **_values(values))
+    except RsnnError as error:
+        raise FileError(f"{path}: {error}") from error
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise FileError(f"{path}: its arrays or values do not fit; make it again") from error
+    return network, provenance
+
+
+def read_arrays(path: Path, format: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """The arrays, the text of JSON and the provenance of a container.
+
+    Raises:
+        FileError: as in `load_rate`.
+    """
     with open_container(path, format=format) as file:
         values, group = file.attrs.get("values"), file.get("arrays")
         if not isinstance(values, str) or not isinstance(group, h5py.Group):
@@ -98,13 +124,7 @@ def _load(path: Path, kind: type[N]) -> tuple[N, dict[str, Any]]:
             f"{path}: its digest says {str(digest)[:12]}, its content {found[:12]}; the file was"
             " edited, make it again"
         )
-    try:
-        network = kind(**arrays, **_values(values))
-    except RsnnError as error:
-        raise FileError(f"{path}: {error}") from error
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise FileError(f"{path}: its arrays or values do not fit; make it again") from error
-    return network, provenance
+    return arrays, values, provenance
 
 
 def _arrays(path: Path, group: h5py.Group) -> dict[str, Any]:

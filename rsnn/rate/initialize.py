@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from base.checks import check_choice, check_count
+from base.checks import check_at_most, check_choice, check_count
 from base.errors import RangeError
 from rsnn.rate.names import ACTIVATIONS
 from rsnn.rate.network import RateNetwork
 
 MAX_UNITS = 10_000  # of which the weights take 400 MB
+STEP_MS, MAX_TAU = 5, 1_000_000  # ms
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class Initial:
         sst: inhibitory units that no inhibitory unit reaches, the first ones.
         connected: probability of a connection.
         gain: scales the recurrent weights.
-        tau_min, tau_max: range of the time constants in steps of 5 ms; if equal, they are not
-            trained.
+        taus: range of the time constants in ms; if both ends are equal, they are not trained.
         dale: whether a unit excites or inhibits only.
 
     Raises:
@@ -37,8 +37,7 @@ class Initial:
     sst: int = 0
     connected: float = 0.2
     gain: float = 1.5
-    tau_min: float = 4.0
-    tau_max: float = 20.0
+    taus: tuple[float, float] = (20.0, 100.0)
     dale: bool = True
 
     def __post_init__(self) -> None:
@@ -47,11 +46,18 @@ class Initial:
         for name, low in (("inhibitory", True), ("connected", False)):
             value = getattr(self, name)
             if not (0 <= value <= 1 and (low or value > 0)):
-                raise RangeError(f"`{name}` is {value:g}; a probability is needed, as 0.2")
+                raise RangeError(f"`{name}` is {value:g}; it must be a probability, as 0.2")
         if not 0 < self.gain < np.inf:
             raise RangeError(f"`gain` is {self.gain:g}; it must be above 0 and finite")
         if self.sst < 0:
             raise RangeError(f"`sst` is {self.sst}; at least 0 is needed")
+        check_at_most("sst", self.sst, MAX_UNITS)
+        if len(self.taus) != 2 or not STEP_MS <= self.taus[0] <= self.taus[1] <= MAX_TAU:
+            shown = ", ".join(f"{tau:g}" for tau in self.taus)
+            raise RangeError(
+                f"`taus` is {shown}; it must be two numbers of {STEP_MS} to {MAX_TAU} ms, the"
+                " smaller first, as 20, 100"
+            )
 
 
 def draw_network(
@@ -66,8 +72,8 @@ def draw_network(
     is_inhibitory = generator.random(n) < initial.inhibitory if initial.dale else np.zeros(n, bool)
     if initial.sst > is_inhibitory.sum():
         raise RangeError(
-            f"`sst` is {initial.sst}, but {is_inhibitory.sum()} units are inhibitory with this"
-            " seed; lower it, or take another seed"
+            f"`sst` is {initial.sst}, but the number of inhibitory units is {is_inhibitory.sum()}"
+            " with this seed; lower it, or take another seed"
         )
     w = generator.standard_normal((n, n)) * initial.gain / np.sqrt(n * initial.connected)
     w *= generator.random((n, n)) < initial.connected
@@ -79,7 +85,7 @@ def draw_network(
         (generator.standard_normal(n) / 100).astype(np.float32),
         0.0,
         generator.standard_normal(n).astype(np.float32),
-        (initial.tau_min, initial.tau_max),
+        (initial.taus[0] / STEP_MS, initial.taus[1] / STEP_MS),
         initial.activation,
         initial.dale,
         task,

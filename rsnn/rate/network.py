@@ -120,8 +120,13 @@ class RateNetwork:
     @property
     def tau(self) -> NDArray[np.float64]:
         """Time constants, (n_units,) in steps of 5 ms."""
-        low, high = self.taus
-        return low + (high - low) / (1 + np.exp(-self.tau_param.astype(np.float64)))
+        return time_constants(self.tau_param, self.taus)
+
+
+def time_constants(param: NDArray[np.floating], taus: tuple[float, float]) -> NDArray[np.float64]:
+    """Between the ends of `taus`, where the sigmoid of `param` leads; in steps, (n_units,)."""
+    low, high = taus
+    return low + (high - low) / (1 + np.exp(-param.astype(np.float64)))
 
 
 def draw_noise(n_steps: int, n_units: int, generator: np.random.Generator) -> NDArray[np.float64]:

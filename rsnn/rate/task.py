@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import MismatchError
+
 LIF_STEPS = 100  # steps of the spiking network per step of the rate network
 
 
@@ -53,9 +55,19 @@ class Task:
     first_end: int = 0
 
     def draw(self, generator: np.random.Generator) -> Trial:
-        """A random trial."""
+        """A random trial.
+
+        Raises:
+            MismatchError: `make` gives other shapes than the task declares.
+        """
         condition = self.conditions[generator.integers(len(self.conditions))]
-        return Trial(*self.make(condition, generator), condition)
+        u, target = self.make(condition, generator)
+        if u.shape != (self.n_steps, self.n_inputs) or target.shape != (self.n_steps,):
+            raise MismatchError(
+                f"a trial of condition {condition} has inputs {u.shape} and target {target.shape};"
+                f" the task declares {(self.n_steps, self.n_inputs)} and {(self.n_steps,)}"
+            )
+        return Trial(u, target, condition)
 
     def lif_input(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """The inputs of a trial for a spiking network, which takes one row more."""

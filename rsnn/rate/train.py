@@ -1,8 +1,7 @@
 """Training of rate networks as published: one trial an update, until the outputs are right.
 
 The loss of a trial is the root of the summed squared differences of outputs and target, in which
-the output after i + 1 updates is compared with target i, as in the published code. Adam has
-TensorFlow 1's form: eps is added to the root of the uncorrected second moment.
+the output after i + 1 updates is compared with target i, as in the published code.
 """
 
 from collections.abc import Callable
@@ -13,15 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError
-from rsnn.rate.gradient import Course, backward, connections, forward
-from rsnn.rate.network import RateNetwork, draw_noise
+from rsnn.rate.adam import Moments, step, step_size
+from rsnn.rate.gradient import (
+    Connections,
+    Course,
+    backward,
+    connections,
+    draw_noise,
+    forward,
+)
+from rsnn.rate.network import RateNetwork, time_constants
 from rsnn.rate.task import Task, Trial
 
-LEARNING_RATE, BETA1, BETA2, EPS = 0.01, 0.9, 0.999, 1e-8
+LEARNING_RATE = 0.01
 EVERY, N_EVALUATED = 100, 100  # trials between evaluations, and trials of one
 END_LOSS, END_SHARE = 7.0, 0.95  # mean loss below the one and share of right trials above the other
 MAX_TRIALS = 6000
-_TRAINED = ("w", "tau_param", "w_out", "b_out")
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,22 @@ class Training:
         network: as it is now.
         before: as it was before the last update, which is what is kept in the end, as published.
         generator: of all random numbers.
-        moments: first and second moments of each trained array.
+        moments: Adam's of each trained array, in its shape.
         losses: of every trial.
         records: of every evaluation.
         done: whether the last evaluation met the published rule.
-        last: the last trial, with its x and outputs.
+        last: the last trial: inputs `u` (n_inputs, n_steps), currents `x` (n_steps, n_units) and
+            outputs `o` (n_steps - 1, 1), in the shapes of the published files.
     """
 
     network: RateNetwork
     generator: np.random.Generator
     before: RateNetwork = field(init=False)
-    moments: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    moments: dict[str, Moments] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     done: bool = False
-    last: tuple[Trial, Course] | None = None
+    last: dict[str, NDArray[np.floating]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.before = self.network
@@ -77,12 +84,20 @@ def train(
     Raises:
         DataError: a loss is not finite.
     """
+    now = _Parameters.of(training.network, np.dtype(np.float32), training.moments)
+    noises = np.zeros((2, task.n_steps, training.network.n_units), np.float32)
+    trial, evaluated = map(Course.of, noises)
     while not training.done and len(training.losses) < max_trials:
         number = len(training.losses)
-        shown = task.draw(training.generator)
-        _update(training, shown, number, learning_rate)
-        if number % EVERY == 1:
-            record = _evaluated(training, task, number)
+        before = now.values()
+        u = _update(training, now, task, trial, learning_rate)
+        is_evaluated = number % EVERY == 1
+        if is_evaluated or number + 1 == max_trials:
+            now.put_into(training, before)
+            last = {"u": u.T, "x": trial.x, "o": trial.outputs[:, None]}
+            training.last = {name: array.copy() for name, array in last.items()}
+        if is_evaluated:
+            record = _evaluated(training, now, task, evaluated)
             training.records.append(record)
             training.done = (
                 record.mean_loss < END_LOSS and record.right > END_SHARE and number > task.first_end
@@ -97,65 +112,140 @@ def loss_of(outputs: NDArray[np.floating], target: NDArray[np.floating]) -> floa
 
 def course(
     network: RateNetwork, shown: Trial, noise: NDArray[np.floating]
-) -> tuple[Course, dict[str, NDArray[np.floating] | float], float]:
+) -> tuple[Course, dict[str, NDArray[np.floating]], float]:
     """One trial, its gradient by trained array, and its loss, in the precision of `noise`."""
-    kind = noise.dtype
-    active = connections(network.w.astype(kind), network.sign, network.mask, dale=network.dale)
-    share = (1 / network.tau).astype(kind)
-    w_out = network.w_out.astype(kind)
-    arriving = (shown.u @ network.w_in.T.astype(np.float64)).astype(kind)
-    done = forward(active, arriving, share, noise, w_out, network.b_out, network.activation)
-    loss = loss_of(done.outputs, shown.target)
+    parameters, trial = _Parameters.of(network, noise.dtype, {}), Course.of(noise)
+    gradient, loss = _computed(parameters, shown, trial)
+    connected, slopes = parameters.connected, np.zeros(network.w.shape, noise.dtype)
+    slopes[connected.receiver, connected.sender] = gradient["w"]
+    return trial, gradient | {"w": slopes, "b_out": gradient["b_out"][0]}, loss
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """A network under training: what changes, in place, and what that takes.
+
+    Attributes:
+        network: as it was.
+        connected: its connections, with the entries of `w` that change.
+        arrays: `w_out`, `b_out` (1,) in double precision, and `tau_param` if it is trained.
+        moments: of `arrays` and of the entries of `w`.
+        from_input: w_in', (n_inputs, n_units).
+    """
+
+    network: RateNetwork
+    connected: Connections
+    arrays: dict[str, NDArray[np.floating]]
+    moments: dict[str, Moments]
+    from_input: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, network: RateNetwork, kind: np.dtype, moments: dict[str, Moments]) -> "_Parameters":
+        """Those of a network, in a precision, with moments of whole arrays; none at the start."""
+        moving = moments["w"].first != 0 if "w" in moments else None
+        connected = connections(
+            network.w.astype(kind), network.sign, network.mask, dale=network.dale, moving=moving
+        )
+        arrays = {"w_out": network.w_out.astype(kind), "b_out": np.array([network.b_out])}
+        if network.taus[0] < network.taus[1]:
+            arrays["tau_param"] = network.tau_param.astype(kind)
+        own = {name: Moments(np.zeros_like(a), np.zeros_like(a)) for name, a in arrays.items()}
+        own["w"] = Moments(np.zeros_like(connected.w), np.zeros_like(connected.w))
+        for name, each in moments.items():
+            at = (connected.receiver, connected.sender) if name == "w" else slice(None)
+            own[name] = Moments(each.first[at].copy(), each.second[at].copy())
+        from_input = network.w_in.T.astype(np.float64)
+        return cls(network, connected, arrays, own, from_input)
+
+    @property
+    def tau(self) -> NDArray[np.float64]:
+        """Time constants as they are now, (n_units,) in steps."""
+        param = self.arrays.get("tau_param", self.network.tau_param)
+        return time_constants(param, self.network.taus)
+
+    def values(self) -> dict[str, NDArray[np.floating]]:
+        """Copies of what changes; `w` by entry."""
+        return {name: a.copy() for name, a in (self.arrays | {"w": self.connected.w}).items()}
+
+    def put_into(self, training: "Training", before: dict[str, NDArray[np.floating]]) -> None:
+        """Give a training the network as it is now and was before, and the moments."""
+        training.network, training.before = map(self._network, (self.values(), before))
+        for name, own in self.moments.items():
+            whole = [self._whole(each) if name == "w" else each for each in vars(own).values()]
+            training.moments[name] = Moments(*(each.copy() for each in whole))
+
+    def _network(self, values: dict[str, NDArray[np.floating]]) -> RateNetwork:
+        w = self.network.w.copy()
+        w[self.connected.receiver, self.connected.sender] = values["w"]
+        changes: dict[str, Any] = values | {"w": w, "b_out": float(values["b_out"][0])}
+        return replace(self.network, **changes)
+
+    def _whole(self, entries: NDArray[np.floating]) -> NDArray[np.floating]:
+        whole = np.zeros(self.network.w.shape, entries.dtype)
+        whole[self.connected.receiver, self.connected.sender] = entries
+        return whole
+
+
+def _computed(
+    now: _Parameters, shown: Trial, trial: Course
+) -> tuple[dict[str, NDArray[np.floating]], float]:
+    """The gradient of one trial by trained array, of `w` by entry, and its loss."""
+    kind, tau = trial.noise.dtype, now.tau
+    share = _forward(now, tau, shown.u, trial)
+    loss = loss_of(trial.outputs, shown.target)
     pull = (
-        (done.outputs - shown.target[:-1]) / max(loss, float(np.finfo(np.float32).tiny))
+        (trial.outputs - shown.target[:-1]) / max(loss, float(np.finfo(np.float32).tiny))
     ).astype(kind)
-    d_w, d_share, d_out, d_bias = backward(active, share, done, w_out, pull, network.activation)
-    gradient: dict[str, Any] = {"w": np.zeros(network.w.shape, kind), "w_out": d_out}
-    gradient["w"][active.receiver, active.sender] = d_w
-    gradient["b_out"] = d_bias
-    low, high = network.taus
-    if low < high:
-        ratio = (network.tau - low) / (high - low)
+    d_w, d_share, d_out, d_bias = backward(
+        now.connected, share, trial, now.arrays["w_out"], pull, now.network.activation
+    )
+    gradient = {"w": d_w, "w_out": d_out, "b_out": np.array([d_bias])}
+    if "tau_param" in now.arrays:
+        low, high = now.network.taus
+        ratio = (tau - low) / (high - low)
         slope = -(share.astype(np.float64) ** 2) * (high - low) * ratio * (1 - ratio)
         gradient["tau_param"] = (d_share * slope).astype(kind)
-    return done, gradient, loss
+    return gradient, loss
 
 
-def _update(training: Training, shown: Trial, number: int, learning_rate: float) -> None:
-    network = training.network
-    noise = draw_noise(len(shown.target), network.n_units, training.generator).astype(np.float32)
-    done, gradient, loss = course(network, shown, noise)
+def _forward(
+    now: _Parameters, tau: NDArray[np.float64], u: NDArray[np.float64], trial: Course
+) -> NDArray[np.floating]:
+    """Compute one trial forward; 1/tau."""
+    share = (1 / tau).astype(trial.noise.dtype)
+    np.matmul(u, now.from_input, out=trial.arriving)
+    bias = float(now.arrays["b_out"][0])
+    forward(now.connected, share, trial, now.arrays["w_out"], bias, now.network.activation)
+    return share
+
+
+def _update(
+    training: Training, now: _Parameters, task: Task, trial: Course, learning_rate: float
+) -> NDArray[np.float64]:
+    """Update on one trial; return its inputs."""
+    number, shown = len(training.losses), task.draw(training.generator)
+    draw_noise(training.generator, trial.noise)
+    gradient, loss = _computed(now, shown, trial)
     if not np.isfinite(loss):
         raise DataError(
             f"the loss of trial {number} is {loss}; lower `learning_rate`, or take another seed"
         )
-    rate = learning_rate * np.sqrt(1 - BETA2 ** (number + 1)) / (1 - BETA1 ** (number + 1))
-    changes: dict[str, Any] = {}
-    for name, slope in gradient.items():
-        first, second = (training.moments.get(f"{name}.{k}", np.zeros_like(slope)) for k in (1, 2))
-        first = BETA1 * first + np.float32(1 - BETA1) * np.asarray(slope, np.float32)
-        second = BETA2 * second + np.float32(1 - BETA2) * np.asarray(slope, np.float32) ** 2
-        training.moments |= {f"{name}.1": first, f"{name}.2": second}
-        changes[name] = getattr(network, name) - rate * first / (np.sqrt(second) + EPS)
-    changes["b_out"] = float(changes["b_out"])
-    training.before = network
-    training.network = replace(network, **changes)
+    rate = step_size(learning_rate, number)
+    for name, values in (now.arrays | {"w": now.connected.w}).items():
+        slopes = gradient[name].astype(np.float32)
+        can_die = name == "w" and now.network.dale
+        step(values, slopes, now.moments[name], rate, can_die=can_die)
+    now.connected.write()
     training.losses.append(loss)
-    training.last = (shown, done)
+    return shown.u
 
 
-def _evaluated(training: Training, task: Task, number: int) -> Record:
-    network = training.network
-    active = connections(network.w, network.sign, network.mask, dale=network.dale)
-    share = (1 / network.tau).astype(np.float32)
-    losses, right = [], 0
+def _evaluated(training: Training, now: _Parameters, task: Task, trial: Course) -> Record:
+    tau, losses, right = now.tau, [], 0
     for _ in range(N_EVALUATED):
         shown = task.draw(training.generator)
-        noise = draw_noise(task.n_steps, network.n_units, training.generator).astype(np.float32)
-        arriving = (shown.u @ network.w_in.T.astype(np.float64)).astype(np.float32)
-        outputs = forward(
-            active, arriving, share, noise, network.w_out, network.b_out, network.activation
-        ).outputs
-        losses.append(loss_of(outputs, shown.target))
-        right += task.is_right(outputs, shown.condition)
-    return Record(number, float(np.mean(losses)), right / N_EVALUATED)
+        draw_noise(training.generator, trial.noise)
+        _forward(now, tau, shown.u, trial)
+        losses.append(loss_of(trial.outputs, shown.target))
+        right += task.is_right(trial.outputs, shown.condition)
+    return Record(len(training.losses) - 1, float(np.mean(losses)), right / N_EVALUATED)

@@ -1,17 +1,14 @@
 """Every setting of a training in one place: a named recipe, changed by a TOML file and by hand."""
 
 import dataclasses
-import difflib
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from base.checks import check_choice
-from base.errors import DataError, RangeError
-from base.toml import parse_toml, read_toml
+from base.errors import RangeError
+from base.settings import as_toml, changed
 from rsnn.kinds import float_kinds
 from rsnn.model import PRESETS, Architecture
 from rsnn.training.recipe import (
@@ -119,7 +116,7 @@ class Config:
 
     def as_toml(self) -> str:
         """Every setting as TOML text that `resolve` reads back."""
-        return "\n".join(_toml_lines(self.as_dict()))
+        return as_toml(self.as_dict())
 
 
 def choices(stages: Sequence[str], device: str | None, kernel: str | None) -> tuple[str, ...]:
@@ -160,11 +157,6 @@ def resolve(
         FileError: no such file.
     """
     check_choice("recipe", recipe, TRAINING)
-    changes: list[tuple[str, str, Any]] = [("model", "preset", preset)]
-    changes += [change for file in files for change in _from_file(file)]
-    changes += map(_parsed, settings)
-    if seed is not None:
-        changes += [(stage, "seed", seed) for stage in STAGES]
     config = Config(
         ModelConfig(),
         PRETRAINING[recipe],
@@ -173,73 +165,12 @@ def resolve(
         PruneConfig(),
         QAT[recipe],
     )
-    known = {s: {f.name for f in dataclasses.fields(v)} for s, v in vars(config).items()}
-    values: dict[str, dict[str, Any]] = {section: {} for section in known}
-    for section, name, value in changes:
-        _check_known(section, name, known)
-        current = getattr(getattr(config, section), name)
-        values[section][name] = _as_type_of(f"{section}.{name}", current, value)
+    values = changed(vars(config), files, settings, "training.epochs=50")
+    values["model"].setdefault("preset", preset)
+    if seed is not None:
+        for stage in STAGES:
+            values[stage]["seed"] = seed
     if values["model"]["preset"] == "big":
         for stage in STAGES:
             values[stage] = BIG[recipe].get(stage, NO_UPPER) | values[stage]
     return Config(**{s: replace(v, **values[s]) for s, v in vars(config).items()})
-
-
-def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
-    tables = read_toml(Path(path))
-    for section, table in tables.items():
-        if not isinstance(table, Mapping):
-            raise DataError(
-                f"{path}: `{section}` stands outside any section; write it below a [section]"
-            )
-        for name, value in table.items():
-            yield section, name, value
-
-
-def _parsed(setting: str) -> tuple[str, str, Any]:
-    key, equals, text = setting.partition("=")
-    section, dot, name = key.strip().partition(".")
-    if not equals or not dot:
-        raise DataError(f"`settings={setting}`: write section.name=value, as in training.epochs=50")
-    try:
-        value = parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        value = text.strip()
-    return section, name, value
-
-
-def _check_known(section: str, name: str, known: Mapping[str, set[str]]) -> None:
-    if name in known.get(section, ()):
-        return
-    every = [f"{s}.{n}" for s, names in known.items() for n in sorted(names)]
-    nearest = difflib.get_close_matches(f"{section}.{name}", every, n=1, cutoff=0.0)[0]
-    raise DataError(f"there is no setting `{section}.{name}`; the nearest is `{nearest}`")
-
-
-def _as_type_of(key: str, current: Any, value: Any) -> Any:
-    """`value` in the type of the setting's current value, or an error that names both."""
-    if isinstance(current, bool):
-        fits, kind = isinstance(value, bool), "true or false"
-    elif isinstance(current, int):
-        fits, kind = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif isinstance(current, float):
-        fits, kind = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-        fits = fits and (isinstance(value, float) or abs(value) <= sys.float_info.max)
-        value = float(value) if fits else value
-    elif isinstance(current, tuple):
-        fits = isinstance(value, list | tuple) and all(type(v) is int for v in value)
-        kind = "a list of whole numbers"
-        value = tuple(value) if fits else value
-    else:
-        fits, kind = isinstance(value, str), "a text"
-    if not fits:
-        raise DataError(f"{key} is {value!r}; {kind} is needed")
-    return value
-
-
-def _toml_lines(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for section, values in sections.items():
-        yield f"[{section}]"
-        for name, value in values.items():
-            yield f"{name} = {json.dumps(value)}"  # texts, numbers and lists are the same in both
-        yield ""

@@ -1,7 +1,9 @@
-"""`rsnnctl train`: decoders on recordings, one run per session and seed."""
+"""`rsnnctl train`: decoders on recordings, rate networks on tasks; one run per seed."""
 
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +11,7 @@ from base.checks import check_count
 from rsnn.training.names import DEVICES, KERNELS, PRESETS, RECIPES
 from rsnnctl.options import (
     INPUT,
+    ChoiceOf,
     config_option,
     jobs_options,
     new_folder_option,
@@ -51,6 +54,42 @@ TRAINED = Kind(
         ),
     ),
 )
+_TASK_FIGURES = (
+    Column("trials", "number", "Trials of training, one update each."),
+    Column("mean_loss", "number", "Mean loss of the last evaluation, of 100 fresh trials."),
+    Column("right", "number", "Share of those trials that are right."),
+)
+TRAINED_ON_TASK = Kind(
+    "trained-on-task",
+    "Rate networks that were trained.",
+    (
+        Rows(
+            "runs",
+            (
+                Column("run", "text", "Name of the run's folder."),
+                Column("task", "text", "Name of the task."),
+                Column("units", "integer", "Units of the network."),
+                Column("seed", "integer", "Seed of all random numbers."),
+                *_TASK_FIGURES,
+                Column("done", "boolean", "The published rule to stop was met.", false="no"),
+            ),
+            "One per seed.",
+        ),
+        Rows(
+            "summary",
+            (
+                Column("statistic", "text", "`mean` or `sd`, the standard deviation."),
+                Column("task", "text", "Name of the task."),
+                Column("units", "integer", "Units of the network."),
+                *_TASK_FIGURES,
+            ),
+            "Over the seeds of networks of as many units.",
+            title="over seeds",
+        ),
+    ),
+)
+_OF_SESSIONS = ("sessions", "more", "preset", "recipe", "epochs", "kernel", "device", "pretrain")
+"""Parameters that have no effect with --task."""
 
 
 @click.command()
@@ -62,6 +101,12 @@ TRAINED = Kind(
     multiple=True,
     help="Recording (.mat), repeatable; the same as one of SESSIONS.",
 )
+@click.option(
+    "--task",
+    type=ChoiceOf(lambda: import_module("rsnn.rate.tasks").tasks()),
+    help="Train a rate network on this task, in place of a decoder on SESSIONS.",
+)
+@click.option("--units", type=int, help="Units of a rate network. Default: 200.")
 @click.option(
     "--model",
     "preset",
@@ -97,6 +142,8 @@ TRAINED = Kind(
 def command(
     sessions: tuple[Path, ...],
     more: tuple[Path, ...],
+    task: str | None,
+    units: int | None,
     preset: str,
     recipe: str | None,
     config: Path | None,
@@ -112,14 +159,17 @@ def command(
     cluster: str,
     resume: bool,
 ) -> Result:
-    """Train a decoder on each session.
+    """Train a decoder on each session, or a rate network on a task.
 
-    Without SESSIONS, a synthetic one of 5 minutes is made.
+    Without SESSIONS and --task, a synthetic session of 5 minutes is made. A rate network is trained
+    until 100 fresh trials meet the published rule; one that never does is kept too, with a warning.
     """
     from rsnn.training.config import STAGES, Config
     from rsnnctl.given import check_settings, given, refuse, refuse_others
+    from rsnnctl.runs import rate_training
     from rsnnctl.runs.cluster import MOST_JOBS
-    from rsnnctl.runs.jobs import resumable, run_all, start_all
+    from rsnnctl.runs.jobs import parse_seeds, resumable, run_all, start_all, work_of
+    from rsnnctl.show import say_at_end
 
     check_count("jobs", jobs, MOST_JOBS)
     if jobs == 1:
@@ -132,7 +182,23 @@ def command(
             *("resume", "jobs", "cluster", "output", "output_format", "output_json"),
         )
         folders = resumable(output)
+    elif task is not None:
+        refuse("with --task", *_OF_SESSIONS)
+        decided = {"training.seed": "`seeds` decides"}
+        if units is not None:
+            decided["network.units"] = "`units` decides"
+        check_settings(settings, ("network", "training"), decided)
+        folders = rate_training.start_all(
+            task,
+            units=units,
+            config=config,
+            settings=settings,
+            seeds=parse_seeds(seeds),
+            name="train" if name is None else name,
+            output=output,
+        )
     else:
+        refuse("without --task", "units")
         used = [field.name for field in fields(Config) if pretrain or field.name != "pretraining"]
         decided = {f"{stage}.seed": "`seeds` decides" for stage in STAGES}
         if epochs is not None:
@@ -153,4 +219,17 @@ def command(
             output=output,
         )
     rows, summary = run_all(folders, n_jobs=jobs, cluster=cluster, are_new=not resume)
-    return Result(TRAINED, {"runs": rows, "summary": summary})
+    value = {"runs": rows, "summary": summary}
+    if folders and work_of(folders) is rate_training.WORK:
+        for row in reversed(rows):  # what is to be said last comes first
+            if not row["done"]:
+                say_at_end(_untrained(row))
+        return Result(TRAINED_ON_TASK, value)
+    return Result(TRAINED, value)
+
+
+def _untrained(row: dict[str, Any]) -> str:
+    return (
+        f"Warning: {row['run']}: did not meet the rule to stop within {row['trials']} trials, so"
+        " the network counts as untrained; train longer, or with another seed"
+    )

@@ -1,39 +1,28 @@
-"""Parallel trainings: every session with every seed, on this machine or a cluster."""
+"""Parallel trainings: every session or task with every seed, on this machine or a cluster."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
 import torch
 
 from base.checks import LARGEST_SEED
-from base.errors import DataError, FileError, RangeError, RsnnError
-from rsnn.checkpoint import load_model
+from base.errors import DataError, FileError, MismatchError, RangeError, RsnnError
 from rsnn.data.session import check_once, load_session
 from rsnn.data.split import split_session
-from rsnn.evaluate import evaluate
 from rsnn.training.config import choices, resolve
 from rsnn.training.device import find_device
 from rsnnctl import show
-from rsnnctl.runs import folders, stages
+from rsnnctl.runs import folders, rate_training, stages, training
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.interrupts import keeping
-from rsnnctl.runs.training import (
-    CONFIG,
-    LOG,
-    planned_training,
-    train_config,
-    train_run,
-    warn_if_edited,
-)
+from rsnnctl.runs.training import CONFIG, planned_training, warn_if_edited
+from rsnnctl.runs.work import Row, Work, run
 
-Row = dict[str, Any]
 _MOST_SEEDS = 10_000
-_FIGURES = ("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity")
 
 
 def start_all(
@@ -145,7 +134,7 @@ def resumable(root: Path | None = None) -> list[Path]:
         if folder not in imported:
             try:
                 warn_if_edited(folder)
-                train_config(folder)
+                work_of([folder]).settings(folder)
                 usable.append(folder)
             except RsnnError as why:  # it stands in the way of no other
                 place = "" if str(why).startswith(str(folder)) else f"{folder / CONFIG}: "
@@ -171,40 +160,59 @@ def run_all(
         are_new: `started` comes from `start_all`; runs of which nothing came are removed.
 
     Returns:
-        One row per run; and the mean and sd over the seeds of each session that has several.
+        One row per run; and the mean and sd over the seeds of each session, or task and number of
+        units, that has several.
 
     Raises:
+        MismatchError: they are of several sorts.
         ToolError: the cluster's package is not installed.
         RsnnError: a training is refused.
     """
-    with keeping(lambda: _kept(started)):
-        rows = list(_rows(started, n_jobs, cluster, are_new))
+    work = work_of(started)
+    with keeping(lambda: _kept(started, work.steps)):
+        rows = list(_rows(work, started, n_jobs, cluster, are_new))
     if n_jobs > 1:
-        rows.sort(key=lambda row: (row["session"], row["seed"]))
-    return rows, list(_summaries(rows))
+        rows.sort(key=lambda row: (*(row[key] for key in work.group), row["seed"]))
+    return rows, list(_summaries(work, rows))
 
 
-def _rows(started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool) -> Iterator[Row]:
+def work_of(started: Sequence[Path]) -> Work:
+    """What is to be done in runs: training on sessions, or on a task.
+
+    Raises:
+        MismatchError: some are of the one sort, some of the other.
+    """
+    on_tasks = {rate_training.TASK in folders.read_facts(folder) for folder in started}
+    if len(on_tasks) > 1:
+        raise MismatchError(
+            f"{started[0].parent}: holds interrupted trainings on recordings and on tasks; name the"
+            " folder of one with -o"
+        )
+    return rate_training.WORK if True in on_tasks else training.WORK
+
+
+def _rows(
+    work: Work, started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool
+) -> Iterator[Row]:
     """One row per run as it finishes."""
     if n_jobs == 1:
         for folder in started:
-            n_epochs = train_config(folder).training.epochs
-            with show.epochs(n_epochs, folder.name) as report:
-                train_run(folder, report, is_new=are_new)
-            yield _row(folder)
+            with work.progress(folder) as report:
+                run(work, folder, report, is_new=are_new)
+            yield work.row(folder)
         return
-    work = [joblib.delayed(_train_alone)(folder.resolve(), are_new) for folder in started]
+    calls = [joblib.delayed(_train_alone)(folder.resolve(), are_new) for folder in started]
     with (
-        parallel_on(cluster, min(n_jobs, len(work))) as parallel,
-        show.count(len(work), "runs") as advance,
+        parallel_on(cluster, min(n_jobs, len(calls))) as parallel,
+        show.count(len(calls), "runs") as advance,
     ):
-        for row in parallel(work):
+        for row in parallel(calls):
             advance()
             yield row
     folders.finish(started[-1])  # the latest, whichever ended last
 
 
-def _kept(started: Sequence[Path]) -> str:
+def _kept(started: Sequence[Path], steps: str) -> str:
     """What is left of runs that were interrupted, and how to continue them."""
     begun = [folder for folder in started if stages.has_begun(folder)]
     if not begun:
@@ -213,7 +221,7 @@ def _kept(started: Sequence[Path]) -> str:
     if folders.ROOT not in begun[0].parents:
         again += f" -o {started[0] if len(started) == 1 else started[0].parent}"
     names = ", ".join(map(str, begun))
-    return f"the epochs done are kept in {names}; `{again}` continues"
+    return f"the {steps} done are kept in {names}; `{again}` continues"
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -241,34 +249,25 @@ def parse_seeds(text: str) -> list[int]:
 def _train_alone(folder: Path, is_new: bool) -> Row:
     die_with_parent()
     torch.set_num_threads(1)
-    train_run(folder, lambda record: None, is_new=is_new)
-    return _row(folder)
+    work = work_of([folder])
+    run(work, folder, lambda record: None, is_new=is_new)
+    return work.row(folder)
 
 
-def _row(folder: Path) -> Row:
-    config = train_config(folder)
-    session = load_session(folder / folders.read_facts(folder)["session"])
-    steps = split_session(session).test
-    model, _ = load_model(folder / folders.MODEL)
-    metrics = evaluate(model, session.raster[steps], session.velocity[steps])
-    best = stages.best_record(folder / LOG)
-    return {
-        "run": folder.name,
-        "session": session.name,
-        "seed": config.training.seed,
-        "epochs": best.n_epochs,
-        "best_epoch": best.epoch,
-        "validation_r2": best.validation_r2,
-        "test_r2": metrics.r2,
-        "connection_sparsity": metrics.connection_sparsity,
-        "activation_sparsity": metrics.activation_sparsity,
-    }
+def _summaries(work: Work, rows: Sequence[Row]) -> Iterator[Row]:
+    def of(row: Row) -> Row:
+        return {key: row[key] for key in work.group}
 
-
-def _summaries(rows: Sequence[Row]) -> Iterator[Row]:
-    for session in dict.fromkeys(row["session"] for row in rows):
-        same = [row for row in rows if row["session"] == session]
+    for same in ([row for row in rows if of(row) == group] for group in _distinct(map(of, rows))):
         if len(same) > 1:
             for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
-                values = {key: float(figure([row[key] for row in same])) for key in _FIGURES}
-                yield {"statistic": name, "session": session} | values
+                values = {key: float(figure([row[key] for row in same])) for key in work.figures}
+                yield {"statistic": name} | of(same[0]) | values
+
+
+def _distinct(groups: Iterable[Row]) -> list[Row]:
+    found: list[Row] = []
+    for group in groups:
+        if group not in found:
+            found.append(group)
+    return found

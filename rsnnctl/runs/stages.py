@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from base.errors import FileError, MismatchError, RsnnWarning
 from base.files import read_bytes, write_text
@@ -15,6 +15,9 @@ from rsnn.model import RSNN
 from rsnn.training.state import EpochRecord, TrainState, load_state, save_state
 from rsnn.training.train import TrainResult
 from rsnnctl.runs.checksum import checksum
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FOLDER = "stages"
 _CHECK = "checksum"
@@ -39,10 +42,10 @@ def stage(folder: Path, name: str, model: RSNN, label: Mapping[str, Any], work: 
         MismatchError: the stage was begun with another label.
     """
     done = folder / FOLDER / f"{name}.rsnn.h5"
-    label = json.loads(json.dumps(label))
+    label = as_json(label)
     if done.exists():
         finished, provenance = load_model(done)
-        _check_label(done, label, provenance["label"])
+        check_label(done, label, provenance["label"])
         model.load_state_dict(finished.state_dict())
         return
     state, keep = under_way(folder, name, label)
@@ -60,12 +63,12 @@ def under_way(
     Raises:
         MismatchError: the stage was begun with another label.
     """
-    path = _state_path(folder, name)
-    label = json.loads(json.dumps(label))
+    path = state_path(folder, name)
+    label = as_json(label)
     state = None
     if path.exists():
         state, provenance = load_state(path)
-        _check_label(path, label, provenance["label"])
+        check_label(path, label, provenance["label"])
 
     def keep(state: TrainState) -> None:
         save_state(state, path, {"label": label})
@@ -76,15 +79,16 @@ def under_way(
 
 def is_under_way(folder: Path, name: str) -> bool:
     """Whether a state of a stage is kept."""
-    return _state_path(folder, name).exists()
+    return state_path(folder, name).exists()
 
 
 def forget(folder: Path, name: str) -> None:
     """Remove the kept state of a stage; its log stays."""
-    _state_path(folder, name).unlink(missing_ok=True)
+    state_path(folder, name).unlink(missing_ok=True)
 
 
-def _state_path(folder: Path, name: str) -> Path:
+def state_path(folder: Path, name: str) -> Path:
+    """Where the state of a stage is kept."""
     return folder / FOLDER / f"{name}.state.h5"
 
 
@@ -109,8 +113,8 @@ def write_log(folder: Path, names: Sequence[str], path: Path) -> None:
     write_text(path, text)
 
 
-def write_records(path: Path, name: str, records: Sequence[EpochRecord]) -> None:
-    """Write one JSON line per epoch of a stage."""
+def write_records(path: Path, name: str, records: Sequence["DataclassInstance"]) -> None:
+    """Write one JSON line per record of a stage, each a dataclass."""
     write_text(path, _lines(name, [asdict(record) for record in records]))
 
 
@@ -175,7 +179,18 @@ def _check_of(line: Mapping[str, Any]) -> str:
     return checksum(line)[:8]
 
 
-def _check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def as_json(label: Mapping[str, Any]) -> dict[str, Any]:
+    """A label as a file gives it back: with lists for tuples."""
+    return json.loads(json.dumps(label))
+
+
+def check_label(path: Path, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Refuse a file that was made with another label than the one wanted.
+
+    Raises:
+        MismatchError: the labels differ; their first difference is named.
+    """
+    wanted = as_json(wanted)
     different = [key for key in wanted if wanted[key] != found.get(key)]
     if different:
         raise MismatchError(

@@ -2,7 +2,8 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,27 @@ import torch
 
 from base.errors import FileError, RsnnWarning
 from base.files import read_bytes, write_text
-from base.lock import only_writer
-from rsnn.checkpoint import save_model
+from rsnn.checkpoint import load_model, save_model
 from rsnn.data.session import Session, load_session
 from rsnn.data.split import Split, split_session
 from rsnn.data.synthetic import synthesize
+from rsnn.evaluate import evaluate
 from rsnn.model import RSNN
 from rsnn.training.config import Config, resolve
 from rsnn.training.initialize import initialize, input_rates
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.state import EpochRecord
 from rsnn.training.train import train
+from rsnnctl import show
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.folders import Planned
+from rsnnctl.runs.work import Report, Row, Work, run
 
 CONFIG = "config.toml"
 LOG = "log.jsonl"
 SESSION = "session.mat"
 SYNTHETIC_MINUTES = 5.0
 _SETTINGS = "config_sha256"  # fact: digest of `CONFIG` as it was when the run was started
-
-Report = Callable[[EpochRecord], None]
 
 
 def planned_training(
@@ -51,11 +51,9 @@ def planned_training(
         recipe: name of the recipe that `config` comes from, for `prune`.
         pretrain_on: recordings to train on together first; the same for every run that shares them.
     """
-    settings = config.as_toml()
     facts = {
         "command": "train",
         "recipe": recipe,
-        _SETTINGS: hashlib.sha256(settings.encode()).hexdigest(),
         "pretrain_on": [str(path.resolve()) for path in pretrain_on],
         "session": SESSION if source is None else str(source.resolve()),
     }
@@ -63,36 +61,29 @@ def planned_training(
     def fill(folder: Path) -> None:
         if source is None:
             synthesize(folder / SESSION, minutes=SYNTHETIC_MINUTES, seed=config.training.seed)
+
+    return planned_with(name, facts, config.as_toml(), fill)
+
+
+def planned_with(
+    name: str,
+    facts: Mapping[str, Any],
+    settings: str,
+    fill: Callable[[Path], None] = lambda folder: None,
+) -> Planned:
+    """A run that keeps its settings, TOML text, and the digest that they had at its start."""
+
+    def fill_all(folder: Path) -> None:
+        fill(folder)
         write_text(folder / CONFIG, settings)
 
-    return Planned(name, facts, fill)
+    digest = hashlib.sha256(settings.encode()).hexdigest()
+    return Planned(name, {**facts, _SETTINGS: digest}, fill_all)
 
 
 def train_run(folder: Path, report: Report, *, is_new: bool = True) -> Path:
-    """Run or continue a training; return the model's path.
-
-    An interruption or an error leaves the epochs done, if any; `train --resume` continues.
-
-    Args:
-        folder: of the run, which no other process writes meanwhile.
-        report: called after every epoch.
-        is_new: the folder was made by this call, so it is removed if nothing came of it.
-
-    Raises:
-        FileError, DataError, MismatchError, RsnnError: loading, splitting or training fails.
-    """
-    with only_writer(folder, "rsnnctl train"):
-        path = folder / folders.MODEL
-        if not path.exists() or stages.has_begun(folder):  # else it was stopped just before its end
-            try:
-                _train(folder, report)
-            except BaseException:
-                if is_new and not stages.has_begun(folder):
-                    folders.discard(folder)
-                raise
-        folders.finish(folder)
-        stages.clear_training(folder)
-    return path
+    """Run or continue a training on a session, as `rsnnctl.runs.work.run` does."""
+    return run(WORK, folder, report, is_new=is_new)
 
 
 def train_config(folder: Path) -> Config:
@@ -192,3 +183,37 @@ def _train(folder: Path, report: Report) -> None:
 def _load(path: Path) -> tuple[Session, Split]:
     session = load_session(path)
     return session, split_session(session)
+
+
+def _progress(folder: Path) -> AbstractContextManager[Report]:
+    return show.epochs(train_config(folder).training.epochs, folder.name)
+
+
+def _row(folder: Path) -> Row:
+    config = train_config(folder)
+    session, split = _load(folder / folders.read_facts(folder)["session"])
+    model, _ = load_model(folder / folders.MODEL)
+    metrics = evaluate(model, session.raster[split.test], session.velocity[split.test])
+    best = stages.best_record(folder / LOG)
+    return {
+        "run": folder.name,
+        "session": session.name,
+        "seed": config.training.seed,
+        "epochs": best.n_epochs,
+        "best_epoch": best.epoch,
+        "validation_r2": best.validation_r2,
+        "test_r2": metrics.r2,
+        "connection_sparsity": metrics.connection_sparsity,
+        "activation_sparsity": metrics.activation_sparsity,
+    }
+
+
+WORK = Work(
+    _train,
+    train_config,
+    _progress,
+    _row,
+    group=("session",),
+    figures=("validation_r2", "test_r2", "connection_sparsity", "activation_sparsity"),
+    steps="epochs",
+)

@@ -55,6 +55,11 @@ WRITING = {
     "train, pretrained": Writing(
         "train s.mat --epochs 1 --pretrain --set pretraining.epochs=1", "empty", resumes=True
     ),
+    "train, task": Writing(
+        "train --task go-nogo --units 5 --seeds 1..2 --set training.max_trials=3",
+        "empty",
+        resumes=True,
+    ),
     "train --resume": Writing("train --resume", "interrupted", resumes=True),
     "train, jobs": Writing(
         "train s.mat --epochs 2 --seeds 1..4 --jobs 2", "empty", resumes=True, is_long=True
