@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from base.files import write_text
-from rsnn.rate.initialize import Initial, draw_network
 from rsnn.rate.mapping import CONVERTED, FACTORS, MOST_TRIALS, measure, search
 from rsnn.rate.network import RateNetwork
 from rsnn.rate.spiking import NOISE, mapped
 from rsnn.rate.task import Task
 from rsnn.rate.task import Trial as TaskTrial
 from rsnn.rate.tasks import find_task
-from rsnn.rate.train import EVERY, MAX_TRIALS, Training, train
+from rsnn.rate.training.initialize import Initial, draw_network
+from rsnn.rate.training.train import EVERY, MAX_TRIALS, Training, train
 
 Row = dict[str, Any]
 COOLED = 0.001  # learning rate of trials after the end

@@ -37,7 +37,7 @@ from sim.network import IntegerNetwork
 
 STEP = 5e-4  # s
 FINEST_BITS = 8  # of a weight, at which states need no bits below one weight unit
-CONTRACT = replace(PAPER, current="new", fires_on="new_membrane", delay_steps=0, rounding="floor")
+CONTRACT = replace(PAPER, current="new", fires_on="new_membrane", delay_steps=0)
 
 
 def frac_bits_for(bits: int) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from rsnn.rate.initialize import Initial
-from rsnn.rate.train import EVERY
+from rsnn.rate.training.initialize import Initial
+from rsnn.rate.training.train import EVERY
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,8 +104,8 @@ def test_results_are_named_by_all_that_decides_them(script):
 
 
 def test_further_trials_come_after_the_end_whatever_the_rule_says(script, monkeypatch):
-    monkeypatch.setattr("rsnn.rate.train.END_LOSS", 1e9)
-    monkeypatch.setattr("rsnn.rate.train.END_SHARE", -1.0)
+    monkeypatch.setattr("rsnn.rate.training.train.END_LOSS", 1e9)
+    monkeypatch.setattr("rsnn.rate.training.train.END_SHARE", -1.0)
     asked = script.Asked("xor", Initial(5), 1, further=EVERY + 5, size=script.Size(max_trials=9))
     training, network = script.trained(asked)
     assert len(training.losses) == 2 + EVERY + 5
@@ -123,10 +123,10 @@ def test_the_plain_loop_computes_the_published_loss(script):
     """Against the library, without noise."""
     import torch
 
-    from rsnn.rate.initialize import draw_network
     from rsnn.rate.network import run
     from rsnn.rate.tasks import find_task
-    from rsnn.rate.train import loss_of
+    from rsnn.rate.training.initialize import draw_network
+    from rsnn.rate.training.train import loss_of
 
     generator = np.random.default_rng(1)
     task = replace(find_task("go-nogo"), conditions=("go",))

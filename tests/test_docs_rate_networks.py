@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import cli
-from rsnn.rate.config import resolve
 from rsnn.rate.mapping import FACTORS
 from rsnn.rate.network import DT
 from rsnn.rate.tasks import tasks
+from rsnn.rate.training.config import resolve
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rate-networks.md").read_text(encoding="utf-8")
 

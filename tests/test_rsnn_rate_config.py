@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from base.errors import DataError, RangeError
-from rsnn.rate.config import RateConfig, resolve
+from rsnn.rate.training.config import RateConfig, resolve
 
 HUGE = 10**30
 

@@ -9,9 +9,9 @@ from rate_networks import random_rate_network
 
 from base.errors import FileError
 from rsnn.rate.file import read_arrays, write_arrays
-from rsnn.rate.state import FORMAT, load_training, save_training
 from rsnn.rate.tasks import find_task
-from rsnn.rate.train import Training, train
+from rsnn.rate.training.state import FORMAT, load_training, save_training
+from rsnn.rate.training.train import Training, train
 
 TASK = find_task("xor")
 

@@ -8,14 +8,14 @@ import torch
 from rate_networks import random_rate_network, stored_network
 
 from base.errors import DataError, RangeError
-from rsnn.rate import gradient
-from rsnn.rate.adam import BETA1, BETA2, EPS, Moments, step, step_size
-from rsnn.rate.gradient import Course, connections, forward
-from rsnn.rate.initialize import Initial, draw_network
 from rsnn.rate.network import draw_noise, run
 from rsnn.rate.task import Trial
 from rsnn.rate.tasks import find_task
-from rsnn.rate.train import Training, course, loss_of, train
+from rsnn.rate.training import gradient
+from rsnn.rate.training.adam import BETA1, BETA2, EPS, Moments, step, step_size
+from rsnn.rate.training.gradient import Course, connections, forward
+from rsnn.rate.training.initialize import Initial, draw_network
+from rsnn.rate.training.train import Training, course, loss_of, train
 
 GO_NOGO = find_task("go-nogo")
 
@@ -272,7 +272,7 @@ def test_the_compiled_update_is_the_formula_bit_by_bit(monkeypatch, dale):
         is_right=lambda outputs, condition: False,
     )
     train(trainings[0], short, max_trials=250, learning_rate=0.05)
-    monkeypatch.setattr("rsnn.rate.train.step", plain_step)
+    monkeypatch.setattr("rsnn.rate.training.train.step", plain_step)
     train(trainings[1], short, max_trials=250, learning_rate=0.05)
     compiled, plain = (each.network for each in trainings)
     for name in ("w", "w_out", "tau_param", "b_out"):

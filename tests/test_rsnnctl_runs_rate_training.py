@@ -15,11 +15,11 @@ import scipy.io
 
 import cli
 from base.errors import FileError, MismatchError
-from rsnn.rate.config import resolve
 from rsnn.rate.file import load_history, load_rate
-from rsnn.rate.initialize import draw_network
 from rsnn.rate.tasks import find_task
-from rsnn.rate.train import Training, train
+from rsnn.rate.training.config import resolve
+from rsnn.rate.training.initialize import draw_network
+from rsnn.rate.training.train import Training, train
 from rsnnctl.runs import folders, jobs, lineage, rate_training, stages
 from rsnnctl.runs.work import run as run_work
 
@@ -215,8 +215,8 @@ def test_a_network_that_did_not_meet_the_rule_is_said_to_be_untrained(run):
 
 
 def test_a_network_that_met_the_rule_is_not_warned_about(run, monkeypatch):
-    monkeypatch.setattr("rsnn.rate.train.END_LOSS", 1e9)
-    monkeypatch.setattr("rsnn.rate.train.END_SHARE", -1.0)
+    monkeypatch.setattr("rsnn.rate.training.train.END_LOSS", 1e9)
+    monkeypatch.setattr("rsnn.rate.training.train.END_SHARE", -1.0)
     done = run("train", "--task", "xor", *SMALL, "--json")
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from base.container import read_label
 from base.errors import FileError
 from rsnn.rate import file
-from rsnn.rate.config import RateConfig, resolve
-from rsnn.rate.initialize import draw_network
 from rsnn.rate.network import RateNetwork
-from rsnn.rate.state import load_training, save_training
 from rsnn.rate.tasks import find_task
-from rsnn.rate.train import Record, Training, train
+from rsnn.rate.training.config import RateConfig, resolve
+from rsnn.rate.training.initialize import draw_network
+from rsnn.rate.training.state import load_training, save_training
+from rsnn.rate.training.train import Record, Training, train
 from rsnnctl import show
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import FileError, RsnnError
-from rsnn.rate.adam import Moments
 from rsnn.rate.file import read_arrays, write_arrays
 from rsnn.rate.network import RateNetwork
-from rsnn.rate.train import Record, Training
+from rsnn.rate.training.adam import Moments
+from rsnn.rate.training.train import Record, Training
 
 FORMAT = "rsnnctl-rate-training"
 _CHANGING = ("w", "w_out", "tau_param")

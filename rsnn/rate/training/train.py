@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import DataError
-from rsnn.rate.adam import Moments, step, step_size
-from rsnn.rate.gradient import (
+from rsnn.rate.network import RateNetwork, time_constants
+from rsnn.rate.task import Task, Trial
+from rsnn.rate.training.adam import Moments, step, step_size
+from rsnn.rate.training.gradient import (
     Connections,
     Course,
     backward,
@@ -21,8 +23,6 @@ from rsnn.rate.gradient import (
     draw_noise,
     forward,
 )
-from rsnn.rate.network import RateNetwork, time_constants
-from rsnn.rate.task import Task, Trial
 
 LEARNING_RATE = 0.01
 EVERY, N_EVALUATED = 100, 100  # trials between evaluations, and trials of one

@@ -8,8 +8,8 @@ from typing import Any
 from base.checks import LARGEST_SEED, check_at_most
 from base.errors import RangeError
 from base.settings import as_toml, changed
-from rsnn.rate.initialize import Initial
-from rsnn.rate.train import LEARNING_RATE, MAX_TRIALS
+from rsnn.rate.training.initialize import Initial
+from rsnn.rate.training.train import LEARNING_RATE, MAX_TRIALS
 
 MOST_TRIALS = 1_000_000
 FEWEST_TRIALS = 2  # the second is the first after which networks are evaluated

@@ -1,0 +1,1 @@
+"""Rate networks, trained on tasks."""
