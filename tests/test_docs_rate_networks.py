@@ -22,7 +22,7 @@ def test_the_table_of_tasks_is_that_of_the_folder():
 def test_every_option_on_the_page_is_one_of_a_command():
     known = {
         option
-        for name in ("map-rate", "import-weights", "export-mat", "train")
+        for name in ("map-rate", "import-weights", "export-mat", "train", "quantize")
         for parameter in cli.rsnnctl.commands[name].params
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
