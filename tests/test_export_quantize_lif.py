@@ -128,6 +128,13 @@ def test_trials_have_the_same_inputs_and_starts_in_floats_and_integers():
     assert all(t.out.shape == (200,) for t in (*quiet, *whole))
     # three quarters of the units start above threshold, and fire in the first step
     assert all((t.spikes > 0).sum() >= 4 for t in (*quiet, *whole))
+    generator = np.random.default_rng([3, 0])
+    shown = task.draw(generator)
+    begun = started(network, generator.uniform(-65, 30, 16))
+    trace = reference.run(begun, raster_of(task.lif_input(shown.u), 10, network)).variables
+    every = network.readout.decode(trace["readout.out"])[:, 0]
+    assert np.array_equal(whole[0].out, every[9::10])
+    assert np.array_equal(whole[0].spikes, trace["hidden0.spk"].sum(0))
     found = accuracy_of(whole, task)
     assert found.n_trials == 6
     rate = sum(t.spikes.sum() for t in whole) / (6 * 16 * 1.0)
@@ -154,3 +161,30 @@ def test_the_stored_network_makes_no_error_in_integers(shared, bits):
     assert describe(network)["worst_case"]["cannot_overflow"]
     coarse = quantize_lif(floats, Precision(bits=4, frac_bits=0))
     assert accuracy_of(integer_trials(coarse, task, 40, seed=[1]), task).share < 0.8
+
+
+def test_biases_decays_and_input_weights_are_those_of_the_equations():
+    floats = small()
+    network = quantize_lif(floats, replace(PRECISION, bits_in=4, scale="max"))
+    layer, readout = network.layers
+    unity = 1 << network.contract.decay_frac
+    assert (layer.decay_mem == round(0.95 * unity)).all()
+    assert np.array_equal(layer.bias, layer.threshold * (unity - layer.decay_mem[0]) // unity)
+    assert np.array_equal(layer.decay_syn, np.rint(np.exp(-5e-4 / floats.tau) * unity))
+    assert (layer.decay_rise == round(np.exp(-5e-4 / TAU_RISE) * unity)).all()
+    sizes = np.abs(floats.w_out)
+    tau = (sizes * floats.tau).sum() / sizes.sum()
+    assert readout.decay_mem[0] == round(np.exp(-5e-4 / tau) * unity)
+    assert readout.decay_syn[0] == layer.decay_rise[0]
+    # an input adds a w_in to the membrane, with weights of 4 bits in the top half of their range
+    unit = (THRESHOLD - RESET) / (layer.threshold + 0.5)
+    added = (layer.w_direct[:, 0] << layer.e_direct.astype(int)) * unit
+    assert np.abs(layer.w_direct).max() == 7
+    assert (np.abs(layer.w_direct)[layer.e_direct > 0] >= 4).all()
+    assert added == pytest.approx(0.05 * floats.w_in[:, 0], rel=0.15)
+
+
+def test_small_input_weights_are_not_shifted():
+    floats = small()
+    network = quantize_lif(replace(floats, w_in=floats.w_in * 1e-3), PRECISION)
+    assert network.hidden[0].e_direct.min() == 0
