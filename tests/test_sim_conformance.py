@@ -62,7 +62,11 @@ BACKENDS = {"numba": runs.run_backend, **backends()}
 def test_our_own_backends_pass_every_case(backend):
     for case in CASES.values():
         report = verify(case.network, [case.raster], {backend: BACKENDS[backend]})
-        if reason := report.not_run.get(backend):  # a tool is missing
+        if reason := report.not_run.get(backend):
+            if "for which NIR has no node" in reason:
+                assert case.name.startswith("double-exp-lif")
+                continue
+            # a tool is missing
             (pytest.fail if os.environ.get("RSNN_REQUIRE_TOOLS") == "1" else pytest.skip)(reason)
         assert report.differences == 0, (case.name, report.backends[backend].first)
 

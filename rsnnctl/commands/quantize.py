@@ -185,7 +185,10 @@ def command(
 
     found = folders.chosen(model, folders.MODEL)
 
-    from export.quantize_lif import frac_bits_for
+    from base.checks import LARGEST_SEED, check_count
+    from base.errors import RangeError
+    from export.quantize_lif import frac_bits_for, steps_per_column
+    from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl import show
     from rsnnctl.given import check_settings, given, refuse
     from rsnnctl.output import destination, owned
@@ -199,6 +202,10 @@ def command(
     )
     from rsnnctl.runs.quantizing_lif import spiking_source
 
+    steps_per_column(dt)
+    check_count("trials", trials, MOST_TRIALS)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
     spiking = spiking_source(found)
     source = lineage.used(spiking or found, stale=stale)
     if scale != "percentile":

@@ -159,7 +159,7 @@ def command(
     cluster: str,
     resume: bool,
 ) -> Result:
-    """Train a decoder on each session, or a rate network on a task.
+    """Train decoders on sessions, rate networks on tasks.
 
     Without SESSIONS and --task, a synthetic session of 5 minutes is made. A rate network is trained
     until 100 fresh trials meet the published rule; one that never does is kept too, with a warning.
