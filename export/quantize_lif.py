@@ -27,6 +27,7 @@ from base.errors import DataError, RangeError, UnsupportedError
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded, round_weights
 from export.quantize import narrowed, wide_contract
+from rsnn.rate.names import INTEGER_STEP
 from rsnn.rate.network import DT
 from rsnn.rate.spiking import BIAS, DT_LIF, RESET, TAU_MEM, TAU_RISE, THRESHOLD, LIFNetwork
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
@@ -35,7 +36,6 @@ from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.layer import MAX_EXPONENT
 from sim.network import IntegerNetwork
 
-STEP = 5e-4  # s
 FINEST_BITS = 8  # of a weight, at which states need no bits below one weight unit
 CONTRACT = replace(PAPER, current="new", fires_on="new_membrane", delay_steps=0)
 
@@ -53,7 +53,7 @@ def quantize_lif(
     network: LIFNetwork,
     precision: Precision,
     *,
-    dt: float = STEP,
+    dt: float = INTEGER_STEP,
     metadata: Mapping[str, Any] | None = None,
 ) -> IntegerNetwork:
     """Round a spiking network to integers.
@@ -94,7 +94,7 @@ def steps_per_column(dt: float) -> int:
     if count < 1 or abs(count * dt - DT) > 1e-9:
         raise RangeError(
             f"`dt` is {dt:g} s; a step of the task lasts {DT:g} s, of which it must be a whole part"
-            f" of at least {DT_LIF:g} s, such as {STEP:g}"
+            f" of at least {DT_LIF:g} s, such as {INTEGER_STEP:g}"
         )
     return count
 

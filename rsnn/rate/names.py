@@ -2,3 +2,4 @@
 
 ACTIVATIONS = ("sigmoid", "softplus", "relu")
 FILTERS = ("double", "single")
+INTEGER_STEP = 5e-4  # s, of integer networks where nothing else is asked for

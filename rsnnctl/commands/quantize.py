@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from export.quantization.precision import SCALES, Precision
+from rsnn.rate.names import INTEGER_STEP
 from rsnnctl.options import (
     INPUT,
     config_option,
@@ -133,7 +134,7 @@ _DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
 )
 @click.option(
     "--dt",
-    default=5e-4,
+    default=INTEGER_STEP,
     show_default=True,
     help="Length of a step of a spiking network of a task, in s.",
 )

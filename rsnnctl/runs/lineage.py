@@ -16,8 +16,8 @@ from base.errors import FileError, MismatchError
 from export.format import Format, inside, place
 from export.formats import formats
 from export.quantization.precision import Precision
-from export.quantize_lif import STEP
 from rsnn.rate.file import LIF_FORMAT
+from rsnn.rate.names import INTEGER_STEP
 from rsnnctl import show
 from rsnnctl.runs import folders
 from sim import artifact, run_file
@@ -230,7 +230,7 @@ def _quantize(model: Path, network: Path, provenance: Mapping[str, Any]) -> str:
             words.append(f"--{name.replace('_', '-')}")
         elif value != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    if inputs.get("dt", STEP) != STEP:
+    if inputs.get("dt", INTEGER_STEP) != INTEGER_STEP:
         words += ["--dt", str(inputs["dt"])]
     if "qat" in provenance:
         words += ["--qat-epochs", str(provenance["qat"]["epochs"])]
