@@ -85,7 +85,7 @@ def test_a_run_holds_the_network_before_the_last_update_and_its_history(here):
 
 
 def interrupted(at: int, **changes) -> Path:
-    """A run that Ctrl-C ended after so many evaluations."""
+    """A run that Ctrl-C ended after a number of evaluations."""
     (folder,) = started(**changes)
     seen = []
 

@@ -163,6 +163,8 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
         form = "generated_sum_sparse.c" if _is_sparse(k.weights) else "generated_sum.c"
         sums.append(filled(form, parts | sizes).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
+        if k.shifts.max() + frac > _MOST_SHIFT:
+            kind = "int64_t"
         scaled.append(f"{kind} sum_{k.name} = rows_{k.name}[i] * (({kind})1 << {bits});")
         scaled.append(f"rows_{k.name}[i] = 0;")
     writer = _Writer(c, layer, layer_name, ranges)
@@ -212,6 +214,7 @@ class _Ranges:
         return self._terms.fits(term, *signed_range(self._contract.bits_of(word)))
 
 
+_MOST_SHIFT = 30  # of a 1 in 32 bits
 _SPARSE = 0.25  # share of weights up to which only those that are not 0 are stored
 _ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit"}
 

@@ -228,7 +228,7 @@ def _quantize(model: Path, network: Path, provenance: Mapping[str, Any]) -> str:
         value = inputs.get(name, default)
         if value is True:
             words.append(f"--{name.replace('_', '-')}")
-        elif value != default:
+        elif value != default or (name == "frac_bits" and "spiking" in inputs):
             words += [f"--{name.replace('_', '-')}", str(value)]
     if inputs.get("dt", INTEGER_STEP) != INTEGER_STEP:
         words += ["--dt", str(inputs["dt"])]

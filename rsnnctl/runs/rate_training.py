@@ -72,7 +72,7 @@ def _settings(folder: Path) -> RateConfig:
 
 
 def _drawn(task: str, config: RateConfig) -> tuple[RateNetwork, np.random.Generator]:
-    """The network at the start, and the generator that drew it and goes on with the trials."""
+    """The network at the start, and its generator, which draws the trials next."""
     generator = np.random.default_rng(config.training.seed)
     found = find_task(task)
     return draw_network(config.network, found.n_inputs, task, generator), generator

@@ -18,7 +18,7 @@ class Work:
     """A sort of training.
 
     Attributes:
-        train: fills the folder of a run, or goes on doing so, until the model is there; calls the
+        train: trains the network of a run, or continues to, until its model is written; calls the
             function that it is given with each record of progress.
         settings: reads the settings that a run was started with, or refuses them.
         progress: shows records of a run on stderr; given its folder.
