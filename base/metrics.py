@@ -38,11 +38,18 @@ class Metrics:
 class Connection:
     """A weight matrix (post, pre) as present or absent weights, and the spikes it received.
 
-    `spike_counts` (n_pre,) counts the spikes of each presynaptic unit that have arrived.
+    `spike_counts` (n_pre,) counts the spikes of each presynaptic unit that have arrived;
+    `multiplied` (n_pre,) those among them of steps with a value beyond -1..1, in which NeuroBench
+    counts multiplications, or None for none.
     """
 
     mask: NDArray[np.bool_]
     spike_counts: NDArray[np.int64]
+    multiplied: NDArray[np.int64] | None = None
+
+    def operations(self, counts: NDArray[np.int64] | None) -> int:
+        """Present weights that `counts` (n_pre,) values met."""
+        return 0 if counts is None else int(self.mask.sum(0, dtype=np.int64) @ counts)
 
 
 def measure(
@@ -66,7 +73,8 @@ def measure(
     """
     n_weights = sum(c.mask.size for c in connections)
     n_zero = sum(c.mask.size - int(np.count_nonzero(c.mask)) for c in connections)
-    operations = sum(int(c.mask.sum(0, dtype=np.int64) @ c.spike_counts) for c in connections)
+    operations = sum(c.operations(c.spike_counts) for c in connections)
+    multiplied = sum(c.operations(c.multiplied) for c in connections)
     n_states = hidden_units * n_steps
     silent = (n_states - hidden_spikes) / n_states
     return Metrics(
@@ -77,8 +85,8 @@ def measure(
         # NeuroBench weighs its one batch with n_steps / n_steps, which can move the last bit
         activation_sparsity=silent * n_steps / n_steps,
         dense=float(n_weights),
-        effective_macs=0.0,
-        effective_acs=operations / n_steps,
+        effective_macs=multiplied / n_steps,
+        effective_acs=(operations - multiplied) / n_steps,
         r2=r2,
     )
 

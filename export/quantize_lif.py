@@ -7,7 +7,7 @@ synapses' normalization 1 / (tau_rise tau). With a = dt / tau_mem:
     u           = a dt s / (tau_rise tau 2^frac_bits)
     w_rec       = round(w / s)
     threshold   = floor((v_threshold - v_reset) / u)
-    w_direct    = round(a w_in / (u 2^frac_bits)), shifted left by an exponent of its own
+    w_direct    = round(a w_in input_step / (u 2^frac_bits)), shifted left by its own exponent
     decay_mem   = 1 - a,  decay_syn = exp(-dt / tau),  decay_rise = exp(-dt / tau_rise)
     bias        = floor(threshold (2^decay_frac - decay_mem) / 2^decay_frac)
 
@@ -30,6 +30,7 @@ from export.quantize import narrowed, wide_contract
 from rsnn.rate.names import INTEGER_STEP
 from rsnn.rate.network import DT
 from rsnn.rate.spiking import BIAS, DT_LIF, RESET, TAU_MEM, TAU_RISE, THRESHOLD, LIFNetwork
+from rsnn.rate.task import Task
 from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.double_exp_lif import DoubleExpLIF
@@ -53,6 +54,7 @@ def quantize_lif(
     network: LIFNetwork,
     precision: Precision,
     *,
+    task: Task | None = None,
     dt: float = INTEGER_STEP,
     metadata: Mapping[str, Any] | None = None,
 ) -> IntegerNetwork:
@@ -61,6 +63,7 @@ def quantize_lif(
     Args:
         network: the spiking network; of `dt` only its steps of 5 ms per column of inputs count.
         precision: widths, and the rule for scales.
+        task: whose inputs the network takes; None for spikes.
         dt: length of a step in s, a whole number of which are 5 ms.
         metadata: provenance to store with the network.
 
@@ -77,7 +80,11 @@ def quantize_lif(
     steps_per_column(dt)
     refractory = round(network.refractory_steps * network.dt / dt)
     contract = replace(wide_contract(CONTRACT, precision), refractory_steps=refractory)
-    hidden = _hidden(network, precision, contract, dt)
+    input_step = 1.0
+    if task is not None:
+        contract = replace(contract, input_bits=task.input_bits, input_signed=task.input_signed)
+        input_step = task.input_step or 1.0
+    hidden = _hidden(network, precision, contract, dt, input_step)
     readout = _readout(network, precision, contract, dt)
     return narrowed(
         IntegerNetwork((hidden, readout), contract, dt, dict(metadata or {})), precision
@@ -108,7 +115,7 @@ def membrane_units(
 
 
 def _hidden(
-    network: LIFNetwork, precision: Precision, c: NumericContract, dt: float
+    network: LIFNetwork, precision: Precision, c: NumericContract, dt: float, input_step: float
 ) -> DoubleExpLIF:
     weights = _rounded(network.w, "recurrent", precision.steps("rec"), precision)
     unit = membrane_units(network, weights, c, dt)
@@ -124,9 +131,8 @@ def _hidden(
     unity = 1 << c.decay_frac
     threshold = threshold.astype(np.int64)
     decay_mem = np.full(network.n_units, round((1 - dt / TAU_MEM) * unity), np.int64)
-    direct, e_direct = _direct(
-        dt / TAU_MEM * network.w_in / (unit * 2.0**c.frac_bits)[:, None], precision.steps("in")
-    )
+    gain = dt / TAU_MEM * input_step / (unit * 2.0**c.frac_bits)
+    direct, e_direct = _direct(gain[:, None] * network.w_in, precision.steps("in"))
     assert THRESHOLD == BIAS  # the membrane rests at the threshold
     return DoubleExpLIF(
         w_direct=direct,

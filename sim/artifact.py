@@ -14,7 +14,7 @@ from base.errors import DataError, FileError, RsnnError
 from sim import reference
 from sim.contract import NumericContract
 from sim.kinds import find_kind
-from sim.layer import Layer
+from sim.layer import SPIKES, Layer
 from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
 
@@ -87,7 +87,9 @@ def load_vectors(path: Path) -> tuple[NDArray[np.uint8], Trace]:
                 f"{path}: not a whole golden run: {error}; quantize it again"
             ) from error
     for name, array in {"raster": raster, **words}.items():
-        right = trace.variables.get(name, np.empty((len(raster), network.n_inputs), np.uint8))
+        right = trace.variables.get(
+            name, np.empty((len(raster), network.n_inputs), network.input_dtype)
+        )
         if array.dtype != right.dtype or array.shape != right.shape:
             raise DataError(
                 f"{path}: `{name}` of its golden run is {array.dtype} {array.shape}; {right.dtype}"
@@ -97,16 +99,23 @@ def load_vectors(path: Path) -> tuple[NDArray[np.uint8], Trace]:
 
 
 def vector_raster(network: IntegerNetwork) -> NDArray[np.uint8]:
-    """The golden run's input (100, n_inputs): sparse, then a burst, silence and all ones.
+    """The golden run's input (100, n_inputs): sparse, then a burst, silence and all inputs.
 
-    It depends on nothing but the network's digest.
+    Inputs other than spikes take values of their whole range, and then its ends in turn. It depends
+    on nothing but the network's digest.
     """
     generator = np.random.default_rng(int(network.digest()[:16], 16))
     density = np.full((_VECTOR_STEPS, 1), 0.08)
     density[60:70] = 0.5
     density[70:85] = 0.0
     density[85:90] = 1.0
-    return (generator.random((_VECTOR_STEPS, network.n_inputs)) < density).astype(np.uint8)
+    sent = generator.random((_VECTOR_STEPS, network.n_inputs)) < density
+    low, high = network.input_values
+    values = np.ones(sent.shape, np.int64)
+    if network.input_values != SPIKES:
+        values = generator.integers(low, high + 1, sent.shape)
+        values[85:90:2], values[86:90:2] = high, low
+    return (sent * values).astype(network.input_dtype)
 
 
 def _write(group: h5py.Group, name: str, array: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from base.order import Order, check_choices, possible_values
 MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
 MAX_WEIGHT_BITS = 16
 MAX_FRAC = 16
+GRADED = frozenset({"bounds", "nir"})  # hand-written code that computes inputs other than spikes
 
 
 def _number(default: int, smallest: int, largest: int) -> Any:
@@ -36,6 +37,8 @@ class NumericContract(Order):
             range (`saturate`) or loses its upper bits (`wrap`).
         refractory_steps: steps after its spike in which a neuron integrates nothing, 0..255; only
             of kinds that count them.
+        input_bits, input_signed: an input of the network is a whole number of 1..8 bits, unsigned
+            or in two's complement; by default a spike, 0 or 1.
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
     """
 
@@ -50,6 +53,8 @@ class NumericContract(Order):
     refractory_steps: int = field(
         default=0, metadata={"values": (0, 3, 255), "since": 4, "opt_in": True}
     )
+    input_bits: int = field(default=1, metadata={"values": (1, 3, 8), "since": 5, "tuned": GRADED})
+    input_signed: bool = field(default=False, metadata={"since": 5, "tuned": GRADED})
     # These have a single value, which nothing reads: constants of the file format.
     decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"
@@ -100,6 +105,13 @@ class NumericContract(Order):
     def bits_of(self, word: str) -> int:
         """Width of the words `syn` or `mem`."""
         return {"syn": self.syn_bits, "mem": self.mem_bits}[word]
+
+    @property
+    def input_values(self) -> tuple[int, int]:
+        """Smallest and largest value of an input in a step; (0, 1) for spikes."""
+        if self.input_signed:
+            return signed_range(self.input_bits)
+        return 0, (1 << self.input_bits) - 1
 
     def overflow_of(self, word: str) -> str:
         """Overflow rule of the words `syn` or `mem`."""

@@ -29,12 +29,13 @@ class Energy:
         return self.synapses + self.neurons
 
 
-def energy(network: IntegerNetwork, effective_acs: float) -> Energy:
+def energy(network: IntegerNetwork, effective_acs: float, effective_macs: float = 0.0) -> Energy:
     """Estimate the energy of a step.
 
     Args:
         network: the network.
-        effective_acs: effective accumulates per step, as `sim.metrics` counts them.
+        effective_acs, effective_macs: effective accumulates, and multiplications with an
+            accumulate, per step, as `sim.metrics` counts them.
     """
     c = network.contract
     n_neurons: Counter[tuple[int, ...]] = Counter()  # by the widths of their words
@@ -47,4 +48,5 @@ def energy(network: IntegerNetwork, effective_acs: float) -> Energy:
     neurons = 0.0
     for words, n in n_neurons.items():
         neurons += n * (len(words) * (MULTIPLY + ADD) + 2 * sum(words) * read + ADD)
-    return Energy(effective_acs * (ADD + c.weight_bits * read), neurons)
+    synapses = (effective_acs + effective_macs) * (ADD + c.weight_bits * read)
+    return Energy(synapses + effective_macs * MULTIPLY, neurons)

@@ -27,7 +27,7 @@ def intermediates(
 
     Args:
         network: the network.
-        raster: input spikes (n_steps, n_inputs), 0 or 1.
+        raster: inputs (n_steps, n_inputs).
         trace: the run's trace, from the initial state.
         index: which layer; the readout is the last.
         neurons: which neurons of it; None for all.
@@ -81,7 +81,7 @@ def words_before(
 def arriving(
     network: IntegerNetwork, raster: NDArray[np.uint8], trace: Trace, index: int
 ) -> NDArray[np.int64]:
-    """The spikes that arrive at a layer from below in each step of a run, (n_steps, pre)."""
+    """What arrives at a layer from below in each step of a run, (n_steps, pre)."""
     sent = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
     if network.contract.delay_steps:
         return _later(sent, np.zeros(sent.shape[1], np.int64))

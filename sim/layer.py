@@ -103,6 +103,14 @@ class Connection(NamedTuple):
     source: str
     values: tuple[int, int] = SPIKES
 
+    def pushes(self, sign: int) -> NDArray[np.int64]:
+        """The most that each sender adds to each neuron one way in a step, (post, pre), unshifted.
+
+        `sign` is 1 for up, -1 for down.
+        """
+        (low, high), weights = self.values, sign * self.weights.astype(np.int64)
+        return weights * np.where(weights > 0, high, low)
+
     @property
     def shifts(self) -> NDArray[np.int64]:
         """`shift`, with zeros (post,) for none."""
@@ -111,17 +119,19 @@ class Connection(NamedTuple):
         return self.shift.astype(np.int64)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Layer(ABC):
     """A layer of one kind: a frozen dataclass of arrays declared with `array`.
 
     Attributes:
+        received: smallest and largest value that a sender below may send in a step; the network
+            sets it.
         STATES: state words in the order of computation, and the contract's word of each: `syn` or
             `mem`; "" for spikes, which are 0 or 1. A layer with `spk` is hidden, one without is a
             readout, whose last state is what is decoded.
         INITIAL: by state, the array with its values before the first step; 0 if there is none.
         CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection, the
             one from below first.
-        VALUES: smallest and largest value that a sender below may send in a step.
         CHOICES: by contract field, the values that the kind computes, where those are not all. Of a
             field that is `opt_in`, a kind that does not name it computes the default only.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
@@ -132,10 +142,11 @@ class Layer(ABC):
     STATES: ClassVar[Mapping[str, str]]
     INITIAL: ClassVar[Mapping[str, str]] = {}
     CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
-    VALUES: ClassVar[tuple[int, int]] = SPIKES
     CHOICES: ClassVar[Mapping[str, Container[Any]]] = {}
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
+
+    received: tuple[int, int] = SPIKES
 
     if TYPE_CHECKING:  # the arrays of a kind, read by name in code for that kind
 
@@ -175,7 +186,7 @@ class Layer(ABC):
     @classmethod
     def declared(cls) -> dict[str, Declared]:
         """Every array of the kind, in the order of files and digests."""
-        found = {item.name: item.metadata for item in fields(cls)}  # type: ignore[arg-type]
+        found = {item.name: item.metadata for item in fields(cls)}
         return {name: data["array"] for name, data in found.items() if "array" in data}
 
     @property
@@ -195,7 +206,7 @@ class Layer(ABC):
         for name, shift, source in self.CONNECTIONS:
             if (weights := getattr(self, name)) is not None:
                 shifts = getattr(self, shift) if shift else None
-                values = SPIKES if source == OWN else self.VALUES
+                values = SPIKES if source == OWN else self.received
                 found.append(Connection(name, weights, shifts, source, values))
         return tuple(found)
 
@@ -228,10 +239,10 @@ class Layer(ABC):
             return self.values(self.INITIAL[state])
         return np.zeros(self.n_neurons, np.int64)
 
-    def _largest_sent(self, connection: str) -> int:
+    def _largest_sent(self, connection: str, received: tuple[int, int]) -> int:
         """Largest magnitude that a sender of a connection may send in a step."""
         owns = {key for key, _, source in self.CONNECTIONS if source == OWN}
-        return max(map(abs, SPIKES if connection in owns else self.VALUES))
+        return max(map(abs, SPIKES if connection in owns else received))
 
     def decays(self) -> list[NDArray[np.integer]]:
         """The arrays of decay factors, (n_neurons,) each."""
@@ -241,12 +252,19 @@ class Layer(ABC):
         """Whether some state of the layer never decays."""
         return any(int(decay.max()) == 1 << c.decay_frac for decay in self.decays())
 
-    def checked(self, name: str, n_pre: int, contract: NumericContract) -> Self:
+    def checked(
+        self,
+        name: str,
+        n_pre: int,
+        contract: NumericContract,
+        received: tuple[int, int] = SPIKES,
+    ) -> Self:
         """Return the layer with its arrays in their own dtypes and read-only.
 
         Args:
             name: name of the layer, for errors.
             n_pre: neurons or inputs below it.
+            received: smallest and largest value that one of them sends in a step.
             contract: the contract whose widths the arrays must fit.
 
         Raises:
@@ -260,7 +278,7 @@ class Layer(ABC):
                 f" {getattr(contract, field_name)}"
             )
         sizes = {"post": self.n_neurons, "pre": n_pre}
-        changed = {}
+        changed: dict[str, Any] = {"received": received}
         for key, declared in self.declared().items():
             value = getattr(self, key)
             if value is None and declared.optional:
@@ -273,12 +291,12 @@ class Layer(ABC):
             ends = declared.range(contract)
             changed[key] = _integers(f"{name}.{key}", value, shape, dtype, ends)
             if declared.content == "weight":
-                _check_sums(f"{name}.{key}", changed[key], self._largest_sent(key))
+                _check_sums(f"{name}.{key}", changed[key], self._largest_sent(key, received))
         return self.replaced(changed)
 
     def replaced(self, changed: Mapping[str, Any]) -> Self:
         """A copy with other arrays, which are checked only in a network."""
-        return replace(self, **changed)  # type: ignore[type-var]
+        return replace(self, **changed)
 
 
 def _scales(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -130,12 +130,17 @@ def evaluate_counts(
 ) -> Metrics:
     """NeuroBench's figures from the counts of a run, or of a simulator that has done its steps."""
     below = counted.input_counts
+    multiplied: NDArray[np.int64] | None = counted.multiplied_counts
     connections = []
     start = 0
     for layer in network.layers:
         own = slice(start, start + layer.n_neurons)
         counts = {BELOW: below, OWN: counted.returned_counts[own]}
-        connections += [Connection(k.weights != 0, counts[k.source]) for k in layer.connections()]
+        connections += [
+            Connection(k.weights != 0, counts[k.source], multiplied if k.source == BELOW else None)
+            for k in layer.connections()
+        ]
+        multiplied = None
         if layer is not network.readout:
             start, below = own.stop, counted.sent_counts[own]
     return measure(

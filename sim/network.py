@@ -53,10 +53,10 @@ class IntegerNetwork:
                     f"{name} has weights of shape {weights.shape}; (post, pre) with at least one"
                     " neuron and one input is needed"
                 )
-        checked, n_pre = [], self.n_inputs
+        checked, n_pre, received = [], self.n_inputs, self.input_values
         for name, layer in self.named_layers():
-            checked.append(layer.checked(name, n_pre, self.contract))
-            n_pre = layer.n_neurons
+            checked.append(layer.checked(name, n_pre, self.contract, received))
+            n_pre, received = layer.n_neurons, SPIKES
         object.__setattr__(self, "layers", tuple(checked))
 
     @property
@@ -80,7 +80,12 @@ class IntegerNetwork:
     @property
     def input_values(self) -> tuple[int, int]:
         """Smallest and largest value of an input in a step; (0, 1) for spikes."""
-        return self.layers[0].VALUES
+        return self.contract.input_values
+
+    @property
+    def input_dtype(self) -> np.dtype:
+        """Dtype of a raster: int8 where inputs are signed, else uint8."""
+        return np.dtype(np.int8 if self.contract.input_signed else np.uint8)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -128,23 +133,3 @@ class IntegerNetwork:
             digest.update(f"{name} {little.dtype.str} {little.shape}\n".encode())
             digest.update(little.tobytes())
         return digest.hexdigest()
-
-
-def takes_spikes(network: IntegerNetwork) -> bool:
-    """Whether every source of a network sends spikes, 0 or 1, and nothing graded."""
-    return all(layer.VALUES == SPIKES for layer in network.layers)
-
-
-def check_spikes(network: IntegerNetwork, backend: str) -> None:
-    """Refuse a network with graded values for a backend that computes only spikes.
-
-    Raises:
-        RangeError: a layer takes other values; the text names it and the backend.
-    """
-    for name, layer in network.named_layers():
-        if layer.VALUES != SPIKES:
-            low, high = layer.VALUES
-            raise RangeError(
-                f"{name} ({layer.kind()}) takes values {low}..{high} from below; {backend} computes"
-                " spikes, 0 or 1"
-            )

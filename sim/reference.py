@@ -22,7 +22,7 @@ class State:
     """The whole state of a network between two steps.
 
     Attributes:
-        arriving: input spikes (n_inputs,) of the step before, under way where spikes have a delay.
+        arriving: inputs (n_inputs,) of the step before, under way where spikes have a delay.
         layers: for each layer a named tuple of its state words, each (n_neurons,).
     """
 
@@ -37,7 +37,7 @@ def initial_state(network: IntegerNetwork) -> State:
 
 
 def step(network: IntegerNetwork, state: State, x: NDArray[Any]) -> State:
-    """Compute one step; `x` (n_inputs,) holds this step's input spikes."""
+    """Compute one step; `x` (n_inputs,) holds this step's inputs."""
     return _step(network, [Exact(network.contract, layer) for layer in network.layers], state, x)
 
 
@@ -68,7 +68,7 @@ def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
 
     Args:
         network: the network.
-        raster: input spikes (n_steps, n_inputs), 0 or 1.
+        raster: inputs (n_steps, n_inputs), 0 or 1 where they are spikes.
 
     Raises:
         MismatchError: the raster has another number of channels than the network.

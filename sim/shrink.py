@@ -28,7 +28,7 @@ def shrink(
 
     Args:
         network: the network.
-        raster: input spikes (n_steps, n_inputs), 0 or 1, on which the backend differs.
+        raster: inputs (n_steps, n_inputs) on which the backend differs.
         backend: the backend that differs; it must give the same trace for the same case.
         tries: maximum number of runs of the backend, one per case.
 
@@ -42,7 +42,9 @@ def shrink(
     """
     if tries < 1:
         raise RangeError(f"tries is {tries}; at least 1 is needed")
-    search = _Search(backend, tries, _Case(network, np.ascontiguousarray(raster, np.uint8)))
+    search = _Search(
+        backend, tries, _Case(network, np.ascontiguousarray(raster, network.input_dtype))
+    )
     if not search.accept(search.case):
         raise MismatchError(
             "run once more, the backend does not differ from the reference; does it give the same"

@@ -9,7 +9,7 @@ from rate_networks import random_rate_network, stored_network
 from base.errors import DataError, MismatchError, RangeError, UnsupportedError
 from export.quantization.precision import Precision
 from export.quantize_lif import frac_bits_for, quantize_lif, steps_per_column
-from rsnn.rate.spiking import RESET, TAU_RISE, THRESHOLD, mapped
+from rsnn.rate.spiking import RESET, TAU_MEM, TAU_RISE, THRESHOLD, mapped
 from rsnn.rate.spiking import run as run_floats
 from rsnn.rate.tasks import find_task
 from rsnn.rate.trials import accuracy_of, float_trials, integer_trials, raster_of, started
@@ -113,6 +113,44 @@ def test_inputs_that_the_network_does_not_take_are_refused():
         raster_of(np.array([[0.0], [-1.0]]), 10, network)
     with pytest.raises(MismatchError, match="has 1 inputs, layers double_exp_lif and 1 outputs"):
         integer_trials(network, find_task("xor", 2), 1, seed=[1])
+
+
+def test_inputs_of_a_task_are_rounded_to_its_unit_and_saturate_or_are_refused():
+    xor, mante = find_task("xor", 2), find_task("mante", 4)
+    assert (xor.input_step, mante.input_step) == (None, 1 / 32)
+    for task, values in ((xor, (-2, 1)), (mante, (-128, 127))):
+        floats = mapped(random_rate_network(n=16, n_inputs=task.n_inputs, task=task), 2.0)
+        network = quantize_lif(floats, PRECISION, task=task)
+        assert network.input_values == values
+        spikes = quantize_lif(floats, PRECISION)
+        text = rf"the task has inputs {values[0]}\.\.{values[1]}; only 0 and 1 are spikes.*quantize"
+        with pytest.raises(MismatchError, match=text):
+            integer_trials(spikes, task, 1, seed=[1])
+        (done,) = integer_trials(network, task, 1, seed=[1])
+        assert done.spikes.any()
+    u = np.array([[0.0, 0.49 / 32, 0.51 / 32, 1.0], [-9.0, 9.0, -4.0, -0.51 / 32]])
+    raster = raster_of(u, 1, network, mante.input_step)
+    assert raster.dtype == np.int8
+    assert raster.tolist() == [[-128, 127, -128, -1]]
+    with pytest.raises(
+        DataError, match=r"an input of -0\.0159375; the network takes whole numbers -128"
+    ):
+        raster_of(u[::-1], 1, network)
+
+
+@pytest.mark.parametrize("name", ["xor", "mante"])
+def test_input_weights_take_in_the_unit_of_the_inputs(name):
+    """The current of an input is that of the float network, to half a weight's unit."""
+    task = find_task(name)
+    floats = mapped(random_rate_network(n=16, n_inputs=task.n_inputs, task=task), 2.0)
+    network = quantize_lif(floats, Precision(bits=16, frac_bits=0), task=task)
+    layer = network.hidden[0]
+    unit = (THRESHOLD - RESET) / layer.threshold  # mV, but for what the threshold loses
+    given = layer.w_direct.astype(float) * 2.0 ** layer.e_direct[:, None] * unit[:, None]
+    expected = network.dt / TAU_MEM * floats.w_in * (task.input_step or 1.0)
+    tolerance = 0.5 * 2.0 ** layer.e_direct[:, None] * unit[:, None] + 1e-4 * np.abs(expected)
+    assert (np.abs(given - expected) <= tolerance).all()
+    assert np.abs(layer.w_direct).max() > 100
 
 
 def test_trials_have_the_same_inputs_and_starts_in_floats_and_integers():

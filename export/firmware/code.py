@@ -2,12 +2,12 @@
 
 from base.checks import check_choice
 from base.errors import RangeError, UnsupportedError
-from export.firmware import generated
+from export.firmware import generated, inputs
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.storage import LAYOUTS
 from export.firmware.templates import filled
-from sim.network import IntegerNetwork, check_spikes
+from sim.network import IntegerNetwork
 
 _MOST = (1 << 16) - 1
 
@@ -40,10 +40,8 @@ def header(network: IntegerNetwork, name: str, layout: str) -> str:
     """`<name>.h`: sizes, the state struct, the functions.
 
     Raises:
-        RangeError: a layer takes something else than spikes.
         UnsupportedError: channels or neurons that fired could not be listed in 16 bits.
     """
-    check_spikes(network, "C")
     _check_counts(network)
     if is_tuned(network):
         return tuned.header(network, name, layout)
@@ -79,5 +77,6 @@ def source(
 def replay_source(network: IntegerNetwork, name: str) -> str:
     """`replay.c`: a program that runs a raster from a file and writes every word to another."""
     give, word = (tuned if is_tuned(network) else generated).replay_give(network)
-    text = filled("replay.c", {"GIVE_ALL": give, "READOUT_I": word})
+    main = {"MAIN": inputs.template_of(network, "replay", "c"), **inputs.parts(network)}
+    text = filled("replay.c", main | {"GIVE_ALL": give, "READOUT_I": word})
     return text.replace("@NAME@", name)

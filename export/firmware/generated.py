@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from export.firmware import inputs
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
 from sim.arithmetic.evaluated import Evaluated
@@ -18,7 +19,7 @@ from sim.arithmetic.intervals import Intervals
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.bounds.invariant import settled
 from sim.contract import NumericContract, signed_range
-from sim.layer import OWN, Connection, Layer
+from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
 
 
@@ -49,7 +50,9 @@ def header(network: IntegerNetwork, name: str) -> str:
         "DT": repr(network.dt),
         "STATE": "\n".join(state),
         "ROWS": "\n".join(rows),
+        "STEPS": inputs.template_of(network, "steps", "h"),
         "SCALES": "\n".join(f" * {line}" for line in scales),
+        **inputs.parts(network),
     }
     return filled("generated.h", parts)
 
@@ -69,6 +72,8 @@ def source(network: IntegerNetwork, name: str) -> str:
         "LAYERS": "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip(),
         "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
         "ADVANCE": "\n".join(_advance(network)),
+        "STEPS": inputs.template_of(network, "steps", "c"),
+        **inputs.parts(network),
         "NAME": name,
         "DIGEST": network.digest(),
         "DECAY_FRAC": str(c.decay_frac),
@@ -161,7 +166,8 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
         parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
         form = "generated_sum_sparse.c" if _is_sparse(k.weights) else "generated_sum.c"
-        sums.append(filled(form, parts | sizes).rstrip())
+        times = {"TIMES": "" if k.values == SPIKES else " * source[j]"}
+        sums.append(filled(form, parts | sizes | times).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
         if k.shifts.max() + frac > _MOST_SHIFT:
             kind = "int64_t"
@@ -184,6 +190,7 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     parts = {
         "SUMS": "\n".join(sums),
         "UPDATE": "\n".join([*update, *ends]),
+        "CTYPE": f"{np.dtype(np.int8 if layer.received[0] < 0 else np.uint8)}_t",
         "LAYER": layer_name,
         "NAME": name,
         "N": str(layer.n_neurons),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.files import write_text
+from export.firmware import inputs
 from export.firmware.code import replay_source
 from export.firmware.tables import table_rows
 from export.firmware.templates import filled
@@ -13,7 +14,7 @@ from sim import reference
 from sim.network import IntegerNetwork
 
 EDITABLE = ("Makefile", "CMakeLists.txt", "example_main.c")
-"""Files for users to edit. They are the same for every network and target."""
+"""Files for users to edit. They are the same for every target, and for every network of spikes."""
 
 
 def write_project(
@@ -42,7 +43,7 @@ def write_project(
         "selftest.h": filled("selftest.h", _vectors(network, golden)),
         "rsnn.mk": filled("rsnn.mk", names),
         "rsnn.cmake": filled("rsnn.cmake", names),
-        **{name: filled(name, {}) for name in EDITABLE},
+        **{name: filled(name, inputs.parts(network)) for name in EDITABLE},
     }
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -51,12 +52,13 @@ def write_project(
 
 def _vectors(network: IntegerNetwork, golden: NDArray[np.uint8]) -> dict[str, str]:
     out = reference.run(network, golden).variables["readout.out"]
-    bitmaps = np.packbits(golden, axis=1, bitorder="little")
+    rows = inputs.rows(network, golden)
     return {
         "DIGEST": network.digest(),
         "N_STEPS": str(len(golden)),
-        "N_BYTES": str(bitmaps.shape[1]),
+        "N_BYTES": str(rows.shape[1]),
+        **inputs.parts(network),
         "N_ROWS": str(out.shape[1]),
-        "INPUT": "\n".join(table_rows(bitmaps)),
+        "INPUT": "\n".join(table_rows(rows)),
         "OUTPUT": "\n".join(table_rows(out)),
     }

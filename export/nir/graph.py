@@ -19,7 +19,7 @@ from sim.contract import NumericContract
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
 from sim.layer import Layer
-from sim.network import IntegerNetwork, check_spikes
+from sim.network import IntegerNetwork
 
 Nodes = dict[str, Any]
 Floats = NDArray[np.floating]
@@ -31,7 +31,6 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     Raises:
         RangeError: the reader cannot express a kind of layer, a threshold or a scale.
     """
-    check_spikes(network, "NIR")
     _check_kinds(network, reader)
     nodes: Nodes = {"input": nir.Input(np.array([network.n_inputs]))}
     edges: list[tuple[str, str]] = []

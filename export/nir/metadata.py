@@ -121,7 +121,7 @@ def _layer(
     contract: NumericContract,
     reader: Reader,
 ) -> Layer:
-    values = {key: np.array(value) for key, value in plain.items()}
+    values: dict[str, Any] = {key: np.array(value) for key, value in plain.items()}
     weights: dict[str, Any] = integer_weights(graph, name, values, contract, reader)
     kind = find_kind(metadata.get("kinds", {}).get(name, _UNNAMED[name != "readout"]))
     if name == "readout":

@@ -1,10 +1,10 @@
 """The step of an integer network, alone and with the loop over time, in integer operators.
 
-The step model takes this step's input spikes `x` and every state word, and returns every state word
+The step model takes this step's inputs `x` and every state word, and returns every state word
 after the step; the model over time is a `Scan` of the same step. States and rasters have a batch
-axis, so one call steps many streams. Words are uint8 (spikes) and int32; between them everything is
-computed in int64, where nothing overflows except as the contract says. The numeric
-contract, the digest and the scales of `out` are in the model's metadata.
+axis, so one call steps many streams. Words are uint8 (spikes and inputs; int8 for signed inputs)
+and int32; between them everything is computed in int64, where nothing overflows except as the
+contract says. The numeric contract, the digest and the scales of `out` are in the model's metadata.
 
 Operators: https://onnx.ai/onnx/operators. Integer `Div` truncates towards zero; `Mod` of integers
 has the sign of its divisor, so that `(x - Mod(x, m)) / m` is the floor.
@@ -37,7 +37,7 @@ from export.onnx.differences import first_difference
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified
 from sim.contract import NumericContract, signed_range
-from sim.layer import Layer
+from sim.layer import SPIKES, Layer
 from sim.network import IntegerNetwork
 from sim.trace import variable_names, word_dtype
 
@@ -45,7 +45,7 @@ METADATA_VERSION = 2
 OPSET = 17
 IR_VERSION = 8
 MAX_BYTES = (1 << 31) - 1  # bytes of a protobuf message, and so of a model
-ARRIVING = "arriving"  # the input spikes of the step before, in transit where there is a delay
+ARRIVING = "arriving"  # the inputs of the step before, in transit where there is a delay
 
 
 def export_onnx(network: IntegerNetwork, step: Path, scan: Path) -> None:
@@ -190,8 +190,8 @@ class _Graph:
 def _words(network: IntegerNetwork) -> dict[str, tuple[Any, int]]:
     """Type and width of the input `x` and of every state, by name."""
     found: dict[str, tuple[Any, int]] = {
-        "x": (np.uint8, network.n_inputs),
-        ARRIVING: (np.uint8, network.n_inputs),
+        "x": (network.input_dtype, network.n_inputs),
+        ARRIVING: (network.input_dtype, network.n_inputs),
     }
     for name, layer in network.named_layers():
         for state, word in layer.STATES.items():
@@ -308,12 +308,13 @@ class _Nodes:
     def _delivered(self, name: str, source: Term) -> str:
         """What arrives through a matrix, in the unit of the current already.
 
-        `MatMulInteger` where it takes the weights. Multiplied once by the shifts of the rows and
-        2^frac_bits together.
+        `MatMulInteger` where it takes the weights, and spikes come in: of other values, engines add
+        products up in 16 bits, which saturate, on processors without better instructions.
+        Multiplied once by the shifts of the rows and 2^frac_bits together.
         """
         g, connection = self.graph, self.connections[name]
         spikes = self.source if source.op == "source" else f"{self.name}.{source.operands[0]}"
-        if connection.weights.dtype == np.int8:
+        if connection.weights.dtype == np.int8 and connection.values == SPIKES:
             weights = g.constant(f"{self.name}.{name}", connection.weights.T, np.int8)
             acc = g.emit("MatMulInteger", spikes, weights)
         else:

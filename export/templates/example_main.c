@@ -8,7 +8,7 @@ int main(void)
     int32_t out[rsnn_N_ROWS];
     rsnn_init(&state);
     for (uint32_t t = 0; t < SELFTEST_STEPS; t++) {
-        rsnn_step_bitmap(&state, selftest_input[t], out);
+        rsnn_@STEP@(&state, selftest_input[t], out);
         for (uint32_t k = 0; k < rsnn_N_ROWS; k++)
             if (out[k] != selftest_output[t][k])
                 return 1;

@@ -10,8 +10,8 @@ extern "C" {
 
 #define SELFTEST_STEPS @N_STEPS@u
 
-/* Channels that spike in each step, channel c as bit c % 8 of byte c / 8. */
-static const uint8_t selftest_input[@N_STEPS@][@N_BYTES@] = {
+/* @GOLDEN@ */
+static const @CTYPE@ selftest_input[@N_STEPS@][@N_BYTES@] = {
 /* @INPUT@ */
 };
 

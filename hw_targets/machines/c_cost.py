@@ -102,12 +102,14 @@ def worst_case(
             )
     top = 1 << (network.contract.mem_bits - 1)
     counted = []
+    low, high = network.input_values
     for name, threshold, spikes in (("burst", -top, 1), ("silence", top - 1, 0)):
         hidden = [
             x.replaced({"threshold": np.full_like(x.threshold, threshold)}) for x in network.hidden
         ]
         changed = replace(network, layers=(*hidden, network.readout))
-        raster = np.full((_BURST_STEPS, network.n_inputs), spikes, np.uint8)
+        value = spikes * (high or low)
+        raster = np.full((_BURST_STEPS, network.n_inputs), value, network.input_dtype)
         place = folder / name
         place.mkdir()
         program = machine.build(changed, place, layout, arithmetic_of(network))

@@ -86,7 +86,9 @@ def _check(
     machine: Machine, target: Target, network: IntegerNetwork, *, layout: str
 ) -> dict[str, Any]:
     """Bytes and instructions, over random input and in the worst case, against the limits."""
-    raster = random_raster(_COUNTED_STEPS, network.n_inputs, dt=network.dt)
+    raster = random_raster(
+        _COUNTED_STEPS, network.n_inputs, dt=network.dt, values=network.input_values
+    )
     cost = count_cost(network, machine, raster, layout)
     found: dict[str, Any] = {
         "layout": layout,

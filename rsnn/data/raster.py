@@ -43,8 +43,8 @@ class RasterFile:
     values: tuple[int, int]
     stored: Any
 
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Return steps `start` to `stop`, (n, n_inputs).
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return steps `start` to `stop`, (n, n_inputs), int8 if there can be negative values.
 
         Raises:
             DataError: they contain other values.
@@ -65,7 +65,7 @@ class RasterFile:
             raise DataError(
                 f"{self.path}: the raster holds {example}; {values_in_words(self.values)}"
             )
-        return array.astype(np.uint8)
+        return array.astype(np.int8 if self.values[0] < 0 else np.uint8)
 
 
 @contextmanager
@@ -102,11 +102,25 @@ def open_raster(path: Path, values: tuple[int, int] = SPIKES) -> Iterator[Raster
 
 
 def random_raster(
-    n_steps: int, n_inputs: int, *, dt: float, rate: float = 20.0, seed: int = 0
-) -> NDArray[np.uint8]:
-    """Independent spikes (n_steps, n_inputs) at `rate` Hz in each channel, steps of `dt` s."""
+    n_steps: int,
+    n_inputs: int,
+    *,
+    dt: float,
+    rate: float = 20.0,
+    seed: int = 0,
+    values: tuple[int, int] = SPIKES,
+) -> NDArray[Any]:
+    """Independent spikes (n_steps, n_inputs) at `rate` Hz in each channel, steps of `dt` s.
+
+    Each one is a random number of `values`, smallest and largest, where a network takes others than
+    0 and 1; int8 if there can be negative ones, else uint8.
+    """
     generator = np.random.default_rng(seed)
-    return (generator.random((n_steps, n_inputs), np.float32) < rate * dt).astype(np.uint8)
+    raster = (generator.random((n_steps, n_inputs), np.float32) < rate * dt).astype(np.uint8)
+    if values == SPIKES:
+        return raster
+    drawn = generator.integers(values[0], values[1] + 1, raster.shape)
+    return (raster * drawn).astype(np.int8 if values[0] < 0 else np.uint8)
 
 
 def _described(path: Path, stored: Any, dt: Any, values: tuple[int, int]) -> RasterFile:

@@ -41,6 +41,9 @@ class Task:
         spikes_are_right: whether the outputs of a spiking network from there on are right.
         held_inputs: channels that keep their value after the trial; the others are 0 then.
         first_end: the trial, counted from 0, before which no training ends.
+        input_bits, input_signed: what an input of an integer network is, as in its contract.
+        input_step: the inputs' unit in integers, to which they are rounded, saturating at the ends
+            of the range; None where they are whole numbers themselves, and others are refused.
     """
 
     description: str
@@ -53,6 +56,9 @@ class Task:
     spikes_are_right: Callable[[NDArray[np.floating], str], bool]
     held_inputs: tuple[int, ...] = ()
     first_end: int = 0
+    input_bits: int = 1
+    input_signed: bool = False
+    input_step: float | None = None
 
     def draw(self, generator: np.random.Generator) -> Trial:
         """A random trial.

@@ -6,6 +6,7 @@ the same membranes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from rsnn.rate.task import Trial as TaskTrial
 from sim.contract import signed_range
 from sim.fast.simulator import Simulator
 from sim.kinds.double_exp_lif import DoubleExpLIF
+from sim.layer import values_in_words
 from sim.network import IntegerNetwork
 
 
@@ -81,7 +83,9 @@ def integer_trials(
     def run(shown: TaskTrial, generator: np.random.Generator) -> Done:
         start = generator.uniform(*START, network.hidden[0].n_neurons)
         simulator = Simulator(started(network, start))
-        block = simulator.step_block(raster_of(task.lif_input(shown.u), steps, network))
+        block = simulator.step_block(
+            raster_of(task.lif_input(shown.u), steps, network, task.input_step)
+        )
         out = network.readout.decode(block.out)[:, 0]
         right = task.spikes_are_right(task.judged(out), shown.condition)
         return Done(shown.condition, right, out[steps - 1 :: steps], simulator.spike_counts)
@@ -115,6 +119,13 @@ def check_network(network: IntegerNetwork, task: Task) -> int:
             f"the network has {network.n_inputs} inputs, layers {kinds} and {network.n_outputs}"
             f" outputs; the task takes {task.n_inputs} inputs, one layer double_exp_lif, 1 output"
         )
+    c = network.contract
+    if (c.input_bits, c.input_signed) != (task.input_bits, task.input_signed):
+        needed = replace(c, input_bits=task.input_bits, input_signed=task.input_signed).input_values
+        raise MismatchError(
+            f"the task has inputs {needed[0]}..{needed[1]}; {values_in_words(c.input_values)}:"
+            " quantize it for that task"
+        )
     if steps < 1 or abs(steps * network.dt - DT) > 1e-9:
         raise MismatchError(
             f"the network's step is {network.dt:g} s; a step of the task, {DT:g} s, is no whole"
@@ -123,18 +134,23 @@ def check_network(network: IntegerNetwork, task: Task) -> int:
     return steps
 
 
-def raster_of(u: NDArray[np.float64], steps: int, network: IntegerNetwork) -> NDArray[np.uint8]:
+def raster_of(
+    u: NDArray[np.float64], steps: int, network: IntegerNetwork, unit: float | None = None
+) -> NDArray[Any]:
     """The inputs of each step of an integer network, (n_steps, n_inputs).
 
     Args:
         u: as `Task.lif_input` gives it, (n_columns, n_inputs).
         steps: of the network per column.
         network: that takes them.
+        unit: `Task.input_step`.
 
     Raises:
         DataError: inputs that the network does not take.
     """
     low, high = network.input_values
+    if unit is not None:
+        u = np.clip(np.rint(u / unit), low, high)
     outside = (u < low) | (u > high) | (u != np.floor(u))
     if outside.any():
         raise DataError(
@@ -142,7 +158,7 @@ def raster_of(u: NDArray[np.float64], steps: int, network: IntegerNetwork) -> ND
             f" {low}..{high}"
         )
     columns = (np.arange(1, steps * (len(u) - 1) + 1) + steps // 2) // steps
-    return u[columns].astype(np.uint8)
+    return u[columns].astype(network.input_dtype)
 
 
 def started(network: IntegerNetwork, v: NDArray[np.float64]) -> IntegerNetwork:

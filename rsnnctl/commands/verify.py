@@ -250,7 +250,7 @@ def _words_per_step(network: "IntegerNetwork") -> int:
 
     from sim import reference
 
-    step = np.zeros((1, network.n_inputs), np.uint8)
+    step = np.zeros((1, network.n_inputs), network.input_dtype)
     return reference.run(network, step).n_words + network.n_inputs
 
 
@@ -318,7 +318,9 @@ def _with_input(
     if steps is not None:
         check_count("steps", steps, _MOST_WORDS // _words_per_step(network))
     if source is None:
-        return network, [golden, random_raster(steps or _STEPS, network.n_inputs, dt=network.dt)]
+        n_steps, values = steps or _STEPS, network.input_values
+        raster = random_raster(n_steps, network.n_inputs, dt=network.dt, values=values)
+        return network, [golden, raster]
     with open_stream(source, network, part, scored=False) as stream:
         raster = next(stream.blocks(steps or len(stream.steps))).raster
     show.say_step(stream, network.dt)

@@ -234,7 +234,7 @@ def measure(model: RSNN, session: Session, choice: Choice, config: Config | None
         "sparsity": metrics.connection_sparsity,
         "test_r2": metrics.r2,
         "stored_bits": storage(network).stored_bits,
-        "energy_pj": energy(network, metrics.effective_acs).total,
+        "energy_pj": energy(network, metrics.effective_acs, metrics.effective_macs).total,
         "effective_acs": metrics.effective_acs,
         "digest": network.digest()[:12],
     }

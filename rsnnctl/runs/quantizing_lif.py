@@ -95,7 +95,9 @@ def quantize_spiking(
         dt=dt,
         **asdict(precision),
     ) | {"task": floats.task}
-    network = quantize_lif(floats, precision, dt=dt, metadata=facts)
+    if task.input_step is not None:
+        facts["input_step"] = task.input_step
+    network = quantize_lif(floats, precision, task=task, dt=dt, metadata=facts)
     seeds = [seed]
     rows: list[dict[str, Any]] = []
     quiet: list[Done] = []

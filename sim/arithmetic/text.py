@@ -116,7 +116,7 @@ def latex(kind: type[Layer]) -> str:
 
 def _complete(kind: type[Layer]) -> Layer:
     """A layer of one neuron that has every array."""
-    values = {
+    values: dict[str, Any] = {
         name: np.ones((1,) * len(declared.axes), np.int64)
         for name, declared in kind.declared().items()
     }

@@ -45,8 +45,8 @@ def settled(o: Intervals, layer: Layer, below: NDArray[np.bool_]) -> tuple[Any, 
 
     Arguments as in `invariant`; `o` computes the step.
     """
-    most = max(connection.values[1] for connection in layer.connections())
-    source = Interval(np.zeros(len(below), np.int64), below * np.int64(most))
+    low, high = layer.received
+    source = Interval(below * np.int64(low), below * np.int64(high))
     state = layer.words()(*(Interval(*[layer.initial(s)] * 2) for s in layer.STATES))
     for number in range(_WIDENINGS):
         after = _after(layer, layer.step(o, layer, state, source))

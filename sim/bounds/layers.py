@@ -221,7 +221,7 @@ def _sums(
     sums: dict[int, NDArray[np.int64]] = {1: np.maximum(sign * layer.values("bias"), 0)}
     for connection in layer.connections():
         periods = own if connection.source == OWN else below
-        sizes = connection.values[1] * np.maximum(sign * connection.weights.astype(np.int64), 0)
+        sizes = connection.pushes(sign)
         for period in np.unique(periods[periods > 0]).tolist():
             part = sizes[:, periods == period].sum(1) << (connection.shifts + c.frac_bits)
             sums[period] = sums.get(period, zeros) + part

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bounds.layers import LayerBounds, state_bounds
-from sim.layer import Layer
+from sim.layer import SPIKES, Layer
 from sim.network import IntegerNetwork
 
 _LARGEST = (1 << 31) - 1
@@ -23,19 +23,25 @@ def fits_in_words(network: IntegerNetwork) -> bool:
     return _fits(network, {}) or _fits(network, state_bounds(network))
 
 
-def largest_sum(weights: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Largest absolute value of any sum of some of each neuron's weights.
+def largest_sum(
+    weights: NDArray[np.integer], values: tuple[int, int] = SPIKES
+) -> NDArray[np.int64]:
+    """Largest absolute value of any sum of each neuron's weights times what senders send.
 
     Args:
         weights: (post, pre).
+        values: smallest and largest value of a sender, the first at most 0.
 
     Returns:
-        (post,): the sum of a neuron's positive weights alone, or of its negative ones alone.
+        (post,): for spikes, the sum of a neuron's positive weights alone, or of its negative ones.
     """
     total = weights.sum(1, dtype=np.int64)
     sizes = np.abs(weights, dtype=np.int32).sum(1, dtype=np.int64)
-    one_sided: NDArray[np.int64] = (sizes + np.abs(total)) // 2
-    return one_sided
+    positive, negative = (sizes + total) // 2, (sizes - total) // 2
+    low, high = values
+    up, down = positive * high - negative * low, negative * high - positive * low
+    either: NDArray[np.int64] = np.maximum(up, down)
+    return either
 
 
 def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
@@ -62,7 +68,7 @@ def _fits(network: IntegerNetwork, bounds: Mapping[str, LayerBounds]) -> bool:
 def _arriving(layer: Layer, frac_bits: int) -> NDArray[np.float64]:
     """Largest absolute sum of a step's spikes (post,); exact far beyond 32 bits, as float64 is."""
     total: NDArray[np.float64] = sum(
-        k.values[1] * np.ldexp(largest_sum(k.weights).astype(float), k.shifts + frac_bits)
+        np.ldexp(largest_sum(k.weights, k.values).astype(float), k.shifts + frac_bits)
         for k in layer.connections()
     )
     return total

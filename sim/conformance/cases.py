@@ -7,15 +7,15 @@ everywhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.conformance.covering import covering, known_in, later_versions
-from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, spikes
-from sim.contract import PAPER, SNNTORCH, NumericContract, choices, numbers, signed_range
+from sim.conformance.covering import covering, known_in, later_versions, numbers_since
+from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, inputs, spikes
+from sim.contract import PAPER, SNNTORCH, NumericContract, numbers, signed_range
 from sim.kinds import kinds
 from sim.layer import Layer
 from sim.network import IntegerNetwork
@@ -25,6 +25,7 @@ from sim.network import IntegerNetwork
 # introduced adds its cases, and so increases it, by itself.
 _FIELDS_VERSION = 3
 VERSION = 5 + len(later_versions(_FIELDS_VERSION))
+_KINDS_VERSION = 4  # the latest choices that cases of a kind combine; those of later fields follow
 _ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
     "current": "new",
     "fires_on": "new_membrane",
@@ -53,13 +54,13 @@ class Case:
         name: short, valid as a file name.
         what: the mistakes, in words.
         network: the network.
-        raster: input spikes (n_steps, n_inputs) uint8.
+        raster: inputs (n_steps, n_inputs), uint8, or int8 where they are signed.
     """
 
     name: str
     what: str
     network: IntegerNetwork
-    raster: NDArray[np.uint8]
+    raster: NDArray[Any]
 
 
 def covering_contracts() -> list[NumericContract]:
@@ -80,7 +81,7 @@ def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
-    found += [*_kinds(), *_later_fields()]
+    found += [*_kinds(), *_later_fields(), *_inputs()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -298,13 +299,35 @@ def _later_fields() -> list[Case]:
         for i, contract in enumerate(added):
             name = f"contract-since-{version}-{i}"
             narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
+            for number, values in numbers_since(version).items():
+                narrow = _with(narrow, number, values[-1 - i % len(values)])
             layers = [
                 layer.replaced({"bias": draw(f"{name} {k}", (layer.n_neurons,), -500, 500)})
                 for k, layer in enumerate(drawn_network(name, narrow).layers)
             ]
             network = replace(drawn_network(name, narrow), layers=tuple(layers))
             what = f"choices that version {version} of the numeric contract brought"
-            found.append(Case(name, what, network, spikes(name, 48, 8)))
+            found.append(Case(name, what, network, inputs(name, 48, 8, narrow)))
+    return found
+
+
+def _inputs() -> list[Case]:
+    """Inputs of several bits, unsigned and signed, into layers of each kind."""
+    found = []
+    hidden = [kind for kind in kinds().values() if not kind.is_readout()]
+    ranges = [(2, False), (8, False), (2, True), (8, True)]
+    for i, (kind, (bits, signed)) in enumerate(product(hidden, ranges)):
+        own = _contracts_of(kind)
+        chosen = replace(own[i % len(own)], input_bits=bits, input_signed=signed)
+        wide = replace(chosen, frac_bits=1, syn_bits=22, mem_bits=24)
+        name = f"inputs-{kind.kind().replace('_', '-')}-{'s' if signed else 'u'}{bits}"
+        drawn = drawn_network(name, replace(PAPER, frac_bits=1, syn_bits=22, mem_bits=24), (6,))
+        network = replace(
+            drawn, layers=(drawn_layer(kind, name, (6, 8), wide), drawn.readout), contract=wide
+        )
+        low, high = wide.input_values
+        what = f"inputs of {low}..{high} into a layer of {kind.__name__}"
+        found.append(Case(name, what, network, inputs(name, 48, 8, wide)))
     return found
 
 
@@ -318,7 +341,7 @@ def _contracts_of(kind: type[Layer]) -> list[NumericContract]:
         return [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
     computed = {
         name: tuple(value for value in values if value in kind.CHOICES.get(name, values))
-        for name, values in choices().items()
+        for name, values in known_in(_KINDS_VERSION).items()
     }
     found = covering(computed)
     for name, values in numbers().items():

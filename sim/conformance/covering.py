@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from itertools import combinations, product
 from typing import Any
 
-from sim.contract import PAPER, NumericContract, choices
+from sim.contract import PAPER, NumericContract, choices, numbers
 
 Choices = Mapping[str, tuple[Any, ...]]
 
@@ -20,6 +20,12 @@ def known_in(version: int) -> dict[str, tuple[Any, ...]]:
     """The choices that a version of the numeric contract has, the default of each first."""
     introduced = _introduced()
     return {name: values for name, values in choices().items() if introduced[name] <= version}
+
+
+def numbers_since(version: int) -> dict[str, tuple[int, ...]]:
+    """The numeric fields that a version of the numeric contract introduced, and their values."""
+    introduced = _introduced()
+    return {name: values for name, values in numbers().items() if introduced[name] == version}
 
 
 def covering(known: Choices, met: Sequence[NumericContract] = ()) -> list[NumericContract]:

@@ -42,7 +42,7 @@ their arrays. `CASE.h5` holds `raster` (n_steps, n_inputs), the arrays under `ne
 an array `bias` adds it to the current in every step, the first and silent ones included; a layer
 without one adds nothing.
 
-With `delay_steps` 1, layers read only what the step before has written, and input spikes of a step
+With `delay_steps` 1, layers read only what the step before has written, and inputs of a step
 arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
 Before the first step every state is 0, but for `out`, which starts at `initial_out`, and for `mem`
 of a layer with an array `initial_mem`, which starts there. The readout's

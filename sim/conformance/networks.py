@@ -108,6 +108,17 @@ def spikes(key: str, n_steps: int, n_inputs: int) -> NDArray[np.uint8]:
     return (draw(f"{key} raster", (n_steps, n_inputs), 0, 99) < percent).astype(np.uint8)
 
 
+def inputs(key: str, n_steps: int, n_inputs: int, contract: NumericContract) -> NDArray[Any]:
+    """`spikes`, each of which has a value of the whole range that inputs have under a contract.
+
+    The last steps hold the ends of the range.
+    """
+    sent, (low, high) = spikes(key, n_steps, n_inputs), contract.input_values
+    values = draw(f"{key} values", sent.shape, low, high)
+    values[-4:-2], values[-2:] = high, low
+    return (sent * values).astype(np.int8 if contract.input_signed else np.uint8)
+
+
 def draw(key: str, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
     """Numbers in low..high that depend on the key alone."""
     n = int(np.prod(shape))

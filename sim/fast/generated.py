@@ -31,6 +31,7 @@ class Generated:
         self.network = network
         self._layers = [_Layer(network.contract, layer) for layer in network.layers]
         self._late = network.contract.delay_steps == 1
+        self._are_graded = network.input_values != SPIKES
         self.reset()
 
     def reset(self) -> None:
@@ -38,13 +39,23 @@ class Generated:
         for layer in self._layers:
             layer.reset()
         sizes = [k.weights.shape[1] for layer in self.network.layers for k in _below(layer)]
-        self._under_way = [np.zeros((1, n), np.uint8) for n in sizes]
+        kinds = [self.network.input_dtype, *[np.dtype(np.uint8)] * len(sizes)]
+        self._under_way = [np.zeros((1, n), kind) for n, kind in zip(sizes, kinds, strict=False)]
         self._counts = [np.zeros(n, np.int64) for n in sizes]
+        self._multiplied = np.zeros(self.network.n_inputs, np.int64)
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes per input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        """Steps in which something arrived from each input, (n_inputs,): spikes, where it spikes.
+
+        With a delay, what was sent in the last step has not arrived.
+        """
         return self._counts[0].copy()
+
+    @property
+    def multiplied_counts(self) -> NDArray[np.int64]:
+        """Those of `input_counts` of steps in which some input was beyond -1..1, (n_inputs,)."""
+        return self._multiplied.copy()
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
@@ -69,17 +80,20 @@ class Generated:
     def _run(
         self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32], *, record: bool
     ) -> list[NDArray[Any]]:
-        sent = words.view(np.uint8)
+        sent: NDArray[Any] = words.view(np.uint8)
         if not are_bytes:
             sent = np.unpackbits(sent, axis=1, bitorder="little")
-        sent = sent[:, : self.network.n_inputs]
+        sent = sent[:, : self.network.n_inputs].view(self.network.input_dtype)
         found: list[NDArray[Any]] = []
         for i, layer in enumerate(self._layers):
             arriving = sent
             if self._late and len(sent):
                 arriving = np.concatenate([self._under_way[i], sent[:-1]])
                 self._under_way[i] = sent[-1:].copy()
-            self._counts[i] += arriving.sum(0, dtype=np.int64)
+            self._counts[i] += np.count_nonzero(arriving, axis=0)
+            if i == 0 and self._are_graded:
+                large = arriving[(np.abs(arriving.astype(np.int16)) > 1).any(1)]
+                self._multiplied += np.count_nonzero(large, axis=0)
             kept = layer.run(arriving, record=record)
             sent = next(iter(kept.values()))  # a hidden layer's spikes
             found += kept.values()
@@ -112,7 +126,7 @@ class _Layer:
             for state, word in self.layer.STATES.items()
         }
 
-    def run(self, arriving: NDArray[np.uint8], *, record: bool) -> dict[str, NDArray[Any]]:
+    def run(self, arriving: NDArray[Any], *, record: bool) -> dict[str, NDArray[Any]]:
         """Do the steps of what arrives (n_steps, pre); return the states that are kept.
 
         Those are all of them or, without `record`, the first and the last: spikes, and `out`.

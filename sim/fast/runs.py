@@ -27,9 +27,10 @@ class Run:
 
     Attributes:
         out: readout words (n_steps, rows) int32.
-        input_counts: spikes of each input that arrived, (n_inputs,): with a delay, all but those
-            of the last step.
-        sent_counts: the same for each hidden neuron, layer after layer.
+        input_counts: steps in which something arrived from each input, (n_inputs,): its spikes;
+            with a delay, all but those of the last step.
+        multiplied_counts: those of steps in which some input was beyond -1..1, (n_inputs,).
+        sent_counts: spikes of each hidden neuron that arrived above it, layer after layer.
         returned_counts: spikes that arrived through recurrent weights, never the last step's.
         hidden_spikes: spikes of all hidden neurons over all steps.
         trace: every state word, or None if it was not recorded.
@@ -37,6 +38,7 @@ class Run:
 
     out: NDArray[np.int32]
     input_counts: NDArray[np.int64]
+    multiplied_counts: NDArray[np.int64]
     sent_counts: NDArray[np.int64]
     returned_counts: NDArray[np.int64]
     hidden_spikes: int
@@ -48,12 +50,12 @@ def run(network: IntegerNetwork, raster: Raster, *, record: bool = False) -> Run
 
     Args:
         network: the network.
-        raster: input spikes (n_steps, n_inputs), 0 or 1, or the same packed.
+        raster: inputs (n_steps, n_inputs), 0 or 1 where they are spikes, or spikes packed.
         record: keep every state word.
 
     Raises:
         MismatchError: the raster has another number of channels than the network.
-        DataError: it holds values other than 0 and 1.
+        DataError: it holds values that the network does not take.
     """
     return _run(Simulator(network), raster, record=record)
 
@@ -120,6 +122,7 @@ def _run(simulator: Simulator, raster: Raster, *, record: bool) -> Run:
     return Run(
         block.out,
         simulator.input_counts,
+        simulator.multiplied_counts,
         simulator.sent_counts,
         simulator.returned_counts,
         simulator.hidden_spikes,

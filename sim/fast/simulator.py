@@ -12,7 +12,7 @@ from sim.fast.generated import Generated
 from sim.fast.packed import PackedRaster
 from sim.fast.tuned import Tuned
 from sim.layer import SPIKES, values_in_words
-from sim.network import IntegerNetwork, takes_spikes
+from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace, variable_names
 
@@ -37,7 +37,11 @@ class Engine(Protocol):
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes of each input that arrived, (n_inputs,)."""
+        """Steps in which something arrived from each input, (n_inputs,)."""
+
+    @property
+    def multiplied_counts(self) -> NDArray[np.int64]:
+        """Those of `input_counts` of steps in which some input was beyond -1..1, (n_inputs,)."""
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
@@ -61,7 +65,7 @@ class Engine(Protocol):
 
 def is_tuned(network: IntegerNetwork) -> bool:
     """Whether the kernel written by hand computes every layer of a network."""
-    return takes_spikes(network) and network.is_tuned("numba")
+    return network.is_tuned("numba")
 
 
 def prepared(network: IntegerNetwork) -> Arena | None:
@@ -92,8 +96,16 @@ class Simulator:
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
-        """Spikes per input (n_inputs,) that arrived: with a delay, all but the last step's."""
+        """Steps in which something arrived from each input, (n_inputs,): its spikes.
+
+        With a delay, what was sent in the last step has not arrived.
+        """
         return self._engine.input_counts
+
+    @property
+    def multiplied_counts(self) -> NDArray[np.int64]:
+        """Those of `input_counts` of steps in which some input was beyond -1..1, (n_inputs,)."""
+        return self._engine.multiplied_counts
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
@@ -120,15 +132,20 @@ class Simulator:
         """Run some more steps.
 
         Args:
-            raster: input spikes (n_steps, n_inputs), 0 or 1, or the same packed.
+            raster: inputs (n_steps, n_inputs), 0 or 1 where they are spikes, or spikes packed.
             record: keep every state word.
 
         Raises:
             MismatchError: the raster has another number of channels than the network.
-            DataError: it holds values other than 0 and 1.
+            DataError: it holds values that the network does not take.
         """
         check_channels(self.network, raster.shape)
         if isinstance(raster, PackedRaster):
+            if self.network.input_values != SPIKES:
+                raise DataError(
+                    "a packed raster holds spikes alone;"
+                    f" {values_in_words(self.network.input_values)}: give the raster itself"
+                )
             words, are_bytes = raster.words, False
         else:
             words, are_bytes = _byte_words(raster, self.network.input_values), True
@@ -148,19 +165,24 @@ class Simulator:
 
 
 def _byte_words(raster: NDArray[Any], values: tuple[int, int] = SPIKES) -> NDArray[np.uint64]:
-    """A raster (n_steps, n_inputs), eight inputs per word; checked, copied only if necessary."""
+    """A raster (n_steps, n_inputs), eight inputs per word; checked, copied only if necessary.
+
+    Inputs that can be negative are in two's complement.
+    """
     raster = np.asarray(raster)
     low, high = values
-    if raster.dtype == np.uint8:
-        fits = raster.size == 0 or raster.max() <= high
+    dtype = np.dtype(np.int8 if low < 0 else np.uint8)
+    if raster.dtype.kind in "iu":
+        is_signed = raster.dtype.kind == "i"
+        fits = raster.size == 0 or (raster.max() <= high and not (is_signed and raster.min() < low))
     else:
         fits = bool(((raster >= low) & (raster <= high) & (raster == np.floor(raster))).all())
     if not fits:
         wrong = (raster < low) | (raster > high) | (raster != np.floor(raster))
         raise DataError(f"the raster holds {raster[wrong][0]}; {values_in_words(values)}")
     n_steps, n_inputs = raster.shape
-    if n_inputs % WORD or raster.dtype != np.uint8:
-        padded = np.zeros((n_steps, -(-n_inputs // WORD) * WORD), np.uint8)
+    if n_inputs % WORD or raster.dtype != dtype:
+        padded = np.zeros((n_steps, -(-n_inputs // WORD) * WORD), dtype)
         padded[:, :n_inputs] = raster
         raster = padded
     words = np.require(raster, requirements="C").view(np.uint64)

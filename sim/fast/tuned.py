@@ -44,6 +44,11 @@ class Tuned:
         return counts
 
     @property
+    def multiplied_counts(self) -> NDArray[np.int64]:
+        """None: inputs are spikes, (n_inputs,)."""
+        return np.zeros_like(self._input_counts)
+
+    @property
     def sent_counts(self) -> NDArray[np.int64]:
         """Spikes per hidden neuron that arrived above it, layer after layer."""
         return self._hidden(self._sent_counts)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from base.errors import UnsupportedError
+from sim.layer import SPIKES, values_in_words
 from sim.live.decoder import Decoder
 from sim.live.packets import STEPS
 from sim.network import IntegerNetwork
@@ -95,7 +97,16 @@ class OrderedDecoder:
     """
 
     def __init__(self, network: IntegerNetwork, *, trusted: bool = False) -> None:
-        """Wait for a first step, whatever its number."""
+        """Wait for a first step, whatever its number.
+
+        Raises:
+            UnsupportedError: the network takes other inputs than spikes.
+        """
+        if network.input_values != SPIKES:
+            raise UnsupportedError(
+                f"a stream carries spikes; {values_in_words(network.input_values)}: call"
+                " `api.Decoder` with them"
+            )
         self._ahead = MAX_GAP if trusted else AHEAD
         self.tally = Tally(network.dt)
         self._decoder = Decoder(network)

@@ -38,7 +38,7 @@ class Witness:
         layer, variable, neuron: the state; the variable is `syn`, `mem` or `out`.
         step: step in which the value is asked for, the last of the raster.
         value: value that the word is asked to hold, before overflow handling.
-        raster: input spikes (n_steps, n_inputs) uint8.
+        raster: inputs (n_steps, n_inputs), of the network's `input_dtype`.
     """
 
     layer: str
@@ -46,7 +46,7 @@ class Witness:
     neuron: int
     step: int
     value: int
-    raster: NDArray[np.uint8]
+    raster: NDArray[Any]
 
 
 def drive(
@@ -94,7 +94,7 @@ def drive(
     for _ in range(rounds):
         if search.is_done:
             break
-        search.try_all(_changed(rng, search.best) for _ in range(_BATCH))
+        search.try_all(_changed(rng, search.best, network.input_values) for _ in range(_BATCH))
     return search.result()
 
 
@@ -117,7 +117,7 @@ class _Search:
     ) -> None:
         self.network = network
         self.index, self.variable, self.neuron, self.sign = index, variable, neuron, sign
-        self.best = np.zeros((1, network.n_inputs), np.uint8)
+        self.best = np.zeros((1, network.n_inputs), network.input_dtype)
         self.reached: int | None = None
         c = network.contract
         low, high = signed_range(c.bits_of(network.layers[index].STATES[variable]))
@@ -129,7 +129,7 @@ class _Search:
     def is_done(self) -> bool:
         return self._end is not None and self.reached is not None and self.reached > self._end
 
-    def try_all(self, rasters: Iterable[NDArray[np.uint8]]) -> None:
+    def try_all(self, rasters: Iterable[NDArray[Any]]) -> None:
         """Run inputs and keep the one that drives the state farthest."""
         for raster in rasters:
             if self.is_done:
@@ -138,7 +138,7 @@ class _Search:
             if self.reached is None or reached > self.reached:
                 self.best, self.reached, self._step = raster, reached, step
 
-    def _measure(self, raster: NDArray[np.uint8]) -> tuple[int, int]:
+    def _measure(self, raster: NDArray[Any]) -> tuple[int, int]:
         block = Simulator(self.network, self._arena).step_block(raster, record=True)
         assert block.trace is not None  # recorded above
         neurons = np.array([self.neuron])
@@ -161,7 +161,7 @@ class _Search:
         )
 
 
-def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[Any]]:
     """Inputs that weights and decays suggest: one way throughout, or the other way first.
 
     Then, where other neurons send to this one, silence, all inputs and some random sets.
@@ -171,7 +171,7 @@ def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np
     layer = network.layers[index]
     alone = index == 0 and not any(k.source == OWN for k in layer.connections())
     inputs = [_helpful(search, hearsay) for hearsay in _HEARSAY[: 1 if alone else None]]
-    ones = np.ones((n_steps, 1), np.uint8)
+    ones = np.ones((n_steps, 1), network.input_dtype)
     for helpful, _ in inputs:
         yield ones * helpful
     if search.variable == "mem" and search.sign > 0:
@@ -180,17 +180,17 @@ def _suggested(search: _Search, rng: np.random.Generator) -> Iterator[NDArray[np
         for before in (n_steps // 8, n_steps // 2):
             yield np.concatenate([ones[:before] * harmful, ones * helpful])
     for share in () if alone else _SHARES:
-        yield ones * (rng.random(network.n_inputs) < share).astype(np.uint8)
+        most = np.array(network.input_values[1], ones.dtype)
+        yield ones * np.where(rng.random(network.n_inputs) < share, most, 0)
 
 
-def _run_ups(
-    inputs: tuple[NDArray[Any], NDArray[Any]], n_steps: int
-) -> Iterator[NDArray[np.uint8]]:
+def _run_ups(inputs: tuple[NDArray[Any], NDArray[Any]], n_steps: int) -> Iterator[NDArray[Any]]:
     """The other way first: a current at its top then meets a membrane just below threshold."""
     helpful, harmful = inputs
     lengths = np.unique(np.geomspace(1, n_steps, 40).astype(int))
     for before in lengths.tolist():
-        raster = np.empty((min(3 * before + 40, 2 * n_steps), len(helpful)), np.uint8)
+        n_rows = min(3 * before + 40, 2 * n_steps)
+        raster = np.empty((n_rows, len(helpful)), helpful.dtype)
         raster[:before] = harmful
         raster[before:] = helpful
         yield raster
@@ -226,7 +226,7 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     layers = (quiet, *network.layers[1:])
     saturating = replace(c, overflow_syn="saturate", overflow_mem="saturate")
     simulator = Simulator(IntegerNetwork(layers, saturating, network.dt))
-    helpful = (np.sign(first.w_in[neuron]) == sign).astype(np.uint8)
+    helpful = _inputs(network, sign * first.w_in[neuron].astype(float))
     n_neurons = sum(layer.n_neurons for layer in network.layers)
     n_steps = min(MAX_ORBIT, max(MAX_STEPS, _TRACE_WORDS // n_neurons))
     for begin in range(0, n_steps, _BLOCK):
@@ -239,7 +239,7 @@ def _orbit(network: IntegerNetwork, neuron: int, sign: int) -> int:
     return n_steps
 
 
-def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """Inputs that push the state its way, and those that push it the other way, (n_inputs,).
 
     From the neuron downwards, each layer's wishes are passed on by its weights, those of a row
@@ -256,7 +256,13 @@ def _helpful(search: _Search, hearsay: float) -> tuple[NDArray[np.uint8], NDArra
         for connection in others:
             wish = wish + hearsay * wish @ _shares(connection)
         wish = wish @ _shares(below)
-    return (wish > 0).astype(np.uint8), (wish < 0).astype(np.uint8)
+    return _inputs(network, wish), _inputs(network, -wish)
+
+
+def _inputs(network: IntegerNetwork, wish: NDArray[np.float64]) -> NDArray[Any]:
+    """The largest value of each input that is wished for, the smallest of each that is not."""
+    low, high = network.input_values
+    return np.where(wish > 0, high, np.where(wish < 0, low, 0)).astype(network.input_dtype)
 
 
 def _row(connection: Connection, neuron: int) -> NDArray[np.float64]:
@@ -271,15 +277,18 @@ def _shares(connection: Connection) -> NDArray[np.float64]:
     return shares
 
 
-def _changed(rng: np.random.Generator, raster: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy in which some inputs differ over a stretch of steps."""
+def _changed(
+    rng: np.random.Generator, raster: NDArray[Any], values: tuple[int, int]
+) -> NDArray[Any]:
+    """A copy in which some inputs differ over a stretch of steps, at either end of `values`."""
     changed = raster.copy()
     n_steps, n_inputs = raster.shape
     length = int(min(n_steps, np.ceil(2.0 ** rng.uniform(0, np.log2(n_steps + 1)))))
     start = int(rng.integers(n_steps - length + 1))
     inputs = rng.integers(0, n_inputs, rng.integers(1, 4))
     if rng.random() < 0.5:
-        changed[start : start + length, inputs] ^= 1
+        stretch = changed[start : start + length, inputs]
+        changed[start : start + length, inputs] = values[0] + values[1] - stretch
     else:
-        changed[start : start + length, inputs] = rng.integers(2)
+        changed[start : start + length, inputs] = values[rng.integers(2)]
     return changed

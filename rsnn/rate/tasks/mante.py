@@ -49,4 +49,7 @@ TASK = Task(
     judged_from=26_000,
     spikes_are_right=_exceeds,
     held_inputs=(2, 3),
+    input_bits=8,
+    input_signed=True,
+    input_step=1 / 32,  # so that -4..3.97 are told apart: 3.5 standard deviations of the stimulus
 )

@@ -39,4 +39,6 @@ TASK = Task(
     is_right=lambda outputs, condition: _exceeds(outputs[_JUDGED], condition),
     judged_from=20_000,
     spikes_are_right=_exceeds,
+    input_bits=2,
+    input_signed=True,
 )
