@@ -14,8 +14,10 @@ from rsnn.rate.spiking import run as run_floats
 from rsnn.rate.tasks import find_task
 from rsnn.rate.trials import accuracy_of, float_trials, integer_trials, raster_of, started
 from sim import reference
+from sim.bounds.layers import bits_for, state_bounds
 from sim.contract import signed_range
 from sim.inspect import describe
+from sim.intermediates import asked_in
 
 PRECISION = Precision(bits=8, frac_bits=0)
 
@@ -187,6 +189,32 @@ def test_membranes_start_where_they_are_told_within_their_word():
     assert words.max() == signed_range(network.contract.mem_bits)[1]
     at = started(network, np.full(16, THRESHOLD)).hidden[0].initial_mem
     assert np.array_equal(at, network.hidden[0].threshold)
+
+
+@pytest.mark.parametrize(
+    ("bits", "dt", "rise", "syn", "mem", "period"),
+    [(8, 5e-4, 12, 19, 25, 7), (4, 5e-4, 12, 19, 24, 7), (8, 5e-5, 12, 22, 31, 67)],
+)
+def test_words_of_the_stored_network_are_narrow_as_neurons_wait(
+    shared, bits, dt, rise, syn, mem, period
+):
+    """Were they allowed to spike in every step, `rise` would take 14 (14, 18) bits, `syn` 21 (30).
+
+    At 0.05 ms that would leave no proof that 32 bits are enough.
+    """
+    floats = mapped(stored_network(shared), 30)
+    network = quantize_lif(floats, Precision(bits=bits, frac_bits=frac_bits_for(bits)), dt=dt)
+    bounds = state_bounds(network, unlimited=True)["hidden0"]
+    assert set(bounds.periods.tolist()) == {0, period}
+    assert period > network.contract.refractory_steps
+    found = {state: int(bits_for(*bounds.range_of(state)).max()) for state in bounds.states}
+    assert found == {"rise": rise, "syn": syn, "mem": mem, "wait": found["wait"]}
+    assert (network.contract.syn_bits, network.contract.mem_bits) == (syn, mem)
+    raster = (np.random.default_rng(bits).random((400, 1)) < 0.5).astype(np.uint8)
+    for state, seen in asked_in(network, raster, reference.run(network, raster), 0).items():
+        low, high = bounds.range_of(state)
+        assert (seen.low >= low).all(), state
+        assert (seen.high <= high).all(), state
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from export.firmware import inputs
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
-from sim.arithmetic.evaluated import Evaluated
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.intervals import Intervals
 from sim.arithmetic.symbols import Term, equations, simplified, statements
@@ -208,9 +207,8 @@ class _Ranges:
 
     def __init__(self, c: NumericContract, layer: Layer) -> None:
         self._contract = c
-        o = Intervals(c, layer)
-        everyone = np.ones(layer.connections()[0].weights.shape[1], bool)
-        self._terms = Evaluated(o, layer, *settled(o, layer, everyone))
+        always = np.ones(layer.connections()[0].weights.shape[1], np.int64)
+        self._terms = settled(Intervals(c, layer), layer, always).terms
 
     def type_of(self, term: Term) -> str:
         """`int32_t` where it holds every value of a term, else `int64_t`."""

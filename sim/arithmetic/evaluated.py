@@ -3,6 +3,7 @@
 Sums of weights count in the unit of the current, in which generated code has them.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,9 +17,19 @@ from sim.layer import Layer
 class Evaluated:
     """The interval of any term of a layer's step."""
 
-    def __init__(self, o: Intervals, layer: Layer, state: Any, source: Interval) -> None:
-        """Evaluate over the words `state` and what arrives from below."""
-        self._o, self._state, self._source = o, state, source
+    def __init__(
+        self,
+        o: Intervals,
+        layer: Layer,
+        state: Any,
+        source: Interval,
+        known: Mapping[Term, Interval | Maybe] | None = None,
+    ) -> None:
+        """Evaluate over the words `state` and what arrives from below.
+
+        `known` are terms known for other reasons: ranges that they do not leave, and conditions.
+        """
+        self._o, self._state, self._source, self._known = o, state, source, known or {}
         self._connections = {k.name: k for k in layer.connections()}
         self._layer = layer
         self.of = cache(self._of)
@@ -31,6 +42,23 @@ class Evaluated:
         return bool((found.low >= low).all() and (found.high <= high).all())
 
     def _of(self, term: Term) -> Any:
+        known = self._known.get(term)
+        if isinstance(known, Maybe):
+            return known
+        found = self._computed(term)
+        if known is None:
+            return found
+        return Interval(np.maximum(found.low, known.low), np.minimum(found.high, known.high))
+
+    def _not_over(self, where: Term, x: Interval) -> Interval:
+        """The value of a `where` whose mask does not hold: a tested value is not over threshold."""
+        tested, threshold = where.operands[0].operands
+        if where.operands[2] != tested:
+            return x
+        most = self.of(threshold).high - (self._o.order.fires_when == ">=")
+        return Interval(x.low, np.minimum(x.high, most))
+
+    def _computed(self, term: Term) -> Any:
         operands = [self.of(x) if isinstance(x, Term) else x for x in term.operands]
         match term.op:
             case "state":
@@ -48,5 +76,8 @@ class Evaluated:
                 return operands[0] + operands[1]
             case "sub":
                 return operands[0] - operands[1]
+            case "where" if term.operands[0].op == "over":
+                mask, a, b = operands
+                return self._o.where(mask, a, self._not_over(term, b))
             case _:
                 return getattr(self._o, term.op)(*operands)

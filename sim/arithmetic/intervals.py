@@ -1,7 +1,7 @@
 """Intervals: over these a step bounds every state it can reach from a range of states.
 
-Sound for every kind, and loose where two values depend on each other: the membrane that a neuron
-keeps is not known to be below the threshold that it did not pass.
+Sound for every kind, and loose where two values depend on each other: a membrane less itself is
+not known to be 0. `sim/arithmetic/evaluated.py` knows more, since it sees the terms.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class Intervals:
         """With `unlimited`, state words count as having no width."""
         self.order = contract
         self._layer = layer
-        self._unlimited = unlimited
+        self.unlimited = unlimited
 
     def delivered(self, connection: Connection, source: Interval) -> Interval:
         """Smallest and largest weighted sums of senders (pre,), each within its interval."""
@@ -67,7 +67,7 @@ class Intervals:
 
     def fit(self, x: Interval, word: str) -> Interval:
         """The ends in their word; all of the word where something can wrap around."""
-        if self._unlimited:
+        if self.unlimited:
             return x
         bits, rule = self.order.bits_of(word), self.order.overflow_of(word)
         low, high = signed_range(bits)

@@ -6,7 +6,7 @@ no wanted value depends on is never reached. Terms that the step gives a name ke
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from base.order import Order
@@ -24,6 +24,13 @@ class Term:
 
     op: str
     operands: tuple[Any, ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.op, self.operands))
 
     def __add__(self, other: "Term") -> "Term":
         return Term("add", (self, other))
@@ -98,9 +105,19 @@ def equations(layer: Layer, order: Order) -> dict[str, Term]:
 
     Old states are `state NAME`, what arrives from below is `source`.
     """
-    old = layer.words()(*(Term("state", (name,)) for name in layer.STATES))
-    update = layer.step(Symbols(order), layer, old, Term("source"))
+    update = _update(layer, order)
     return {**update._asdict(), **{name: getattr(update, name) for name in layer.STATES}}
+
+
+def asked(layer: Layer, order: Order) -> dict[str, tuple[Term, ...]]:
+    """What each word of a layer is asked to hold."""
+    found: dict[str, tuple[Term, ...]] = _update(layer, order).asked(Symbols(order))
+    return found
+
+
+def _update(layer: Layer, order: Order) -> Any:
+    old = layer.words()(*(Term("state", (name,)) for name in layer.STATES))
+    return layer.step(Symbols(order), layer, old, Term("source"))
 
 
 def simplified(named: Mapping[str, Term]) -> dict[str, Term]:

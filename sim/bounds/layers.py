@@ -46,8 +46,8 @@ class LayerBounds:
         mem_low, mem_high: of the membrane: what is integrated where it counts, and what a reset
             leaves. A sum that the contract drops, as at `fires_on` previous a firing neuron's, is
             not among them.
-        periods: least steps from a neuron's spike to its next, at most 16; 0 if it never fires,
-            as the readout.
+        periods: least steps from a neuron's spike to its next, at most 16, or 256 of kinds whose
+            bounds follow from their step alone; 0 if it never fires, as the readout.
         states: of kinds that have other states than these two, the range of each by name; `syn`
             and `mem` then hold all that have a word of `syn_bits` and of `mem_bits`.
     """
@@ -112,7 +112,7 @@ def state_bounds(network: IntegerNetwork, *, unlimited: bool = False) -> dict[st
         if layer.is_tuned("bounds", c):
             bounds[name] = _settled(_Analysis(c, layer, below, words))
         else:
-            bounds[name] = _of_any_kind(c, layer, below > 0, unlimited=unlimited)
+            bounds[name] = _of_any_kind(c, layer, below, unlimited=unlimited)
         below = bounds[name].periods
     return bounds
 
@@ -136,10 +136,10 @@ def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]
 
 
 def _of_any_kind(
-    c: NumericContract, layer: Layer, below: NDArray[np.bool_], *, unlimited: bool
+    c: NumericContract, layer: Layer, below: NDArray[np.int64], *, unlimited: bool
 ) -> LayerBounds:
     """Bounds from the step of the layer's kind over intervals."""
-    ranges, fires = invariant(c, layer, below, unlimited=unlimited)
+    ranges, periods = invariant(c, layer, below, unlimited=unlimited)
     zero = np.zeros(layer.n_neurons, np.int64)
 
     def of_word(word: str) -> Range:
@@ -148,7 +148,7 @@ def _of_any_kind(
         return Range(low, np.max([zero, *(found.high for found in own)], axis=0))
 
     syn, mem = of_word("syn"), of_word("mem")
-    return LayerBounds(syn.low, syn.high, mem.low, mem.high, fires.astype(np.int64), ranges)
+    return LayerBounds(syn.low, syn.high, mem.low, mem.high, periods, ranges)
 
 
 class _Analysis(NamedTuple):
