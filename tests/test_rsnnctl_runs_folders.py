@@ -109,8 +109,24 @@ def test_what_a_kill_left_in_other_runs_is_removed(here):
         (theirs / name).write_text("")
     begin(Planned("new", {}))
     assert os.listdir(old) == ["run.json"]
-    folders.tidy(folders.ROOT, stages.clear_training)
+    folders.tidy(folders.ROOT, stages.has_training, stages.clear_training)
     assert sorted(os.listdir(theirs)) == [".lock", ".x.rsnnctl-tmp"]
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_stages_that_an_error_left_in_a_finished_run_are_removed(here, is_finished):
+    """As where the write that marks the run fails after it is in place: no lock tells of it."""
+    run = begin(Planned("old", {}))
+    (run / "model.rsnn.h5").write_text("")
+    (run / "stages").mkdir()
+    for name in ("training.state.h5", "prune-0.4.state.h5"):
+        (run / "stages" / name).write_text("")
+    if is_finished:
+        folders.finish(run)
+    folders.tidy(folders.ROOT, stages.has_training, stages.clear_training)
+    assert (run / "stages/training.state.h5").exists() is not is_finished
+    assert (run / "stages/prune-0.4.state.h5").exists()
+    assert not (run / ".lock").exists()
 
 
 def test_runs_in_a_folder_have_exactly_their_names(here):

@@ -107,13 +107,14 @@ def start(planned: Sequence[Planned], place: Path | None = None) -> list[Path]:
     return named
 
 
-def tidy(root: Path, clear: Callable[[Path], None]) -> None:
-    """Complete what kills have left to do in finished runs of a folder: `clear` it, free its lock.
+def tidy(root: Path, has_left: Callable[[Path], bool], clear: Callable[[Path], None]) -> None:
+    """Complete what kills and errors have left to do in finished runs of a folder.
 
-    Runs that another process writes are left to it.
+    Locks are freed, and a folder that `has_left` something is cleared. Runs that another process
+    writes are left to it.
     """
     for folder in _runs(root):
-        if (folder / LOCK).exists():
+        if (folder / LOCK).exists() or has_left(folder):
             with suppress(FileError), only_writer(folder, "rsnnctl train"):
                 if (folder / MODEL).exists() and not _is_unfinished(folder):
                     clear(folder)

@@ -99,7 +99,7 @@ def start_all(
                 )
             )
     place = output if output is None or len(planned) > 1 else output.parent
-    folders.tidy(place or folders.ROOT, stages.clear_training)
+    folders.tidy(place or folders.ROOT, stages.has_training, stages.clear_training)
     return folders.start(planned, place)
 
 
@@ -116,7 +116,7 @@ def resumable(root: Path | None = None) -> list[Path]:
     """
     root = root or folders.ROOT
     folders.resume_start(root)
-    folders.tidy(root, stages.clear_training)
+    folders.tidy(root, stages.has_training, stages.clear_training)
     found = folders.unfinished(root)
     imported = [run for run in found if folders.read_facts(run).get("command") != "train"]
     for folder in imported:

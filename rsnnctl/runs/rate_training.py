@@ -61,7 +61,7 @@ def start_all(
         facts = {"command": "train", TASK: task}
         planned.append(planned_with(called, facts, resolved.as_toml()))
     place = output if output is None or len(planned) > 1 else output.parent
-    folders.tidy(place or folders.ROOT, stages.clear_training)
+    folders.tidy(place or folders.ROOT, stages.has_training, stages.clear_training)
     return folders.start(planned, place)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FOLDER = "stages"
+_TRAINING = ("pretraining.", "training.")
 _CHECK = "checksum"
 _MAX_LOG = 1 << 28  # bytes
 Work = Callable[[TrainState | None, Callable[[TrainState], None]], TrainResult]
@@ -126,9 +127,14 @@ def clear(folder: Path, prefix: str = "") -> None:
         (folder / FOLDER).rmdir()
 
 
+def has_training(folder: Path) -> bool:
+    """Whether anything is kept of a training's stages."""
+    return any(path for name in _TRAINING for path in (folder / FOLDER).glob(f"{name}*"))
+
+
 def clear_training(folder: Path) -> None:
     """Remove the stages of a finished training; those of pruning and of integers stay."""
-    for name in ("pretraining.", "training."):
+    for name in _TRAINING:
         clear(folder, name)
 
 
