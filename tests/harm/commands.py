@@ -69,6 +69,7 @@ WRITING = {
         "prune --epochs 1 --set pruning.start=0.4 --set pruning.stop=0.5", "trained", resumes=True
     ),
     "quantize": Writing("quantize --bits 6"),
+    "quantize, task": Writing("quantize rate.lif.h5 --bits 4 --trials 2", "mapped"),
     "QAT": Writing("quantize --qat-epochs 2", resumes=True),
     "explore": Writing("explore --bits 4,8"),
     "explore, QAT": Writing("explore --bits 4 --qat-epochs 1"),
@@ -127,7 +128,7 @@ class Folders:
         _write_rates(empty)
 
     def copy(self, name: str) -> Path:
-        """A new copy of a folder: empty, interrupted, trained or quantized."""
+        """A new copy of a folder: empty, interrupted, trained, mapped or quantized."""
         if not (self.place / name).exists():
             getattr(self, f"_make_{name}")(self.place / name)
         self._count += 1
@@ -149,6 +150,10 @@ class Folders:
     def _make_trained(self, target: Path) -> None:
         self._copied("empty", target)
         self._ran("train s.mat --epochs 2", target)
+
+    def _make_mapped(self, target: Path) -> None:
+        self._copied("empty", target)
+        self._ran(WRITING["map-rate"].words, target)
 
     def _make_quantized(self, target: Path) -> None:
         self._copied("trained", target)
