@@ -12,7 +12,7 @@ from base.lock import only_writer
 from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
 from rsnn.training.config import resolve
-from rsnnctl.runs import folders, stages
+from rsnnctl.runs import folders, jobs, stages
 from rsnnctl.runs.folders import Planned
 from rsnnctl.runs.jobs import resumable
 from rsnnctl.runs.training import config_of, planned_training, train_config, train_run
@@ -212,7 +212,7 @@ def test_a_run_with_a_model_and_no_stages_is_finished_and_not_trained_again(begu
     whole = (begun / folders.MODEL).read_bytes()
     folders.note(begun, {"finished": False})
     Path("runs/latest").unlink()
-    train_run(begun, stop, is_new=False)
+    train_run(begun, stop)
     assert (begun / folders.MODEL).read_bytes() == whole
     assert folders.latest() == begun
     assert folders.unfinished() == []
@@ -225,7 +225,7 @@ def test_a_run_killed_before_its_stages_were_cleared_keeps_its_model(begun, monk
             train_run(begun, silent)
     whole = (begun / folders.MODEL).read_bytes()
     assert stages.has_begun(begun)
-    train_run(begun, stop, is_new=False)
+    train_run(begun, stop)
     assert (begun / folders.MODEL).read_bytes() == whole
     assert not (begun / stages.FOLDER).exists()
 
@@ -251,17 +251,24 @@ def test_what_a_kill_left_to_clear_is_cleared_by_the_next_training(begun, monkey
     assert not (begun / ".lock").exists()
 
 
+def train_all(runs, **how):
+    jobs.run_all(runs, n_jobs=1, cluster="loky", **how)
+
+
 def test_only_a_run_made_by_this_call_is_removed_and_none_with_a_model(begun, monkeypatch):
     monkeypatch.setattr("rsnnctl.runs.training.load_session", lambda path: stop(None))
     with pytest.raises(KeyboardInterrupt):
-        train_run(begun, silent, is_new=False)
+        train_all([begun], are_new=False)
     assert begun.exists()
     (begun / folders.MODEL).write_text("a model")
     folders.discard(begun)
     assert begun.exists()
     (begun / folders.MODEL).unlink()
+    with only_writer(begun, "rsnnctl train"), pytest.raises(FileError, match="is writing it"):
+        train_all([begun])
+    assert begun.exists()
     with pytest.raises(KeyboardInterrupt):
-        train_run(begun, silent)
+        train_all([begun])
     assert not begun.exists()
 
 
@@ -382,4 +389,4 @@ def test_epochs_of_other_settings_are_not_mixed(begun):
     config = begun / "config.toml"
     config.write_text(config.read_text().replace("batch = 64", "batch = 32"))
     with pytest.raises(MismatchError, match="was made with another `training`; start afresh"):
-        train_run(begun, silent, is_new=False)
+        train_run(begun, silent)

@@ -18,7 +18,7 @@ from base.errors import FileError, RangeError, ToolError
 from rsnn.checkpoint import load_model
 from rsnn.data.synthetic import synthesize
 from rsnnctl.runs import folders, jobs, stages
-from rsnnctl.runs.training import train_run
+from rsnnctl.runs.training import planned_with, train_run
 
 FAST = ("training.epochs=4", "training.window_steps=100", "training.batch=64", "model.hidden=[8]")
 
@@ -210,7 +210,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(here, session, monkeypat
 
     monkeypatch.setattr(training, "rmse", lambda out, target: (out - target).sum() * float("nan"))
     with pytest.raises(Exception, match="the loss is nan at epoch 1, batch 1 of"):
-        train_run(folder, lambda record: None)
+        jobs.run_all([folder], n_jobs=1, cluster="loky")
     assert not folder.exists()  # nothing was learned yet, so nothing is kept
 
 
@@ -226,3 +226,22 @@ def test_continuing_with_other_settings_is_refused(here, session):
     (folder / "config.toml").write_text(text)
     with pytest.raises(Exception, match="was made with another `pretraining`; start afresh"):
         train_run(folder, lambda record: None)
+
+
+@pytest.mark.parametrize("done", ["stages/training.state.h5", folders.MODEL, None])
+def test_runs_of_one_call_are_removed_together_or_all_wait_for_resume(here, monkeypatch, done):
+    """One whose first write failed is not left out when the others are resumed."""
+    facts = {"command": "train", "session": "s.mat"}
+    planned = [planned_with(f"seed{n}", facts, "") for n in (1, 2, 3)]
+    runs = folders.start(planned)
+    if done is not None:
+        (runs[0] / done).parent.mkdir(exist_ok=True)
+        (runs[0] / done).write_text("")
+
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run_all(runs, n_jobs=1, cluster="loky")
+    assert [run.exists() for run in runs] == [done is not None] * 3

@@ -116,7 +116,7 @@ def tidy(root: Path, has_left: Callable[[Path], bool], clear: Callable[[Path], N
     for folder in _runs(root):
         if (folder / LOCK).exists() or has_left(folder):
             with suppress(FileError), only_writer(folder, "rsnnctl train"):
-                if (folder / MODEL).exists() and not _is_unfinished(folder):
+                if has_model(folder) and not _is_unfinished(folder):
                     clear(folder)
 
 
@@ -182,9 +182,14 @@ def finish(folder: Path) -> None:
     note(folder, {_FINISHED: True})
 
 
+def has_model(folder: Path) -> bool:
+    """Whether a training has written its model."""
+    return (folder / MODEL).exists()
+
+
 def discard(folder: Path) -> None:
     """Remove a run that this call has made and that produced nothing; one with a model stays."""
-    if (folder / MODEL).exists():
+    if has_model(folder):
         return
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.name == ROOT.name:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -10,6 +11,7 @@ import torch
 
 from base.checks import LARGEST_SEED
 from base.errors import DataError, FileError, MismatchError, RangeError, RsnnError
+from base.lock import only_writer
 from rsnn.data.session import check_once, load_session
 from rsnn.data.split import split_session
 from rsnn.training.config import choices, resolve
@@ -157,7 +159,8 @@ def run_all(
         started: result of `start_all` or `resumable`.
         n_jobs: processes; if there are several, each computes with one thread.
         cluster: where the processes run, one of `rsnnctl.runs.cluster.CLUSTERS`.
-        are_new: `started` comes from `start_all`; runs of which nothing came are removed.
+        are_new: `started` comes from `start_all`: they are removed if nothing came of any. Else
+            all stay after an error, so that `train --resume` trains each that was asked for.
 
     Returns:
         One row per run; and the mean and sd over the seeds of each session, or task and number of
@@ -170,7 +173,12 @@ def run_all(
     """
     work = work_of(started)
     with keeping(lambda: _kept(started, work.steps)):
-        rows = list(_rows(work, started, n_jobs, cluster, are_new))
+        try:
+            rows = list(_rows(work, started, n_jobs, cluster))
+        except BaseException:
+            if are_new:
+                _discard_empty(started)
+            raise
     if n_jobs > 1:
         rows.sort(key=lambda row: (*(row[key] for key in work.group), row["seed"]))
     return rows, list(_summaries(work, rows))
@@ -191,17 +199,15 @@ def work_of(started: Sequence[Path]) -> Work:
     return rate_training.WORK if True in on_tasks else training.WORK
 
 
-def _rows(
-    work: Work, started: Sequence[Path], n_jobs: int, cluster: str, are_new: bool
-) -> Iterator[Row]:
+def _rows(work: Work, started: Sequence[Path], n_jobs: int, cluster: str) -> Iterator[Row]:
     """One row per run as it finishes."""
     if n_jobs == 1:
         for folder in started:
             with work.progress(folder) as report:
-                run(work, folder, report, is_new=are_new)
+                run(work, folder, report)
             yield work.row(folder)
         return
-    calls = [joblib.delayed(_train_alone)(folder.resolve(), are_new) for folder in started]
+    calls = [joblib.delayed(_train_alone)(folder.resolve()) for folder in started]
     with (
         parallel_on(cluster, min(n_jobs, len(calls))) as parallel,
         show.count(len(calls), "runs") as advance,
@@ -210,6 +216,14 @@ def _rows(
             advance()
             yield row
     folders.finish(started[-1])  # the latest, whichever ended last
+
+
+def _discard_empty(started: Sequence[Path]) -> None:
+    """Remove runs of one call if nothing came of any, and no other process writes them."""
+    if not any(stages.has_begun(folder) or folders.has_model(folder) for folder in started):
+        for folder in started:
+            with suppress(FileError), only_writer(folder, "rsnnctl train"):
+                folders.discard(folder)
 
 
 def _kept(started: Sequence[Path], steps: str) -> str:
@@ -246,11 +260,11 @@ def parse_seeds(text: str) -> list[int]:
     return numbers
 
 
-def _train_alone(folder: Path, is_new: bool) -> Row:
+def _train_alone(folder: Path) -> Row:
     die_with_parent()
     torch.set_num_threads(1)
     work = work_of([folder])
-    run(work, folder, lambda record: None, is_new=is_new)
+    run(work, folder, lambda record: None)
     return work.row(folder)
 
 

@@ -81,9 +81,9 @@ def planned_with(
     return Planned(name, {**facts, _SETTINGS: digest}, fill_all)
 
 
-def train_run(folder: Path, report: Report, *, is_new: bool = True) -> Path:
+def train_run(folder: Path, report: Report) -> Path:
     """Run or continue a training on a session, as `rsnnctl.runs.work.run` does."""
-    return run(WORK, folder, report, is_new=is_new)
+    return run(WORK, folder, report)
 
 
 def train_config(folder: Path) -> Config:

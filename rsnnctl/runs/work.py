@@ -37,16 +37,15 @@ class Work:
     steps: str
 
 
-def run(work: Work, folder: Path, report: Report, *, is_new: bool = True) -> Path:
+def run(work: Work, folder: Path, report: Report) -> Path:
     """Run or continue a training; return the model's path.
 
-    An interruption or an error leaves what is done, if anything; `train --resume` continues.
+    An interruption or an error leaves the folder with what is done; `train --resume` continues.
 
     Args:
         work: what to do.
         folder: of the run, which no other process writes meanwhile.
         report: called with each record of progress.
-        is_new: the folder was made by this call, so it is removed if nothing came of it.
 
     Raises:
         FileError, DataError, MismatchError, RsnnError: loading, splitting or training fails.
@@ -54,12 +53,7 @@ def run(work: Work, folder: Path, report: Report, *, is_new: bool = True) -> Pat
     with only_writer(folder, "rsnnctl train"):
         path = folder / folders.MODEL
         if not path.exists() or stages.has_begun(folder):  # else it was stopped just before its end
-            try:
-                work.train(folder, report)
-            except BaseException:
-                if is_new and not stages.has_begun(folder):
-                    folders.discard(folder)
-                raise
+            work.train(folder, report)
         folders.finish(folder)
         stages.clear_training(folder)
     return path
