@@ -65,7 +65,6 @@ def source(network: IntegerNetwork, name: str) -> str:
         low, high = signed_range(c.bits_of(word))
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
     rules = {f"{c.overflow_of(word)}.c" for word in ("syn", "mem")}
-    divided = f">> {c.decay_frac}" if c.rounding == "floor" else f"/ ((int64_t)1 << {c.decay_frac})"
     parts = {
         "TABLES": "\n".join(line for named_layer in named for line in _tables(*named_layer, c)),
         "LAYERS": "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip(),
@@ -76,7 +75,7 @@ def source(network: IntegerNetwork, name: str) -> str:
         "NAME": name,
         "DIGEST": network.digest(),
         "DECAY_FRAC": str(c.decay_frac),
-        "DECAYED": f"word * decay {divided}",
+        "DECAYED": f"word * decay {_divided(c, 'int64_t')}",
         "RULES": "\n".join(map(template, sorted(rules))).rstrip(),
         "READOUT": f"readout_{[*network.readout.STATES][-1]}",
         **ends,
@@ -197,6 +196,11 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     return filled("generated_layer.c", parts)
 
 
+def _divided(c: NumericContract, kind: str) -> str:
+    """What follows a product of a word and a decay, in a C type."""
+    return f">> {c.decay_frac}" if c.rounding == "floor" else f"/ (({kind})1 << {c.decay_frac})"
+
+
 def _sender(connection: Connection) -> Term:
     """What a connection weights, as a term."""
     return Term("state", ("spk",)) if connection.source == OWN else Term("source")
@@ -213,6 +217,12 @@ class _Ranges:
     def type_of(self, term: Term) -> str:
         """`int32_t` where it holds every value of a term, else `int64_t`."""
         return "int32_t" if self._terms.fits(term, *signed_range(32)) else "int64_t"
+
+    def product_fits(self, term: Term, factors: NDArray[np.integer]) -> bool:
+        """Whether 32 bits hold every product of a term and its neuron's factor, at least 0."""
+        ends = self._terms.of(term)
+        largest = np.maximum(-ends.low, ends.high) * factors.astype(np.int64)
+        return bool((largest <= signed_range(32)[1]).all())
 
     def stays(self, term: Term, word: str) -> bool:
         """Whether a term never leaves its word."""
@@ -264,7 +274,10 @@ class _Writer:
             case "scaled", x:
                 return part(x)
             case "decayed", x, name:
-                decay = _element(self.name, name, getattr(self.layer, name))
+                factors = getattr(self.layer, name)
+                decay = _element(self.name, name, factors)
+                if self.ranges.product_fits(x, factors):
+                    return f"({part(x)} * {decay} {_divided(self.contract, 'int32_t')})"
                 return cast(f"decay_of({part(x)}, {decay})")
             case "fit", x, word if self.ranges.stays(x, word):
                 return part(x)
