@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from networks import CHOICES, random_network
 
 from sim import reference
+from sim.arithmetic.ranges import UNBOUNDED
+from sim.bounds.layers import LayerBounds
 from sim.contract import PAPER, NumericContract, signed_range
 from sim.intermediates import asked_in
 from sim.network import IntegerNetwork
@@ -23,6 +25,21 @@ def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.nda
         for index, name in enumerate(network.layer_names)
         for state, found in asked_in(network, raster, trace, index).items()
     }
+
+
+def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> list[str]:
+    """Variables that were asked to hold more than their bounds."""
+    wrong = []
+    for name, (lowest, highest) in found.items():
+        layer, variable = name.split(".")
+        low, high = bounds[layer].range_of(variable)
+        low, high = (
+            np.where(low <= -UNBOUNDED, -(2**62), low),
+            np.where(high >= UNBOUNDED, 2**62, high),
+        )
+        if (lowest < low).any() or (highest > high).any():
+            wrong.append(name)
+    return wrong
 
 
 def small_network(rng: np.random.Generator, contract: NumericContract) -> IntegerNetwork:

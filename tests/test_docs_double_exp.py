@@ -8,6 +8,7 @@ import json
 
 import h5py
 import pytest
+from numeric_page import rounded, word
 
 from sim.conformance.kit import export_kit
 
@@ -17,21 +18,6 @@ def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kit")
     export_kit(folder)
     return folder
-
-
-def rounded(c, x, d):
-    product = x * d
-    if c["rounding"] == "floor":
-        return product >> c["decay_frac"]
-    return (abs(product) >> c["decay_frac"]) * (1 if product >= 0 else -1)
-
-
-def word(c, kind, x):
-    bits = c[f"{kind}_bits"]
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if c[f"overflow_{kind}"] == "saturate":
-        return min(max(x, low), high)
-    return ((x - low) % (1 << bits)) + low
 
 
 def total(weights, sent):

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from networks import adaptive, covering_contracts, random_network, random_raster, with_arrays
+from numeric_page import rounded, word
 
 from base.errors import RangeError
 from export.nir.files import export_nir
@@ -72,21 +73,6 @@ def digest(said, c, layers):
             total.update(f"{name}.{key} {array.dtype.str} {array.shape}\n".encode())
             total.update(array.tobytes())
     return total.hexdigest()
-
-
-def rounded(c, x, d):
-    product = x * d
-    if c["rounding"] == "floor":
-        return product >> c["decay_frac"]
-    return (abs(product) >> c["decay_frac"]) * (1 if product >= 0 else -1)
-
-
-def word(c, kind, x):
-    bits = c[f"{kind}_bits"]
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if c[f"overflow_{kind}"] == "saturate":
-        return min(max(x, low), high)
-    return ((x - low) % (1 << bits)) + low
 
 
 def run(c, layers, raster):

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
-from overflow_cases import EVERY, asked_words, contracts, pushing_raster, small_network
+from overflow_cases import (
+    EVERY,
+    asked_words,
+    contracts,
+    pushing_raster,
+    small_network,
+    violations,
+)
 
 from sim.arithmetic.exact import Exact
 from sim.arithmetic.ranges import UNBOUNDED
@@ -15,21 +22,6 @@ from sim.contract import MAX_STATE_BITS, PAPER, NumericContract, signed_range
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
 from sim.network import IntegerNetwork
-
-
-def violations(found: dict[str, np.ndarray], bounds: dict[str, LayerBounds]) -> list[str]:
-    """Variables that were asked to hold more than their bounds."""
-    wrong = []
-    for name, (lowest, highest) in found.items():
-        layer, variable = name.split(".")
-        low, high = bounds[layer].range_of(variable)
-        low, high = (
-            np.where(low <= -UNBOUNDED, -(2**62), low),
-            np.where(high >= UNBOUNDED, 2**62, high),
-        )
-        if (lowest < low).any() or (highest > high).any():
-            wrong.append(name)
-    return wrong
 
 
 @pytest.mark.slow

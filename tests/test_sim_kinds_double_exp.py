@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import covering_contracts, double_exp, networks, random_network, random_raster
+from overflow_cases import asked_words, violations
 
 from base.errors import RangeError, UnsupportedError
 from export.formats import backends
@@ -18,7 +19,6 @@ from sim.artifact import load_network, load_vectors, save_network
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER, NumericContract
 from sim.fast import runs
-from sim.intermediates import asked_in
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.network import IntegerNetwork
@@ -150,12 +150,7 @@ def test_kernels_agree_and_no_input_leaves_the_bounds_at_any_width(plain, seed, 
     raster = random_raster(rng, 40, network.n_inputs)
     trace = reference.run(network, raster)
     assert count_differences(trace, runs.run_backend(network, raster)) == 0
-    bounds = state_bounds(network)
-    for index, name in enumerate(network.layer_names):
-        for state, found in asked_in(network, raster, trace, index).items():
-            low, high = bounds[name].range_of(state)
-            assert (found.low >= low).all(), (name, state)
-            assert (found.high <= high).all(), (name, state)
+    assert not violations(asked_words(network, raster), state_bounds(network))
 
 
 def test_the_count_of_a_refractory_period_has_the_range_that_it_can_have():

@@ -1,0 +1,16 @@
+"""D, syn() and mem() in Python's integers, as docs/numeric-contract.md writes them."""
+
+
+def rounded(c, x, d):
+    product = x * d
+    if c["rounding"] == "floor":
+        return product >> c["decay_frac"]
+    return (abs(product) >> c["decay_frac"]) * (1 if product >= 0 else -1)
+
+
+def word(c, kind, x):
+    bits = c[f"{kind}_bits"]
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if c[f"overflow_{kind}"] == "saturate":
+        return min(max(x, low), high)
+    return ((x - low) % (1 << bits)) + low
