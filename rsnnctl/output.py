@@ -1,11 +1,13 @@
 """Where a command writes: the file that `-o` names, or stdout for `-`; what it overwrote."""
 
+import io
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from base.errors import FileError
 from base.files import reason
@@ -13,6 +15,10 @@ from base.ownership import Written, overwriting
 from rsnnctl import show
 from rsnnctl.results.files import STDOUT, files
 from rsnnctl.results.kind import Result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -76,3 +82,16 @@ def written_files(written: Written, output: Path | None) -> Result:
     if output == STDOUT:
         return files([STDOUT])
     return files(path for path in written.files if path not in written.kept)
+
+
+def npy_bytes(array: "NDArray[np.generic]") -> bytes:
+    """The bytes of a .npy file.
+
+    Made in memory, since numpy writes files through a buffer of C, and does not notice when the
+    last write of that fails.
+    """
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()

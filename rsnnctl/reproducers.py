@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RsnnError
-from base.files import atomic_path
-from rsnnctl.output import owned
+from base.files import write_bytes
+from rsnnctl.output import npy_bytes, owned
 from rsnnctl.runs import folders
 from sim.artifact import save_network, vector_raster
 from sim.network import IntegerNetwork
@@ -87,8 +87,7 @@ def reproduce(
         with owned([network_path, raster_path], "verify", force=force):
             small, spikes = shrink(network, raster, wrong, tries=tries)
             save_network(small, network_path)
-            with atomic_path(raster_path) as temporary, open(temporary, "wb") as stream:
-                np.save(stream, spikes, allow_pickle=False)
+            write_bytes(raster_path, npy_bytes(spikes))
     except RsnnError as error:
         return {"not made": str(error)}
     command = ["rsnnctl", "verify", str(network_path), "--session", str(raster_path)]

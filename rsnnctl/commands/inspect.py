@@ -198,16 +198,14 @@ def _witnesses(
     found: "Sequence[Witness]", folder: Path | None, force: bool
 ) -> list[dict[str, Any]]:
     """One row per neuron that overflows; its raster is written if a folder is given."""
-    import numpy as np
-
     from base.ownership import write_into
-    from rsnnctl.output import say_replaced
+    from rsnnctl.output import npy_bytes, say_replaced
 
     names = [f"{each.layer}.{each.variable}.{each.neuron}.npy" for each in found]
 
     def write(staging: Path) -> list[Path]:
         for each, name in zip(found, names, strict=True):
-            np.save(staging / name, each.raster, allow_pickle=False)
+            (staging / name).write_bytes(npy_bytes(each.raster))
         return [staging / name for name in names]
 
     rows: list[dict[str, Any]] = [
