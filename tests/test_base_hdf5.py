@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from base.errors import FileError
-from base.hdf5.raw import _places
+from base.hdf5.raw import _places, check_heaps
 from base.hdf5.read import _at_most, open_hdf5
 from base.hdf5.write import create_hdf5, stream_hdf5
 
@@ -105,8 +105,25 @@ def test_a_heap_over_which_hdf5_would_step_for_ever_is_refused(tmp_path, which, 
         read(path)
 
 
-def test_a_heap_is_found_wherever_it_lies(monkeypatch):
-    monkeypatch.setattr("base.hdf5.raw._BLOCK", 8)
+def test_a_heap_that_goes_on_behind_the_end_of_the_file_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = "text"
+    content = path.read_bytes()
+    heap = content.find(b"GCOL")
+    size = int.from_bytes(content[heap + 8 : heap + 16], "little")
+    for end, is_whole in ((heap + size, True), (heap + size - 1, False), (heap + 15, False)):
+        path.write_bytes(content[:end])
+        if is_whole:
+            check_heaps(path)
+            continue
+        with pytest.raises(FileError, match=r"a\.h5: damaged HDF5 file: a heap of objects"):
+            check_heaps(path)
+
+
+@pytest.mark.parametrize("block", [8, 1 << 20])
+def test_a_heap_is_found_wherever_it_lies(monkeypatch, block):
+    monkeypatch.setattr("base.hdf5.raw._BLOCK", block)
     for at in range(20):
         content = b"-" * at + b"GCOL" + b"-" * 9 + b"GCOL"
         assert list(_places(BytesIO(content), b"GCOL")) == [at, at + 13]

@@ -141,6 +141,17 @@ def test_every_index_that_the_library_writes_is_read(tmp_path, form, kind):
         assert not file["unwritten"][()].any()
 
 
+def test_the_index_of_chunks_whose_sides_take_two_bytes_each_is_found(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_dataset("x", data=np.zeros((600, 4)), chunks=(300, 2))
+        sizes, at = file.id.get_create_plist().get_sizes(), file.id.links.get_info(b"x").u
+    with path.open("rb") as stream:
+        assert index_of(stream, at, 0, sizes) == Index(FIXED, 4)
+    with open_hdf5(path) as file:
+        assert not file["x"][()].any()
+
+
 @pytest.mark.parametrize(
     ("form", "most"), [("single", (7, 4)), ("fixed", (99, 4)), ("may grow to a size", (6, 4))]
 )

@@ -56,7 +56,7 @@ def wide(**changes):
     c = {"fires_on": "new_membrane", "frac_bits": 0, "syn_bits": 32, "mem_bits": 32}
     layer = DoubleExpLIF(**{**one, **own, **changes})
     nothing = np.array([0])
-    readout = CubaLI(np.array([[1]]), nothing, nothing, nothing, np.ones(1))
+    readout = CubaLI(np.ones((1, layer.n_neurons), int), nothing, nothing, nothing, np.ones(1))
     return IntegerNetwork((layer, readout), replace(PAPER, **{**c, **contract}), 0.001)
 
 
@@ -74,6 +74,27 @@ def test_no_1_is_shifted_by_31_in_32_bits():
         assert f"{kind} sum_w_rec = rows_w_rec[i] * (({kind})1 << (({shift}) + 16));" in step
 
 
+def test_the_largest_shift_of_a_connection_decides_for_all_neurons():
+    own = {name: np.zeros(2, int) for name in ("e_direct", "decay_rise", "decay_syn", "decay_mem")}
+    own |= {"w_direct": np.zeros((2, 1), int), "w_rec": np.zeros((2, 2), int)}
+    own |= {"threshold": np.array([9, 9]), "e_rec": np.array([0, 15])}
+    step = hidden_step(wide(frac_bits=16, **own))
+    assert "int64_t sum_w_rec = rows_w_rec[i] * ((int64_t)1 << (hidden0_e_rec[i] + 16));" in step
+
+
+@pytest.mark.parametrize(("n", "n_weights"), [(10, 0), (10, 1), (257, 1)])
+def test_one_weight_is_stored_alone_and_none_as_a_whole_table(n, n_weights):
+    rng = np.random.default_rng(1)
+    network = double_exp(rng, random_network(rng, hidden=(n,)))
+    w_rec = np.zeros((n, n), int)
+    w_rec[n - 1, 0] = n_weights
+    layer = network.layers[0].replaced({"w_rec": w_rec})
+    text = source(replace(network, layers=(layer, network.readout)), "net")
+    kind = "uint16_t" if n > 256 else "uint8_t"
+    assert (f"{kind} hidden0_w_rec_to[1] = {{" in text) is (n_weights == 1)
+    assert (f"hidden0_w_rec[{n}][{n}]" in text) is (n_weights == 0)
+
+
 def test_a_word_is_multiplied_in_32_bits_where_the_product_fits():
     """The membrane is at most the threshold, and nothing is lost: 524287 x 4096 < 2^31."""
     for threshold, product in (
@@ -82,6 +103,8 @@ def test_a_word_is_multiplied_in_32_bits_where_the_product_fits():
     ):
         network = wide(threshold=np.array([threshold]), e_direct=np.array([12]))
         assert f"decayed = {product};" in hidden_step(network)
+    below = hidden_step(wide(w_direct=np.array([[-5]])))
+    assert "decayed = (int32_t)decay_of(old_mem, (4096));" in below
     floor = hidden_step(wide(rounding="floor"))
     assert "decayed = (old_mem * (4096) >> 12);" in floor
 

@@ -171,6 +171,16 @@ def test_a_neuron_whose_threshold_is_below_its_reset_spikes_while_it_waits():
     assert not violations(asked_words(network, raster), state_bounds(network))
 
 
+def test_what_is_kept_is_at_most_a_threshold_that_it_must_not_reach():
+    """The sum of a step: what is kept, at most 9 or 10 without loss, and an input of 3."""
+    for when, most in ((">", 13), (">=", 12)):
+        network = driven([[0]], replace(CONTRACT, fires_when=when), mem=1.0)
+        arrays = {"w_direct": [[3]], "e_direct": [0], "threshold": [10]}
+        layer = network.layers[0].replaced({k: np.array(v) for k, v in arrays.items()})
+        network = replace(network, layers=(layer, network.readout))
+        assert state_bounds(network)["hidden0"].range_of("mem").high.tolist() == [most]
+
+
 def test_what_needs_time_to_come_back_counts_as_well():
     """The input of a step takes a third of the way, and nothing else drives the membrane."""
     network = driven([[0, 0], [0, 0]], mem=1.0)
