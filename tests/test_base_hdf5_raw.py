@@ -2,7 +2,9 @@
 
 import re
 import struct
+from contextlib import nullcontext
 from io import BytesIO
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from base.errors import FileError
 from base.hdf5.raw import FIXED, Index, index_of
-from base.hdf5.read import open_hdf5
+from base.hdf5.read import _check_array, _check_index, _is_variable, open_hdf5
 
 V3 = re.compile(rb"\x03\x02(\x02)........\x03\0\0\0\x08\0\0\0", re.DOTALL)
 V4 = re.compile(rb"\x04\x02[\0-\x03](\x02)\x01\x03\x08")
@@ -212,3 +214,58 @@ def test_a_type_that_numpy_lacks_is_refused(tmp_path):
     text = "damaged HDF5 file: No NumPy equivalent for TypeTimeID"
     with pytest.raises(FileError, match=text), open_hdf5(path):
         pass
+
+
+def test_a_layout_that_ends_early_is_refused():
+    with pytest.raises(ValueError, match="an array whose layout ends early"):
+        check(header(message(8, layout(4, 2, 1)[:4], 2), 2))
+
+
+def test_an_array_of_one_chunk_by_its_index_and_of_several_by_its_size_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        array = file.create_dataset("x", (6, 4), "f4", chunks=(4, 3))
+        with pytest.raises(ValueError, match="whose index of chunks is not that of its size"):
+            _check_index(array, Index(1))
+
+
+def test_types_of_variable_length_are_found_inside_others():
+    text, number = h5py.h5t.py_create(h5py.string_dtype(), logical=True), h5py.h5t.NATIVE_INT32
+    both = h5py.h5t.create(h5py.h5t.COMPOUND, 64)
+    both.insert(b"a", 0, number)
+    assert not _is_variable(both)
+    both.insert(b"b", 16, text)
+    assert _is_variable(both)
+    assert _is_variable(h5py.h5t.array_create(text, (2,)))
+    assert not _is_variable(h5py.h5t.array_create(number, (2,)))
+    assert _is_variable(h5py.h5t.vlen_create(text))
+
+
+@pytest.mark.parametrize(("depth", "n"), [(25, 0), (24, 0), (0, 9), (0, 8)])
+def test_groups_are_as_deep_and_as_full_as_allowed(tmp_path, monkeypatch, depth, n):
+    monkeypatch.setattr("base.hdf5.read._MAX_OBJECTS", max(depth, 8))
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        if depth:
+            file.create_group("/".join(["g"] * depth))
+        for number in range(n):
+            file[f"x{number}"] = 1
+    told = "groups lie more than 24 deep or hold more than"
+    is_refused = depth == 25 or n == 9
+    with pytest.raises(FileError, match=told) if is_refused else nullcontext(), open_hdf5(path):
+        pass
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
+def test_an_array_may_be_1100_times_what_is_stored_of_it(monkeypatch, more, is_read):
+    monkeypatch.setattr("base.hdf5.read.SMALL", 0)
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        file.create_dataset("x", (2200 + more,), "u1", chunks=(1,))
+        file["x"][:2] = 1
+        if is_read:
+            _check_array(Path("a.h5"), "x", file["x"], 1)
+            return
+        with pytest.raises(
+            FileError, match="`x` of shape \\(2201,\\) needs 2201 bytes, of which 2"
+        ):
+            _check_array(Path("a.h5"), "x", file["x"], 1)

@@ -1,7 +1,7 @@
 """Bounds that know how long a neuron needs from a spike to its next: worst cases on tiny networks,
 found by trying everything, and long runs."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,10 @@ from networks import covering_contracts, double_exp, random_network, random_rast
 from overflow_cases import asked_words, violations
 
 from sim import reference
+from sim.arithmetic.evaluated import Evaluated
 from sim.arithmetic.exact import Exact
+from sim.arithmetic.intervals import Interval, Intervals
+from sim.arithmetic.symbols import equations
 from sim.bounds.invariant import invariant
 from sim.bounds.layers import state_bounds
 from sim.contract import PAPER
@@ -119,8 +122,11 @@ def test_no_state_that_any_inputs_lead_to_leaves_the_bounds(overflow, rounding, 
             **{"current": current, "refractory_steps": int(rng.integers(0, 4))},
             **{"syn_bits": 5 if number % 4 == 0 else 12, "decay_frac": 4},
         )
+        w_rec = rng.integers(-7, 8, (2, 2))
+        if number == 4:  # of one sign: what is below 0 was wrapped
+            w_rec, contract = [[6, 7], [5, 7]], replace(contract, refractory_steps=2)
         network = driven(
-            rng.integers(-7, 8, (2, 2)),
+            w_rec,
             contract,
             **{name: rng.uniform(0.1, 0.8) for name in ("rise", "syn", "mem")},
             bias=rng.integers(-3, 4, 2),
@@ -157,6 +163,48 @@ def test_bounds_of_the_step_alone_hold_for_kinds_that_have_bounds_of_their_own(n
             assert (np.diff(times) >= period).all()
 
 
+@dataclass(frozen=True)
+class TwoPaths(DoubleExpLIF):
+    """A kind whose spikes reach `syn` at once and by way of `rise`."""
+
+    @staticmethod
+    def step(o, layer, old, source):
+        update = DoubleExpLIF.step(o, layer, old, source)
+        asked = update.asked_syn + o.scaled(update.acc)
+        return update._replace(asked_syn=asked, syn=o.fit(asked, "syn"))
+
+
+def test_spikes_that_arrive_by_two_paths_are_counted_where_both_are_largest_together():
+    """64 every third step: 64 + 18.3, 73.1, 36.6 arrive in the steps of a period."""
+    layer = driven([[0, 64], [0, 0]], rise=0.5, syn=0.75).layers[0]
+    ranges, _ = invariant(CONTRACT, TwoPaths(**vars(layer)), np.ones(2, np.int64), unlimited=False)
+    rise = [512 / 7 / 2**age for age in (0, 1, 2)]
+    waves = [64 + rise[2], rise[0], rise[1]]
+    last = (waves[2] + 0.75 * waves[1] + 0.75**2 * waves[0]) / (1 - 0.75**3)
+    sizes = [last := last * 0.75 + wave for wave in waves]
+    assert ranges["syn"].high.tolist() == [int(max(sizes)), 0]
+
+
+def test_a_word_that_begins_elsewhere_is_no_filter_of_spikes():
+    """A readout that begins at 5000 and is asked for more than spikes would make of it."""
+    nothing = np.array([0])
+    half = np.array([1 << PAPER.decay_frac - 1])
+    layer = CubaLI(np.array([[8]]), nothing, half, np.array([5000]), np.ones(1))
+    ranges, _ = invariant(CONTRACT, layer, np.array([4]), unlimited=True)
+    assert (ranges["out"].low.tolist(), ranges["out"].high.tolist()) == ([0], [2508])
+
+
+def test_known_ranges_and_computed_ones_both_hold():
+    layer = driven([[0, 64], [0, 0]]).layers[0]
+    o = Intervals(CONTRACT, layer)
+    state = layer.words()(*[Interval(np.array([0, 0]), np.array([1, 1]))] * 5)
+    rise = equations(layer, CONTRACT)["asked_rise"]
+    for low, high, expected in ((-9, 900, (0, 64)), (1, 60, (1, 60)), (-9, 7, (0, 7))):
+        known = {rise: Interval(np.array([low, -9]), np.array([high, 9]))}
+        found = Evaluated(o, layer, state, state.spk, known).of(rise)
+        assert (found.low[0], found.high[0]) == expected
+
+
 def test_a_neuron_whose_threshold_is_below_its_reset_spikes_while_it_waits():
     network = driven([[0, 9], [9, 0]])
     layer = network.layers[0].replaced({"threshold": np.array([-1, STRONG << 11])})
@@ -179,6 +227,14 @@ def test_what_is_kept_is_at_most_a_threshold_that_it_must_not_reach():
         layer = network.layers[0].replaced({k: np.array(v) for k, v in arrays.items()})
         network = replace(network, layers=(layer, network.readout))
         assert state_bounds(network)["hidden0"].range_of("mem").high.tolist() == [most]
+
+
+def test_others_need_not_spike_when_a_neuron_does():
+    """Each would keep the other down for long."""
+    network = driven([[0, -90], [-90, 0]])
+    layer = network.layers[0].replaced({"e_rec": np.array([15, 15])})
+    network = replace(network, layers=(layer, network.readout))
+    assert state_bounds(network)["hidden0"].periods.tolist() == [3, 3]
 
 
 def test_what_needs_time_to_come_back_counts_as_well():
