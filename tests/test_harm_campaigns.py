@@ -79,21 +79,18 @@ def test_power_cuts_tear_and_lose_nothing(harm):
         assert row["cuts that tear"] == row["cuts that lose"] == 0
 
 
-DAMAGED = {
-    "--set and --seeds": "R 12",
-}
-"""Readers that do not yet answer every file with a result or one printable line."""
-
-
 def items(harm, campaign, name, count):
     (row,) = campaign(harm, SEED, 0, count, [name])
     print(row)
     return row
 
 
-@pytest.mark.parametrize("name", [name for name in READERS if name not in DAMAGED])
+@pytest.mark.parametrize("name", READERS)
 def test_a_mutated_file_is_read_or_refused_in_one_line(harm, name):
-    assert not items(harm, campaigns.fuzz, name, 60)["places"]
+    places = items(harm, campaigns.fuzz, name, 60)["places"]
+    if name == "--set and --seeds":  # of which texts are escaped where they are shown
+        places = [place for place in places if not place.startswith("unprintable: ")]
+    assert not places
 
 
 UNSEEN = {
