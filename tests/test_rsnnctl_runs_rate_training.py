@@ -135,7 +135,7 @@ def test_a_run_that_fails_before_its_first_evaluation_leaves_nothing(here, monke
     (folder,) = started()
     monkeypatch.setattr("rsnnctl.runs.rate_training.train", fail)
     with pytest.raises(FileError):
-        run_work(rate_training.WORK, folder, print)
+        jobs.run_all([folder], n_jobs=1, cluster="loky")
     assert not folder.exists()
 
 
