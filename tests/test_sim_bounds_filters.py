@@ -123,14 +123,11 @@ def test_no_state_that_any_inputs_lead_to_leaves_the_bounds(overflow, rounding, 
             **{"syn_bits": 5 if number % 4 == 0 else 12, "decay_frac": 4},
         )
         w_rec = rng.integers(-7, 8, (2, 2))
+        decays = {name: rng.uniform(0.1, 0.8) for name in ("rise", "syn", "mem")}
         if number == 4:  # of one sign: what is below 0 was wrapped
-            w_rec, contract = [[6, 7], [5, 7]], replace(contract, refractory_steps=2)
-        network = driven(
-            w_rec,
-            contract,
-            **{name: rng.uniform(0.1, 0.8) for name in ("rise", "syn", "mem")},
-            bias=rng.integers(-3, 4, 2),
-        )
+            w_rec, decays["rise"] = [[6, 7], [5, 7]], 0.8
+            contract = replace(contract, refractory_steps=2)
+        network = driven(w_rec, contract, **decays, bias=rng.integers(-3, 4, 2))
         bounds = state_bounds(network)["hidden0"]
         found, is_whole = reachable(network, 8_000)
         whole += is_whole
