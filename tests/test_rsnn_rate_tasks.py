@@ -120,7 +120,8 @@ JUDGED = [
 def test_outputs_of_rates_are_judged(name, condition, length, step, value, right):
     outputs = np.zeros(length)
     outputs[step] = value
-    assert find_task(name).is_right(outputs, condition) is right
+    task = find_task(name)
+    assert task.is_right(task.judged_rates(outputs), condition) is right
 
 
 SPIKES = [

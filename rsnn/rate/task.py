@@ -1,7 +1,7 @@
 """What a task is: trials by condition, what the output should be, and which trials are right."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ class Task:
         n_steps: steps of a trial.
         conditions: all equally probable.
         make: inputs and target of a condition, given a generator for inputs that are random.
-        is_right: whether the outputs of a rate network, (n_steps - 1,), are right.
+        rates_judged_from: first output, counted from 0, that counts for a rate network.
+        is_right: whether the outputs of a rate network from there on are right.
         judged_from: first step of 0.05 ms, counted from 1, that counts for a spiking network.
         spikes_are_right: whether the outputs of a spiking network from there on are right.
         held_inputs: channels that keep their value after the trial; the others are 0 then.
@@ -44,6 +45,8 @@ class Task:
         input_bits, input_signed: what an input of an integer network is, as in its contract.
         input_step: the inputs' unit in integers, to which they are rounded, saturating at the ends
             of the range; None where they are whole numbers themselves, and others are refused.
+        answers: the right answer to a condition, where it is not called like the condition.
+        limits: what outputs have to exceed or stay below, for pictures.
     """
 
     description: str
@@ -51,6 +54,7 @@ class Task:
     n_steps: int
     conditions: tuple[str, ...]
     make: Callable[[str, np.random.Generator], tuple[NDArray[np.float64], NDArray[np.float64]]]
+    rates_judged_from: int
     is_right: Callable[[NDArray[np.floating], str], bool]
     judged_from: int
     spikes_are_right: Callable[[NDArray[np.floating], str], bool]
@@ -59,6 +63,8 @@ class Task:
     input_bits: int = 1
     input_signed: bool = False
     input_step: float | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[float, ...] = ()
 
     def draw(self, generator: np.random.Generator) -> Trial:
         """A random trial.
@@ -81,6 +87,14 @@ class Task:
         held = list(self.held_inputs)
         last[:, held] = u[-1, held]
         return np.vstack([u, last])
+
+    def answer(self, condition: str) -> str:
+        """The right answer to a condition."""
+        return self.answers.get(condition, condition)
+
+    def judged_rates(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The outputs of a rate network that count, of those of a whole trial, (n_steps - 1,)."""
+        return outputs[self.rates_judged_from :]
 
     def judged(self, out: NDArray[np.floating]) -> NDArray[np.floating]:
         """The outputs of a spiking network that count, of those of a whole trial.

@@ -21,8 +21,7 @@ def _make(
 
 
 def _is_right(outputs: NDArray[np.floating], condition: str) -> bool:
-    response = outputs[_RESPONSE]
-    return bool(response.max() > _GO if condition == "go" else np.abs(response).max() < _NOGO)
+    return bool(outputs.max() > _GO if condition == "go" else np.abs(outputs).max() < _NOGO)
 
 
 def _spikes_are_right(out: NDArray[np.floating], condition: str) -> bool:
@@ -35,8 +34,10 @@ TASK = Task(
     n_steps=_STEPS,
     conditions=("go", "nogo"),
     make=_make,
+    rates_judged_from=75,
     is_right=_is_right,
     judged_from=10_000,
     spikes_are_right=_spikes_are_right,
     first_end=1500,
+    limits=(_GO, _NOGO),
 )

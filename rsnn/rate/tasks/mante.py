@@ -14,9 +14,9 @@ from rsnn.rate.task import Task
 _STEPS = 500
 _STIMULUS = slice(50, 250)
 _RESPONSE = slice(250, None)
-_JUDGED = slice(-200, None)
 _OFFSET = 0.5
 _LIMIT = 0.7
+_CONDITIONS = tuple(map("".join, product("+-", "+-", "01")))
 
 
 def _make(
@@ -43,13 +43,16 @@ TASK = Task(
     description="tell the sign of the cued one of two noisy inputs",
     n_inputs=4,
     n_steps=_STEPS,
-    conditions=tuple(map("".join, product("+-", "+-", "01"))),
+    conditions=_CONDITIONS,
     make=_make,
-    is_right=lambda outputs, condition: _exceeds(outputs[_JUDGED], condition),
+    rates_judged_from=299,
+    is_right=_exceeds,
     judged_from=26_000,
     spikes_are_right=_exceeds,
     held_inputs=(2, 3),
     input_bits=8,
     input_signed=True,
     input_step=1 / 32,  # so that -4..3.97 are told apart: 3.5 standard deviations of the stimulus
+    answers={condition: f"{_answer(condition):+d}" for condition in _CONDITIONS},
+    limits=(_LIMIT, -_LIMIT),
 )

@@ -8,8 +8,8 @@ from rsnn.rate.task import Task
 _STEPS = 300
 _PULSES = (slice(50, 100), slice(110, 160))
 _RESPONSE = slice(170, 270)
-_JUDGED = slice(200, None)
 _LIMIT = 0.7
+_CONDITIONS = ("++", "+-", "-+", "--")
 
 
 def _make(
@@ -34,11 +34,14 @@ TASK = Task(
     description="tell whether two pulses of 250 ms have the same sign",
     n_inputs=2,
     n_steps=_STEPS,
-    conditions=("++", "+-", "-+", "--"),
+    conditions=_CONDITIONS,
     make=_make,
-    is_right=lambda outputs, condition: _exceeds(outputs[_JUDGED], condition),
+    rates_judged_from=200,
+    is_right=_exceeds,
     judged_from=20_000,
     spikes_are_right=_exceeds,
     input_bits=2,
     input_signed=True,
+    answers={condition: f"{_answer(condition):+d}" for condition in _CONDITIONS},
+    limits=(_LIMIT, -_LIMIT),
 )
