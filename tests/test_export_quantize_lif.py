@@ -22,8 +22,8 @@ from sim.inspect import describe
 PRECISION = Precision(bits=8, frac_bits=0)
 
 
-def small(factor=2.0, **changes):
-    return mapped(random_rate_network(n=16, **changes), factor)
+def small(factor=2.0, downsample=1, **changes):
+    return mapped(random_rate_network(n=16, **changes), factor, downsample=downsample)
 
 
 def test_a_network_at_rest_stays_silent_for_ever():
@@ -251,3 +251,16 @@ def test_small_input_weights_are_not_shifted():
     floats = small()
     network = quantize_lif(replace(floats, w_in=floats.w_in * 1e-3), PRECISION)
     assert network.hidden[0].e_direct.min() == 0
+
+
+@pytest.mark.parametrize(("downsample", "count"), [(1, 200), (7, 196), (10, 200), (40, 200)])
+def test_outputs_are_told_at_the_steps_of_the_task_whatever_the_networks_step(downsample, count):
+    floats, task = small(downsample=downsample), find_task("go-nogo", 1)
+    (found,) = float_trials(floats, task, 1, seed=[3], noise=0.0)
+    assert found.out.shape == (count,)
+    generator = np.random.default_rng([3, 0])
+    u = task.lif_input(task.draw(generator).u)
+    _, _, out = run_floats(floats, u, generator.uniform(-65, 30, 16))
+    seconds = 0.005 * np.arange(1, count + 1)
+    nearest = np.floor(seconds / floats.dt + 1e-6).astype(int)
+    assert found.out == pytest.approx(out[nearest - 1], abs=1e-9)

@@ -160,6 +160,12 @@ def n_steps(n_columns: int) -> int:
     return LIF_STEPS * (n_columns - 1)
 
 
+def task_steps(network: LIFNetwork, n_steps: int) -> NDArray[np.int64]:
+    """The steps, counted from 1, with which the whole steps of 5 ms of a trial end."""
+    count = n_steps * network.downsample // LIF_STEPS
+    return np.arange(1, count + 1) * LIF_STEPS // network.downsample
+
+
 def resumptions(network: LIFNetwork, n_steps: int) -> NDArray[np.int64]:
     """The first step that integrates again after a spike in step i, or the start: (n_steps + 1,).
 

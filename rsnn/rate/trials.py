@@ -15,9 +15,9 @@ from base.checks import check_count
 from base.errors import DataError, MismatchError
 from rsnn.rate.mapping import MOST_TRIALS, Accuracy
 from rsnn.rate.network import DT
-from rsnn.rate.spiking import NOISE, RESET, START, THRESHOLD, LIFNetwork
+from rsnn.rate.spiking import NOISE, RESET, START, THRESHOLD, LIFNetwork, task_steps
 from rsnn.rate.spiking_kernel import Trial, draw_start, run_trials
-from rsnn.rate.task import LIF_STEPS, Task
+from rsnn.rate.task import Task
 from rsnn.rate.task import Trial as TaskTrial
 from sim.contract import signed_range
 from sim.fast.simulator import Simulator
@@ -33,7 +33,8 @@ class Done:
     Attributes:
         condition: the trial's.
         is_right: whether the task says so.
-        out: output at the end of each step of 5 ms, (n_steps,).
+        out: output at the end of each step of 5 ms, (n_steps,); fewer of a spiking network whose
+            inputs are thinned out, if the last ones are cut off.
         spikes: spikes of each unit, (n_units,).
     """
 
@@ -58,7 +59,8 @@ def float_trials(
         start = draw_start(network, generator)
         done = Trial(network, task.lif_input(shown.u), start, generator, noise=noise).finish()
         right = task.spikes_are_right(task.judged(done.out), shown.condition)
-        return Done(shown.condition, right, done.out[LIF_STEPS - 1 :: LIF_STEPS], done.spike_counts)
+        ends = task_steps(network, len(done.out))
+        return Done(shown.condition, right, done.out[ends - 1], done.spike_counts)
 
     return _run(run, task, n_trials, seed, n_threads)
 

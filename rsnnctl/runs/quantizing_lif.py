@@ -123,5 +123,6 @@ def _row(
     error = None
     if against:
         pairs = zip(trials, against, strict=True)
-        error = float(np.sqrt(np.mean([np.mean((a.out - b.out) ** 2) for a, b in pairs])))
+        squares = [np.mean((a.out[: len(b.out)] - b.out) ** 2) for a, b in pairs]
+        error = float(np.sqrt(np.mean(squares)))
     return {"step": step, **found.as_dict(), **found.by_condition(), "out_error": error}
