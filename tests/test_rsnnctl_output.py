@@ -26,7 +26,7 @@ def has(command: click.Command, option: str) -> bool:
 WRITING = {words: command for words, command in LEAVES.items() if has(command, "-o")}
 FOLDERS = {
     *(("build",), ("export-c",), ("export-onnx",), ("data", "fetch"), ("inspect",), ("train",)),
-    *(("verify",), ("demo",), ("explore",), ("map-rate",)),
+    *(("verify",), ("demo",), ("evaluate",), ("explore",), ("map-rate",)),
 }
 MINE = b"not to be lost"
 

@@ -58,10 +58,7 @@ class Accuracy:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval of the share, at 95 %."""
-        from scipy.stats import binomtest  # only now, because it takes a second to import
-
-        found = binomtest(self.n_right, self.n_trials).proportion_ci(method="wilson")
-        return float(found.low), float(found.high)
+        return wilson(self.n_right, self.n_trials)
 
     def as_dict(self) -> dict[str, float]:
         """Accuracy, the ends of its interval and the rate in Hz, as values for JSON."""
@@ -80,6 +77,14 @@ class Search:
     curve: dict[float, Accuracy]
     network: LIFNetwork
     fresh: Accuracy
+
+
+def wilson(right: int, trials: int) -> tuple[float, float]:
+    """Wilson's interval of a share, at 95 %."""
+    from scipy.stats import binomtest  # only now, because it takes a second to import
+
+    found = binomtest(right, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def parse_factors(text: str) -> tuple[float, ...]:

@@ -29,11 +29,14 @@ def command(context: click.Context, output: Path | None) -> Result:
 
     Train, prune, quantize, export, simulate, evaluate, verify: each as its own command does.
     """
+    from rsnn.checkpoint import load_model
+    from rsnn.data.session import load_session
     from rsnnctl import show
-    from rsnnctl.plot import plot_decoded
+    from rsnnctl.plots.decoders import plot_decoded
     from rsnnctl.results.output import is_json, print_result
     from rsnnctl.runs import folders
     from rsnnctl.runs.interrupts import keeping
+    from sim.artifact import load_network
 
     commands = context.find_root().command.commands  # type: ignore[attr-defined]  # it is the group
     found: dict[str, Result] = {}
@@ -56,9 +59,13 @@ def command(context: click.Context, output: Path | None) -> Result:
         if not is_json():
             print_result(found[name])
     folder = folders.latest()
+    model, network = folder / folders.MODEL, folder / folders.NETWORK
+    session = load_session(folders.needed_session(network, None))
+    picture = folder / "decoded.png"
+    plot_decoded(load_model(model)[0], load_network(network), session, picture)
     value = {
         "folder": str(folder),
-        "picture": str(plot_decoded(folder)),
+        "picture": str(picture),
         "evaluated": found["evaluate"].as_dict(),
         "verified": found["verify"].as_dict(),
     }

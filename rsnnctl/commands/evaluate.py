@@ -1,13 +1,25 @@
-"""`rsnnctl evaluate`: NeuroBench's table for any mix of models, networks and sessions."""
+"""`rsnnctl evaluate`: NeuroBench's table of decoders; accuracy and rates of networks of a task."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from importlib import import_module
+from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import INPUT, part_option, stale_option
-from rsnnctl.results.kind import Kind, Result, Rows
+from rsnnctl.options import (
+    FILE,
+    INPUT,
+    ChoiceOf,
+    force_option,
+    no_stdout,
+    part_option,
+    seed_option,
+    stale_option,
+)
+from rsnnctl.results.kind import Column, Kind, Result, Rows
 from rsnnctl.results.metrics import BASELINE, METRICS, metrics_row
 
 if TYPE_CHECKING:
@@ -29,6 +41,63 @@ EVALUATED = Kind(
         Rows("baselines", BASELINE, "Decoders without spikes, per session.", joined=True),
     ),
 )
+_NETWORK = Column("network", "text", "File, and how it is computed.")
+_CONDITION = Column("condition", "text", "Condition of the trials.")
+_ACCURACY = (
+    Column("trials", "integer", "Random trials."),
+    Column("accuracy", "number", "Share of trials that are right."),
+    Column("low", "number", "Lower end of Wilson's 95 % interval."),
+    Column("high", "number", "Upper end of it."),
+)
+EVALUATED_TASK = Kind(
+    "evaluated-task",
+    "Networks of a task on the same random trials.",
+    (
+        Rows(
+            "networks",
+            (
+                _NETWORK,
+                Column("task", "text", "The task.", hidden=True),
+                *_ACCURACY,
+                Column("mean_rate", "number?", "Spikes per unit and second.", "Hz"),
+                Column("dt", "number", "Length of a step.", "s"),
+                Column("effective_macs", "number", "Multiply-accumulates that remain.", "per step"),
+                Column("effective_acs", "number", "Accumulates that remain.", "per step"),
+                Column("digest", "text", "Digest of the network.", hidden=True),
+            ),
+            "One per network; of a spiking network in floats, with and without noise.",
+            title="networks",
+        ),
+        Rows(
+            "conditions",
+            (_NETWORK, _CONDITION, *_ACCURACY),
+            "One per network and condition: trials by answer, of which `none` is right for no"
+            " condition, and `several` for conditions of different answers.",
+            title="answers by condition",
+            is_open=True,
+        ),
+        Rows(
+            "rates",
+            (
+                _NETWORK,
+                _CONDITION,
+                Column("population", "text", "E, PV or SST; `all` where these are unknown."),
+                Column("units", "integer", "Units of it."),
+                Column("mean_rate", "number", "Mean over units and trials.", "Hz", optional=True),
+                Column("sd_rate", "number", "Standard deviation over units.", "Hz", optional=True),
+                Column("mean_activation", "number", "Of rate networks.", optional=True),
+                Column("sd_activation", "number", "Over units.", optional=True),
+            ),
+            "One per network, condition and population.",
+            title="rates by population",
+        ),
+        Column(
+            "pictures", "texts", "Paths of the pictures, with --plot.", optional=True, hidden=True
+        ),
+    ),
+)
+_ON_RECORDINGS = ("sessions", "part", "precision", "baselines", "gru", "harness")
+_ON_TRIALS = ("task", "trials", "seed", "plot", "force")
 Row = dict[str, Any]
 Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
 
@@ -55,6 +124,23 @@ Measure = Callable[["NDArray[np.uint8]", "NDArray[np.float32]"], "Metrics"]
     "--gru/--no-gru", default=True, help="Among the baselines, train the GRU, which takes minutes."
 )
 @click.option("--harness", is_flag=True, help="Add the figures of NeuroBench's own harness (slow).")
+@click.option(
+    "--task",
+    type=ChoiceOf(lambda: import_module("rsnn.rate.tasks").tasks()),
+    help="Task to solve. Default: the one each network was trained on.",
+)
+@click.option("--trials", default=100, show_default=True, help="Random trials of a task.")
+@seed_option
+@click.option(
+    "-o",
+    "--output",
+    "--plot",
+    "plot",
+    type=FILE,
+    callback=no_stdout,
+    help="Folder for pictures of trials, outputs and rates. Default: not drawn.",
+)
+@force_option
 @stale_option
 def command(
     files: tuple[Path, ...],
@@ -64,25 +150,43 @@ def command(
     baselines: bool,
     gru: bool,
     harness: bool,
+    task: str | None,
+    trials: int,
+    seed: int,
+    plot: Path | None,
+    force: bool,
     stale: bool,
 ) -> Result:
-    """Print NeuroBench's table of models and networks.
+    """Measure models and networks.
 
-    One row per file and session, and one for all sessions; without FILES, the files of the newest
-    run.
+    Decoders: NeuroBench's table, one row per file and session, and one for all sessions. Networks
+    of a task: accuracy, answers and rates on the same random trials. Without FILES, the files of
+    the newest run.
     """
     from rsnnctl.runs import folders
 
-    paths = files or folders.present(folders.MODEL, folders.NETWORK)
+    spiking = folders.beside(Path(folders.MODEL), folders.SPIKING).name
+    paths = files or folders.present(folders.MODEL, spiking, folders.NETWORK)
 
+    from base.checks import LARGEST_SEED, check_count
     from base.container import read_label
+    from base.errors import RangeError
+    from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl.given import refuse
     from rsnnctl.runs import lineage
+    from rsnnctl.runs.evaluating_task import check_alike
     from sim import artifact
 
+    check_count("trials", trials, MOST_TRIALS)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
+    used = [lineage.used(path, stale=stale) for path in paths]
+    if check_alike(used):
+        refuse("on networks of a task, which are measured on trials", *_ON_RECORDINGS)
+        return _on_trials(used, task, trials, seed, plot, force)
+    refuse("on decoders, which are measured on recordings", *_ON_TRIALS)
     if not baselines:
         refuse("without --baselines", "gru")
-    used = [lineage.used(path, stale=stale) for path in paths]
     if all(read_label(path).format == artifact.FORMAT for path in used):
         refuse("on integer networks", "precision", "harness")
     value = evaluate_files(
@@ -95,6 +199,35 @@ def command(
         harness=harness,
     )
     return Result(EVALUATED, value)
+
+
+def _on_trials(
+    paths: Sequence[Path],
+    task: str | None,
+    trials: int,
+    seed: int,
+    plot: Path | None,
+    force: bool,
+) -> Result:
+    """Evaluate networks of a task."""
+    from rsnnctl import show
+    from rsnnctl.output import owned
+    from rsnnctl.runs.evaluating_task import draw, entrants, evaluate_entrants, pictures, rows
+
+    found = entrants(paths, task)
+    drawn = [] if plot is None else pictures(found, plot)
+    with (
+        nullcontext() if plot is None else owned(drawn, "evaluate", force=force),
+        show.count(len(found) * trials, "evaluate") as advance,
+    ):
+        evaluations = evaluate_entrants(
+            found, n_trials=trials, seed=seed, n_threads=cpu_count() or 1, advance=advance
+        )
+        if drawn:
+            draw(found, evaluations, drawn)
+    names = [str(path) for path in drawn]
+    told = {"pictures": names} if drawn else {}
+    return Result(EVALUATED_TASK, rows(found, evaluations) | told, names)
 
 
 def evaluate_files(

@@ -1,5 +1,6 @@
 """`rsnnctl map-rate`: a rate network as a spiking one, at the factor that works best."""
 
+from dataclasses import replace
 from importlib import import_module
 from os import cpu_count
 from pathlib import Path
@@ -114,6 +115,7 @@ def command(
 
     from base.checks import check_count
     from base.container import read_label
+    from rsnn.rate import populations
     from rsnn.rate.file import load_rate, save
     from rsnn.rate.mapping import (
         CONVERTED,
@@ -127,7 +129,7 @@ def command(
     from rsnn.rate.tasks import find_task
     from rsnnctl import show
     from rsnnctl.output import owned
-    from rsnnctl.plot import plot_curve
+    from rsnnctl.plots.tasks import plot_curve
     from rsnnctl.provenance import provenance
 
     for name, value in (("trials", trials), ("fresh_trials", fresh_trials)):
@@ -135,6 +137,7 @@ def command(
     network, _ = load_rate(chosen)
     task = task or network.task
     definition = find_task(task, network.n_inputs)
+    network = replace(network, task=task)
     tried = FACTORS[network.activation] if factors is None else parse_factors(factors)
     place = output or chosen.parent
     target, picture = (
@@ -166,9 +169,9 @@ def command(
             trials=trials,
             noise=noise,
             seed=seed,
-        )
+        ) | {populations.KEY: populations.populations_of(network)}
         digest = save(found.network, target, facts)
-        plot_curve({factor: each.as_dict() for factor, each in found.curve.items()}, picture)
+        plot_curve(found, definition, picture)
 
     def row(accuracy: Accuracy) -> dict[str, float]:
         return accuracy.as_dict() | accuracy.by_condition()

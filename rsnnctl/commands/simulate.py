@@ -87,9 +87,11 @@ def simulate_file(
 
     Raises:
         RangeError: no such part.
-        MismatchError: step, channels or target signals of the recording are not the network's.
+        MismatchError: step, channels or target signals of the recording are not the network's; it
+            solves a task and `source` is None.
         FileError, DataError: a file cannot be used.
     """
+    from base.errors import MismatchError
     from rsnn.data.stream import open_stream
     from rsnnctl import show
     from rsnnctl.provenance import decoded_unit
@@ -100,6 +102,11 @@ def simulate_file(
     from sim.run_file import create_run
 
     network = load_network(path)
+    if source is None and (task := network.metadata.get("task")):
+        raise MismatchError(
+            f"{path}: solves the task {task} on trials, not on a recording; `rsnnctl evaluate"
+            f" {path}` draws trials, and a raster of inputs can be named"
+        )
     target = output or folders.beside(path, ".decoded.h5")
     simulator = Simulator(network)
     score = RunningR2()

@@ -91,7 +91,9 @@ def explore(
     if not choices:
         raise RangeError("there is nothing to explore; name at least one of `bits`")
     check_count("jobs", jobs, MOST_JOBS)
-    from rsnnctl.plot import plot_explored  # before anything is made, because it may be missing
+    from rsnnctl.plots.decoders import (
+        plot_explored,
+    )  # before anything is made, because it may be missing
 
     for choice in choices:
         Precision(bits=choice.bits, decay_bits=choice.decay_bits)

@@ -110,7 +110,7 @@ def _made_of(networks: Sequence[Link]) -> Iterator[Link]:
     """What is made of the networks of a run: exports, decoded values, a firmware project."""
     main = next(link for link in networks if link.file.name == folders.NETWORK)
     for network in networks:
-        for link in [*_exports(network), _decoded(network)]:
+        for link in [*_exports(network), *_decoded(network)]:
             if link.state != MISSING or network is main:
                 yield link
     for step, folder, digests in _folders(main.file.parent):
@@ -248,10 +248,13 @@ def _exports(network: Link) -> Iterator[Link]:
             yield _judged(command_name(format), first, format.digests(path), network)
 
 
-def _decoded(network: Link) -> Link:
+def _decoded(network: Link) -> Iterator[Link]:
+    """What a network decoded of a recording, which a task has none of."""
     path = folders.beside(network.file, DECODED)
-    digests = {run_file.read_digest(path)} if path.exists() else set()
-    return _judged("simulate", path, digests, network)
+    if path.exists():
+        yield _judged("simulate", path, {run_file.read_digest(path)}, network)
+    elif not (network.file.exists() and "task" in read_label(network.file).provenance):
+        yield _judged("simulate", path, set(), network)
 
 
 def _folders(run: Path) -> Iterator[tuple[str, Path, set[str | None]]]:

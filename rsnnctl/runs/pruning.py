@@ -121,7 +121,7 @@ def prune_run(
     """
     folder = source.parent
     if fraction is None:
-        from rsnnctl.plot import plot_search  # here, because it may be missing
+        from rsnnctl.plots.decoders import plot_search  # here, because it may be missing
     model, history = load_model(source)
     model = model.float()
     digest = read_label(source).digest

@@ -76,6 +76,7 @@ WRITING = {
     "export-nir": Writing("export-nir"),
     "export-mat": Writing("export-mat rate.rsnn.h5"),
     "map-rate": Writing("map-rate rate.rsnn.h5 --factors 2 --trials 2 --fresh-trials 2"),
+    "evaluate --plot": Writing("evaluate rate.rsnn.h5 --trials 2 --plot pictures"),
     "import-weights, rates": Writing("import-weights Task_go-nogo_Act_relu.mat"),
     "export-c": Writing("export-c"),
     "export-onnx": Writing("export-onnx"),
@@ -100,7 +101,7 @@ READING = {
     "targets": "targets",
     "verify": "verify --steps 20",
 }
-"""Commands that leave every file as it is; `verify` and `inspect` write with an option only."""
+"""Commands that leave every file as it is; some of them write with an option only."""
 
 LEFT_OUT = {
     "demo": "calls the commands above one after the other, and takes a minute",

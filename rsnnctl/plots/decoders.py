@@ -1,48 +1,37 @@
-"""Plots of a run: decoded velocity and spikes, the cost of pruning, the results of exploring."""
+"""Pictures of decoders: decoded velocity and spikes, the cost of pruning, explored networks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from base.extras import extra
-from base.files import atomic_path
 from base.metrics import r2_score
-from rsnn.checkpoint import load_model
-from rsnn.data.session import load_session
+from rsnn.data.session import Session
 from rsnn.data.stream import session_part
 from rsnn.evaluate import decode
+from rsnn.model import RSNN
 from rsnn.training.prune_search import Attempt
-from rsnnctl.runs import folders
-from sim.artifact import load_network
+from rsnnctl.plots.figure import plt, save
 from sim.fast import runs
+from sim.network import IntegerNetwork
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-plt = extra("matplotlib.pyplot", "plot", "a picture")
-plt.switch_backend("agg")  # needs no display
-
-PICTURE = "decoded.png"
 _SECONDS = 20.0
 
 
-def plot_decoded(folder: Path) -> Path:
-    """Draw the first 20 s of a run's test part: true, float and integer velocity, and all spikes.
+def plot_decoded(model: RSNN, network: IntegerNetwork, session: Session, path: Path) -> None:
+    """Draw the first 20 s of a session's test part: true and decoded velocity, and all spikes.
 
     Args:
-        folder: a run with a session, a model and a network.
-
-    Returns:
-        The path of the PNG in that folder.
+        model: the float model.
+        network: the integers made of it.
+        session: a recording that both take.
+        path: path of the PNG.
 
     Raises:
-        FileError, DataError: one of them is missing or cannot be read.
+        MismatchError: the session is not the network's.
+        FileError: the file cannot be written.
     """
-    network = load_network(folder / folders.NETWORK)
-    model, _ = load_model(folder / folders.MODEL)
-    session = load_session(folders.needed_session(folder / folders.NETWORK, None))
     raster, velocity = session_part(session, network)
     run = runs.run(network, raster, record=True)
     assert run.trace is not None  # recorded above
@@ -72,9 +61,7 @@ def plot_decoded(folder: Path) -> Path:
         axis.plot(steps * network.dt, units, "k,")
         axis.set_ylabel(name)
     axes[-1].set_xlabel("time (s)")
-    target = folder / PICTURE
-    _save(figure, target)
-    return target
+    save(figure, path)
 
 
 def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
@@ -97,7 +84,7 @@ def plot_search(attempts: Sequence[Attempt], path: Path) -> None:
     axis.set_xlabel("pruned fraction of each weight matrix (open: beyond tolerance)")
     axis.set_ylabel("R2 after retraining")
     axis.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -127,30 +114,4 @@ def plot_explored(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.set_xlabel(name)
     axes[0].set_ylabel("test R2 (filled: nothing beats it)")
     axes[-1].legend(frameon=False)
-    _save(figure, path)
-
-
-def plot_curve(curve: Mapping[float, Mapping[str, float]], path: Path) -> None:
-    """Draw the accuracy of a mapped rate network over the factor, with 95 % intervals.
-
-    Args:
-        curve: by factor, `accuracy`, `low` and `high`.
-        path: path of the PNG.
-
-    Raises:
-        FileError: the file cannot be written.
-    """
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    share = np.array([row["accuracy"] for row in curve.values()])
-    ends = np.array([[row[name] for row in curve.values()] for name in ("low", "high")])
-    axis.errorbar(list(curve), share, np.abs(ends - share), fmt="ko-", lw=1, capsize=3)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("factor that weights are divided by (1 / lambda)")
-    axis.set_ylabel("trials that are right")
-    _save(figure, path)
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, path)
