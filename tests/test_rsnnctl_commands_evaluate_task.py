@@ -111,6 +111,20 @@ def test_answers_and_rates_are_told_by_condition_and_population(run, path):
     assert mean == pytest.approx(found["networks"][1]["mean_rate"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "n_inputs"), [("xor", 2), ("mante", 4)])
+def test_integers_with_graded_inputs_are_evaluated_too(run, task, n_inputs):
+    save(random_rate_network(n_inputs=n_inputs, task=task), Path("rate.rsnn.h5"), {})
+    assert run("map-rate", "rate.rsnn.h5", *MAP).code == 0
+    assert run("quantize", "rate.lif.h5", "--trials", 2).code == 0
+    words = ("rate.lif.h5", "rate.int.h5", "--trials", 4)
+    found = document(run("evaluate", *words, "--plot", "made", "--json"))
+    assert [row["network"] for row in found["networks"]] == NAMES[1:]
+    assert all({"answer +1", "answer -1"} <= row.keys() for row in found["conditions"])
+    assert (found["networks"][2]["effective_macs"] > 0) is (task == "mante")
+    assert len(found["pictures"]) == 4
+
+
 def test_a_table_for_people_and_every_digit_for_others(run, rate):
     done = run("evaluate", rate, "--trials", 3)
     assert done.code == 0, done.err
