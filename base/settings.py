@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,21 @@ def changed(
             type, or a file that is not TOML.
         FileError: no such file.
     """
+    changes = [change for file in files for change in settings_in(file, read_toml(Path(file)))]
+    changes += [parsed(setting, example) for setting in settings]
+    return applied(defaults, changes)
+
+
+def applied(
+    defaults: Mapping[str, Any], changes: Iterable[tuple[str, str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What changes, by section and name, of changes (section, name, value); later ones win.
+
+    Raises:
+        DataError: as in `changed`.
+    """
     known = {s: {f.name for f in dataclasses.fields(v)} for s, v in defaults.items()}
     values: dict[str, dict[str, Any]] = {section: {} for section in known}
-    changes = [change for file in files for change in _from_file(file)]
-    changes += [_parsed(setting, example) for setting in settings]
     for section, name, value in changes:
         _check_known(section, name, known)
         current = getattr(defaults[section], name)
@@ -44,8 +55,12 @@ def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(_toml_lines(sections))
 
 
-def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
-    tables = read_toml(Path(path))
+def settings_in(path: Path, tables: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Section, name and value of each setting in the tables of a file.
+
+    Raises:
+        DataError: a value outside any section.
+    """
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise DataError(
@@ -55,7 +70,12 @@ def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
             yield section, name, value
 
 
-def _parsed(setting: str, example: str) -> tuple[str, str, Any]:
+def parsed(setting: str, example: str) -> tuple[str, str, Any]:
+    """Section, name and value of a setting such as `training.epochs=50`.
+
+    Raises:
+        DataError: it is written otherwise; the message shows the example.
+    """
     key, equals, text = setting.partition("=")
     section, dot, name = key.strip().partition(".")
     if not equals or not dot:

@@ -83,7 +83,7 @@ def test_sealed_values_that_make_no_network_are_refused(tmp_path, values, monkey
     save(RATE, path, {})
     with h5py.File(path) as file:
         arrays = {name: data[()] for name, data in file["arrays"].items()}
-    monkeypatch.setattr("rsnn.rate.file._digest", lambda *_: "0")
+    monkeypatch.setattr("base.hdf5.arrays._digest", lambda *_: "0")
     with create_container(path, format=FORMAT, digest="0", provenance={}) as file:
         file.attrs["values"] = values
         for name, array in arrays.items():

@@ -8,7 +8,7 @@ import pytest
 from rate_networks import random_rate_network
 
 from base.errors import FileError
-from rsnn.rate.file import read_arrays, write_arrays
+from base.hdf5.arrays import read_arrays, write_arrays
 from rsnn.rate.tasks import find_task
 from rsnn.rate.training.state import FORMAT, load_training, save_training
 from rsnn.rate.training.train import Training, train

@@ -1,7 +1,5 @@
 """Rasters: input spikes without a recording, from files or random."""
 
-import math
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,14 +10,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import DataError, FileError, RsnnError
-from base.files import check_regular
-from base.hdf5.read import MAX_RATIO, SMALL, open_hdf5
+from base.errors import DataError, FileError
+from base.hdf5.read import open_hdf5
+from rsnn.data.numpy_file import load_numpy
 from sim.layer import SPIKES, values_in_words
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 _KEY = "raster"  # the array to take where a file holds several
-_MAX_TEXT = 200  # characters of an error of NumPy
 _STEP = "dt"  # seconds per step: an array of .npz, an attribute of the raster or its file in HDF5
 
 
@@ -144,39 +141,11 @@ def _seconds(path: Path, dt: Any) -> float | None:
 
 def _read_numpy(path: Path) -> tuple[NDArray, NDArray | None]:
     """The raster of a NumPy file, and its step where it has one."""
-    check_regular(path)
-    try:
-        if zipfile.is_zipfile(path):
-            _check_sizes(path)
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        with loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-    except RsnnError:
-        raise
-    except Exception as error:  # damaged headers raise nearly anything
-        text = (str(error).splitlines() or [""])[0][:_MAX_TEXT]
-        text = text if text.isprintable() else repr(text)
-        raise FileError(f"{path}: not a complete NumPy file of numbers: {text}") from error
-    dt = arrays.pop(_STEP, None)
-    return _chosen(path, arrays), dt
-
-
-def _check_sizes(path: Path) -> None:
-    """Refuse arrays of an archive that are far larger than what is stored of them."""
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            with archive.open(info) as member:
-                is_first = np.lib.format.read_magic(member) == (1, 0)
-                read = "read_array_header_1_0" if is_first else "read_array_header_2_0"
-                shape, _, dtype = getattr(np.lib.format, read)(member)
-            needed = math.prod(shape) * dtype.itemsize
-            if needed > info.file_size or needed > max(SMALL, MAX_RATIO * info.compress_size):
-                raise FileError(
-                    f"{path}: `{info.filename}` of shape {shape} needs {needed} bytes, of which"
-                    f" {info.compress_size} are stored; make the file again"
-                )
+    loaded = load_numpy(path)
+    if isinstance(loaded, np.ndarray):
+        return loaded, None
+    dt = loaded.pop(_STEP, None)
+    return _chosen(path, loaded), dt
 
 
 def _chosen(path: Path, stored: dict):

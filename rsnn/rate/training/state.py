@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import FileError, RsnnError
-from rsnn.rate.file import read_arrays, write_arrays
+from base.hdf5.arrays import read_arrays, write_arrays
 from rsnn.rate.network import RateNetwork
 from rsnn.rate.training.adam import Moments
 from rsnn.rate.training.train import Record, Training
