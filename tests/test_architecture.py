@@ -18,6 +18,7 @@ WITHOUT_TORCH = (
     "export/onnx",
     "export/firmware",
     "hw_targets",
+    "rsnn/first_spike",
 )
 ONE_OF_A_KIND = {"commands", "hw_targets", "formats", "kinds", "templates", "tests"}
 """Folders that may hold any number of files, because each is one of a kind."""

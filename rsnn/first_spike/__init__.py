@@ -1,0 +1,1 @@
+"""First-spike networks, trained by supervised STDP; needs no torch."""

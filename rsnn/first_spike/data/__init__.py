@@ -1,0 +1,1 @@
+"""Samples of first spikes: one event per input, from files, images and arrays."""
