@@ -52,6 +52,19 @@ def trials(total: int, what: str) -> Iterator[Callable[[Any], None]]:
 
 
 @contextmanager
+def accuracies(total: int, what: str) -> Iterator[Callable[[Any], None]]:
+    """Show the epochs of a training that classifies on stderr, with the time left.
+
+    Yields a function of a record with `epoch`, `train_accuracy` and `test_accuracy`.
+    """
+    with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:
+        yield lambda record: update(
+            completed=record.epoch,
+            remark=f"train {record.train_accuracy:.3f}, test {record.test_accuracy:.3f}",
+        )
+
+
+@contextmanager
 def count(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Show on stderr how many of `total` are done; yields a function to call for each."""
     with _progress(what, total, MofNCompleteColumn(), TimeRemainingColumn()) as update:

@@ -22,6 +22,7 @@ INSTEAD = {("train", "units"): "train --task go-nogo"}
 """A call in which an option has an effect, where the usual one leaves it without."""
 LISTS = {"bits", "decay_bits", "sparsity", "seeds"}
 TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network", "factors"}
+TEXTS |= {"data"}
 """Options that take any text: lists of numbers, and texts."""
 
 

@@ -9,6 +9,7 @@ import click
 
 from base.checks import check_count
 from rsnn.training.names import DEVICES, KERNELS, PRESETS, RECIPES
+from rsnnctl.commands.first_spike import TRAINED_ON_SAMPLES
 from rsnnctl.options import (
     INPUT,
     ChoiceOf,
@@ -168,6 +169,7 @@ def command(
     from rsnnctl.given import check_settings, given, refuse, refuse_others
     from rsnnctl.runs import rate_training
     from rsnnctl.runs.cluster import MOST_JOBS
+    from rsnnctl.runs.first_spike import training as first_spike
     from rsnnctl.runs.jobs import parse_seeds, resumable, run_all, start_all, work_of
     from rsnnctl.show import say_at_end
 
@@ -225,6 +227,8 @@ def command(
             if not row["done"]:
                 say_at_end(_untrained(row))
         return Result(TRAINED_ON_TASK, value)
+    if folders and work_of(folders) is first_spike.WORK:  # resumed
+        return Result(TRAINED_ON_SAMPLES, value)
     return Result(TRAINED, value)
 
 

@@ -13,8 +13,8 @@ import torch
 
 from base.checks import check_count
 from base.container import read_label
-from base.errors import FileError, RangeError
-from base.files import read_bytes, write_text
+from base.errors import RangeError
+from base.files import write_text
 from export.qat import fine_tune
 from export.quantization.calibration import from_session
 from export.quantization.precision import Precision
@@ -26,10 +26,10 @@ from rsnn.model import RSNN
 from rsnn.training.config import Config
 from rsnn.training.prune import magnitude_masks
 from rsnnctl.runs import folders
-from rsnnctl.runs.checksum import checksum
 from rsnnctl.runs.cluster import MOST_JOBS
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.interrupts import keeping
+from rsnnctl.runs.kept import keep_row, kept_row
 from rsnnctl.runs.training import generator_for
 from sim.contract import MAX_FRAC, MAX_WEIGHT_BITS
 from sim.energy import energy
@@ -41,7 +41,6 @@ TABLE, PICTURE = "explore.json", "explore.png"
 COSTS = ("stored_bits", "energy_pj", "effective_acs")
 Row = dict[str, Any]
 _MOST_CHOICES = 10_000
-_MAX_ROW = 1 << 20  # bytes of a row's file
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def explore(
     folder = place / FOLDER
     found: dict[Choice, Row] = {}
     for choice in choices:
-        kept = _kept(folder, choice, label)
+        kept = kept_row(folder / f"{choice.name}.json", label)
         if kept is not None:
             found[choice] = kept
             advance()
@@ -123,9 +122,7 @@ def explore(
             work(source, path, choice, config) for choice in missing
         )
         for choice, row in zip(missing, rows, strict=True):
-            stored = {"label": label, "row": row, "sha256": checksum(row)}
-            text = json.dumps(stored, indent=2)
-            write_text(folder / f"{choice.name}.json", text + "\n")
+            keep_row(folder / f"{choice.name}.json", label, row)
             found[choice] = row
             advance()
     table = with_pareto([found[choice] for choice in choices])
@@ -187,19 +184,6 @@ def _numbers(name: str, text: str, low: int, high: int) -> list[float]:
     if name != "sparsity" and any(n != int(n) for n in found):
         raise RangeError(f"`{name}` is {text}; whole numbers are needed, as in 3,4,8")
     return found
-
-
-def _kept(folder: Path, choice: Choice, label: Row) -> Row | None:
-    path = folder / f"{choice.name}.json"
-    if not path.exists():
-        return None
-    try:
-        stored = json.loads(read_bytes(path, _MAX_ROW))
-        row, kept = stored["row"], stored["label"]
-        is_whole = stored["sha256"] == checksum(row)
-    except (FileError, ValueError, RecursionError, KeyError, TypeError):
-        return None  # damaged: measured again
-    return row if is_whole and kept == json.loads(json.dumps(label)) else None
 
 
 def _measured(source: Path, session_path: Path, choice: Choice, config: Config | None) -> Row:

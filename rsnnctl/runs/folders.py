@@ -300,7 +300,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
                 f" restore it, or move {folder} elsewhere"
             )
         found = facts
-    texts = ("session", _ROOT, "command", "recipe", "task")
+    texts = ("session", _ROOT, "command", "recipe", "task", "samples")
     if not isinstance(found, dict) or not all(isinstance(found.get(k, ""), str) for k in texts):
         raise FileError(f"{path}: is damaged; restore it, or move {folder} elsewhere")
     return found

@@ -1,9 +1,10 @@
 """Parallel trainings: every session or task with every seed, on this machine or a cluster."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -20,11 +21,17 @@ from rsnnctl import show
 from rsnnctl.runs import folders, rate_training, stages, training
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
+from rsnnctl.runs.first_spike import training as first_spike
 from rsnnctl.runs.interrupts import keeping
 from rsnnctl.runs.training import CONFIG, planned_training, warn_if_edited
 from rsnnctl.runs.work import Row, Work, run
 
 _MOST_SEEDS = 10_000
+_WORKS = {
+    "recordings": training.WORK,
+    "tasks": rate_training.WORK,
+    "samples": first_spike.WORK,
+}
 
 
 def start_all(
@@ -185,18 +192,24 @@ def run_all(
 
 
 def work_of(started: Sequence[Path]) -> Work:
-    """What is to be done in runs: training on sessions, or on a task.
+    """What is to be done in runs: training on sessions, on a task, or on samples.
 
     Raises:
-        MismatchError: some are of the one sort, some of the other.
+        MismatchError: they are of several sorts.
     """
-    on_tasks = {rate_training.TASK in folders.read_facts(folder) for folder in started}
-    if len(on_tasks) > 1:
+    sorts = sorted({_sort(folders.read_facts(folder)) for folder in started})
+    if len(sorts) > 1:
         raise MismatchError(
-            f"{started[0].parent}: holds interrupted trainings on recordings and on tasks; name the"
-            " folder of one with -o"
+            f"{started[0].parent}: holds interrupted trainings on {' and on '.join(sorts)}; name"
+            " the folder of one with -o"
         )
-    return rate_training.WORK if True in on_tasks else training.WORK
+    return _WORKS[sorts[0]] if sorts else training.WORK
+
+
+def _sort(facts: Mapping[str, Any]) -> str:
+    if rate_training.TASK in facts:
+        return "tasks"
+    return "samples" if first_spike.SAMPLES in facts else "recordings"
 
 
 def _rows(work: Work, started: Sequence[Path], n_jobs: int, cluster: str) -> Iterator[Row]:
@@ -275,7 +288,8 @@ def _summaries(work: Work, rows: Sequence[Row]) -> Iterator[Row]:
     for same in ([row for row in rows if of(row) == group] for group in _distinct(map(of, rows))):
         if len(same) > 1:
             for name, figure in (("mean", np.mean), ("sd", lambda v: np.std(v, ddof=1))):
-                values = {key: float(figure([row[key] for row in same])) for key in work.figures}
+                columns = {key: [row[key] for row in same] for key in work.figures}
+                values = {k: None if None in v else float(figure(v)) for k, v in columns.items()}
                 yield {"statistic": name} | of(same[0]) | values
 
 

@@ -170,7 +170,8 @@ def _model(path: Path, label: Label | None = None) -> Link:
         command = shlex.join(["rsnnctl", "prune", str(unpruned), "-o", str(path)])
         return Link("model", path, STALE, label.digest, unpruned, command)
     session = folders.session_of(path)
-    if "task" in made and "task" in folders.read_facts(path.parent):
+    facts = folders.read_facts(path.parent)
+    if any(name in made and name in facts for name in ("task", "samples")):
         return Link("model", path, FRESH, label.digest)
     if "session" not in made or session is None or not session.exists():
         return Link("model", path, UNKNOWN, label.digest, why="names no session of its run")

@@ -12,8 +12,13 @@ from harm.warm import Ended, Warm
 from rsnn.data.zenodo import HEADER
 from rsnnctl.runs import folders
 
-SHORT = {"rsnnctl.runs.training.SYNTHETIC_MINUTES": 0.5}
-"""`train` without a session makes one of half a minute in place of five."""
+SHORT = {
+    "rsnnctl.runs.training.SYNTHETIC_MINUTES": 0.5,
+    "rsnnctl.runs.first_spike.training.SAVED_EVERY": 0.0,
+}
+"""`train` without a session makes one of half a minute in place of five; `first-spike train` saves
+its state after each epoch."""
+_FIRST_SPIKE = "few.h5 --preset digits-s2stdp --set network.n_neurons=4 --set trainer.epochs=2"
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,13 @@ class Writing:
     def command(self) -> str:
         """The command's name, of two words in a group."""
         first, second, *_ = (*self.words.split(), "")
-        return f"{first} {second}" if first == "data" else first
+        return f"{first} {second}" if first in ("data", "first-spike") else first
 
     @property
     def next(self) -> str:
         """The natural next command after an interruption."""
-        if self.command == "train":
-            return "train --resume"
+        if self.command.endswith("train"):
+            return f"{self.command} --resume"
         return f"{self.words} --resume" if self.resumes else self.words
 
 
@@ -71,6 +76,13 @@ WRITING = {
     "quantize": Writing("quantize --bits 6"),
     "quantize, task": Writing("quantize rate.lif.h5 --bits 4 --trials 2", "mapped"),
     "QAT": Writing("quantize --qat-epochs 2", resumes=True),
+    "first-spike train": Writing(
+        f"first-spike train {_FIRST_SPIKE} --seeds 1..2", "empty", resumes=True
+    ),
+    "first-spike kfold": Writing(f"first-spike kfold {_FIRST_SPIKE} --folds 2", "empty"),
+    "first-spike grid": Writing(
+        f"first-spike grid {_FIRST_SPIKE} --set optimizer.ap=[0.01,0.02]", "empty"
+    ),
     "explore": Writing("explore --bits 4,8"),
     "explore, QAT": Writing("explore --bits 4 --qat-epochs 1"),
     "export-nir": Writing("export-nir"),
@@ -127,6 +139,7 @@ class Folders:
         (empty / "s.mat").write_bytes(sealed[:HEADER].ljust(512, b"\0") + sealed[512:])
         _write_weights(empty)
         _write_rates(empty)
+        _write_samples(empty)
 
     def copy(self, name: str) -> Path:
         """A new copy of a folder: empty, interrupted, trained, mapped or quantized."""
@@ -255,6 +268,19 @@ def _write_rates(folder: Path) -> None:
 
     save(random_rate_network(), folder / "rate.rsnn.h5", {})
     write_mat(random_rate_network(), folder / "Task_go-nogo_Act_relu.mat")
+
+
+def _write_samples(folder: Path) -> None:
+    """A few samples of two classes, and which of them are for what."""
+    import numpy as np
+
+    from rsnn.first_spike.data.file import save_samples
+    from rsnn.first_spike.data.samples import from_ticks
+
+    random = np.random.default_rng(1)
+    samples = from_ticks(random.integers(0, 6, (24, 12)), np.arange(24) % 2, 6)
+    parts = {"train": np.arange(12), "validation": np.arange(12, 18), "test": np.arange(18, 24)}
+    save_samples(samples, folder / "few.h5", parts)
 
 
 def _write_weights(folder: Path) -> None:

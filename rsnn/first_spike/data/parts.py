@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from base.errors import DataError, FileError
+from base.checks import check_count
+from base.errors import DataError, FileError, RangeError
 from rsnn.first_spike.data.digits import digits
 from rsnn.first_spike.data.file import SUFFIXES, load_samples, load_set
 from rsnn.first_spike.data.images import read_idx
-from rsnn.first_spike.data.samples import Samples, check_no_empty
+from rsnn.first_spike.data.samples import MOST_TICKS, Samples, check_no_empty
 from rsnn.first_spike.data.spiking_dataset import read_spiking_dataset
 
 DIGITS = "digits"
@@ -61,8 +62,17 @@ def load_parts(source: str | Path, ticks: int | None = None) -> Parts:
         ToolError: scikit-learn is not installed, which has the digits.
     """
     path = Path(source)
+    if ticks is not None:
+        check_count("ticks", ticks, MOST_TICKS)
+        if not any(path.glob("*set.npy")):
+            raise RangeError(
+                f"`ticks={ticks}` has no effect: {source} holds no file of published code (.npy);"
+                " leave it out"
+            )
     if str(source) == DIGITS and not path.exists():
         return Parts(*digits())
+    if not path.exists():
+        raise FileError(f"{path}: no such file or folder; `{DIGITS}` is a name")
     if path.is_dir():
         return _from_folder(path, ticks)
     _, parts = load_samples(path)

@@ -1,0 +1,1 @@
+"""Runs of first-spike networks: trainings, k-fold validation, grids of settings."""

@@ -1,0 +1,411 @@
+"""`rsnnctl first-spike`: runs that continue bit for bit, tables that survive kills, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from first_spike import random_samples
+
+import cli
+from base.errors import FileError, MismatchError
+from rsnn.first_spike.config import gathered, resolve
+from rsnn.first_spike.data.file import save_samples
+from rsnn.first_spike.data.parts import load_parts
+from rsnn.first_spike.file import load_history, load_network
+from rsnn.first_spike.training import start, train
+from rsnnctl.runs import folders, jobs, lineage, stages
+from rsnnctl.runs.first_spike import search, training
+from rsnnctl.runs.work import run as run_work
+
+SETTINGS = (
+    *("network.n_neurons=6", "network.firing_threshold=4.0", "trainer.epochs=5"),
+    *("optimizer.ap=0.05", "optimizer.t_gap=0.2", "trainer.dropout_out=0.1"),
+)
+GIVEN = tuple(word for each in SETTINGS for word in ("--set", each))
+WORDS = ("few.h5", "--preset", "digits-s2stdp", *GIVEN)
+PARTS = {"train": np.arange(30), "validation": np.arange(30, 42), "test": np.arange(42, 60)}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_samples(random_samples(60), tmp_path / "few.h5", PARTS)
+    monkeypatch.setattr(training, "SAVED_EVERY", 0.0)
+    return tmp_path
+
+
+def changes(*more: str):
+    return gathered("digits-s2stdp", None, [*SETTINGS, *more])
+
+
+def started(name="run", **options) -> list[Path]:
+    options = {"ticks": None, "changes": changes(), "seeds": [1]} | options
+    return training.start_all("few.h5", name=name, **options)
+
+
+def ran(name="run", **options):
+    return jobs.run_all(started(name, **options), n_jobs=1, cluster="loky")
+
+
+def test_a_run_holds_the_network_that_is_kept_and_its_history(here):
+    (row,), summary = ran()
+    assert summary == []
+    folder = Path("runs/run")
+    parts = load_parts("few.h5")
+    expected = start(resolve(changes(), seed=1), parts)
+    train(expected, parts)
+    network, provenance = load_network(folder / folders.MODEL)
+    for name, value in vars(expected.network()).items():
+        assert np.array_equal(getattr(network, name), value), name
+    record = expected.record
+    figures = {
+        "epochs": 5,
+        "best_epoch": expected.best,
+        "train_accuracy": record.train_accuracy,
+        "validation_accuracy": record.validation_accuracy,
+        "test_accuracy": record.test_accuracy,
+    }
+    named = {"run": "run", "samples": "few.h5", "method": "s2stdp", "neurons": 6, "seed": 1}
+    assert row == named | figures
+    assert figures.items() <= provenance["inputs"].items()
+    shares = [record.test_accuracy for record in expected.records]
+    assert load_history(folder / folders.MODEL)["test_accuracy"].tolist() == shares
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["test_accuracy"] for line in log] == shares
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("config.toml", "log.jsonl", "model.rsnn.h5", "run.json")
+    ]
+    assert folders.latest() == folder
+    assert [link.state for link in lineage.chain(folder) if link.step == "model"] == ["fresh"]
+
+
+def interrupted(at: int, **options) -> Path:
+    (folder,) = started(**options)
+
+    def stop(record):
+        if record.epoch == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_work(training.WORK, folder, stop)
+    return folder
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_a_run_that_was_interrupted_continues_bit_for_bit(here, at):
+    ran("whole")
+    folder = interrupted(at)
+    lines = (folder / stages.FOLDER / "training.jsonl").read_text().splitlines()
+    assert len(lines) == at
+    assert jobs.resumable() == [folder]
+    jobs.run_all([folder], n_jobs=1, cluster="loky", are_new=False)
+    for name in ("model.rsnn.h5", "log.jsonl"):
+        assert (folder / name).read_bytes() == (Path("runs/whole") / name).read_bytes(), name
+    assert not (folder / stages.FOLDER).exists()
+
+
+def test_states_are_saved_only_now_and_then(here, monkeypatch):
+    monkeypatch.setattr(training, "SAVED_EVERY", 3600.0)
+    assert not stages.has_begun(interrupted(4))
+
+
+def test_a_state_of_other_samples_or_settings_is_refused(here):
+    folder = interrupted(2)
+    save_samples(random_samples(60, seed=8), here / "few.h5", PARTS)
+    with pytest.raises(MismatchError, match="was made with another `samples`; start afresh"):
+        jobs.run_all([folder], n_jobs=1, cluster="loky", are_new=False)
+    save_samples(random_samples(60), here / "few.h5", PARTS)
+    path = folder / "config.toml"
+    path.write_text(path.read_text().replace("ap = 0.05", "ap = 0.06"))
+    with pytest.warns(UserWarning, match="was edited since the run was started"):
+        jobs.resumable()
+    with pytest.raises(MismatchError, match="was made with another `optimizer`; start afresh"):
+        jobs.run_all([folder], n_jobs=1, cluster="loky", are_new=False)
+
+
+def test_train_prints_rows_and_their_mean_and_resumes(run, here):
+    done = run("first-spike", "train", *WORDS, "--seeds", "1..3", "--json")
+    found = json.loads(done.out)
+    assert done.code == 0
+    assert [row["run"] for row in found["runs"]] == [f"first-spike-seed{n}" for n in (1, 2, 3)]
+    shares = [row["test_accuracy"] for row in found["runs"]]
+    mean, sd = found["summary"]
+    assert mean["test_accuracy"] == pytest.approx(np.mean(shares))
+    assert sd["test_accuracy"] == pytest.approx(np.std(shares, ddof=1))
+    interrupted(2, name="again")
+    for words in (["first-spike", "train"], ["train"]):
+        done = run(*words, "--resume", "--json")
+        if words == ["train"]:
+            assert "no run was interrupted" in done.err
+        else:
+            assert json.loads(done.out)["runs"][0]["run"] == "again"
+            interrupted(2, name="other")
+            done = run("train", "--resume", "--json")
+            assert json.loads(done.out)["schema"] == "trained-on-samples/1"
+
+
+def test_a_training_of_another_sort_is_left_to_train(run, here):
+    from rsnnctl.runs import rate_training
+
+    (folder,) = rate_training.start_all(
+        *("go-nogo",), units=5, config=None, settings=[], seeds=[1], name="rate"
+    )
+    done = run("first-spike", "train", "--resume")
+    assert done.err == (
+        f"Error: {folder}: is no training on samples; `rsnnctl train --resume` continues it\n"
+    )
+    started("mine")
+    text = (
+        "Error: runs: holds interrupted trainings on samples and on tasks; name the folder of one"
+    )
+    assert run("train", "--resume").err.startswith(text)
+
+
+def test_pictures_are_drawn_where_they_are_asked_for(run, here):
+    pytest.importorskip("matplotlib")
+    assert run("first-spike", "train", *WORDS, "--plot").code == 0
+    assert run("first-spike", "kfold", *WORDS, "--folds", 2, "--plot").code == 0
+    assert run("first-spike", "grid", *WORDS, "--plot").code == 0
+    for path in ("runs/first-spike/curves.png", "runs/first-spike/spikes.png"):
+        assert Path(path).read_bytes().startswith(b"\x89PNG"), path
+    assert Path("kfold/kfold.png").exists()
+    assert Path("grid/grid.png").exists()
+
+
+def test_samples_without_a_validation_part_are_drawn_and_summarized(run, here):
+    pytest.importorskip("matplotlib")
+    parts = {name: numbers for name, numbers in PARTS.items() if name != "validation"}
+    save_samples(random_samples(60), here / "few.h5", parts)
+    done = run("first-spike", "train", *WORDS, "--seeds", "1,2", "--plot", "--json")
+    found = json.loads(done.out)
+    assert [row["best_epoch"] for row in found["runs"]] == [5, 5]
+    assert found["summary"][0]["validation_accuracy"] is None
+
+
+def test_folds_train_on_the_rest_with_their_number_as_seed(run, here):
+    done = run("first-spike", "kfold", *WORDS, "--folds", 3, "--json")
+    found = json.loads(done.out)
+    whole = load_parts("few.h5")
+    for row, each in zip(found["folds"], search.folds(whole, changes(), 3), strict=True):
+        parts = each.parts(whole)
+        assert parts.train.n_samples == 20
+        assert np.array_equal(np.sort(np.concatenate(each.numbers)), np.arange(30))
+        assert each.config.trainer.seed == row["fold"]
+        expected = start(each.config, parts)
+        train(expected, parts)
+        assert row["test_accuracy"] == expected.record.test_accuracy
+    shares = [row["test_accuracy"] for row in found["folds"]]
+    mean, sd = found["summary"]
+    assert mean["test_accuracy"] == pytest.approx(np.mean(shares))
+    assert sd["test_accuracy"] == pytest.approx(np.std(shares))
+
+
+def test_a_grid_trains_every_combination_and_keeps_the_best(run, here):
+    lists = ("--set", "optimizer.am=[-0.01,-0.05]", "--set", "trainer.seed=[4,5]")
+    found = json.loads(run("first-spike", "grid", *WORDS, *lists, "--json").out)
+    rows = found["runs"]
+    assert [(row["optimizer.am"], row["trainer.seed"]) for row in rows] == [
+        *((-0.01, 4), (-0.01, 5), (-0.05, 4), (-0.05, 5))
+    ]
+    validated = [row["validation_accuracy"] for row in rows]
+    best = int(np.argmax(validated))
+    assert found["best"] == best + 1
+    again = run("first-spike", "train", "few.h5", "--config", found["file"], "--json")
+    (row,) = json.loads(again.out)["runs"]
+    config = resolve(gathered(None, Path(found["file"]), []))
+    assert config.optimizer.am == rows[best]["optimizer.am"]
+    assert config.trainer.seed == rows[best]["trainer.seed"]
+    assert row["seed"] == 1
+
+
+def test_a_grid_without_a_validation_part_takes_a_tenth(here):
+    parts = {"train": np.arange(40), "test": PARTS["test"]}
+    save_samples(random_samples(60), here / "few.h5", parts)
+    whole = load_parts("few.h5")
+    (run_,) = search.combinations(whole, changes())
+    assert run_.parts(whole).validation.n_samples == 3 * 1
+    assert run_.parts(whole).train.n_samples == 37
+    assert run_.is_grid
+
+
+def test_an_abandoned_run_is_not_the_best():
+    rows = [
+        {"abandoned": True, "validation_accuracy": 0.9},
+        {"abandoned": False, "validation_accuracy": 0.5},
+        {"abandoned": False, "validation_accuracy": 0.5},
+    ]
+    assert search.best_of(rows) == 1
+    assert search.best_of(rows[:1]) == 0
+
+
+SLOW_START = """
+import sys, time
+import rsnnctl.runs.first_spike.search as search
+keep = search.keep_row
+def slowly(*arguments):
+    keep(*arguments)
+    time.sleep(0.4)
+search.keep_row = slowly
+import cli
+sys.argv[0] = "rsnnctl"
+cli.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs_", [1, 2])
+@pytest.mark.parametrize("command", ["kfold", "grid"])
+def test_a_search_that_was_killed_gives_the_same_tables_byte_for_byte(run, here, command, jobs_):
+    more = {
+        "kfold": ["--folds", "4"],
+        "grid": ["--set", "optimizer.am=[-0.01,-0.02,-0.05,-0.1]"],
+    }[command]
+    words = ["first-spike", command, *WORDS, *more, "--json"]
+    whole = run(*words, "-o", "whole")
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent)}
+    call = [sys.executable, "-c", SLOW_START, *words, "-o", "killed", "--jobs", str(jobs_)]
+    process = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while len(list(Path("killed/runs").glob("*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in Path("killed/runs").glob("*.json")}
+    assert 2 <= len(kept) < 4
+    assert not Path(f"killed/{command}.json").exists()
+    again = run(*words, "-o", "killed")
+    assert again.out == whole.out.replace("whole/", "killed/")
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    for path in Path("whole").rglob("*.*"):
+        if path.name != ".rsnnctl.json":
+            assert path.read_bytes() == (Path("killed") / path.relative_to("whole")).read_bytes()
+
+
+def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
+    parts = load_parts("few.h5")
+    options = {"jobs": 1, "cluster": "loky", "output": here / "k", "name": "kfold"}
+    calls = []
+
+    def found(*more: str):
+        calls.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(search, "_trained", lambda *given: calls.append(given) or trained(*given))
+            runs = search.folds(parts, changes(*more), 2)
+            return search.run_all(runs, parts, advance=lambda: None, **options)
+
+    trained = search._trained
+    first = found()
+    assert len(calls) == 2
+    assert found() == first
+    assert not calls
+    path = here / "k" / "runs" / "kfold00001.json"
+    path.write_text(path.read_text().replace('"epochs": 5', '"epochs": 6'))
+    assert found() == first
+    assert len(calls) == 1
+    found("optimizer.am=-0.5")
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code"),
+    [
+        (["train", "few.h5"], "the default settings are for digits; name those for few.h5 by", 2),
+        (["train", *WORDS, "--config", "few.h5"], "--preset and --config both give all settin", 2),
+        (
+            ["train", *WORDS, "--cluster", "dask"],
+            "--cluster has no effect with one job at a tim",
+            2,
+        ),
+        (
+            ["kfold", *WORDS, "--cluster", "dask"],
+            "--cluster has no effect with one job at a tim",
+            2,
+        ),
+        (
+            ["train", *WORDS, "--name", "a", "-o", "b"],
+            "--name is that of a folder in runs; leave",
+            2,
+        ),
+        (
+            ["train", "--resume", "--preset", "mnist-s4nn"],
+            "--preset has no effect beside --resume",
+            2,
+        ),
+        (
+            ["train", "none", "--preset", "mnist-s4nn"],
+            "none: no such file or folder; `digits` is",
+            1,
+        ),
+        (
+            ["train", *WORDS, "--set", "trainer.seed=3"],
+            "`settings=trainer.seed=3` has no effect",
+            1,
+        ),
+        (
+            ["kfold", *WORDS, "--set", "trainer.seed=3"],
+            "has no effect: the number of the fold does",
+            1,
+        ),
+        (["kfold", *WORDS, "--folds", "1"], "--folds is 1; at least 2 are needed", 1),
+        (["kfold", *WORDS, "--folds", "11"], "class 0 has 10 samples; 11 folds need as many", 1),
+        (["grid", *WORDS, "--set", "optimizer.am=[]"], "is set a second time", 1),
+        (
+            ["train", *WORDS, "--ticks", "9"],
+            "--ticks 9 has no effect: few.h5 holds no file of pub",
+            1,
+        ),
+        (
+            ["train", *WORDS, "--set", "network.w_norm=3"],
+            "network.w_norm is 3; true or false is",
+            1,
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(run, here, words, text, code):
+    if "optimizer.am=[]" in words:
+        text = "`optimizer.am` is []; at least one value is needed"
+    done = run("first-spike", *words)
+    assert done.code == code
+    assert text in done.err
+    assert not Path("runs").exists()
+    assert not Path("kfold").exists()
+
+
+def test_files_of_the_user_are_not_overwritten(run, here):
+    Path("kfold").mkdir()
+    Path("kfold/kfold.json").write_text("mine")
+    done = run("first-spike", "kfold", *WORDS, "--folds", 2)
+    assert done.code == 1
+    assert "kfold/kfold.json: exists, and first-spike kfold did not write it" in done.err
+    assert run("first-spike", "kfold", *WORDS, "--folds", 2, "--force").code == 0
+
+
+def test_an_interrupted_search_says_what_is_kept(run, here, monkeypatch):
+    keep = search.keep_row
+
+    def stop(path, label, row):
+        keep(path, label, row)
+        if path.name == "kfold00001.json":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "keep_row", stop)
+    done = run("first-spike", "kfold", *WORDS, "--folds", 3)
+    assert done.code == 130
+    assert "the runs done are kept in kfold/runs; the same command continues" in done.err
+
+
+def test_a_model_that_does_not_say_how_it_was_trained_is_refused(here):
+    (folder,) = started()
+    run_work(training.WORK, folder, lambda record: None)
+    network, _ = load_network(folder / folders.MODEL)
+    from rsnn.first_spike.file import save_network
+
+    save_network(network, folder / folders.MODEL, {})
+    with pytest.raises(FileError, match="does not say how it was trained; train again"):
+        training.WORK.row(folder)
