@@ -64,6 +64,11 @@ def test_what_needs_an_extra_names_it_before_it_begins(bare, model, session):
     assert refused("demo") == picture
     assert refused("explore", model, "--session", session) == picture
     assert refused("prune", model) == picture
+    assert refused("first-spike", "train", "--plot") == picture
+    assert refused("first-spike", "train") == (
+        "Error: the data set `digits` needs sklearn; install it with pip install"
+        " 'rsnnctl[digits]'\n"
+    )
     assert refused("evaluate", model, "--session", session, "--harness") == (
         "Error: --harness needs neurobench; install it with pip install 'rsnnctl[neurobench]'\n"
     )

@@ -5,8 +5,10 @@ import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import leaves
+from first_spike import random_samples
 from jsonschema import Draft202012Validator
 from rate_networks import random_rate_network
 from snntorch_networks import COMMAND, saved
@@ -14,12 +16,17 @@ from snntorch_networks import COMMAND, saved
 import cli
 from export.format import write_network
 from export.formats import formats
+from rsnn.first_spike.data.file import save_samples
 from rsnn.rate.file import save
 from rsnnctl import api
 from rsnnctl.runs import folders
 from sim.artifact import save_network
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+FIRST_SPIKE = (
+    *("few.h5", "--preset", "digits-s2stdp"),
+    *("--set", "network.n_neurons=6", "--set", "trainer.epochs=1"),
+)
 ARGUMENTS = {
     "data fetch": ("indy_20160622_01",),
     "data info": ("runs/x/session.mat",),
@@ -27,6 +34,7 @@ ARGUMENTS = {
     "build": ("--target", "host_c"),
     "explore": ("--bits", 4),
     "export-mat": ("rate.rsnn.h5",),
+    **{f"first-spike {name}": FIRST_SPIKE for name in ("grid", "kfold", "train")},
     "import-nir": ("net.nir",),
     "import-snntorch": COMMAND[1:],
     "import-weights": ("published.pth",),
@@ -80,6 +88,9 @@ def prepare(name, request, monkeypatch) -> None:
         saved(Path())
     elif name in ("export-mat", "map-rate"):
         save(random_rate_network(), Path("rate.rsnn.h5"), {})
+    elif name.startswith("first-spike"):
+        parts = {"train": np.arange(30), "test": np.arange(30, 60)}
+        save_samples(random_samples(60), Path("few.h5"), parts)
     elif name == "import-weights":
         source = request.getfixturevalue("published")[0]
         Path("published.pth").write_bytes(source.read_bytes())

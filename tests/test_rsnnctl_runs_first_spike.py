@@ -344,7 +344,7 @@ def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
         ),
         (
             ["train", *WORDS, "--set", "trainer.seed=3"],
-            "`settings=trainer.seed=3` has no effect",
+            "--set trainer.seed=3 has no effect: --seeds decides",
             1,
         ),
         (
@@ -354,7 +354,11 @@ def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
         ),
         (["kfold", *WORDS, "--folds", "1"], "--folds is 1; at least 2 are needed", 1),
         (["kfold", *WORDS, "--folds", "11"], "class 0 has 10 samples; 11 folds need as many", 1),
-        (["grid", *WORDS, "--set", "optimizer.am=[]"], "is set a second time", 1),
+        (
+            ["grid", *WORDS, "--set", "optimizer.am=[]"],
+            "`optimizer.am` is []; at least one value",
+            1,
+        ),
         (
             ["train", *WORDS, "--ticks", "9"],
             "--ticks 9 has no effect: few.h5 holds no file of pub",
@@ -368,8 +372,6 @@ def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
     ],
 )
 def test_what_cannot_be_done_is_one_line(run, here, words, text, code):
-    if "optimizer.am=[]" in words:
-        text = "`optimizer.am` is []; at least one value is needed"
     done = run("first-spike", *words)
     assert done.code == code
     assert text in done.err
@@ -409,3 +411,16 @@ def test_a_model_that_does_not_say_how_it_was_trained_is_refused(here):
     save_network(network, folder / folders.MODEL, {})
     with pytest.raises(FileError, match="does not say how it was trained; train again"):
         training.WORK.row(folder)
+
+
+def test_one_process_at_a_time_searches_in_a_folder(run, here):
+    from base.lock import only_writer
+
+    Path("kfold/runs").mkdir(parents=True)
+    with only_writer(Path("kfold/runs"), "rsnnctl first-spike kfold"):
+        done = run("first-spike", "kfold", *WORDS, "--folds", 2)
+    assert done.err.startswith("Error: kfold/runs: `rsnnctl first-spike kfold` is writing it (proc")
+    Path("kfold/runs").rmdir()
+    Path("kfold/runs").write_text("")
+    done = run("first-spike", "kfold", *WORDS, "--folds", 2)
+    assert done.err == "Error: kfold/runs: cannot be made: file exists\n"

@@ -10,7 +10,9 @@ import joblib
 import numpy as np
 
 from base.checks import check_at_most, check_count
-from base.files import write_text
+from base.errors import FileError
+from base.files import reason, write_text
+from base.lock import only_writer
 from rsnn.first_spike.config import (
     MOST_RUNS,
     Change,
@@ -131,6 +133,7 @@ def run_all(
 
     Raises:
         RangeError: too many jobs.
+        FileError: another process writes the folder, or it cannot be written.
         RsnnError: a run is refused.
     """
     check_count("jobs", jobs, MOST_JOBS)
@@ -138,7 +141,27 @@ def run_all(
     samples = digest_of(parts)
     for each in runs:
         start(each.config, each.parts(parts))  # refuse it before anything is made
-    places = [output / FOLDER / f"{name}{number:05}.json" for number in range(len(runs))]
+    with only_writer(_made(output / FOLDER), f"rsnnctl first-spike {name}"):
+        found = _results(runs, parts, samples, jobs, cluster, output / FOLDER, name, advance)
+        rows = [each.columns | row["row"] for each, row in zip(runs, found, strict=True)]
+        if name == GRID:
+            write_text(output / BEST, runs[best_of(rows)].config.as_toml())
+        write_text(output / f"{name}.json", json.dumps(rows, indent=2) + "\n")
+    return Found(rows, [row["curves"] for row in found])
+
+
+def _results(
+    runs: Sequence[Run],
+    parts: Parts,
+    samples: str,
+    jobs: int,
+    cluster: str,
+    folder: Path,
+    name: str,
+    advance: Callable[[], None],
+) -> list[Row]:
+    """What is kept of each run in a folder, after those that were missing are trained."""
+    places = [folder / f"{name}{number:05}.json" for number in range(len(runs))]
     labels = [_label(each, samples) for each in runs]
     found: dict[int, Row] = {}
     for number, (place, label) in enumerate(zip(places, labels, strict=True)):
@@ -147,7 +170,7 @@ def run_all(
             found[number] = kept
             advance()
     missing = [number for number in range(len(runs)) if number not in found]
-    told = f"the runs done are kept in {output / FOLDER}; the same command continues"
+    told = f"the runs done are kept in {folder}; the same command continues"
     work = joblib.delayed(_trained)
     with (
         keeping(lambda: told if found else ""),
@@ -157,12 +180,7 @@ def run_all(
             keep_row(places[number], labels[number], row)
             found[number] = row
             advance()
-    rows = [each.columns | found[number]["row"] for number, each in enumerate(runs)]
-    curves = [found[number]["curves"] for number in range(len(runs))]
-    if name == GRID:
-        write_text(output / BEST, runs[best_of(rows)].config.as_toml())
-    write_text(output / f"{name}.json", json.dumps(rows, indent=2) + "\n")
-    return Found(rows, curves)
+    return [found[number] for number in range(len(runs))]
 
 
 def best_of(rows: Sequence[Row]) -> int:
@@ -178,6 +196,14 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
         {"statistic": statistic} | {name: float(figure(v)) for name, v in columns.items()}
         for statistic, figure in (("mean", np.mean), ("sd", np.std))
     ]
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be made: {reason(error)}") from error
+    return folder
 
 
 def _validated(row: Row) -> float:
