@@ -8,6 +8,7 @@ from first_spike import random_learner, random_samples
 
 from rsnn.first_spike import definition, kernels
 from rsnn.first_spike.config import resolve
+from rsnn.first_spike.data.samples import from_ticks
 from rsnn.first_spike.layer import forward, order
 from rsnn.first_spike.network import FirstSpikeNetwork
 from rsnn.first_spike.training import rates_of, rule_of
@@ -110,6 +111,18 @@ def test_ties_are_decided_by_potential_then_by_index():
     assert list(order(np.array([3, 2, 2, 2]), np.array([9.0, 1.0, 2.0, 2.0]))) == [2, 3, 1, 0]
     assert kernels._first(np.array([3, 2, 2, 2]), np.array([9.0, 1.0, 2.0, 2.0]), 0, 4) == 2
     assert kernels._first(np.array([5, 5]), np.array([1.0, 1.0]), 0, 2) == 0
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_neuron_at_its_threshold_does_not_fire(published):
+    w, threshold = np.array([[0.5, 0.5, 0.25], [0.5, 0.75, 0.25]]), np.array([1.0, 1.0])
+    samples = from_ticks([[0, 1, 3]], [0], 4)
+    spikes, v = forward(w, threshold, *samples.events(0), 4, np.empty(0), published=published)
+    compiled, compiled_v, _ = kernels.respond(
+        w, threshold, np.empty(0), samples, published=published
+    )
+    assert spikes.tolist() == compiled[0].tolist() == [4 if published else 3, 1]
+    assert v.tolist() == compiled_v[0].tolist() == [1.25, 1.25]
 
 
 def test_a_row_of_zeros_is_not_normalized():

@@ -160,6 +160,17 @@ def test_damaged_pickles_are_one_line(tmp_path, content):
         read_spiking_dataset(path)
 
 
+def test_an_object_of_a_high_number_is_refused_before_memory_is_taken_for_it(tmp_path, monkeypatch):
+    path = with_pickle(tmp_path / "a.npy", b"\x80\x04K\x01r\xff\xff\xff\x7f.")
+    loaded = []
+    monkeypatch.setattr(
+        "rsnn.first_spike.data.spiking_dataset._Unpickler", lambda stream: loaded.append(stream)
+    )
+    with pytest.raises(FileError):
+        read_spiking_dataset(path)
+    assert not loaded
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory, data):

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from base.errors import DataError, FileError, MismatchError, RangeError, RsnnError, ToolError
 from rsnn.first_spike.data import digits as digits_file
 from rsnn.first_spike.data.file import load_samples, load_set, save_samples
-from rsnn.first_spike.data.images import latency_coded
+from rsnn.first_spike.data.images import _unzipped, latency_coded
 from rsnn.first_spike.data.parts import Parts, load_parts
 from rsnn.first_spike.data.samples import Samples, from_ticks, from_times, to_ticks
 
@@ -35,6 +35,17 @@ def test_events_of_a_dense_array_are_sorted_by_tick_then_by_input(ticks):
         flat = ticks[k].ravel()
         expected = sorted((flat[i], i) for i in range(6) if 0 <= flat[i] < 8)
         assert [(t, i) for i, t in zip(*samples.events(k), strict=True)] == expected
+
+
+def test_events_of_one_tick_stay_in_the_order_of_their_inputs():
+    ticks = np.random.default_rng(0).integers(0, 3, (2, 500))
+    for t_max in (3, 100_000):
+        samples = from_ticks(ticks, [0, 1], t_max)
+        for k in range(2):
+            index, tick = samples.events(k)
+            assert list(zip(tick, index, strict=True)) == sorted(
+                (t, i) for i, t in enumerate(ticks[k])
+            )
 
 
 def test_many_samples_are_sorted_in_blocks_and_with_many_ticks():
@@ -258,6 +269,13 @@ def write_idx(path, array, zipped=False):
     path.write_bytes(gzip.compress(content) if zipped else content)
 
 
+def zipped_bomb(folder):
+    path = folder / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes(34), mtime=0))
+    assert path.stat().st_size <= 33
+    return path
+
+
 def mnist(folder, n_train=5, n_test=2, size=3):
     folder.mkdir(exist_ok=True)
     images = np.random.default_rng(0).integers(0, 256, (n_train + n_test, size, size))
@@ -300,6 +318,10 @@ def test_damaged_files_of_mnist_are_refused(tmp_path):
             load_parts(tmp_path)
         assert str(refusal.value).startswith(f"{path}: {text}")
         path.write_bytes(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsnn.first_spike.data.images._MAX_BYTES", 33)
+        with pytest.raises(FileError, match="unpacks to more than 33 bytes, the most read here"):
+            _unzipped(zipped_bomb(tmp_path))
     write_idx(labels, np.zeros(4))
     with pytest.raises(DataError, match=r"images of shape \(5, 3, 3\), for 4 labels; as many of"):
         load_parts(tmp_path)

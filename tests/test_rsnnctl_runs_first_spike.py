@@ -292,11 +292,11 @@ def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
     options = {"jobs": 1, "cluster": "loky", "output": here / "k", "name": "kfold"}
     calls = []
 
-    def found(*more: str):
+    def found(*more: str, n_folds: int = 2):
         calls.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(search, "_trained", lambda *given: calls.append(given) or trained(*given))
-            runs = search.folds(parts, changes(*more), 2)
+            runs = search.folds(parts, changes(*more), n_folds)
             return search.run_all(runs, parts, advance=lambda: None, **options)
 
     trained = search._trained
@@ -305,9 +305,14 @@ def test_what_was_done_with_other_settings_or_damaged_is_done_again(here):
     assert found() == first
     assert not calls
     path = here / "k" / "runs" / "kfold00001.json"
-    path.write_text(path.read_text().replace('"epochs": 5', '"epochs": 6'))
+    text = path.read_text()
+    assert text.count('"best_epoch": ') == 1
+    path.write_text(text.replace('"best_epoch": ', '"best_epoch": 1'))
     assert found() == first
     assert len(calls) == 1
+    found(n_folds=3)
+    assert len(calls) == 3
+    assert found() == first
     found("optimizer.am=-0.5")
     assert len(calls) == 2
 
