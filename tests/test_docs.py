@@ -48,9 +48,9 @@ def test_every_command_line_in_the_docs_parses():
         words = line.split("#")[0].split()
         if not words or words[0] != "rsnnctl":
             continue
-        name = " ".join(words[1:3]) if words[1] == "data" else words[1]
+        n = 2 if isinstance(cli.rsnnctl.commands[words[1]], click.Group) else 1
+        name, arguments = " ".join(words[1 : n + 1]), words[n + 1 :]
         command = commands()[name]
-        arguments = words[3:] if words[1] == "data" else words[2:]
         command.make_context(name, arguments)  # raises click's usage errors
         checked += 1
     assert checked >= 9
