@@ -26,10 +26,10 @@ from rsnn.model import RSNN
 from rsnn.training.config import Config
 from rsnn.training.prune import magnitude_masks
 from rsnnctl.runs import folders
+from rsnnctl.runs.checksum import keep_row, kept_row
 from rsnnctl.runs.cluster import MOST_JOBS
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.interrupts import keeping
-from rsnnctl.runs.kept import keep_row, kept_row
 from rsnnctl.runs.training import generator_for
 from sim.contract import MAX_FRAC, MAX_WEIGHT_BITS
 from sim.energy import energy

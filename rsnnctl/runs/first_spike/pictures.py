@@ -15,7 +15,7 @@ def check() -> None:
     Raises:
         ToolError: matplotlib is not installed.
     """
-    import_module("rsnnctl.figure")
+    import_module("rsnnctl.plots.figure")
 
 
 def draw(folder: Path) -> None:
@@ -25,7 +25,7 @@ def draw(folder: Path) -> None:
         FileError: its model cannot be read, or a picture cannot be written.
         RsnnError: its samples cannot be read any more.
     """
-    from rsnnctl.runs.first_spike.plot import CURVES, SPIKES, plot_curves, plot_spikes
+    from rsnnctl.plots.first_spike import CURVES, SPIKES, plot_curves, plot_spikes
 
     path = folder / folders.MODEL
     network, _ = load_network(path)
@@ -41,6 +41,6 @@ def draw_curves(curves: Sequence[Mapping[str, Sequence[float | None]]], path: Pa
     Raises:
         FileError: the picture cannot be written.
     """
-    from rsnnctl.runs.first_spike.plot import plot_curves
+    from rsnnctl.plots.first_spike import plot_curves
 
     plot_curves(curves, path)

@@ -24,12 +24,11 @@ from rsnn.first_spike.data.parts import Parts
 from rsnn.first_spike.file import digest_of
 from rsnn.first_spike.folds import stratified_folds, stratified_split
 from rsnn.first_spike.training import start, train
-from rsnnctl.runs.checksum import checksum
+from rsnnctl.runs.checksum import checksum, keep_row, kept_row
 from rsnnctl.runs.cluster import MOST_JOBS, die_with_parent
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.first_spike.training import figures
 from rsnnctl.runs.interrupts import keeping
-from rsnnctl.runs.kept import keep_row, kept_row
 
 KFOLD, GRID = "kfold", "grid"
 FOLDER = "runs"

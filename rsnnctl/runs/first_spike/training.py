@@ -68,7 +68,7 @@ def start_all(
         called = "-".join([name, *part]) if output is None else (part or [output.name])[0]
         planned.append(planned_with(called, facts, config.as_toml()))
     place = output if output is None or len(planned) > 1 else output.parent
-    folders.tidy(place or folders.ROOT, stages.clear_training)
+    folders.tidy(place or folders.ROOT, stages.has_training, stages.clear_training)
     return folders.start(planned, place)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from rsnn.first_spike.data.samples import Samples
 from rsnn.first_spike.network import FirstSpikeNetwork
-from rsnnctl.figure import plt, save_figure
+from rsnnctl.plots.figure import plt, save
 
 CURVES, SPIKES = "curves.png", "spikes.png"
 _COLORS = {"train": "0.6", "validation": "tab:blue", "test": "tab:orange"}
@@ -36,7 +36,7 @@ def plot_curves(runs: Sequence[Mapping[str, Sequence[float | None]]], path: Path
     axis.set_xlabel("epoch")
     axis.set_ylabel("accuracy")
     axis.legend(frameon=False)
-    save_figure(figure, path)
+    save(figure, path)
 
 
 def plot_spikes(network: FirstSpikeNetwork, samples: Samples, path: Path) -> None:
@@ -80,4 +80,4 @@ def plot_spikes(network: FirstSpikeNetwork, samples: Samples, path: Path) -> Non
     axes[0].set_ylabel("class of the neurons")
     if network.n_classes <= _MOST_CLASSES:
         axes[0].set_yticks(range(network.n_classes))
-    save_figure(figure, path)
+    save(figure, path)
