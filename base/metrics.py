@@ -76,7 +76,7 @@ def measure(
     operations = sum(c.operations(c.spike_counts) for c in connections)
     multiplied = sum(c.operations(c.multiplied) for c in connections)
     n_states = hidden_units * n_steps
-    silent = (n_states - hidden_spikes) / n_states
+    silent = (n_states - hidden_spikes) / n_states if n_states else 0.0
     return Metrics(
         n_steps=n_steps,
         footprint=footprint,

@@ -39,6 +39,7 @@ class NumericContract(Order):
             of kinds that count them.
         input_bits, input_signed: an input of the network is a whole number of 1..8 bits, unsigned
             or in two's complement; by default a spike, 0 or 1.
+        inputs_once: of each input, only the first event of a run counts, the first value but 0.
         delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
     """
 
@@ -55,6 +56,7 @@ class NumericContract(Order):
     )
     input_bits: int = field(default=1, metadata={"values": (1, 3, 8), "since": 5, "tuned": GRADED})
     input_signed: bool = field(default=False, metadata={"since": 5, "tuned": GRADED})
+    inputs_once: bool = field(default=False, metadata={"since": 6, "tuned": GRADED})
     # These have a single value, which nothing reads: constants of the file format.
     decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sim.arithmetic.exact import Exact
 from sim.arithmetic.ranges import Range
+from sim.inputs import first_events
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
@@ -82,7 +83,11 @@ def arriving(
     network: IntegerNetwork, raster: NDArray[np.uint8], trace: Trace, index: int
 ) -> NDArray[np.int64]:
     """What arrives at a layer from below in each step of a run, (n_steps, pre)."""
-    sent = trace.variables[f"{network.layer_names[index - 1]}.spk"] if index else raster
+    sent: NDArray[Any] = raster
+    if index:
+        sent = trace.variables[f"{network.layer_names[index - 1]}.spk"]
+    elif network.contract.inputs_once:
+        sent, _ = first_events(raster, np.zeros(network.n_inputs, bool))
     if network.contract.delay_steps:
         return _later(sent, np.zeros(sent.shape[1], np.int64))
     return sent.astype(np.int64)

@@ -134,6 +134,7 @@ class Layer(ABC):
             one from below first.
         CHOICES: by contract field, the values that the kind computes, where those are not all. Of a
             field that is `opt_in`, a kind that does not name it computes the default only.
+        ALONE: whether the kind decides by itself, so that a network may have no other layer.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
         TUNED: names of what has hand-written code for this kind: backends, `bounds`, and the
             `gradient` of training in integers; all else follows from `step`.
@@ -143,6 +144,7 @@ class Layer(ABC):
     INITIAL: ClassVar[Mapping[str, str]] = {}
     CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
     CHOICES: ClassVar[Mapping[str, Container[Any]]] = {}
+    ALONE: ClassVar[bool] = False
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
 
@@ -243,6 +245,13 @@ class Layer(ABC):
         """Largest magnitude that a sender of a connection may send in a step."""
         owns = {key for key, _, source in self.CONNECTIONS if source == OWN}
         return max(map(abs, SPIKES if connection in owns else received))
+
+    def limits(self, contract: NumericContract) -> Mapping[str, tuple[Any, Any]]:
+        """Ranges that the kind itself knows to hold what states are asked to hold, by state.
+
+        Each is (low, high), (n_neurons,) int64; the analysis of worst cases need not find them.
+        """
+        return {}
 
     def decays(self) -> list[NDArray[np.integer]]:
         """The arrays of decay factors, (n_neurons,) each."""

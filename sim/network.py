@@ -41,7 +41,8 @@ class IntegerNetwork:
         if not np.isfinite(self.dt) or self.dt <= 0:
             raise RangeError(f"dt is {self.dt} s; a step must be longer than 0 s")
         readouts = [layer.is_readout() for layer in self.layers]
-        if len(readouts) < 2 or readouts != [False] * (len(readouts) - 1) + [True]:
+        alone = len(readouts) == 1 and self.layers[0].ALONE
+        if not alone and (len(readouts) < 2 or readouts != [False] * (len(readouts) - 1) + [True]):
             raise MismatchError(
                 "a network is one or more hidden layers followed by one readout; got "
                 + ", ".join(type(layer).__name__ for layer in self.layers)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from base.errors import MismatchError
 from sim.arithmetic.exact import Exact, Words
+from sim.inputs import first_events
 from sim.layer import Layer
 from sim.network import IntegerNetwork
 from sim.trace import Trace, empty_trace
@@ -24,16 +25,19 @@ class State:
     Attributes:
         arriving: inputs (n_inputs,) of the step before, under way where spikes have a delay.
         layers: for each layer a named tuple of its state words, each (n_neurons,).
+        seen: the inputs (n_inputs,) that have had an event, where only the first one counts.
     """
 
     arriving: Words
     layers: tuple[Any, ...]
+    seen: NDArray[np.bool_]
 
 
 def initial_state(network: IntegerNetwork) -> State:
     """Everything is 0 before the first step, except what a layer's `INITIAL` names."""
     layers = (layer.words()(*map(layer.initial, layer.STATES)) for layer in network.layers)
-    return State(np.zeros(network.n_inputs, np.int64), tuple(layers))
+    n_inputs = network.n_inputs
+    return State(np.zeros(n_inputs, np.int64), tuple(layers), np.zeros(n_inputs, bool))
 
 
 def step(network: IntegerNetwork, state: State, x: NDArray[Any]) -> State:
@@ -52,7 +56,9 @@ def _step(
 ) -> State:
     """With a delay, a layer receives what the layer below sent in the step before, so their order
     does not matter; without one, it receives what was sent in this step."""
-    late = network.contract.delay_steps == 1
+    late, seen = network.contract.delay_steps == 1, state.seen
+    if network.contract.inputs_once:
+        (x,), seen = first_events(x[None], seen)
     source = state.arriving if late else x
     layers = []
     for o, layer, old in zip(arithmetics, network.layers, state.layers, strict=True):
@@ -60,7 +66,7 @@ def _step(
         layers.append(new)
         if layer is not network.readout:
             source = old.spk if late else new.spk
-    return State(x, tuple(layers))
+    return State(x, tuple(layers), seen)
 
 
 def run(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:

@@ -197,7 +197,7 @@ def _recurrence(index: int, case: _Case) -> _Items:
 def _readout_rows(axis: int, case: _Case) -> _Items:
     """Heads (axis 0), or outputs, which are the same for every head (axis 1)."""
     readout = case.network.readout
-    rows = np.arange(readout.n_neurons).reshape(readout.n_heads, readout.n_outputs)
+    rows = np.arange(readout.n_neurons).reshape(readout.n_heads, -1)
 
     def without(gone: slice) -> _Case:
         kept = np.delete(rows, gone, axis)

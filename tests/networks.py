@@ -15,8 +15,8 @@ from sim.kinds.cuba_lif import CubaLIF
 from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.network import IntegerNetwork
 
-# of test_sim_layer.py: that inputs are signed, which these contracts and rasters leave out
-CHOICES = {name: values for name, values in choices().items() if name != "input_signed"}
+# choices about inputs have tests of their own: test_sim_layer.py, test_sim_kinds_first_spike.py
+CHOICES = {name: values for name, values in choices().items() if not name.startswith("input")}
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
 FLOOR_SUBTRACT = replace(
     PAPER,

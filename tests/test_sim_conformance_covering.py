@@ -44,10 +44,12 @@ def test_what_has_met_does_not_meet_again():
 
 
 def test_the_choices_of_a_version_are_those_it_knows():
-    assert covering.later_versions(0) == [1, 3, 5]
-    assert covering.later_versions(3) == [5]
-    assert set(choices()) - set(covering.known_in(2)) == {"reset_delay", "input_signed"}
-    assert covering.known_in(5) == choices()
+    assert covering.later_versions(0) == [1, 3, 5, 6]
+    assert covering.later_versions(3) == [5, 6]
+    assert set(choices()) - set(covering.known_in(2)) == {
+        *("reset_delay", "input_signed", "inputs_once")
+    }
+    assert covering.known_in(6) == choices()
     assert covering.numbers_since(4) == {"refractory_steps": (0, 3, 255)}
     assert covering.numbers_since(5) == {"input_bits": (1, 3, 8)}
     assert covering.known_in(1)["reset"] == ("zero", "subtract")
@@ -59,9 +61,9 @@ Later = make_dataclass(
         (
             "bias_on",
             Literal["current", "membrane"],
-            field(default="current", metadata={"since": 6}),
+            field(default="current", metadata={"since": 7}),
         ),
-        ("odd", bool, field(default=False, metadata={"since": 7, "tuned": frozenset({"numba"})})),
+        ("odd", bool, field(default=False, metadata={"since": 8, "tuned": frozenset({"numba"})})),
     ],
     bases=(NumericContract,),
     frozen=True,
@@ -73,12 +75,14 @@ def test_fields_introduced_later_meet_every_choice_in_cases_of_their_own(monkeyp
     for module in ("sim.contract", "sim.conformance.covering"):
         monkeypatch.setattr(f"{module}.NumericContract", Later)
         monkeypatch.setattr(f"{module}.PAPER", Later())
-    assert covering.later_versions(3) == [5, 6, 7]
-    known = covering.known_in(6)
+    assert covering.later_versions(3) == [5, 6, 7, 8]
+    known = covering.known_in(7)
     assert known["bias_on"] == ("current", "membrane")
     assert "odd" not in known
-    monkeypatch.setattr("sim.conformance.cases.PAPER", Later())
-    monkeypatch.setattr("sim.conformance.cases.SNNTORCH", Later())
+    for module in ("case", "cases", "kind_cases"):
+        monkeypatch.setattr(f"sim.conformance.{module}.PAPER", Later())
+    for module in ("cases", "kind_cases"):
+        monkeypatch.setattr(f"sim.conformance.{module}.SNNTORCH", Later())
     found = [case for case in cases.cases() if case.name.startswith("contract-since-")]
     assert len(found) > 3
     assert found[0].name == "contract-since-5-0"
@@ -88,7 +92,7 @@ def test_fields_introduced_later_meet_every_choice_in_cases_of_their_own(monkeyp
         if case.name.startswith(("contract-", "order-"))
     ]
     assert pairs(contracts, choices()) == every_pair(choices())
-    assert not any(case.network.contract.odd for case in found if "since-7" not in case.name)
+    assert not any(case.network.contract.odd for case in found if "since-8" not in case.name)
     assert all(layer.bias.any() for case in found for layer in case.network.layers)
 
 

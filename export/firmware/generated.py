@@ -25,7 +25,6 @@ from sim.network import IntegerNetwork
 def header(network: IntegerNetwork, name: str) -> str:
     """`<name>.h`: sizes, the state struct, the functions."""
     readout = network.readout
-    scales = [f"row {i}: {scale.hex()}" for i, scale in enumerate(readout.out_scale.tolist())]
     state = [
         f"    {'int32_t' if word else 'uint8_t'} {layer}_{variable}[{each.n_neurons}];"
         for layer, each in network.named_layers()
@@ -36,21 +35,22 @@ def header(network: IntegerNetwork, name: str) -> str:
         for layer, each in network.named_layers()
         for k in each.connections()
     ]
-    sizes = ", ".join(f"{layer.n_neurons} neurons ({layer.kind()})" for layer in network.hidden)
+    sizes = [f"{layer.n_neurons} neurons ({layer.kind()})" for layer in network.hidden]
     parts = {
         "NAME": name,
         "GUARD": f"{name.upper()}_H",
         "DIGEST": network.digest(),
-        "SHAPE": f"{sizes}, {readout.n_neurons} readout rows",
+        "SHAPE": ", ".join([*sizes, f"{readout.n_neurons} readout rows"]),
         "N_INPUTS": str(network.n_inputs),
         "N_ROWS": str(readout.n_neurons),
         "N_HEADS": str(readout.n_heads),
         "N_OUTPUTS": str(readout.n_outputs),
         "DT": repr(network.dt),
         "STATE": "\n".join(state),
+        "SEEN": f"uint8_t seen[{name}_N_INPUTS];" if network.contract.inputs_once else "",
         "ROWS": "\n".join(rows),
         "STEPS": inputs.template_of(network, "steps", "h"),
-        "SCALES": "\n".join(f" * {line}" for line in scales),
+        "DECODED": "\n * ".join(readout.reading()),
         **inputs.parts(network),
     }
     return filled("generated.h", parts)
@@ -71,6 +71,7 @@ def source(network: IntegerNetwork, name: str) -> str:
         "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
         "ADVANCE": "\n".join(_advance(network)),
         "STEPS": inputs.template_of(network, "steps", "c"),
+        "ONCE": template("generated_once.c").rstrip() if c.inputs_once else "",
         **inputs.parts(network),
         "NAME": name,
         "DIGEST": network.digest(),

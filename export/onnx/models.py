@@ -45,6 +45,7 @@ METADATA_VERSION = 2
 OPSET = 17
 IR_VERSION = 8
 MAX_BYTES = (1 << 31) - 1  # bytes of a protobuf message, and so of a model
+SEEN = "seen"  # the inputs that have had an event, where only the first one counts
 ARRIVING = "arriving"  # the inputs of the step before, in transit where there is a delay
 
 
@@ -193,6 +194,8 @@ def _words(network: IntegerNetwork) -> dict[str, tuple[Any, int]]:
         "x": (network.input_dtype, network.n_inputs),
         ARRIVING: (network.input_dtype, network.n_inputs),
     }
+    if network.contract.inputs_once:
+        found[SEEN] = (np.uint8, network.n_inputs)
     for name, layer in network.named_layers():
         for state, word in layer.STATES.items():
             found[f"{name}.{state}"] = (word_dtype(word), layer.n_neurons)
@@ -242,10 +245,15 @@ def serialized(model: ModelProto) -> bytes:
 
 def _equations(network: IntegerNetwork) -> _Graph:
     """Nodes of one step, from `x` and the states to `<state>.next`: each layer's `step`."""
-    graph = _Graph()
-    graph.emit("Identity", "x", name=f"{ARRIVING}.next")
+    graph, x = _Graph(), "x"
+    if network.contract.inputs_once:
+        seen = graph.cast(SEEN, TensorProto.BOOL)
+        x = graph.emit("Where", seen, graph.constant("nothing", 0, network.input_dtype), "x")
+        had = graph.emit("Or", seen, graph.cast("x", TensorProto.BOOL))
+        graph.cast(had, TensorProto.UINT8, f"{SEEN}.next")
+    graph.emit("Identity", x, name=f"{ARRIVING}.next")
     late = network.contract.delay_steps == 1
-    source = ARRIVING if late else "x"
+    source = ARRIVING if late else x
     for name, layer in network.named_layers():
         nodes = _Nodes(graph, network.contract, name, layer, source)
         terms = simplified(equations(layer, network.contract))

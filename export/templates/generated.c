@@ -31,6 +31,7 @@ void @NAME@_init(@NAME@_state *state)
 /* A step on the @SENT@ in `given`, which become those that arrive. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
+    @ONCE@
     @ADVANCE@
     memcpy(state->arriving, state->given, sizeof state->arriving);
     for (uint32_t i = 0; i < @NAME@_N_ROWS; i++)

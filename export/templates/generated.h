@@ -23,6 +23,7 @@ typedef struct {
 @ROWS@
     @CTYPE@ given[@NAME@_N_INPUTS];
     @CTYPE@ arriving[@NAME@_N_INPUTS];
+    @SEEN@
 } @NAME@_state;
 
 /* The state before the first step. */

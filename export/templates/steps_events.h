@@ -1,7 +1,5 @@
 /* One step. `events` lists the channels that spike in it, each below @NAME@_N_INPUTS; a channel
- * counts once, however often it is listed. `out` gets the readout's words. Decoded values are the
- * mean over heads of out * scale:
-@SCALES@
+ * counts once, however often it is listed. `out` gets the readout's words. @DECODED@
  */
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS]);

@@ -6,18 +6,22 @@ everywhere.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations, product
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sim.conformance.case import ALTERNATIVES, Case, covering_contracts
 from sim.conformance.covering import covering, known_in, later_versions, numbers_since
-from sim.conformance.networks import draw, drawn_layer, drawn_network, hand_made, inputs, spikes
-from sim.contract import PAPER, SNNTORCH, NumericContract, numbers, signed_range
-from sim.kinds import kinds
-from sim.layer import Layer
+from sim.conformance.kind_cases import input_cases, kind_cases, lone_cases, with_number
+from sim.conformance.networks import (
+    draw,
+    drawn_network,
+    hand_made,
+    inputs,
+    spikes,
+)
+from sim.contract import PAPER, SNNTORCH, signed_range
 from sim.network import IntegerNetwork
 
 # The version increases when a case or a file changes or is added; new cases come last, before
@@ -25,17 +29,6 @@ from sim.network import IntegerNetwork
 # introduced adds its cases, and so increases it, by itself.
 _FIELDS_VERSION = 3
 VERSION = 5 + len(later_versions(_FIELDS_VERSION))
-_KINDS_VERSION = 4  # the latest choices that cases of a kind combine; those of later fields follow
-_ALTERNATIVES = {  # the choices of the first version, in the order on which its cases depend
-    "current": "new",
-    "fires_on": "new_membrane",
-    "fires_when": ">=",
-    "reset": "subtract",
-    "reset_drops_input": False,
-    "rounding": "floor",
-    "overflow_syn": "wrap",
-    "overflow_mem": "wrap",
-}
 _Membrane = Literal["previous_membrane", "new_membrane", "reset_membrane"]
 _MEMBRANES: tuple[_Membrane, ...] = ("previous_membrane", "new_membrane", "reset_membrane")
 _AT_THRESHOLD: dict[Literal[">", ">="], str] = {">": "silent", ">=": "fires"}
@@ -46,42 +39,11 @@ _BEYOND: dict[Literal["saturate", "wrap"], str] = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network, its input, and the mistakes it reveals.
-
-    Attributes:
-        name: short, valid as a file name.
-        what: the mistakes, in words.
-        network: the network.
-        raster: inputs (n_steps, n_inputs), uint8, or int8 where they are signed.
-    """
-
-    name: str
-    what: str
-    network: IntegerNetwork
-    raster: NDArray[Any]
-
-
-def covering_contracts() -> list[NumericContract]:
-    """Six contracts, `PAPER` first, in which any two choices occur in all four combinations.
-
-    Each choice departs from `PAPER` in another 3 of 5 contracts, and any two sets of 3 out of 5
-    meet: Kleitman and Spencer, Discrete Mathematics 6 (1973).
-    """
-    departs = dict(zip(_ALTERNATIVES, combinations(range(5), 3), strict=False))
-    others = [
-        {name: value for name, value in _ALTERNATIVES.items() if i in departs[name]}
-        for i in range(5)
-    ]
-    return [PAPER, *(replace(PAPER, **changes) for changes in others)]  # type: ignore[arg-type]
-
-
 def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
-    found += [*_kinds(), *_later_fields(), *_inputs()]
+    found += [*kind_cases(), *_later_fields(), *input_cases(), *lone_cases()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -91,7 +53,7 @@ def _contracts() -> list[Case]:
     found = []
     for i, contract in enumerate(covering_contracts()):
         narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
-        changed = [name for name in _ALTERNATIVES if getattr(contract, name) != _paper(name)]
+        changed = [name for name in ALTERNATIVES if getattr(contract, name) != _paper(name)]
         what = "two layers, two heads, narrow states; " + (
             f"departs from `paper` in {', '.join(changed)}" if changed else "contract `paper`"
         )
@@ -300,7 +262,7 @@ def _later_fields() -> list[Case]:
             name = f"contract-since-{version}-{i}"
             narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
             for number, values in numbers_since(version).items():
-                narrow = _with(narrow, number, values[-1 - i % len(values)])
+                narrow = with_number(narrow, number, values[-1 - i % len(values)])
             layers = [
                 layer.replaced({"bias": draw(f"{name} {k}", (layer.n_neurons,), -500, 500)})
                 for k, layer in enumerate(drawn_network(name, narrow).layers)
@@ -311,63 +273,5 @@ def _later_fields() -> list[Case]:
     return found
 
 
-def _inputs() -> list[Case]:
-    """Inputs of several bits, unsigned and signed, into layers of each kind."""
-    found = []
-    hidden = [kind for kind in kinds().values() if not kind.is_readout()]
-    ranges = [(2, False), (8, False), (2, True), (8, True)]
-    for i, (kind, (bits, signed)) in enumerate(product(hidden, ranges)):
-        own = _contracts_of(kind)
-        chosen = replace(own[i % len(own)], input_bits=bits, input_signed=signed)
-        wide = replace(chosen, frac_bits=1, syn_bits=22, mem_bits=24)
-        name = f"inputs-{kind.kind().replace('_', '-')}-{'s' if signed else 'u'}{bits}"
-        drawn = drawn_network(name, replace(PAPER, frac_bits=1, syn_bits=22, mem_bits=24), (6,))
-        network = replace(
-            drawn, layers=(drawn_layer(kind, name, (6, 8), wide), drawn.readout), contract=wide
-        )
-        low, high = wide.input_values
-        what = f"inputs of {low}..{high} into a layer of {kind.__name__}"
-        found.append(Case(name, what, network, inputs(name, 48, 8, wide)))
-    return found
-
-
 def _paper(name: str) -> object:
     return getattr(PAPER, name)
-
-
-def _contracts_of(kind: type[Layer]) -> list[NumericContract]:
-    """Contracts that a kind computes, in which any two of its choices meet."""
-    if not kind.CHOICES:
-        return [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
-    computed = {
-        name: tuple(value for value in values if value in kind.CHOICES.get(name, values))
-        for name, values in known_in(_KINDS_VERSION).items()
-    }
-    found = covering(computed)
-    for name, values in numbers().items():
-        if name in kind.CHOICES:
-            found = [_with(c, name, values[i % len(values)]) for i, c in enumerate(found, 1)]
-    return found
-
-
-def _with(contract: NumericContract, name: str, value: int) -> NumericContract:
-    changed: Any = {name: value}
-    return replace(contract, **changed)
-
-
-def _kinds() -> list[Case]:
-    """Two layers of each kind but the first, under contracts in which any two choices meet."""
-    found = []
-    for kind in kinds().values():
-        if kind.UNNAMED or kind.is_readout():
-            continue
-        for i, contract in enumerate(_contracts_of(kind)):
-            name = f"{kind.kind().replace('_', '-')}-{i}"
-            narrow = replace(contract, frac_bits=2, syn_bits=12, mem_bits=12)
-            sizes = ((6, 8), (5, 6))
-            layers = [drawn_layer(kind, f"{name} {k}", n, narrow) for k, n in enumerate(sizes)]
-            others = drawn_network(name, replace(PAPER, frac_bits=2, syn_bits=12, mem_bits=12))
-            network = replace(others, layers=(*layers, others.readout), contract=narrow)
-            what = f"two layers of {kind.__name__}, two heads, narrow states"
-            found.append(Case(name, what, network, spikes(name, 48, 8)))
-    return found

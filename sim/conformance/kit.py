@@ -19,7 +19,8 @@ from base.hdf5.write import create_hdf5
 from base.order import Order
 from sim import reference
 from sim.arithmetic.text import NOTATION, plain
-from sim.conformance.cases import VERSION, Case, cases
+from sim.conformance.case import Case
+from sim.conformance.cases import VERSION, cases
 from sim.contract import NumericContract
 
 FORMAT = "rsnnctl-conformance-kit"
@@ -45,8 +46,10 @@ without one adds nothing.
 With `delay_steps` 1, layers read only what the step before has written, and inputs of a step
 arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
 Before the first step every state is 0, but for `out`, which starts at `initial_out`, and for `mem`
-of a layer with an array `initial_mem`, which starts there. The readout's
-rows are ordered head by head. `out_scale` turns `out` into floats and plays no part in the words.
+of a layer with an array `initial_mem` and `lead` of one with `lead_start`, which start there. The
+readout's rows are ordered head by head. `out_scale` turns `out` into floats, `label` into a class;
+both play no part in the words. Under `inputs_once`, an input that has had a value other than 0 in a
+step counts as 0 in all later steps.
 
 ## The numeric contract
 

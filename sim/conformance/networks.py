@@ -14,8 +14,8 @@ from sim.layer import Layer
 from sim.network import IntegerNetwork
 
 _DRAWS = 1  # the draws depend on it: a new version need not change every case
-_DT = 0.004
-_METADATA = {"conformance": 2}  # the version in which provenance was last told apart
+DT = 0.004
+METADATA = {"conformance": 2}  # the version in which provenance was last told apart
 
 
 def hand_made(
@@ -60,7 +60,7 @@ def hand_made(
         initial_out=np.full(rows, -1),
         out_scale=np.full(rows, 2.0**-6),
     )
-    return IntegerNetwork((layer, readout), contract, _DT, _METADATA)
+    return IntegerNetwork((layer, readout), contract, DT, METADATA)
 
 
 def drawn_network(
@@ -97,7 +97,7 @@ def drawn_network(
             n_heads=2,
         )
     )
-    return IntegerNetwork(tuple(layers), contract, _DT, _METADATA)
+    return IntegerNetwork(tuple(layers), contract, DT, METADATA)
 
 
 def spikes(key: str, n_steps: int, n_inputs: int) -> NDArray[np.uint8]:

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified, statements
 from sim.contract import NumericContract, signed_range
+from sim.inputs import first_events
 from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
 
 _WORDS = ("syn", "mem")
+_NOTHING = np.zeros(0, np.int64)
 _ATOMS = ("state", "constant", "zero", "number", "scaled")
 
 
@@ -42,6 +44,7 @@ class Generated:
         kinds = [self.network.input_dtype, *[np.dtype(np.uint8)] * len(sizes)]
         self._under_way = [np.zeros((1, n), kind) for n, kind in zip(sizes, kinds, strict=False)]
         self._counts = [np.zeros(n, np.int64) for n in sizes]
+        self._seen = np.zeros(self.network.n_inputs, bool)
         self._multiplied = np.zeros(self.network.n_inputs, np.int64)
 
     @property
@@ -60,12 +63,13 @@ class Generated:
     @property
     def sent_counts(self) -> NDArray[np.int64]:
         """Spikes per hidden neuron that arrived above it, layer after layer."""
-        return np.concatenate(self._counts[1:])
+        return np.concatenate([_NOTHING, *self._counts[1:]])
 
     @property
     def last_spikes(self) -> NDArray[np.int64]:
         """Spikes of each hidden neuron in the last step."""
-        return np.concatenate([x.states["spk"] for x in self._layers[:-1]]).astype(np.int64)
+        spikes = [x.states["spk"] for x in self._layers[:-1]]
+        return np.concatenate([_NOTHING, *spikes]).astype(np.int64)
 
     def advance(self, words: NDArray[np.uint64], are_bytes: bool, out: NDArray[np.int32]) -> None:
         """Do the steps of checked words of spikes (n_steps, n_words); fill `out`."""
@@ -84,6 +88,8 @@ class Generated:
         if not are_bytes:
             sent = np.unpackbits(sent, axis=1, bitorder="little")
         sent = sent[:, : self.network.n_inputs].view(self.network.input_dtype)
+        if self.network.contract.inputs_once:
+            sent, self._seen = first_events(sent, self._seen)
         found: list[NDArray[Any]] = []
         for i, layer in enumerate(self._layers):
             arriving = sent
@@ -174,9 +180,9 @@ def source(layer: Layer, contract: NumericContract) -> str:
     lines = [f"def run_layer({', '.join(arguments)}):"]
     lines.append(f"    n = np.uint64({connections[0].name}.shape[1])")
     lines += [f"    sum_{k.name} = np.zeros(n, np.int32)" for k in connections]
-    lines.append("    for t in range(np.uint64(arriving.shape[0])):")
+    lines.append("    for now in range(np.uint64(arriving.shape[0])):")
     for k in connections:
-        sender = "words_spk" if k.source == OWN else "arriving[t]"
+        sender = "words_spk" if k.source == OWN else "arriving[now]"
         lines += _summing(k.name, sender, graded=k.values != SPIKES)
     lines.append("        for i in range(n):")
     for state in layer.STATES:
@@ -190,9 +196,9 @@ def source(layer: Layer, contract: NumericContract) -> str:
         value = known.get(named[state]) or writer.write(named[state], known)
         lines.append(f"            words_{state}[i] = {value}")
     for state in layer.STATES:
-        lines.append(f"        if t < kept_{state}.shape[0]:")
+        lines.append(f"        if now < kept_{state}.shape[0]:")
         lines.append("            for i in range(n):")
-        lines.append(f"                kept_{state}[t, i] = words_{state}[i]")
+        lines.append(f"                kept_{state}[now, i] = words_{state}[i]")
     return "\n".join(lines) + "\n"
 
 

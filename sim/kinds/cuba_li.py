@@ -57,6 +57,11 @@ class CubaLI(Layer):
         """`sim.step.readout`."""
         return step.readout(o, layer, old, source)
 
+    def reading(self) -> list[str]:
+        """How to decode `out`, in lines of a comment."""
+        rows = [f"row {i}: {scale.hex()}" for i, scale in enumerate(self.out_scale.tolist())]
+        return ["Decoded values are the", "mean over heads of out * scale:", *rows]
+
     def decode(self, out: NDArray[np.integer]) -> NDArray[np.float64]:
         """Turn `out` words (n_steps, rows) into decoded values (n_steps, n_outputs).
 

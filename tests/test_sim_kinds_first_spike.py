@@ -1,0 +1,212 @@
+"""A layer whose first spike decides: against a loop over events, and in every backend."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from base.errors import MismatchError
+from export.firmware.decoder import export_c
+from export.formats import backends
+from sim import reference
+from sim.artifact import load_network, load_vectors, save_network
+from sim.contract import PAPER
+from sim.fast import runs
+from sim.inputs import first_events
+from sim.kinds.cuba_li import CubaLI
+from sim.kinds.first_spike import FirstSpike
+from sim.live.decoder import Decoder
+from sim.metrics import evaluate_run
+from sim.network import IntegerNetwork
+from sim.shrink import shrink
+from sim.trace import count_differences
+from sim.verify import verify
+
+T = 16
+CONTRACT = replace(PAPER, current="new", delay_steps=0, frac_bits=0, inputs_once=True)
+
+
+def drawn(seed, n=10, n_inputs=24, *, leak=False, **fields):
+    """A network, and a sample of one event per input at most: times (n_inputs,) and raster."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-20, 60, (n, n_inputs))
+    step = 1 << int(np.abs(weights).sum(1).max()).bit_length() + 1
+    unity = 1 << CONTRACT.decay_frac
+    layer = FirstSpike(
+        w_in=weights,
+        decay_mem=rng.integers(unity // 2, unity, n) if leak else np.full(n, unity),
+        threshold=rng.integers(150, 450, n),
+        lead_step=np.full(n, step),
+        lead_start=np.full(n, T * step),
+        label=np.arange(n) // 2,
+    )
+    times = rng.integers(0, T + 4, n_inputs)
+    raster = np.zeros((T, n_inputs), np.uint8)
+    raster[times[times < T], np.flatnonzero(times < T)] = 1
+    return IntegerNetwork((layer,), replace(CONTRACT, **fields), 1e-3), times, raster
+
+
+def event_by_event(network, times):
+    """First spikes and potentials, from the events in their order."""
+    layer, (low, high) = network.layers[0], (0, T)
+    v, t = np.zeros(layer.n_neurons, np.int64), np.full(layer.n_neurons, T)
+    unity = 1 << network.contract.decay_frac
+    for now in range(low, high):
+        decayed = np.sign(v) * (np.abs(v) * layer.decay_mem // unity)
+        is_open = t == T
+        v = np.where(is_open, decayed + layer.w_in[:, times == now].sum(1, dtype=np.int64), v)
+        t = np.where(is_open & (v > layer.threshold), now, t)
+    return t, v
+
+
+@pytest.mark.parametrize("leak", [False, True])
+def test_first_spikes_potentials_and_decision_are_those_of_the_events(leak):
+    decided = set()
+    for seed in range(40):
+        network, times, raster = drawn(seed, leak=leak)
+        trace = reference.run(network, raster).variables
+        t, v = event_by_event(network, times)
+        assert trace["readout.t"][-1].tolist() == t.tolist()
+        assert trace["readout.v"][-1].tolist() == v.tolist()
+        assert trace["readout.fired"][-1].tolist() == (t < T).tolist()
+        first = min(range(10), key=lambda j: (t[j], -v[j], j))
+        assert network.readout.decode(trace["readout.out"])[-1].tolist() == [first // 2]
+        order = sorted(range(10), key=lambda j: (-trace["readout.out"][-1, j], j))
+        assert order == sorted(range(10), key=lambda j: (t[j], -v[j], j))
+        decided.add(first // 2)
+    assert len(decided) > 3
+
+
+def test_what_comes_after_a_sample_changes_nothing():
+    network, _, raster = drawn(1)
+    longer = np.concatenate([raster, np.ones((5, 24), np.uint8)])
+    trace = reference.run(network, longer).variables
+    for name in ("v", "t", "out", "fired"):
+        assert (trace[f"readout.{name}"][T - 1 :] == trace[f"readout.{name}"][T - 1]).all(), name
+    assert trace["readout.t"].max() == T
+
+
+def test_of_equals_the_first_neuron_decides():
+    network, _, _ = drawn(2)
+    layer = network.layers[0].replaced(
+        {"w_in": np.full((10, 24), 30), "threshold": np.full(10, 100), "label": np.arange(10)[::-1]}
+    )
+    same = replace(network, layers=(layer,))
+    raster = np.zeros((T, 24), np.uint8)
+    raster[3, :6] = 1
+    out = reference.run(same, raster).variables["readout.out"][-1:]
+    assert len(set(out[0].tolist())) == 1
+    assert same.readout.decode(out).tolist() == [[9.0]]
+
+
+def test_a_second_event_of_an_input_counts_only_where_it_may():
+    network, times, raster = drawn(3)
+    again, first = raster.copy(), int(times.argmin())
+    again[times[first] + 1 :, first] = 1
+    once = reference.run(network, again).variables
+    assert np.array_equal(once["readout.v"], reference.run(network, raster).variables["readout.v"])
+    often = replace(network, contract=replace(network.contract, inputs_once=False))
+    assert not np.array_equal(reference.run(often, again).variables["readout.v"], once["readout.v"])
+    assert often.digest() != network.digest()
+
+
+def test_the_first_events_of_a_raster_are_found_block_by_block():
+    rng = np.random.default_rng(0)
+    raster = (rng.random((40, 9)) < 0.1) * rng.integers(-3, 4, (40, 9)).astype(np.int8)
+    whole, seen = first_events(raster, np.zeros(9, bool))
+    assert whole.dtype == np.int8
+    for j in range(9):
+        events = np.flatnonzero(raster[:, j])
+        kept = np.flatnonzero(whole[:, j])
+        assert kept.tolist() == events[:1].tolist()
+        assert seen[j] == bool(events.size)
+    one, between = first_events(raster[:17], np.zeros(9, bool))
+    assert np.array_equal(np.concatenate([one, first_events(raster[17:], between)[0]]), whole)
+
+
+@pytest.mark.slow  # compiles kernels and C
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"inputs_once": False},
+        {"delay_steps": 1},
+        {"mem_bits": 11, "overflow_mem": "wrap", "rounding": "floor"},
+        {"mem_bits": 11, "frac_bits": 2, "fires_when": ">="},
+        {"input_bits": 3, "input_signed": True},
+    ],
+    ids=str,
+)
+def test_every_backend_computes_every_word(fields):
+    narrow = "mem_bits" in fields
+    for seed, leak in ((0, False), (1, True)):
+        network, _, raster = drawn(seed, leak=leak)
+        layer = network.layers[0]
+        if narrow:
+            layer = layer.replaced({"lead_step": np.full(10, 60), "lead_start": np.full(10, 960)})
+        network = replace(network, layers=(layer,), contract=replace(CONTRACT, **fields))
+        values = raster.astype(network.input_dtype)
+        if "input_bits" in fields:
+            values = np.random.default_rng(seed).integers(-4, 4, (T, 24)).astype(np.int8)
+        rasters = [values, np.concatenate([values, values[::-1]])]
+        found = verify(network, rasters, {"numba": runs.run_backend, **backends()})
+        assert found.differences == 0
+        assert set(found.not_run) == {"nir"}
+        assert "for which NIR has no node" in found.not_run["nir"]
+
+
+def test_a_decoder_gives_the_decision_and_starts_anew():
+    network, _, raster = drawn(5)
+    decoder = Decoder(network)
+    expected = network.readout.decode(reference.run(network, raster).variables["readout.out"])
+    for _ in range(2):
+        found = [decoder.step(row.astype(bool)) for row in raster]
+        assert np.array_equal(found, expected)
+        decoder.reset()
+
+
+def test_a_file_holds_the_kind(tmp_path):
+    network, _, _ = drawn(6)
+    save_network(network, tmp_path / "a.int.h5")
+    found = load_network(tmp_path / "a.int.h5")
+    assert found.digest() == network.digest()
+    assert isinstance(found.readout, FirstSpike)
+    golden, trace = load_vectors(tmp_path / "a.int.h5")
+    assert count_differences(reference.run(network, golden), trace) == 0
+    header, _ = (path.read_text() for path in export_c(network, tmp_path))
+    assert "class is that of the row with the largest word:\n * row 0: class 0\n" in header
+    assert " * 24 inputs, 10 readout rows, one step" in header
+
+
+def test_operations_are_those_of_the_events():
+    network, times, raster = drawn(7)
+    found = evaluate_run(network, runs.run(network, raster), None)
+    present = network.layers[0].w_in[:, times < T]
+    assert found.effective_acs == np.count_nonzero(present) / T
+    assert found.activation_sparsity == 0.0
+
+
+def test_a_failing_network_shrinks_to_the_neuron_that_matters():
+    network, _, raster = drawn(8)
+
+    def faulty(given, inputs):
+        trace = runs.run_backend(given, inputs)
+        trace.variables["readout.v"][:] = np.minimum(trace.variables["readout.v"], 50)
+        return trace
+
+    small, kept = shrink(network, raster, faulty)
+    assert small.readout.n_neurons < 10
+    assert count_differences(reference.run(small, kept), faulty(small, kept)) > 0
+
+
+def test_other_readouts_need_a_hidden_layer():
+    network, _, _ = drawn(9)
+    readout = CubaLI(
+        w_out=np.ones((2, 24), int),
+        decay_syn=np.zeros(2, int),
+        decay_mem=np.zeros(2, int),
+        initial_out=np.zeros(2, int),
+        out_scale=np.ones(2),
+    )
+    with pytest.raises(MismatchError, match="one or more hidden layers followed by one readout"):
+        replace(network, layers=(readout,))
