@@ -1,10 +1,17 @@
 """Every way to compute a network on this machine, to be compared with the reference."""
 
 from export import formats
-from sim.fast import runs
+from sim.fast import first_spikes, runs
+from sim.network import IntegerNetwork
 from sim.verify import Backend
 
 
-def backends() -> dict[str, Backend]:
-    """Functions from (network, raster) to a trace, by name: the kernels, and every format."""
-    return {"numba": runs.run_backend} | formats.backends()
+def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
+    """Functions from (network, raster) to a trace, by name: the kernels, and every format.
+
+    For a network that first spikes decide, also the engine without a clock, `events`.
+    """
+    found = {"numba": runs.run_backend} | formats.backends()
+    if network is not None and first_spikes.has_engine(network):
+        found["events"] = first_spikes.run_backend
+    return found

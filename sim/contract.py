@@ -56,7 +56,7 @@ class NumericContract(Order):
     )
     input_bits: int = field(default=1, metadata={"values": (1, 3, 8), "since": 5, "tuned": GRADED})
     input_signed: bool = field(default=False, metadata={"since": 5, "tuned": GRADED})
-    inputs_once: bool = field(default=False, metadata={"since": 6, "tuned": GRADED})
+    inputs_once: bool = field(default=False, metadata={"since": 6, "tuned": GRADED | {"events"}})
     # These have a single value, which nothing reads: constants of the file format.
     decay: Literal["multiply"] = "multiply"
     delivery: Literal["sum"] = "sum"

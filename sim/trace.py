@@ -1,7 +1,7 @@
 """Traces: every state word of every step, and where two of them first differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,10 @@ class Trace:
     def n_words(self) -> int:
         """State words in the trace."""
         return sum(array.size for array in self.variables.values())
+
+
+class Outcome(Trace):
+    """Some words after the last step alone, (1, n_neurons) each: of an engine without steps."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,12 @@ def word_dtype(word: str) -> np.dtype:
 
 
 def count_differences(expected: Trace, found: Trace) -> int:
-    """Number of words that differ.
+    """Number of words that differ, of an outcome among its own.
 
     Raises:
         MismatchError: the traces do not describe the same variables over the same steps.
     """
+    expected = _counterpart(expected, found)
     _check_alike(expected, found)
     return sum(
         int(np.count_nonzero(array != found.variables[name]))
@@ -87,9 +92,13 @@ def count_differences(expected: Trace, found: Trace) -> int:
 def first_difference(expected: Trace, found: Trace) -> Difference | None:
     """The earliest word that differs, in the order of computation; None if none does.
 
+    What is found may be an outcome, as in `count_differences`, whose step is the last.
+
     Raises:
         MismatchError: the traces do not describe the same variables over the same steps.
     """
+    last = expected.n_steps - found.n_steps if isinstance(found, Outcome) else 0
+    expected = _counterpart(expected, found)
     _check_alike(expected, found)
     first = None
     for name, array in expected.variables.items():
@@ -99,10 +108,16 @@ def first_difference(expected: Trace, found: Trace) -> Difference | None:
             step = int(steps[0])
             neuron = int(np.flatnonzero(array[step] != other[step])[0])
             layer, variable = name.split(".")
-            first = Difference(
-                step, layer, variable, neuron, int(array[step, neuron]), int(other[step, neuron])
-            )
-    return first
+            words = int(array[step, neuron]), int(other[step, neuron])
+            first = Difference(step, layer, variable, neuron, *words)
+    return None if first is None else replace(first, step=first.step + last)
+
+
+def _counterpart(whole: Trace, found: Trace) -> Trace:
+    """What a trace is compared with, of the whole one: an outcome with its own words."""
+    if not isinstance(found, Outcome):
+        return whole
+    return Trace({name: whole.variables[name][-1:] for name in found.variables})
 
 
 def _check_alike(expected: Trace, found: Trace) -> None:

@@ -11,8 +11,15 @@ from base.errors import ToolError, UnsupportedError
 from sim import reference
 from sim.intermediates import arriving, intermediates, words_before
 from sim.network import IntegerNetwork
-from sim.trace import Difference, Trace, count_differences, first_difference
+from sim.trace import (
+    Difference,
+    Outcome,
+    Trace,
+    count_differences,
+    first_difference,
+)
 
+OUTCOMES = "first spikes and potentials"
 Backend = Callable[[IntegerNetwork, NDArray[np.uint8]], Trace]
 
 
@@ -36,6 +43,7 @@ class Finding:
 class BackendResult:
     """State words compared, the number that differ, and the first that does.
 
+    `what` is what was compared: every state word, or `outcomes`, words after the last step alone.
     `code` is `hand-written` where a backend's code was written for every layer's kind, and
     `generated` where it comes from the step, as the reference does. `reproducer` tells where a
     minimal case with a difference is kept and how to replay it, or why there is none, in words.
@@ -45,6 +53,7 @@ class BackendResult:
     differences: int
     first: Finding | None
     code: str = "generated"
+    what: str = "state words"
     reproducer: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +81,7 @@ class Verification:
             backends[name] = {
                 "words": result.words,
                 "differences": result.differences,
+                "compared": result.what,
                 "code": result.code,
             }
             if result.first is not None:
@@ -88,7 +98,7 @@ class Verification:
     def lines(self) -> Iterator[str]:
         """The report for people, the verdict last."""
         for name, result in self.backends.items():
-            counts = f"{result.words} state words, {result.differences} differences"
+            counts = f"{result.words} {result.what}, {result.differences} differences"
             yield f"{name} ({result.code}): {counts}"
             if result.first is not None:
                 yield f"{name}: first difference: {result.first}"
@@ -128,11 +138,12 @@ def verify(
     not_run: dict[str, str] = {}
     for name, backend in backends.items():
         words = differences = 0
-        first = None
+        first, what = None, "state words"
         try:
             for index, (raster, right) in enumerate(zip(rasters, expected, strict=True)):
                 found = backend(network, raster)
-                words += right.n_words
+                what = OUTCOMES if isinstance(found, Outcome) else what
+                words += found.n_words
                 differences += count_differences(right, found)
                 difference = first_difference(right, found)
                 if first is None and difference is not None:
@@ -142,7 +153,7 @@ def verify(
             not_run[name] = str(error)
             continue
         code = code_of(network, writer or name)
-        results[name] = BackendResult(words, differences, first, code)
+        results[name] = BackendResult(words, differences, first, code, what)
     return Verification(network.digest(), sum(map(len, rasters)), results, not_run)
 
 

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from networks import random_network
 
-from base.errors import MismatchError
+from base.errors import DataError, MismatchError, UnsupportedError
 from export.firmware.decoder import export_c
 from export.formats import backends
+from rsnnctl.backends import backends as backends_of
+from rsnnctl.commands.verify import verify_file
 from sim import reference
 from sim.artifact import load_network, load_vectors, save_network
 from sim.contract import PAPER
 from sim.fast import runs
+from sim.fast.first_spikes import first_spikes, run_backend
 from sim.inputs import first_events
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.first_spike import FirstSpike
@@ -210,3 +214,116 @@ def test_other_readouts_need_a_hidden_layer():
     )
     with pytest.raises(MismatchError, match="one or more hidden layers followed by one readout"):
         replace(network, layers=(readout,))
+
+
+def sparse(rasters):
+    """Samples (n_samples, n_steps, n_inputs) as events: `ptr`, `index`, `tick`."""
+    sample, tick, index = np.nonzero(rasters)
+    ptr = np.searchsorted(sample, np.arange(len(rasters) + 1))
+    return ptr, index, tick
+
+
+@pytest.mark.parametrize("fires_when", [">", ">="])
+@pytest.mark.parametrize("frac_bits", [0, 3])
+def test_the_engine_without_a_clock_finds_first_spikes_and_potentials(fires_when, frac_bits):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        network, _, _ = drawn(seed, fires_when=fires_when, frac_bits=frac_bits)
+        layer = network.layers[0]
+        threshold = layer.threshold.astype(int) << frac_bits
+        threshold[seed % 10] = -3 if seed % 2 else 0  # which fire without any event
+        step = layer.lead_step.astype(int) << frac_bits
+        changed = {"threshold": threshold, "lead_step": step, "lead_start": T * step}
+        network = replace(network, layers=(layer.replaced(changed),))
+        rasters = (rng.random((9, T + 3, 24)) < rng.choice([0.0, 0.02, 0.3], (9, 1, 1))).astype(
+            "u1"
+        )
+        found = first_spikes(network, *sparse(rasters))
+        for k, raster in enumerate(rasters):
+            trace = reference.run(network, raster).variables
+            assert found.t[k].tolist() == trace["readout.t"][-1].tolist()
+            assert found.v[k].tolist() == trace["readout.v"][-1].tolist()
+            decided = network.readout.decode(trace["readout.out"])[-1, 0]
+            assert found.classes(network)[k] == decided
+            outcome = run_backend(network, raster)
+            assert count_differences(reference.run(network, raster), outcome) == 0
+
+
+def test_a_sample_ends_when_all_neurons_have_fired():
+    network, _, raster = drawn(1)
+    easy = network.layers[0].replaced({"threshold": np.full(10, 0), "w_in": np.full((10, 24), 5)})
+    tick, index = np.nonzero(raster)
+    found = first_spikes(replace(network, layers=(easy,)), [0, len(tick)], index, tick)
+    assert found.n_events.tolist() == [np.count_nonzero(tick == tick[0])]
+    assert found.t.tolist() == [[tick[0]] * 10]
+
+
+def test_what_the_engine_cannot_compute_is_refused_by_name():
+    network, _, raster = drawn(2)
+    wide = network.layers[0].replaced({"decay_mem": np.full(10, 4095)})
+    for refused, text in (
+        (replace(network, layers=(wide,)), "potentials leak; the event-driven engine computes"),
+        (drawn(2, inputs_once=False)[0], "`inputs_once` is False; .* needs True"),
+        (drawn(2, delay_steps=1)[0], "`delay_steps` is 1; .* needs 0"),
+        (drawn(2, input_bits=2)[0], "inputs have several bits"),
+        (random_network(np.random.default_rng(0)), "the layers are cuba_lif, cuba_li; the engine"),
+    ):
+        with pytest.raises(UnsupportedError, match=text):
+            first_spikes(refused, [0], [], [])
+    layer = network.layers[0].replaced(
+        {"lead_step": np.full(10, 8), "lead_start": np.full(10, 128)}
+    )
+    narrow = replace(network, layers=(layer,), contract=replace(network.contract, mem_bits=10))
+    with pytest.raises(UnsupportedError, match="may leave their word of 10 bits"):
+        first_spikes(narrow, [0], [], [])
+    with pytest.raises(UnsupportedError, match="the input has 15 steps, a sample 16"):
+        run_backend(network, raster[:-1])
+    for events, text in (
+        (([0, 2], [0, 1], [3, 2]), "not ordered by step"),
+        (([0, 1], [0], [-1]), "an event is in step -1"),
+        (([0, 1], [24], [0]), r"name inputs 24\.\.24; there are 0\.\.23"),
+        (([0, 1], [0, 1], [0]), "there are 2 inputs, 1 ticks"),
+        (([0, 2], [0], [0]), "samples up to 2"),
+    ):
+        with pytest.raises((DataError, MismatchError), match=text):
+            first_spikes(network, *events)
+    assert first_spikes(network, [0, 1, 2], [0, 1], [3, 2]).n_events.tolist() == [1, 1]
+
+
+def test_verify_says_which_comparison_it_made(tmp_path, monkeypatch):
+    network, _, raster = drawn(3)
+    path = tmp_path / "a.int.h5"
+    save_network(network, path)
+    found = verify_file(path, None, T)
+    kinds = {name: result.what for name, result in found.backends.items()}
+    assert kinds.pop("events") == "first spikes and potentials"
+    assert set(kinds.values()) == {"state words"}
+    assert found.differences == 0
+    assert found.backends["events"].words == 2 * 2 * 10
+    text = "events (hand-written): 40 first spikes and potentials, 0 differences"
+    assert text in list(found.lines())
+    assert "events" not in backends_of(random_network(np.random.default_rng(0)))
+
+    def late(given, inputs):
+        outcome = run_backend(given, inputs)
+        outcome.variables["readout.t"][0, -1] += 1
+        return outcome
+
+    wrong = verify(network, [raster], {"events": late}).backends["events"]
+    assert wrong.differences == 1
+    assert (wrong.first.difference.step, wrong.first.difference.variable) == (T - 1, "t")
+    small, kept = shrink(network, raster, late)
+    assert small.readout.n_neurons == 1
+    assert count_differences(reference.run(small, kept), late(small, kept)) == 1
+
+
+def test_the_range_of_a_potential_is_that_of_weights_that_come_once():
+    network, _, _ = drawn(4, frac_bits=2)
+    layer = network.layers[0]
+    low, high = layer.limits(network.contract)["v"]
+    assert low.tolist() == (np.minimum(layer.w_in, 0).sum(1, dtype=int) * 4).tolist()
+    assert high.tolist() == (np.maximum(layer.w_in, 0).sum(1, dtype=int) * 4).tolist()
+    assert "v" not in layer.limits(replace(network.contract, inputs_once=False))
+    assert layer.limits(network.contract)["t"].high.tolist() == [T] * 10
+    narrow = replace(network.contract, mem_bits=9, overflow_mem="wrap")
+    assert "v" not in layer.limits(narrow)

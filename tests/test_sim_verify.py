@@ -39,7 +39,15 @@ def test_equal_backends_give_no_difference_and_count_every_word(case):
     assert report.as_dict() == {
         "digest": network.digest(),
         "steps": 130,
-        "backends": {"numba": {"words": words, "differences": 0, "code": "hand-written"}},
+        "backends": {
+            "numba": {
+                "words": words,
+                "differences": 0,
+                "compared": "state words",
+                "compared": "state words",
+                "code": "hand-written",
+            }
+        },
         "not_run": {},
     }
     assert list(report.lines())[-1] == f"verified: 130 steps, {words} state words, 0 differences"

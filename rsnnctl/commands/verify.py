@@ -42,6 +42,7 @@ VERIFIED = Kind(
             (
                 Column("words", "integer", "State words that were compared."),
                 Column("differences", "integer", "Words that differ."),
+                Column("compared", "text", "What these words are: all of every step, or outcomes."),
                 Column("code", "text", "`hand-written` or `generated`."),
                 Column("first", "object", "The first difference, and its operands.", optional=True),
                 Column("reproducer", "object", "Files that show a difference.", optional=True),
@@ -201,7 +202,7 @@ def verify_file(
 
     network, rasters = _with_input(path, source, steps, part)
     if target is None:
-        here = backends()
+        here = backends(network)
         place = path if output is None else output / path.name
         report = verify(network, rasters, here)
         return with_reproducers(report, place, network, rasters, here, force=force)

@@ -74,6 +74,7 @@ class FirstSpike(Layer):
     INITIAL: ClassVar = {"lead": "lead_start"}
     CONNECTIONS: ClassVar = (("w_in", "", BELOW),)
     ALONE: ClassVar = True
+    TUNED: ClassVar = frozenset({"events"})
 
     @property
     def n_outputs(self) -> int:
