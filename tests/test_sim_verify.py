@@ -44,7 +44,6 @@ def test_equal_backends_give_no_difference_and_count_every_word(case):
                 "words": words,
                 "differences": 0,
                 "compared": "state words",
-                "compared": "state words",
                 "code": "hand-written",
             }
         },
