@@ -1,6 +1,7 @@
 """Every way to compute a network on this machine, to be compared with the reference."""
 
 from export import formats
+from export.firmware.events import replay
 from sim.fast import first_spikes, runs
 from sim.network import IntegerNetwork
 from sim.verify import Backend
@@ -9,9 +10,10 @@ from sim.verify import Backend
 def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
     """Functions from (network, raster) to a trace, by name: the kernels, and every format.
 
-    For a network that first spikes decide, also the engine without a clock, `events`.
+    For a network that first spikes decide, also those without a clock: the engine, `events`, and
+    the functions of its C that take events, `c-events`.
     """
     found = {"numba": runs.run_backend} | formats.backends()
     if network is not None and first_spikes.has_engine(network):
-        found["events"] = first_spikes.run_backend
+        found |= {"events": first_spikes.run_backend, "c-events": replay.run_backend}
     return found

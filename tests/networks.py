@@ -187,7 +187,7 @@ def networks(draw, contracts=None) -> IntegerNetwork:
     widths = {
         name: draw(st.integers(min(values), max(values)))
         for name, values in numbers().items()
-        if name not in DoubleExpLIF.CHOICES
+        if name not in (*DoubleExpLIF.CHOICES, "input_bits")
     }
     contract = replace(draw(st.sampled_from(contracts or [PAPER])), **widths)
     return random_network(

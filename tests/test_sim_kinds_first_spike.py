@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from first_spike_networks import CONTRACT, T, drawn
 from networks import random_network
 
 from base.errors import DataError, MismatchError, UnsupportedError
@@ -13,7 +14,6 @@ from rsnnctl.backends import backends as backends_of
 from rsnnctl.commands.verify import verify_file
 from sim import reference
 from sim.artifact import load_network, load_vectors, save_network
-from sim.contract import PAPER
 from sim.fast import runs
 from sim.fast.first_spikes import first_spikes, run_backend
 from sim.inputs import first_events
@@ -21,33 +21,9 @@ from sim.kinds.cuba_li import CubaLI
 from sim.kinds.first_spike import FirstSpike
 from sim.live.decoder import Decoder
 from sim.metrics import evaluate_run
-from sim.network import IntegerNetwork
 from sim.shrink import shrink
 from sim.trace import count_differences
 from sim.verify import verify
-
-T = 16
-CONTRACT = replace(PAPER, current="new", delay_steps=0, frac_bits=0, inputs_once=True)
-
-
-def drawn(seed, n=10, n_inputs=24, *, leak=False, **fields):
-    """A network, and a sample of one event per input at most: times (n_inputs,) and raster."""
-    rng = np.random.default_rng(seed)
-    weights = rng.integers(-20, 60, (n, n_inputs))
-    step = 1 << int(np.abs(weights).sum(1).max()).bit_length() + 1
-    unity = 1 << CONTRACT.decay_frac
-    layer = FirstSpike(
-        w_in=weights,
-        decay_mem=rng.integers(unity // 2, unity, n) if leak else np.full(n, unity),
-        threshold=rng.integers(150, 450, n),
-        lead_step=np.full(n, step),
-        lead_start=np.full(n, T * step),
-        label=np.arange(n) // 2,
-    )
-    times = rng.integers(0, T + 4, n_inputs)
-    raster = np.zeros((T, n_inputs), np.uint8)
-    raster[times[times < T], np.flatnonzero(times < T)] = 1
-    return IntegerNetwork((layer,), replace(CONTRACT, **fields), 1e-3), times, raster
 
 
 def event_by_event(network, times):
@@ -296,7 +272,7 @@ def test_verify_says_which_comparison_it_made(tmp_path, monkeypatch):
     save_network(network, path)
     found = verify_file(path, None, T)
     kinds = {name: result.what for name, result in found.backends.items()}
-    assert kinds.pop("events") == "first spikes and potentials"
+    assert kinds.pop("events") == kinds.pop("c-events") == "first spikes and potentials"
     assert set(kinds.values()) == {"state words"}
     assert found.differences == 0
     assert found.backends["events"].words == 2 * 2 * 10

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.firmware import inputs
-from export.firmware.tables import literal, table
+from export.firmware.events import code as events
+from export.firmware.tables import element, is_constant, is_sparse, literal, table
 from export.firmware.templates import filled, template
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.intervals import Intervals
@@ -49,7 +50,7 @@ def header(network: IntegerNetwork, name: str) -> str:
         "STATE": "\n".join(state),
         "SEEN": f"uint8_t seen[{name}_N_INPUTS];" if network.contract.inputs_once else "",
         "ROWS": "\n".join(rows),
-        "STEPS": inputs.template_of(network, "steps", "h"),
+        "STEPS": inputs.template_of(network, "steps", "h") + events.header(network),
         "DECODED": "\n * ".join(readout.reading()),
         **inputs.parts(network),
     }
@@ -60,17 +61,20 @@ def source(network: IntegerNetwork, name: str) -> str:
     """`<name>.c`: weights and steps."""
     c = network.contract
     named = list(network.named_layers())
+    more = {"label"} if events.has_events(network) else set()
     ends: dict[str, str] = {}
     for word in ("syn", "mem"):
         low, high = signed_range(c.bits_of(word))
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
     rules = {f"{c.overflow_of(word)}.c" for word in ("syn", "mem")}
     parts = {
-        "TABLES": "\n".join(line for named_layer in named for line in _tables(*named_layer, c)),
+        "TABLES": "\n".join(
+            line for named_layer in named for line in _tables(*named_layer, c, more)
+        ),
         "LAYERS": "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip(),
         "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
         "ADVANCE": "\n".join(_advance(network)),
-        "STEPS": inputs.template_of(network, "steps", "c"),
+        "STEPS": inputs.template_of(network, "steps", "c") + events.source(network),
         "ONCE": template("generated_once.c").rstrip() if c.inputs_once else "",
         **inputs.parts(network),
         "NAME": name,
@@ -96,34 +100,20 @@ def replay_give(network: IntegerNetwork) -> tuple[str, str]:
     return give, f"state.readout_{decoded}[i]"
 
 
-def _tables(name: str, layer: Layer, c: NumericContract) -> Iterator[str]:
-    """The arrays that the layer's step reads under a contract."""
+def _tables(name: str, layer: Layer, c: NumericContract, more: set[str]) -> Iterator[str]:
+    """The arrays that the layer's step reads under a contract, and `more`, by name."""
     named = equations(layer, c)
     terms = [part for term in named.values() for part in (term, *term.below())]
     read = {name for term in terms for name in term.operands if isinstance(name, str)}
     connections = {k.name for k in layer.connections()}
-    read |= connections | {shift for k, shift, _ in layer.CONNECTIONS if k in connections}
+    read |= connections | {shift for k, shift, _ in layer.CONNECTIONS if k in connections} | more
     for key, array in layer.arrays():
-        if key in connections and _is_sparse(array):
+        if key in connections and is_sparse(array):
             yield from _sparse(f"{name}_{key}", array.T)
         elif key in connections:
             yield from table(f"{name}_{key}", array.T)
-        elif key in read and not _is_constant(array):
+        elif key in read and not is_constant(array):
             yield from table(f"{name}_{key}", array)
-
-
-def _is_constant(array: NDArray[np.integer]) -> bool:
-    """Whether all neurons have the same value."""
-    return bool(np.all(array == array[0]))
-
-
-def _element(name: str, key: str, array: NDArray[np.integer]) -> str:
-    """The value of neuron i."""
-    return f"({literal(int(array[0]))})" if _is_constant(array) else f"{name}_{key}[i]"
-
-
-def _is_sparse(weights: NDArray[np.integer]) -> bool:
-    return bool(0 < np.count_nonzero(weights) <= weights.size * _SPARSE)
 
 
 def _sparse(name: str, weights: NDArray[np.integer]) -> Iterator[str]:
@@ -160,11 +150,11 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
     sums, scaled = [], []
     for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
         sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
-        own = _element(layer_name, shift, k.shift) if k.shift is not None else "0"
+        own = element(layer_name, shift, k.shift) if k.shift is not None else "0"
         bits = f"({own} + {frac})" if shift else f"{frac}"
         parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
-        form = "generated_sum_sparse.c" if _is_sparse(k.weights) else "generated_sum.c"
+        form = "generated_sum_sparse.c" if is_sparse(k.weights) else "generated_sum.c"
         times = {"TIMES": "" if k.values == SPIKES else " * source[j]"}
         sums.append(filled(form, parts | sizes | times).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
@@ -231,7 +221,6 @@ class _Ranges:
 
 
 _MOST_SHIFT = 30  # of a 1 in 32 bits
-_SPARSE = 0.25  # share of weights up to which only those that are not 0 are stored
 _ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit"}
 
 
@@ -267,7 +256,7 @@ class _Writer:
                 self.read.add(name)
                 return f"old_{name}"
             case "constant", name:
-                return _element(self.name, name, getattr(self.layer, name))
+                return element(self.name, name, getattr(self.layer, name))
             case ("zero",):
                 return "0"
             case "delivered", name, _:
@@ -276,7 +265,7 @@ class _Writer:
                 return part(x)
             case "decayed", x, name:
                 factors = getattr(self.layer, name)
-                decay = _element(self.name, name, factors)
+                decay = element(self.name, name, factors)
                 if self.ranges.product_fits(x, factors):
                     return f"({part(x)} * {decay} {_divided(self.contract, 'int32_t')})"
                 return cast(f"decay_of({part(x)}, {decay})")

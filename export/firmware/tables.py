@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_SPARSE = 0.25  # share of weights up to which only those that are not 0 are stored
+
 
 def table(name: str, values: NDArray[np.integer]) -> Iterator[str]:
     """Lines of a C table of one or two axes."""
@@ -43,3 +45,18 @@ def _wrapped(start: str, words: Sequence[str], end: str) -> Iterator[str]:
             line = " " * len(start)
         line += piece
     yield line
+
+
+def is_constant(array: NDArray[np.integer]) -> bool:
+    """Whether all neurons have the same value."""
+    return bool(np.all(array == array[0]))
+
+
+def element(name: str, key: str, array: NDArray[np.integer]) -> str:
+    """The value of neuron i."""
+    return f"({literal(int(array[0]))})" if is_constant(array) else f"{name}_{key}[i]"
+
+
+def is_sparse(weights: NDArray[np.integer]) -> bool:
+    """Whether only the weights that are not 0 are stored."""
+    return bool(0 < np.count_nonzero(weights) <= weights.size * _SPARSE)

@@ -1,0 +1,56 @@
+"""C of a layer that decides alone, event by event: a queue of events in, a class out.
+
+It stands beside the step in the same sources, with the same tables, where `sim.fast.first_spikes`
+computes the network.
+"""
+
+from base.errors import UnsupportedError
+from export.firmware.tables import element, is_sparse
+from export.firmware.templates import filled
+from sim.fast.first_spikes import check_network, n_steps_of
+from sim.network import IntegerNetwork
+
+_MOST = (1 << 16) - 1  # steps, which are counted in 16 bits
+
+
+def has_events(network: IntegerNetwork) -> bool:
+    """Whether a network's C has functions that take events one by one."""
+    try:
+        check(network)
+    except UnsupportedError:
+        return False
+    return True
+
+
+def check(network: IntegerNetwork) -> None:
+    """Refuse a network whose C has no functions that take events.
+
+    Raises:
+        UnsupportedError: see `sim.fast.first_spikes.check_network`; samples of too many steps.
+    """
+    check_network(network)
+    if (n_steps := n_steps_of(network.readout)) > _MOST:
+        raise UnsupportedError(f"a sample has {n_steps} steps; C counts up to {_MOST}")
+
+
+def header(network: IntegerNetwork) -> str:
+    """The declarations; nothing for other networks."""
+    if not has_events(network):
+        return ""
+    return "\n" + filled("first_spikes.h", {"N_STEPS": str(n_steps_of(network.readout))}).rstrip()
+
+
+def source(network: IntegerNetwork) -> str:
+    """The functions; nothing for other networks."""
+    if not has_events(network):
+        return ""
+    layer, frac_bits = network.readout, network.contract.frac_bits
+    scale = f" * {1 << frac_bits}" if frac_bits else ""
+    form = "first_spikes_sparse.c" if is_sparse(layer.w_in) else "first_spikes_dense.c"
+    parts = {
+        "ADD": filled(form, {"SCALE": scale}).rstrip(),
+        "OVER": network.contract.fires_when,
+        "THRESHOLD": element("readout", "threshold", layer.threshold),
+        "LABEL": element("readout", "label", layer.label).replace("[i]", "[first]"),
+    }
+    return "\n" + filled("first_spikes.c", parts).rstrip()
