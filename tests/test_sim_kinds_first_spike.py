@@ -16,7 +16,9 @@ from sim import reference
 from sim.artifact import load_network, load_vectors, save_network
 from sim.fast import runs
 from sim.fast.first_spikes import first_spikes, run_backend
+from sim.fast.simulator import Simulator
 from sim.inputs import first_events
+from sim.intermediates import asked_in
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.first_spike import FirstSpike
 from sim.live.decoder import Decoder
@@ -303,3 +305,41 @@ def test_the_range_of_a_potential_is_that_of_weights_that_come_once():
     assert layer.limits(network.contract)["t"].high.tolist() == [T] * 10
     narrow = replace(network.contract, mem_bits=9, overflow_mem="wrap")
     assert "v" not in layer.limits(narrow)
+
+
+def test_a_sample_whose_lead_is_no_multiple_of_its_step_ends_at_0():
+    network, _, raster = drawn(0)
+    layer = network.layers[0]
+    step = layer.lead_step.astype(int)
+    odd = layer.replaced({"lead_start": 5 * step + 3, "threshold": np.full(10, 1 << 20)})
+    trace = reference.run(replace(network, layers=(odd,)), raster).variables
+    assert trace["readout.lead"][4:, 0].tolist() == [3] + [0] * (T - 5)
+    assert trace["readout.t"][-1].tolist() == [6] * 10
+    assert odd.limits(network.contract)["t"].high.tolist() == [6] * 10
+
+
+def test_inputs_that_have_had_their_event_are_known_from_block_to_block():
+    network, _, raster = drawn(1)
+    raster[6:] |= raster[:-6]  # second events
+    simulator = Simulator(network)
+    blocks = [simulator.step_block(raster[:7]), simulator.step_block(raster[7:])]
+    out = np.concatenate([block.out for block in blocks])
+    assert np.array_equal(out, reference.run(network, raster).variables["readout.out"])
+    simulator.reset()
+    assert np.array_equal(simulator.step_block(raster).out, out)
+
+
+def test_what_words_were_asked_to_hold_counts_first_events_alone():
+    network, _, raster = drawn(2)
+    trace = reference.run(network, raster | raster[::-1])
+    asked = asked_in(network, raster | raster[::-1], trace, 0)
+    for state in ("v", "t", "lead", "out"):
+        assert np.array_equal(asked[state].high, trace.variables[f"readout.{state}"]), state
+
+
+def test_a_potential_that_can_wrap_on_one_side_has_no_limits():
+    layer = drawn(3)[0].layers[0].replaced({"w_in": np.full((10, 24), 100)})
+    wrapping = replace(CONTRACT, overflow_mem="wrap", mem_bits=12)
+    assert "v" not in layer.limits(wrapping)  # up to 2400, a word to 2047
+    saturating = replace(wrapping, overflow_mem="saturate")
+    assert layer.limits(saturating)["v"].high.tolist() == [2400] * 10

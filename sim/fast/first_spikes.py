@@ -38,9 +38,7 @@ class FirstSpikes:
     def classes(self, network: IntegerNetwork) -> NDArray[np.int64]:
         """The class that each sample is decided on, (n_samples,)."""
         layer = network.readout
-        lead = (layer.lead_start - self.t.astype(np.int64) * layer.lead_step) * (
-            self.t < n_steps_of(layer)
-        )
+        lead = np.maximum(layer.lead_start - self.t.astype(np.int64) * layer.lead_step, 0)
         found: NDArray[np.int64] = layer.decode(self.v + lead)[:, 0].astype(np.int64)
         return found
 
