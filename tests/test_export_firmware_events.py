@@ -11,7 +11,7 @@ from base.errors import ToolError, UnsupportedError
 from export.firmware.decoder import FLAGS, export_c
 from export.firmware.events import replay
 from export.firmware.events.code import check, has_events
-from export.firmware.events.replay import run_backend
+from export.firmware.events.replay import replayed, run_backend
 from sim import reference
 from sim.fast.first_spikes import first_spikes
 from sim.trace import count_differences
@@ -54,6 +54,25 @@ def test_first_spikes_and_potentials_are_those_of_the_step(kept, fires_when, fra
         whole = reference.run(network, sample)
         assert count_differences(whole, run_backend(network, sample)) == 0
     assert whole.variables["readout.fired"][-1].sum() > 0
+
+
+@pytest.mark.slow  # compiles C
+def test_ties_are_decided_by_potentials_and_then_by_the_first_neuron():
+    network, _, raster = drawn(0)
+    layer = network.layers[0].replaced({"label": np.array([7, 3, 9, 1, 4, 0, 2, 8, 5, 6])})
+    alike = {"w_in": np.full((10, 24), 30), "threshold": np.full(10, 100)}
+    higher = {"w_in": alike["w_in"] + np.array([0, 1, 5, 5, 0, 0, 0, 0, 0, 0])[:, None]}
+    late = {"threshold": np.array([99, 99, 999, 40, 99, 99, 99, 99, 99, 40])}
+    silent = {"threshold": np.full(10, 1 << 14), "w_in": higher["w_in"]}
+    decided = []
+    for changed in (alike, alike | higher, alike | late, silent):
+        same = replace(network, layers=(layer.replaced(changed),))
+        found, chosen = replayed(same, raster)
+        trace = reference.run(same, raster)
+        assert count_differences(trace, found) == 0
+        assert chosen == same.readout.decode(trace.variables["readout.out"])[-1, 0]
+        decided.append(chosen)
+    assert decided == [7, 9, 1, 9]
 
 
 @pytest.mark.slow  # compiles C

@@ -254,6 +254,15 @@ def test_what_the_engine_cannot_compute_is_refused_by_name():
     narrow = replace(network, layers=(layer,), contract=replace(network.contract, mem_bits=10))
     with pytest.raises(UnsupportedError, match="may leave their word of 10 bits"):
         first_spikes(narrow, [0], [], [])
+    low = layer.replaced({"w_in": -np.abs(layer.w_in), "threshold": np.zeros(10, int)})
+    with pytest.raises(UnsupportedError, match="may leave their word of 10 bits"):
+        first_spikes(replace(narrow, layers=(low,)), [0], [], [])
+    uneven = network.layers[0].replaced({"lead_start": network.layers[0].lead_start * 2})
+    starts = np.where(np.arange(10) == 3, uneven.lead_start, network.layers[0].lead_start)
+    with pytest.raises(UnsupportedError, match="neurons have samples of different lengths"):
+        first_spikes(
+            replace(network, layers=(uneven.replaced({"lead_start": starts}),)), [0], [], []
+        )
     with pytest.raises(UnsupportedError, match="the input has 15 steps, a sample 16"):
         run_backend(network, raster[:-1])
     for events, text in (

@@ -15,9 +15,9 @@ int main(void)
     for (uint32_t t = 0; t < n_steps; t++) {
         if (fread(row, 1, sizeof row, stdin) != sizeof row)
             return 1;
-        for (uint32_t c = 0; c < @NAME@_N_INPUTS && t < @NAME@_N_STEPS; c++)
+        for (uint32_t c = 0; c < @NAME@_N_INPUTS; c++)
             if (row[c])
-                @NAME@_event(&sample, (uint16_t)c, (uint16_t)t);
+                @NAME@_event(&sample, (uint16_t)c, (uint16_t)(t < UINT16_MAX ? t : UINT16_MAX));
     }
     int32_t decided = @NAME@_end(&sample);
     fwrite(sample.v, sizeof *sample.v, @NAME@_N_ROWS, stdout);

@@ -18,7 +18,12 @@ from sim.trace import Outcome
 
 
 def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Outcome:
-    """Times and potentials after a sample, by the exported C, compiled for this machine.
+    """Times and potentials after a sample; arguments and errors as in `replayed`."""
+    return replayed(network, raster)[0]
+
+
+def replayed(network: IntegerNetwork, raster: NDArray[np.uint8]) -> tuple[Outcome, int]:
+    """Times and potentials after a sample, and its class, by the exported C on this machine.
 
     Raises:
         UnsupportedError: see `check`.
@@ -41,4 +46,5 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Outcome:
     if done.returncode or len(done.stdout) != 4 * (2 * n + 1):
         raise ToolError(f"the program of the exported C ended with status {done.returncode}")
     words = np.frombuffer(done.stdout, "<i4")
-    return Outcome({"readout.v": words[None, :n], "readout.t": words[None, n : 2 * n]})
+    found = Outcome({"readout.v": words[None, :n], "readout.t": words[None, n : 2 * n]})
+    return found, int(words[-1])
