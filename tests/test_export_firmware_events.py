@@ -50,7 +50,8 @@ def test_first_spikes_and_potentials_are_those_of_the_step(kept, fires_when, fra
     }
     network = replace(network, layers=(layer.replaced(changed),))
     again = np.concatenate([raster, raster[::-1]])  # events after the first, and after the sample
-    for sample in (raster, again, raster * 0, raster * 0 + 1):
+    late = np.concatenate([raster * 0, np.ones((2, 24), np.uint8)])
+    for sample in (raster, again, raster * 0, late, raster * 0 + 1):
         whole = reference.run(network, sample)
         assert count_differences(whole, run_backend(network, sample)) == 0
     assert whole.variables["readout.fired"][-1].sum() > 0
