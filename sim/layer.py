@@ -247,9 +247,9 @@ class Layer(ABC):
         return max(map(abs, SPIKES if connection in owns else received))
 
     def limits(self, contract: NumericContract) -> Mapping[str, tuple[Any, Any]]:
-        """Ranges that the kind itself knows to hold what states are asked to hold, by state.
+        """Ranges that the kind itself knows intermediates of its step not to leave, by name.
 
-        Each is (low, high), (n_neurons,) int64; the analysis of worst cases need not find them.
+        Each is (low, high), (n_neurons,) int64; the analysis of worst cases starts from them.
         """
         return {}
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import cli
 from rsnn.first_spike.config import OPTIMIZERS, Layer, Regularizer, Trainer
+from rsnn.first_spike.file import save_network
 from rsnn.first_spike.presets import PRESETS
+from sim.artifact import load_network
 
 PAGE = (Path(__file__).parents[1] / "docs" / "first-spike.md").read_text(encoding="utf-8")
 
@@ -43,7 +45,14 @@ def test_every_option_and_preset_on_the_page_is_one():
     assert presets <= PRESETS.keys()
 
 
-def test_the_example_runs_as_it_stands(capsys):
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(block, "docs/first-spike.md", "exec"), {})
+def test_the_examples_run_as_they_stand(capsys, tmp_path, monkeypatch):
+    training, integers = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    scope = {}
+    exec(compile(training, "docs/first-spike.md", "exec"), scope)
     assert capsys.readouterr().out == "0.8425 0.8425\n"
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "first-spike-seed1"
+    folder.mkdir(parents=True)
+    save_network(scope["training"].network(), folder / "model.rsnn.h5", {})
+    exec(compile(integers, "docs/first-spike.md", "exec"), {})
+    assert load_network(tmp_path / "digits.int.h5").readout.kind() == "first_spike"

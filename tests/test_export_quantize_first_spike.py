@@ -14,6 +14,7 @@ from rsnn.first_spike.network import FirstSpikeNetwork
 from rsnn.first_spike.training import start, train
 from sim import reference
 from sim.fast.first_spikes import check_network, first_spikes
+from sim.inspect import summarize
 
 PRECISION = Precision(bits=8, frac_bits=0, per_layer=True, scale="max")
 
@@ -41,13 +42,14 @@ def test_weights_thresholds_and_lead_are_those_of_the_equations(frac_bits):
     assert layer.threshold.tolist() == np.floor(floats.threshold * 2**frac_bits / scale).tolist()
     assert set(layer.decay_mem.tolist()) == {1 << c.decay_frac}
     assert layer.label.tolist() == [0, 0, 1, 1, 2, 2]
-    low, high = layer.limits(c)["v"]
+    low, high = layer.limits(c)["asked_v"]
     step = int(layer.lead_step[0])
     assert step > high.max() - low.min() >= step // 2
     assert (layer.lead_start == 16 * step).all()
     assert 1 << (c.mem_bits - 2) <= (16 * step + high.max()) < 1 << (c.mem_bits - 1)
     assert (c.delay_steps, c.inputs_once, network.dt) == (0, True, 2e-3)
     check_network(network)
+    assert summarize(network)["cannot_overflow"]
 
 
 def test_a_threshold_between_two_potentials_is_rounded_down():

@@ -14,6 +14,7 @@ from rsnnctl.backends import backends as backends_of
 from rsnnctl.commands.verify import verify_file
 from sim import reference
 from sim.artifact import load_network, load_vectors, save_network
+from sim.bounds.layers import state_bounds
 from sim.fast import runs
 from sim.fast.first_spikes import first_spikes, run_backend
 from sim.fast.simulator import Simulator
@@ -307,13 +308,13 @@ def test_verify_says_which_comparison_it_made(tmp_path, monkeypatch):
 def test_the_range_of_a_potential_is_that_of_weights_that_come_once():
     network, _, _ = drawn(4, frac_bits=2)
     layer = network.layers[0]
-    low, high = layer.limits(network.contract)["v"]
+    low, high = layer.limits(network.contract)["asked_v"]
     assert low.tolist() == (np.minimum(layer.w_in, 0).sum(1, dtype=int) * 4).tolist()
     assert high.tolist() == (np.maximum(layer.w_in, 0).sum(1, dtype=int) * 4).tolist()
-    assert "v" not in layer.limits(replace(network.contract, inputs_once=False))
+    assert "asked_v" not in layer.limits(replace(network.contract, inputs_once=False))
     assert layer.limits(network.contract)["t"].high.tolist() == [T] * 10
     narrow = replace(network.contract, mem_bits=9, overflow_mem="wrap")
-    assert "v" not in layer.limits(narrow)
+    assert "asked_v" not in layer.limits(narrow)
 
 
 def test_a_sample_whose_lead_is_no_multiple_of_its_step_ends_at_0():
@@ -349,6 +350,30 @@ def test_what_words_were_asked_to_hold_counts_first_events_alone():
 def test_a_potential_that_can_wrap_on_one_side_has_no_limits():
     layer = drawn(3)[0].layers[0].replaced({"w_in": np.full((10, 24), 100)})
     wrapping = replace(CONTRACT, overflow_mem="wrap", mem_bits=12)
-    assert "v" not in layer.limits(wrapping)  # up to 2400, a word to 2047
+    assert "asked_v" not in layer.limits(wrapping)  # up to 2400, a word to 2047
     saturating = replace(wrapping, overflow_mem="saturate")
-    assert layer.limits(saturating)["v"].high.tolist() == [2400] * 10
+    assert layer.limits(saturating)["asked_v"].high.tolist() == [2400] * 10
+
+
+def test_bounds_count_each_input_once_and_the_steps_of_a_sample():
+    for seed in range(6):
+        network, _, raster = drawn(seed, frac_bits=seed % 2, leak=seed > 3)
+        layer = network.layers[0]
+        step = layer.lead_step.astype(int) * 4
+        layer = layer.replaced({"lead_step": step, "lead_start": T * step})
+        network = replace(network, layers=(layer,))
+        bounds = state_bounds(network)["readout"]
+        low, high = layer.limits(network.contract)["asked_v"]
+        assert bounds.range_of("v").low.tolist() == low.tolist()
+        assert bounds.range_of("v").high.tolist() == high.tolist()
+        assert bounds.range_of("t").high.tolist() == [T] * 10
+        most = np.where(high > layer.threshold, T * step + high, high)  # of those that can fire
+        assert bounds.range_of("out").high.tolist() == most.tolist()
+        for given in (raster, np.ones_like(raster), np.concatenate([raster, raster[::-1]])):
+            trace = reference.run(network, given)
+            for state, asked in asked_in(network, given, trace, 0).items():
+                ends = bounds.range_of(state)
+                assert (asked.low >= ends.low).all(), state
+                assert (asked.high <= ends.high).all(), state
+    often = replace(network, contract=replace(network.contract, inputs_once=False))
+    assert state_bounds(often)["readout"].range_of("v").high.max() > high.max()

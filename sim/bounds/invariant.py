@@ -69,15 +69,18 @@ def settled(o: Intervals, layer: Layer, below: NDArray[np.int64]) -> Settled:
     low, high = layer.received
     source = Interval((below > 0) * np.int64(low), (below > 0) * np.int64(high))
     reach = _Reach(o, layer, equations(layer, o.order), source)
-    state = reach.narrowed(reach.from_below(), {})
-    terms = reach.terms(state, {})
-    periods, least = reach.periods(state, {}), {_SPIKES: 1, _SOURCE: 1}
+    limits: _Known = {
+        reach.named[name]: Interval(*ends) for name, ends in layer.limits(o.order).items()
+    }
+    state = reach.narrowed(reach.from_below(limits), limits)
+    terms = reach.terms(state, limits)
+    periods, least = reach.periods(state, limits), {_SPIKES: 1, _SOURCE: 1}
     for _ in range(_ROUNDS):
         longer = {_SPIKES: _least(periods), _SOURCE: _least(below)}
         if longer == least:
             break
         least = longer
-        known = dict(Filters(o, layer, reach.named, terms, least).asked())
+        known = limits | dict(Filters(o, layer, reach.named, terms, least).asked())
         state = reach.narrowed(state, known)
         terms, periods = reach.terms(state, known), reach.periods(state, known)
     return Settled(terms, periods)
@@ -103,12 +106,12 @@ class _Reach(NamedTuple):
         found = (terms.of(self.named[name]) for name in self.layer.STATES)
         return self.layer.words()(*(_number(x) if isinstance(x, Maybe) else x for x in found))
 
-    def from_below(self) -> Any:
+    def from_below(self, known: _Known) -> Any:
         """States that hold the initial one, and that no step leaves."""
         layer = self.layer
         state = layer.words()(*(Interval(*[layer.initial(s)] * 2) for s in layer.STATES))
         for number in range(_WIDENINGS):
-            after = self.after(state, {})
+            after = self.after(state, known)
             if all(_holds(old, new).all() for old, new in zip(state, after, strict=True)):
                 return state
             state = layer.words()(*map(_widened, state, after, [number] * len(after)))

@@ -76,7 +76,7 @@ def check_network(network: IntegerNetwork) -> None:
     steps = -(-layer.lead_start // layer.lead_step)
     if steps.min() != steps.max():
         raise UnsupportedError("neurons have samples of different lengths")
-    low, high = layer.limits(c).get("v", (np.array([np.iinfo(np.int64).min]),) * 2)
+    low, high = layer.limits(c).get("asked_v", (np.array([np.iinfo(np.int64).min]),) * 2)
     word = signed_range(c.mem_bits)
     if low.min() < word[0] or high.max() > word[1]:
         raise UnsupportedError(

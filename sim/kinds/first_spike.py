@@ -125,7 +125,7 @@ class FirstSpike(Layer):
             word = signed_range(contract.mem_bits)
             fits = (ends.low >= word[0]) & (ends.high <= word[1])
             if contract.overflow_mem == "saturate" or fits.all():
-                found["v"] = ends
+                found["asked_v"] = ends
         return found
 
     def reading(self) -> list[str]:
