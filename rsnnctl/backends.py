@@ -3,6 +3,7 @@
 from export import formats
 from export.firmware.events import replay
 from sim.fast import first_spikes, runs
+from sim.fast.events import has_engine
 from sim.network import IntegerNetwork
 from sim.verify import Backend
 
@@ -14,6 +15,6 @@ def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
     the functions of its C that take events, `c-events`.
     """
     found = {"numba": runs.run_backend} | formats.backends()
-    if network is not None and first_spikes.has_engine(network):
+    if network is not None and has_engine(network):
         found |= {"events": first_spikes.run_backend, "c-events": replay.run_backend}
     return found

@@ -13,7 +13,8 @@ from rsnn.first_spike.data.parts import load_parts
 from rsnn.first_spike.network import FirstSpikeNetwork
 from rsnn.first_spike.training import start, train
 from sim import reference
-from sim.fast.first_spikes import check_network, first_spikes
+from sim.fast.events import check_network
+from sim.fast.first_spikes import first_spikes
 from sim.inspect import summarize
 
 PRECISION = Precision(bits=8, frac_bits=0, per_layer=True, scale="max")

@@ -21,7 +21,10 @@ from rsnnctl.runs.interrupts import keeping
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "numba", "onnx", "rich", "scipy")
-WITHOUT_FILES = {"data synth", "data fetch", "demo", "targets", "train"}
+WITHOUT_FILES = {
+    *("data synth", "data fetch", "demo", "targets", "train"),
+    *("first-spike train", "first-spike kfold", "first-spike grid"),
+}
 """Commands that need no file of a run: they download or make what they need."""
 
 
@@ -89,7 +92,7 @@ def test_each_command_that_takes_a_recording_calls_it_session():
 
 
 def test_each_command_that_writes_has_an_output():
-    reads_only = {"check", "data info", "evaluate", "status", "stream", "targets"}
+    reads_only = {"check", "data info", "status", "stream", "targets"}
     for name, command in COMMANDS.items():
         options = {word for parameter in command.params for word in parameter.opts}
         assert ({"-o", "--output"} <= options) == (name not in reads_only), name

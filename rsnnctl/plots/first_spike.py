@@ -61,22 +61,29 @@ def plot_spikes(network: FirstSpikeNetwork, samples: Samples, path: Path) -> Non
         1, 2, figsize=(9, 4), sharey=True, width_ratios=(1, 1), layout="constrained"
     )
     own = samples.label[:, None] == np.arange(network.n_classes)
-    for axis, shown, title in (
-        (axes[0], own, "samples of the class"),
-        (axes[1], ~own, "all other samples"),
-    ):
+    densities = []
+    for shown in (own, ~own):
         counts = np.zeros((network.n_classes, n_bins + 1))
         for c in range(network.n_classes):
             times = first[shown[:, c], c]
             counts[c, :-1] = np.histogram(times[times < network.t_max], edges)[0]
             counts[c, -1] = (times == network.t_max).sum()
-        density = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        step = 1 / n_bins
-        extent = (0, 1 + step, network.n_classes - 0.5, -0.5)
-        axis.imshow(density, aspect="auto", extent=extent, cmap="viridis", interpolation="none")
+        densities.append(counts / np.maximum(counts.sum(1, keepdims=True), 1))
+    titles = "samples of the class", "all other samples"
+    for axis, density, title in zip(axes, densities, titles, strict=True):
+        image = axis.imshow(
+            density,
+            aspect="auto",
+            extent=(0, 1 + 1 / n_bins, network.n_classes - 0.5, -0.5),
+            cmap="viridis",
+            interpolation="none",
+            vmin=0,
+            vmax=max(each.max() for each in densities),
+        )
         axis.axvline(1, color="white", lw=1)
         axis.set_title(title)
         axis.set_xlabel("first spike (sample's length; after the line: silent)")
+    figure.colorbar(image, ax=axes, label="share of these samples")
     axes[0].set_ylabel("class of the neurons")
     if network.n_classes <= _MOST_CLASSES:
         axes[0].set_yticks(range(network.n_classes))

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from base.errors import DataError, MismatchError, UnsupportedError
-from sim.contract import signed_range
-from sim.kinds.first_spike import FirstSpike
-from sim.layer import SPIKES
+from sim.fast.events import check_network, n_steps_of
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Outcome
@@ -41,48 +39,6 @@ class FirstSpikes:
         lead = np.maximum(layer.lead_start - self.t.astype(np.int64) * layer.lead_step, 0)
         found: NDArray[np.int64] = layer.decode(self.v + lead)[:, 0].astype(np.int64)
         return found
-
-
-def has_engine(network: IntegerNetwork) -> bool:
-    """Whether a network is of the kind that this engine is for."""
-    return [type(layer) for layer in network.layers] == [FirstSpike]
-
-
-def n_steps_of(layer: Any) -> int:
-    """Steps of a sample: those after which the first neuron's `lead` is 0."""
-    return int(-(-layer.lead_start[0] // layer.lead_step[0]))
-
-
-def check_network(network: IntegerNetwork) -> None:
-    """Refuse a network whose first spikes do not follow from events in their order.
-
-    Raises:
-        UnsupportedError: the text names what stands in the way.
-    """
-    if not has_engine(network):
-        kinds = ", ".join(layer.kind() for layer in network.layers)
-        raise UnsupportedError(f"the layers are {kinds}; the engine computes first_spike alone")
-    c, layer = network.contract, network.readout
-    for field, needed in (("inputs_once", True), ("delay_steps", 0)):
-        if (found := getattr(c, field)) != needed:
-            raise UnsupportedError(f"`{field}` is {found}; the event-driven engine needs {needed}")
-    if network.input_values != SPIKES:
-        raise UnsupportedError("inputs have several bits; the event-driven engine takes spikes")
-    if layer.decay_mem.min() < 1 << c.decay_frac:
-        raise UnsupportedError(
-            "potentials leak; the event-driven engine computes neurons without a leak, as between"
-            " events it does nothing"
-        )
-    steps = -(-layer.lead_start // layer.lead_step)
-    if steps.min() != steps.max():
-        raise UnsupportedError("neurons have samples of different lengths")
-    low, high = layer.limits(c).get("asked_v", (np.array([np.iinfo(np.int64).min]),) * 2)
-    word = signed_range(c.mem_bits)
-    if low.min() < word[0] or high.max() > word[1]:
-        raise UnsupportedError(
-            f"potentials may leave their word of {c.mem_bits} bits; the event-driven engine needs"
-            " one that holds all weights of a sign"
-        )
 
 
 def first_spikes(

@@ -1,13 +1,13 @@
 """C of a layer that decides alone, event by event: a queue of events in, a class out.
 
-It stands beside the step in the same sources, with the same tables, where `sim.fast.first_spikes`
-computes the network.
+It stands beside the step in the same sources, with the same tables, where `sim.fast.events`
+lets it be computed so.
 """
 
 from base.errors import UnsupportedError
 from export.firmware.tables import element, is_sparse
 from export.firmware.templates import filled
-from sim.fast.first_spikes import check_network, n_steps_of
+from sim.fast.events import check_network, n_steps_of
 from sim.network import IntegerNetwork
 
 _MOST = (1 << 16) - 1  # steps, which are counted in 16 bits
@@ -26,7 +26,7 @@ def check(network: IntegerNetwork) -> None:
     """Refuse a network whose C has no functions that take events.
 
     Raises:
-        UnsupportedError: see `sim.fast.first_spikes.check_network`; samples of too many steps.
+        UnsupportedError: see `sim.fast.events.check_network`; samples of too many steps.
     """
     check_network(network)
     if (n_steps := n_steps_of(network.readout)) > _MOST:
