@@ -36,7 +36,8 @@ def test_a_whole_session_is_compared_by_one_command(run, network, session):
     assert done.code == 0, done
     report = json.loads(done.out)
     assert report["steps"] == 15000
-    found = {"words": 15000 * (16 * 3 + 4), "differences": 0, "code": "hand-written"}
+    words = 15000 * (16 * 3 + 4)
+    found = {"words": words, "differences": 0, "compared": "state words", "code": "hand-written"}
     assert report["backends"]["host_c"] == found
 
 

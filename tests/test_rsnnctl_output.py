@@ -27,7 +27,9 @@ WRITING = {words: command for words, command in LEAVES.items() if has(command, "
 FOLDERS = {
     *(("build",), ("export-c",), ("export-onnx",), ("data", "fetch"), ("inspect",), ("train",)),
     *(("verify",), ("demo",), ("evaluate",), ("explore",), ("map-rate",)),
+    *(("first-spike", "train"), ("first-spike", "kfold"), ("first-spike", "grid")),
 }
+NEW = {("demo",), ("train",), ("first-spike", "train")}
 MINE = b"not to be lost"
 
 
@@ -57,7 +59,7 @@ def words(run, model, network, session, shared) -> dict[tuple[str, ...], tuple]:
 def test_every_command_that_writes_can_be_forced_and_none_else():
     others = {("explore",), ("inspect",), ("verify",)}
     for words, command in LEAVES.items():
-        is_new = words in {("demo",), ("train",)}  # what they write lies in a folder they make
+        is_new = words in NEW  # what they write lies in a folder they make
         may_force = (words in WRITING and not is_new) or words in others
         assert has(command, "--force") is may_force, words
 

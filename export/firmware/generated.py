@@ -66,12 +66,16 @@ def source(network: IntegerNetwork, name: str) -> str:
     for word in ("syn", "mem"):
         low, high = signed_range(c.bits_of(word))
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
-    rules = {f"{c.overflow_of(word)}.c" for word in ("syn", "mem")}
+    layers = "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip()
+    rules = {c.overflow_of(word) for word in ("syn", "mem")}
+    called = [rule for rule in sorted(rules) if f"{rule}(" in layers]  # clang wants no others
+    decay = template("generated_decay.c").rstrip() if "decay_of(" in layers else ""
     parts = {
+        "DECAY": decay,
         "TABLES": "\n".join(
             line for named_layer in named for line in _tables(*named_layer, c, more)
         ),
-        "LAYERS": "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip(),
+        "LAYERS": layers,
         "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
         "ADVANCE": "\n".join(_advance(network)),
         "STEPS": inputs.template_of(network, "steps", "c") + events.source(network),
@@ -81,7 +85,7 @@ def source(network: IntegerNetwork, name: str) -> str:
         "DIGEST": network.digest(),
         "DECAY_FRAC": str(c.decay_frac),
         "DECAYED": f"word * decay {_divided(c, 'int64_t')}",
-        "RULES": "\n".join(map(template, sorted(rules))).rstrip(),
+        "RULES": "\n".join(template(f"{rule}.c") for rule in called).rstrip(),
         "READOUT": f"readout_{[*network.readout.STATES][-1]}",
         **ends,
     }

@@ -12,11 +12,7 @@
 #define MEM_LOW (@MEM_LOW@)
 #define MEM_HIGH @MEM_HIGH@
 
-/* word * decay / 2^@DECAY_FRAC@ */
-static inline int64_t decay_of(int64_t word, int64_t decay)
-{
-    return @DECAYED@;
-}
+/* @DECAY@ */
 
 /* @RULES@ */
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from base.errors import DataError, MismatchError, UnsupportedError
+from base.numba_cache import can_cache
 from sim.fast.events import check_network, n_steps_of
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -100,7 +101,7 @@ def run_backend(network: IntegerNetwork, raster: NDArray[Any]) -> Outcome:
     return Outcome({"readout.v": found.v, "readout.t": found.t})
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=can_cache(__file__))
 def _run(
     ptr: Any,
     index: Any,

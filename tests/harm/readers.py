@@ -91,10 +91,11 @@ def _row(path: Path) -> Any:
     import json
 
     from base.errors import FileError
-    from rsnnctl.runs.exploring import Choice, _kept, with_pareto
+    from rsnnctl.runs.checksum import kept_row
+    from rsnnctl.runs.exploring import with_pareto
 
     label = json.loads((path.parents[1] / "label.json").read_text())
-    kept = _kept(path.parent, Choice(4, 12, 0.0), label)
+    kept = kept_row(path, label)
     if kept is None:
         raise FileError("measured again")
     return with_pareto([kept])

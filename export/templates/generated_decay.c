@@ -1,0 +1,5 @@
+/* word * decay / 2^@DECAY_FRAC@ */
+static inline int64_t decay_of(int64_t word, int64_t decay)
+{
+    return @DECAYED@;
+}
