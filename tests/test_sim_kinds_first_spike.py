@@ -8,8 +8,10 @@ from first_spike_networks import CONTRACT, T, drawn
 from networks import random_network
 
 from base.errors import DataError, MismatchError, UnsupportedError
+from export.firmware.arithmetic import arithmetic_of
 from export.firmware.decoder import export_c
 from export.formats import backends
+from hw_targets.machines.c_cost import worst_case
 from rsnnctl.backends import backends as backends_of
 from rsnnctl.commands.verify import verify_file
 from sim import reference
@@ -377,3 +379,10 @@ def test_bounds_count_each_input_once_and_the_steps_of_a_sample():
                 assert (asked.high <= ends.high).all(), state
     often = replace(network, contract=replace(network.contract, inputs_once=False))
     assert state_bounds(often)["readout"].range_of("v").high.max() > high.max()
+
+
+def test_the_worst_step_on_a_target_is_refused_and_not_a_traceback(tmp_path):
+    network, _, _ = drawn(0)
+    with pytest.raises(UnsupportedError, match="one layer of kind first_spike, of which the worst"):
+        worst_case(network, None, tmp_path, "fast")
+    assert arithmetic_of(network)

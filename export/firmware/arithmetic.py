@@ -49,6 +49,7 @@ def has_headroom(network: IntegerNetwork) -> bool:
         for found in bounds.values()
         for b, bits in ((found.syn, c.syn_bits), (found.mem, c.mem_bits))
     ]
-    initial = int(np.abs(network.readout.initial_out.astype(np.int64)).max())
+    *_, decoded = network.readout.STATES
+    initial = int(np.abs(network.readout.initial(decoded)).max())
     unity = any(layer.has_unity(c) for layer in network.layers)
     return max(*words, initial) < 1 << 30 and not unity

@@ -91,9 +91,14 @@ def worst_case(
     thresholds are changed for the two, so the code is that of the network.
 
     Raises:
-        UnsupportedError: a layer is of a kind without thresholds to change, or words are so narrow
-            that neurons do not fire, or stay silent, at any threshold.
+        UnsupportedError: there is no hidden layer, or one of a kind without thresholds to change,
+            or words are so narrow that neurons do not fire, or stay silent, at any threshold.
     """
+    if not network.hidden:
+        raise UnsupportedError(
+            f"the network is one layer of kind {network.readout.kind()}, of which the worst step"
+            " cannot be counted; verify it on the target all the same"
+        )
     for name, layer in network.named_layers():
         if not layer.is_readout() and "threshold" not in layer.declared():
             raise UnsupportedError(
