@@ -28,6 +28,16 @@ def check_count(name: str, value: int, most: int) -> None:
     check_at_most(name, value, most)
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a number that no generator of random numbers takes.
+
+    Raises:
+        RangeError: it is below 0 or too large.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
+
+
 def check_at_most(name: str, value: float, most: float) -> None:
     """Refuse a number above the largest one that is possible.
 

@@ -98,7 +98,7 @@ REFUSED = {
     "trainer.nt_neurons=-1": "`trainer.nt_neurons` is -1; it must be in 0..65536",
     "trainer.dropout_in=1.5": "`trainer.dropout_in` is 1.5; it must be in 0..1",
     "trainer.seed=-1": "`seed` is -1; 0 to 9223372036854775807 is possible",
-    f"trainer.seed={2**63}": f"`seed` is {2**63}; at most 9223372036854775807 is possible",
+    f"trainer.seed={2**63}": f"`seed` is {2**63}; 0 to 9223372036854775807 is possible",
     "optimizer.ap=[0.1]": "optimizer.ap is [0.1]; a number is needed",
     "optimizer": "`settings=optimizer`: write section.name=value, as in optimizer.ap=0.05",
 }

@@ -160,6 +160,28 @@ def test_damaged_pickles_are_one_line(tmp_path, content):
         read_spiking_dataset(path)
 
 
+@pytest.mark.parametrize("module", ["numpy\ndtype", "numpy.core.multiarray\nscalar"])
+def test_a_pickle_changes_nothing_for_the_files_after_it(tmp_path, module):
+    good = write(tmp_path / "good.npy", dataset(more={"max_time": np.float64(1.0)}))
+    expected = read_spiking_dataset(good)
+    poison = f"\x80\x04c{module}\n(N}}Vreal\nI1\nstb.".encode("latin-1")
+    with pytest.raises(FileError, match="holds no SpikingDataset"):
+        read_spiking_dataset(with_pickle(tmp_path / "bad.npy", poison))
+    assert np.array_equal(read_spiking_dataset(good).tick, expected.tick)
+
+
+def test_a_sample_that_is_named_again_and_again_is_refused_before_it_takes_memory(tmp_path):
+    content = dataset()
+    (large,) = content["data"][:1]
+    large = np.resize(large, 10_000)
+    content |= {"data": [large] * 500, "shape": (500, content["shape"][1])}
+    content["labels"] = np.zeros(500, np.int16)
+    path = write(tmp_path / "a.npy", content)
+    assert path.stat().st_size < large.nbytes + 10_000
+    with pytest.raises(FileError, match="holds no SpikingDataset"):
+        read_spiking_dataset(path)
+
+
 def test_an_object_of_a_high_number_is_refused_before_memory_is_taken_for_it(tmp_path, monkeypatch):
     path = with_pickle(tmp_path / "a.npy", b"\x80\x04K\x01r\xff\xff\xff\x7f.")
     loaded = []

@@ -162,7 +162,6 @@ def test_a_training_of_another_sort_is_left_to_train(run, here):
 
 
 def test_pictures_are_drawn_where_they_are_asked_for(run, here):
-    pytest.importorskip("matplotlib")
     assert run("first-spike", "train", *WORDS, "--plot").code == 0
     assert run("first-spike", "kfold", *WORDS, "--folds", 2, "--plot").code == 0
     assert run("first-spike", "grid", *WORDS, "--plot").code == 0
@@ -173,7 +172,6 @@ def test_pictures_are_drawn_where_they_are_asked_for(run, here):
 
 
 def test_samples_without_a_validation_part_are_drawn_and_summarized(run, here):
-    pytest.importorskip("matplotlib")
     parts = {name: numbers for name, numbers in PARTS.items() if name != "validation"}
     save_samples(random_samples(60), here / "few.h5", parts)
     done = run("first-spike", "train", *WORDS, "--seeds", "1,2", "--plot", "--json")

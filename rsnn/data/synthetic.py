@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from base.checks import LARGEST_SEED, check_at_most
+from base.checks import check_seed
 from base.container import seal
 from base.errors import RangeError
 from base.hdf5.write import create_hdf5
@@ -42,7 +42,7 @@ def synthesize(path: Path, *, minutes: float = 20.0, n_channels: int = 96, seed:
         )
     if seed < 0:
         raise RangeError(f"seed {seed} is below 0; use a whole number from 0 up")
-    check_at_most("seed", seed, LARGEST_SEED)
+    check_seed(seed)
     random = np.random.default_rng(seed)
     n_steps = round(minutes * 60 / zenodo.DT)
     margin = round(MARGIN / zenodo.DT)

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
-from base.checks import LARGEST_SEED, check_at_most, check_choice, check_count
+from base.checks import check_at_most, check_choice, check_count, check_seed
 from base.errors import DataError, RangeError
 from base.files import read_bytes
 from base.settings import applied, as_toml, parsed, settings_in
@@ -243,9 +243,7 @@ class Trainer:
         shares = ("dropout_in", "dropout_out", "gridsearch_stop_acc")
         _check_within("trainer", {name: getattr(self, name) for name in shares}, 0, 1)
         check_choice("keep", self.keep, KEPT)
-        if self.seed < 0:
-            raise RangeError(f"`seed` is {self.seed}; 0 to {LARGEST_SEED} is possible")
-        check_at_most("seed", self.seed, LARGEST_SEED)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

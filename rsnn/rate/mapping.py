@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from base.checks import LARGEST_SEED, check_count
+from base.checks import check_count, check_seed
 from base.errors import RangeError
 from rsnn.rate.network import DT, RateNetwork
 from rsnn.rate.spiking import NOISE, LIFNetwork, mapped
@@ -176,8 +176,7 @@ def search(
         RangeError: no factors, one twice or not above 0, or no trials.
         MismatchError: the task has another number of inputs.
     """
-    if not 0 <= seed <= LARGEST_SEED:
-        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
+    check_seed(seed)
     if not factors or len(set(factors)) < len(factors):
         raise RangeError("`factors` must name at least one, and none twice, as in 20,25,30")
     networks = {

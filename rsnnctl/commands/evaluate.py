@@ -168,9 +168,8 @@ def command(
     spiking = folders.beside(Path(folders.MODEL), folders.SPIKING).name
     paths = files or folders.present(folders.MODEL, spiking, folders.NETWORK)
 
-    from base.checks import LARGEST_SEED, check_count
+    from base.checks import check_count, check_seed
     from base.container import read_label
-    from base.errors import RangeError
     from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl.given import refuse
     from rsnnctl.runs import lineage
@@ -178,8 +177,7 @@ def command(
     from sim import artifact
 
     check_count("trials", trials, MOST_TRIALS)
-    if not 0 <= seed <= LARGEST_SEED:
-        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
+    check_seed(seed)
     used = [lineage.used(path, stale=stale) for path in paths]
     if check_alike(used):
         refuse("on networks of a task, which are measured on trials", *_ON_RECORDINGS)

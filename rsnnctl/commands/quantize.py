@@ -186,8 +186,7 @@ def command(
 
     found = folders.chosen(model, folders.MODEL)
 
-    from base.checks import LARGEST_SEED, check_count
-    from base.errors import RangeError
+    from base.checks import check_count, check_seed
     from export.quantize_lif import frac_bits_for, steps_per_column
     from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl import show
@@ -205,8 +204,7 @@ def command(
 
     steps_per_column(dt)
     check_count("trials", trials, MOST_TRIALS)
-    if not 0 <= seed <= LARGEST_SEED:
-        raise RangeError(f"`seed` is {seed}; 0 to {LARGEST_SEED} is possible")
+    check_seed(seed)
     spiking = spiking_source(found)
     source = lineage.used(spiking or found, stale=stale)
     if scale != "percentile":

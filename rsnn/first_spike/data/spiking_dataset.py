@@ -1,7 +1,8 @@
 """`SpikingDataset` files of published code, which are pickles: read without running anything.
 
 Nothing of such a file reaches NumPy before it is checked: in place of NumPy's constructors stand
-classes that keep what they are given.
+functions that keep what they are given. They return objects, and hand out no class or callable of
+ours that a file could change for the files after it.
 """
 
 import io
@@ -47,10 +48,6 @@ class _DType:
         return np.dtype(made | {"itemsize": int(size)})
 
 
-class _NDArray:
-    """Stands for `numpy.ndarray`, which is only named."""
-
-
 class _Array:
     """Stands for the array that `numpy._core.multiarray._reconstruct` makes."""
 
@@ -90,29 +87,26 @@ class _Scalar:
 
 
 _ALLOWED = {
-    f"numpy{core}.{name}": stand_in
-    for core, name, stand_in in (
-        ("", "dtype", _DType),
-        ("", "ndarray", _NDArray),
-        (".core.multiarray", "_reconstruct", _Array),
-        ("._core.multiarray", "_reconstruct", _Array),
-        (".core.multiarray", "scalar", _Scalar),
-        ("._core.multiarray", "scalar", _Scalar),
-    )
+    "numpy.dtype": _DType,
+    **{f"numpy.{core}.multiarray._reconstruct": _Array for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _Scalar for core in ("core", "_core")},
 }
+_NAMED = "numpy.ndarray"  # which `_reconstruct` is told
 
 
 class _Unpickler(pickle.Unpickler):
     """Finds the stand-ins only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        found = _ALLOWED.get(f"{module}.{name}")
-        if found is None:
+        if f"{module}.{name}" == _NAMED:
+            return _NAMED
+        kind = _ALLOWED.get(f"{module}.{name}")
+        if kind is None:
             raise FileError(
                 f"refused, it holds `{module}.{name}`, which would run as code; only NumPy's arrays"
                 " are read"
             )
-        return found
+        return lambda *given: kind(*given)  # anew each time: a pickle may set attributes of it
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("names an object outside")
@@ -163,6 +157,8 @@ def _unpickled(
             raise ValueError("numbers of objects beyond those that there are")  # takes memory
     (found,) = _Unpickler(stream).load().items()
     records = [sample.real() for sample in found["data"]]
+    if sum(record.nbytes for record in records) > len(content):
+        raise ValueError("samples that are named more often than they are stored")  # takes memory
     for record in records:
         if set(record.dtype.names or ()) != {"indices", "timestamps"}:
             raise ValueError("fields")

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from base.checks import LARGEST_SEED, check_at_most
+from base.checks import check_seed
 from base.errors import RangeError
 from base.settings import as_toml, changed
 from rsnn.rate.training.initialize import Initial
@@ -41,9 +41,7 @@ class RateTraining:
             raise RangeError(
                 f"`max_trials` is {self.max_trials}; {FEWEST_TRIALS} to {MOST_TRIALS} is possible"
             )
-        if self.seed < 0:
-            raise RangeError(f"`seed` is {self.seed}; 0 to {LARGEST_SEED} is possible")
-        check_at_most("seed", self.seed, LARGEST_SEED)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
