@@ -161,6 +161,13 @@ def test_a_training_of_another_sort_is_left_to_train(run, here):
     assert run("train", "--resume").err.startswith(text)
 
 
+def test_status_names_no_command_that_refuses_the_model(run, here):
+    run("first-spike", "train", *WORDS)
+    done = run("status", "--json")
+    assert done.code == 0
+    assert [row["step"] for row in json.loads(done.out)["links"]] == ["model"]
+
+
 def test_pictures_are_drawn_where_they_are_asked_for(run, here):
     assert run("first-spike", "train", *WORDS, "--plot").code == 0
     assert run("first-spike", "kfold", *WORDS, "--folds", 2, "--plot").code == 0

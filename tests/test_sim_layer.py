@@ -170,15 +170,22 @@ def test_inputs_are_found_that_reach_the_bound_of_a_current(signed):
         assert found.raster.dtype == network.input_dtype
 
 
-def test_bounds_of_any_kind_count_on_negative_inputs_too():
-    rng = np.random.default_rng(3)
-    plain, raster = graded(3, 8, True)
-    network = adaptive(rng, plain)
-    trace, bounds = reference.run(network, raster), state_bounds(network)
-    for state, asked in asked_in(network, raster, trace, 0).items():
-        low, high = bounds["hidden0"].range_of(state)
-        assert (asked.low >= low).all(), state
-        assert (asked.high <= high).all(), state
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("kind", ["adaptive", "double_exp"])
+def test_bounds_of_any_kind_count_on_every_value(kind, signed):
+    for seed, contract in enumerate(covering_contracts()[::3]):
+        plain, raster = graded(seed, 8, signed, contract)
+        network = KINDS[kind](np.random.default_rng(seed), plain)
+        trace, bounds = reference.run(network, raster), state_bounds(network)
+        for index, name in enumerate(network.layer_names):
+            for state, asked in asked_in(network, raster, trace, index).items():
+                low, high = bounds[name].range_of(state)
+                assert (asked.low >= low).all(), (name, state)
+                assert (asked.high <= high).all(), (name, state)
+
+
+def test_negative_inputs_make_currents_negative_in_the_bounds_of_any_kind():
+    network = adaptive(np.random.default_rng(3), graded(3, 8, True)[0])
     layer = network.layers[0].replaced({"w_rec": None, "w_in": np.abs(network.layers[0].w_in)})
     positive = replace(network, layers=(layer, *network.layers[1:]))
     assert (state_bounds(positive)["hidden0"].syn_low < 0).any()

@@ -102,6 +102,8 @@ def chain(folder: Path) -> list[Link]:
         if not path.name.endswith(".reproducer.int.h5")
     ]
     links = [_network(path) for path in networks]
+    if "samples" in folders.read_facts(folder):  # no command makes networks of such models yet
+        return [_model(path) for path in models]
     made = [*map(_model, models), *map(_spiking, spiking), *links]
     return [*_session(folder), *made, *_made_of(links)]
 
