@@ -145,7 +145,7 @@ def test_train_prints_rows_and_their_mean_and_resumes(run, here):
 
 
 def test_a_training_of_another_sort_is_left_to_train(run, here):
-    from rsnnctl.runs import rate_training
+    from rsnnctl.runs.rate import training as rate_training
 
     (folder,) = rate_training.start_all(
         *("go-nogo",), units=5, config=None, settings=[], seeds=[1], name="rate"

@@ -200,7 +200,7 @@ def command(
         quantize_file,
         settings_for,
     )
-    from rsnnctl.runs.quantizing_lif import spiking_source
+    from rsnnctl.runs.rate.quantizing import spiking_source
 
     steps_per_column(dt)
     check_count("trials", trials, MOST_TRIALS)
@@ -278,7 +278,7 @@ def _spiking(
     from rsnnctl import show
     from rsnnctl.output import destination, owned
     from rsnnctl.runs import folders
-    from rsnnctl.runs.quantizing_lif import STEPS, quantize_spiking
+    from rsnnctl.runs.rate.quantizing import STEPS, quantize_spiking
 
     with (
         folders.writing(source.parent, "rsnnctl quantize"),

@@ -167,10 +167,10 @@ def command(
     """
     from rsnn.training.config import STAGES, Config
     from rsnnctl.given import check_settings, given, refuse, refuse_others
-    from rsnnctl.runs import rate_training
     from rsnnctl.runs.cluster import MOST_JOBS
     from rsnnctl.runs.first_spike import training as first_spike
     from rsnnctl.runs.jobs import parse_seeds, resumable, run_all, start_all, work_of
+    from rsnnctl.runs.rate import training as rate_training
     from rsnnctl.show import say_at_end
 
     check_count("jobs", jobs, MOST_JOBS)

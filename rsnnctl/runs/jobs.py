@@ -18,18 +18,19 @@ from rsnn.data.split import split_session
 from rsnn.training.config import choices, resolve
 from rsnn.training.device import find_device
 from rsnnctl import show
-from rsnnctl.runs import folders, rate_training, stages, training
+from rsnnctl.runs import folders, stages, training
 from rsnnctl.runs.cluster import cluster as parallel_on
 from rsnnctl.runs.cluster import die_with_parent
 from rsnnctl.runs.first_spike import training as first_spike
 from rsnnctl.runs.interrupts import keeping
+from rsnnctl.runs.rate import training as rate
 from rsnnctl.runs.training import CONFIG, planned_training, warn_if_edited
 from rsnnctl.runs.work import Row, Work, run
 
 _MOST_SEEDS = 10_000
 _WORKS = {
     "recordings": training.WORK,
-    "tasks": rate_training.WORK,
+    "tasks": rate.WORK,
     "samples": first_spike.WORK,
 }
 
@@ -207,7 +208,7 @@ def work_of(started: Sequence[Path]) -> Work:
 
 
 def _sort(facts: Mapping[str, Any]) -> str:
-    if rate_training.TASK in facts:
+    if rate.TASK in facts:
         return "tasks"
     return "samples" if first_spike.SAMPLES in facts else "recordings"
 

@@ -20,7 +20,8 @@ from rsnn.rate.tasks import find_task
 from rsnn.rate.training.config import resolve
 from rsnn.rate.training.initialize import draw_network
 from rsnn.rate.training.train import Training, train
-from rsnnctl.runs import folders, jobs, lineage, rate_training, stages
+from rsnnctl.runs import folders, jobs, lineage, stages
+from rsnnctl.runs.rate import training as rate_training
 from rsnnctl.runs.work import run as run_work
 
 SMALL = ("--units", 6, "--set", "training.max_trials=103")
@@ -121,7 +122,7 @@ def test_an_interruption_says_what_is_kept(here, run, monkeypatch):
         save(training, path, label)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsnnctl.runs.rate_training.save_training", stop)
+    monkeypatch.setattr("rsnnctl.runs.rate.training.save_training", stop)
     done = run("train", "--task", "go-nogo", *SMALL)
     assert done.code == 130
     text = "the trials done are kept in runs/train; `rsnnctl train --resume` continues"
@@ -133,7 +134,7 @@ def test_a_run_that_fails_before_its_first_evaluation_leaves_nothing(here, monke
         raise FileError("no")
 
     (folder,) = started()
-    monkeypatch.setattr("rsnnctl.runs.rate_training.train", fail)
+    monkeypatch.setattr("rsnnctl.runs.rate.training.train", fail)
     with pytest.raises(FileError):
         jobs.run_all([folder], n_jobs=1, cluster="loky")
     assert not folder.exists()

@@ -1,0 +1,1 @@
+"""Runs of rate networks, and of the spiking networks of tasks that they become."""
