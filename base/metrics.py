@@ -2,7 +2,8 @@
 
 Definitions are those of NeuroBench 2.3 (Yik et al. 2025), which counts one sample per time step.
 Spikes still in transit after the last step have reached no connection and do not count.
-All but R2, which NeuroBench sums in float32, equal its figures to the last bit.
+All but R2, which NeuroBench sums in float32, equal its figures to the last bit. Last, the share of
+right answers, for networks that give answers.
 """
 
 from collections.abc import Sequence
@@ -148,3 +149,17 @@ def check_shapes(decoded: tuple[int, ...], target: tuple[int, ...]) -> None:
             f"the target has shape {target}, what is decoded {decoded}; cut both from the same"
             " steps, with one target signal per output"
         )
+
+
+def wilson(right: int, trials: int) -> tuple[float, float]:
+    """Wilson's interval of a share, at 95 %."""
+    from scipy.stats import binomtest  # only now, because it takes a second to import
+
+    found = binomtest(right, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def accuracy(right: int, trials: int) -> dict[str, float]:
+    """Share of what was right, and the ends of Wilson's interval, as values for JSON."""
+    low, high = wilson(right, trials)
+    return {"accuracy": right / trials, "low": low, "high": high}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from base.errors import RsnnError
+from base.errors import RsnnError, UnsupportedError
 from base.option import Option, chosen
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ class Format:
         suffixes: suffixes of the files. One: `path` is the file. Several: each file is `path` and
             one of them. None: `path` is a folder.
         options: options of `write`.
+        check: (network) -> nothing, or UnsupportedError with the reason why it cannot be written;
+            None if every network can be. `write` refuses it too.
         remarks: (network, and each option by keyword) -> remarks for readers of the files, one
             per line; None if there are never any.
         backends: ways to run the written files here, by name, for `rsnnctl verify`: each
             (network, raster) -> Trace.
+        prepared: those of `backends` that take long to get ready, by the same names: (network, new
+            folder) -> the backend, for many runs of this network.
         read_digest: a file that was written -> the digest of the network that it names, or None;
             None if files name none.
         open_written: (what was written, the network it is of) -> ways to run it as it is, by name
@@ -46,8 +50,12 @@ class Format:
     write: Callable[..., list[Path]]
     suffixes: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    check: Callable[["IntegerNetwork"], None] | None = None
     remarks: Callable[..., list[str]] | None = None
     backends: Mapping[str, "Backend"] = field(default_factory=dict)
+    prepared: Mapping[str, Callable[["IntegerNetwork", Path], "Backend"]] = field(
+        default_factory=dict
+    )
     read_digest: Callable[[Path], str | None] | None = None
     open_written: Callable[[Path, "IntegerNetwork"], Mapping[str, "Backend"]] | None = None
     name: str = ""
@@ -64,6 +72,15 @@ class Format:
         if self.suffixes:
             return [path.with_name(path.name + suffix) for suffix in self.suffixes]
         return sorted(path.iterdir()) if path.is_dir() else []
+
+    def can_write(self, network: "IntegerNetwork") -> bool:
+        """Whether a network can be written at all."""
+        try:
+            if self.check is not None:
+                self.check(network)
+        except UnsupportedError:
+            return False
+        return True
 
     def digests(self, path: Path) -> set[str | None]:
         """The digests of networks that files name, and None if one that should names none.

@@ -25,6 +25,7 @@ from sim.contract import MAX_STATE_BITS, PAPER, signed_range
 from sim.kinds.first_spike import FirstSpike
 from sim.network import IntegerNetwork
 
+_LONGEST_TICK = 1.0  # s
 CONTRACT = replace(PAPER, current="new", delay_steps=0, inputs_once=True)
 
 
@@ -46,8 +47,10 @@ def quantize_first_spike(
     Raises:
         UnsupportedError: the precision asks for a scale per neuron.
         DataError: all weights are zero.
-        RangeError: words too narrow for the ticks of a sample and the potentials.
+        RangeError: a tick that is none, or words too narrow for the ticks of a sample and the
+            potentials.
     """
+    check_tick(dt)
     if not precision.per_layer:
         raise UnsupportedError(
             "neurons that spike in one tick are ordered by their potentials, so all weights need"
@@ -92,3 +95,15 @@ def quantize_first_spike(
         label=np.arange(n) // network.neurons_per_class,
     )
     return IntegerNetwork((layer,), contract, dt, dict(metadata or {}))
+
+
+def check_tick(dt: float) -> None:
+    """Refuse a length that no step has.
+
+    Raises:
+        RangeError: it is not above 0 s, or above 1 s.
+    """
+    if not 0 < dt <= _LONGEST_TICK:
+        raise RangeError(
+            f"`dt` is {dt:g} s; a step must be longer than 0 s and last at most {_LONGEST_TICK:g} s"
+        )

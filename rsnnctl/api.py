@@ -26,6 +26,7 @@ from export.formats import formats
 from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
+from export.quantize_first_spike import quantize_first_spike
 from hw_targets.machines import target as machines
 from rsnn import checkpoint, published
 from rsnn import inspect as inspect_model
@@ -35,14 +36,19 @@ from rsnn.data.session import Session
 from rsnn.data.split import split_session
 from rsnn.data.stream import session_part
 from rsnn.evaluate import evaluate as evaluate_model
+from rsnn.first_spike.data.parts import Parts
+from rsnn.first_spike.data.samples import Samples
+from rsnn.first_spike.network import FirstSpikeNetwork
+from rsnn.first_spike.responses import rasters_of
 from rsnn.model import RSNN
 from rsnn.snntorch import import_state
 from rsnn.training.config import resolve
 from rsnn.training.initialize import initialize, input_rates
 from rsnnctl.backends import backends
+from rsnnctl.classifying import fit, load_classifier, load_samples, predict, save_classifier
 from rsnnctl.exporting import function_of
 from rsnnctl.provenance import provenance
-from rsnnctl.read_nir import read_nir
+from rsnnctl.read_nir import read_nir as import_nir
 from rsnnctl.runs import exploring
 from rsnnctl.runs.training import generator_for
 from rsnnctl.streams.key import read_key
@@ -71,9 +77,12 @@ Raster = NDArray[np.uint8]
 __all__ = [
     "RSNN",
     "Decoder",
+    "FirstSpikeNetwork",
     "IntegerNetwork",
     "Metrics",
+    "Parts",
     "Precision",
+    "Samples",
     "Session",
     "Tally",
     "Trace",
@@ -82,15 +91,20 @@ __all__ = [
     "check",
     "evaluate",
     "explore",
+    "fit",
     "import_nir",
     "import_snntorch",
     "import_weights",
     "inspect",
+    "load_classifier",
     "load_model",
     "load_network",
+    "load_samples",
     "load_session",
+    "predict",
     "prune",
     "quantize",
+    "save_classifier",
     "save_model",
     "save_network",
     "simulate",
@@ -191,15 +205,23 @@ def prune(
 
 
 def quantize(
-    model: RSNN, *, precision: Precision | None = None, session: Session | None = None
+    model: RSNN | FirstSpikeNetwork,
+    *,
+    precision: Precision | None = None,
+    session: Session | None = None,
 ) -> IntegerNetwork:
     """Turn a float model into an integer network.
 
     Args:
         model: left unchanged.
-        precision: widths, and the rule for scales; None for `Precision()`, 8 bits.
+        precision: widths, and the rule for scales; None for `Precision()`, 8 bits, and for a
+            first-spike network with one scale, no bits below it, and ticks of 1 ms.
         session: session to calibrate on; None for independent spikes.
     """
+    if isinstance(model, FirstSpikeNetwork):
+        chosen = precision or Precision(frac_bits=0, per_layer=True)
+        facts = provenance("api.quantize", **asdict(chosen))
+        return quantize_first_spike(model, chosen, dt=0.001, metadata=facts)
     chosen = precision or Precision()
     architecture = model.architecture
     streams = (
@@ -280,12 +302,13 @@ def trace(network: IntegerNetwork, raster: Raster | Session) -> Trace:
     return runs.run_backend(network, _raster(network, raster))
 
 
-def verify(network: IntegerNetwork, raster: Raster | Session) -> Verification:
+def verify(network: IntegerNetwork, raster: Raster | Session | Samples) -> Verification:
     """Compare every backend with the reference, word for word; `.differences` should be 0.
 
-    The raster or session is as for `simulate`.
+    The raster or session is as for `simulate`; each of samples is a run of its own.
     """
-    return verification.verify(network, [_raster(network, raster)], backends())
+    rasters = rasters_of(raster) if isinstance(raster, Samples) else [_raster(network, raster)]
+    return verification.verify(network, rasters, backends(network))
 
 
 def evaluate(model: RSNN | IntegerNetwork, session: Session, *, part: str = "test") -> Metrics:
@@ -338,24 +361,6 @@ def build(
     found = hw_targets.find_target(target)
     options = {"layout": layout}
     return machines.build(found, network, golden, Path(folder), options, force=force).files
-
-
-def import_nir(
-    path: Path | str,
-    *,
-    dt: float | None = None,
-    discretization: str = "exact",
-    order: str = "at-once",
-    reset: str = "zero",
-    fires: str = "above",
-) -> IntegerNetwork | RSNN:
-    """Read a NIR graph: an integer network if it carries a numeric contract, else a float model.
-
-    The options are those of `rsnnctl import-nir`; `dt`, in seconds, is needed for a float model.
-    """
-    return read_nir(
-        Path(path), dt=dt, discretization=discretization, order=order, reset=reset, fires=fires
-    )
 
 
 def import_snntorch(

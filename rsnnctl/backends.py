@@ -1,5 +1,8 @@
 """Every way to compute a network on this machine, to be compared with the reference."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from export import formats
 from export.firmware.events import replay
 from sim.fast import first_spikes, runs
@@ -17,4 +20,20 @@ def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
     found = {"numba": runs.run_backend} | formats.backends()
     if network is not None and has_engine(network):
         found |= {"events": first_spikes.run_backend, "c-events": replay.run_backend}
+    return found
+
+
+def prepared(network: IntegerNetwork, names: Iterable[str], folder: Path) -> dict[str, Backend]:
+    """The named ones that take long to get ready, got ready once for many runs of a network.
+
+    Args:
+        network: what they run.
+        names: of backends.
+        folder: for what is built; it must exist as long as they are used.
+    """
+    found = {}
+    for format in formats.formats().values():
+        for name, prepare in format.prepared.items():
+            if name in names:
+                found[name] = prepare(network, folder / name)
     return found

@@ -68,6 +68,10 @@ layout_option = click.option(
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of all random numbers."
 )
+samples_option = click.option(
+    "--samples",
+    help="Samples of a first-spike network: digits, a file or a folder. Default: those of its run.",
+)
 TARGET = ChoiceOf(lambda: import_module("hw_targets").targets())
 
 

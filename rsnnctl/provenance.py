@@ -26,6 +26,8 @@ def provenance(command: str, **inputs: Any) -> dict[str, Any]:
 
 def decoded_unit(network: IntegerNetwork) -> str:
     """The unit of what a network decodes, as far as its origin tells."""
+    if network.readout.ALONE:
+        return "class"
     history = network.metadata.get("history")
     trained = history.get("command") if isinstance(history, Mapping) else None
     return "mm per step" if trained in _ON_RECORDINGS else "the unit of the training target"

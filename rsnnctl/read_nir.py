@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_nir(
-    path: Path,
+    path: Path | str,
     *,
     dt: float | None = None,
     discretization: str = "exact",
@@ -23,7 +23,7 @@ def read_nir(
     reset: str = "zero",
     fires: str = "above",
 ) -> "IntegerNetwork | RSNN":
-    """Read a NIR graph.
+    """Read a NIR graph, by the options of `rsnnctl import-nir`.
 
     Args:
         path: the graph (.nir). With a contract it becomes an integer network, whose digest is that
@@ -38,6 +38,7 @@ def read_nir(
         RangeError: an unknown choice, or `dt` is missing or not allowed.
         FileError, DataError, MismatchError: the graph cannot be read or represented.
     """
+    path = Path(path)
     graph = read_graph(path, check_types=False)
     if carries_contract(graph):
         if dt is not None:

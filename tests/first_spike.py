@@ -18,6 +18,15 @@ CASES = (
 )
 BOTH = [(case, semantics) for case in CASES for semantics in SEMANTICS]
 
+# A training that takes no time, on 60 random samples in `few.h5`.
+SETTINGS = (
+    *("network.n_neurons=6", "network.firing_threshold=4.0", "trainer.epochs=5"),
+    *("optimizer.ap=0.05", "optimizer.t_gap=0.2", "trainer.dropout_out=0.1"),
+)
+GIVEN = tuple(word for each in SETTINGS for word in ("--set", each))
+WORDS = ("few.h5", "--preset", "digits-s2stdp", *GIVEN)
+PARTS = {"train": np.arange(30), "validation": np.arange(30, 42), "test": np.arange(42, 60)}
+
 
 def golden_samples(shared: Path) -> Samples:
     """The six samples of the golden steps, of 24 inputs in 16 ticks."""

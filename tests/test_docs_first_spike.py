@@ -1,14 +1,15 @@
 """The page on first-spike networks: its settings, options, presets and its example."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 import cli
 from rsnn.first_spike.config import OPTIMIZERS, Layer, Regularizer, Trainer
-from rsnn.first_spike.file import save_network
 from rsnn.first_spike.presets import PRESETS
-from sim.artifact import load_network
 
 PAGE = (Path(__file__).parents[1] / "docs" / "first-spike.md").read_text(encoding="utf-8")
 
@@ -31,9 +32,10 @@ def test_the_table_of_settings_has_every_setting():
 
 def test_every_option_and_preset_on_the_page_is_one():
     group = cli.rsnnctl.commands["first-spike"]
+    others = [cli.rsnnctl.commands[name] for name in ("quantize", "evaluate", "verify")]
     known = {
         option
-        for command in group.commands.values()
+        for command in [*group.commands.values(), *others]
         for parameter in command.params
         for option in parameter.opts
     }
@@ -46,13 +48,22 @@ def test_every_option_and_preset_on_the_page_is_one():
 
 
 def test_the_examples_run_as_they_stand(capsys, tmp_path, monkeypatch):
-    training, integers = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    scope = {}
-    exec(compile(training, "docs/first-spike.md", "exec"), scope)
-    assert capsys.readouterr().out == "0.8425 0.8425\n"
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "runs" / "first-spike-seed1"
-    folder.mkdir(parents=True)
-    save_network(scope["training"].network(), folder / "model.rsnn.h5", {})
+    training, integers = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(training, "docs/first-spike.md", "exec"), {})
+    assert capsys.readouterr().out == "0.8425 0.8425\n"
     exec(compile(integers, "docs/first-spike.md", "exec"), {})
-    assert load_network(tmp_path / "digits.int.h5").readout.kind() == "first_spike"
+    assert capsys.readouterr().out == "0.84\n"
+    assert sorted(path.name for path in Path("c").iterdir())[:2] == ["rsnn.c", "rsnn.h"]
+
+
+@pytest.mark.slow
+def test_tables_of_integers_are_what_the_commands_print(run):
+    assert run("first-spike", "train").code == 0
+    ledger = json.loads(run("quantize", "--json").out)["ledger"]
+    decisions = json.loads(run("evaluate", "runs/latest/model.int.h5", "--json").out)["decisions"]
+    for rows, first in ((ledger, "step"), (decisions, "tick")):
+        for row in rows:
+            values = list(row.values())[list(row).index(first) :]
+            line = " | ".join(v if isinstance(v, str) else f"{v:.4g}" for v in values)
+            assert f"| {line} |" in PAGE

@@ -8,7 +8,8 @@ from rate_networks import random_rate_network
 from scipy.stats import binomtest
 
 from base.errors import RangeError
-from rsnn.rate.evaluate import accuracy, evaluate
+from base.metrics import accuracy
+from rsnn.rate.evaluate import evaluate
 from rsnn.rate.responses import Response, Subject, lif_subject, rate_subject
 from rsnn.rate.spiking import mapped
 from rsnn.rate.tasks import find_task

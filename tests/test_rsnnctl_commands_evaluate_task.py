@@ -255,7 +255,7 @@ def test_decoders_and_networks_of_tasks_are_evaluated_apart(run, rate, network):
     done = run("evaluate", network, rate)
     assert done.code == 1
     assert done.err.splitlines()[-1] == (
-        f"Error: rate.rsnn.h5 solves a task on trials, {network} decodes a recording; evaluate them"
+        f"Error: {network} decodes a recording, rate.rsnn.h5 solves a task on trials; evaluate them"
         " apart"
     )
 

@@ -15,7 +15,7 @@ from base.errors import MismatchError
 from hw_targets import find_target
 from rsnn.data.session import load_session
 from rsnn.data.stream import steps_of
-from rsnnctl.commands import verify as step
+from rsnnctl import verifying
 from sim import reference
 from sim.artifact import load_network, save_network
 from sim.trace import first_difference
@@ -71,9 +71,9 @@ def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
         right, backends={name: lambda n, folder, **options: prepare(wrong, folder, **options)}
     )
     monkeypatch.setattr("hw_targets.find_target", lambda name: faulty)
-    monkeypatch.setattr(step, "_BLOCK_STEPS", block)
+    monkeypatch.setattr(verifying, "_BLOCK_STEPS", block)
     path, source = tmp_path / "net.int.h5", tmp_path / "raster.npy"
-    (result,) = step.verify_session(path, "host_c", source).backends.values()
+    (result,) = verifying.verify_session(path, "host_c", source).backends.values()
     expected = reference.run(network, raster)
     place = first_difference(expected, reference.run(wrong, raster))
     assert place.step > 40
@@ -118,7 +118,7 @@ def test_all_of_a_recording_is_compared_here_and_a_test_part_where_none_is_named
 def test_what_cannot_be_replayed_is_said_in_one_line(run, network, session):
     np.save("narrow.npy", np.zeros((5, 95), np.uint8))
     with pytest.raises(MismatchError, match=r"narrow\.npy has 95 channels, the network 96 inputs"):
-        step.verify_session(network, "host_c", Path("narrow.npy"))
+        verifying.verify_session(network, "host_c", Path("narrow.npy"))
     done = run("verify", network, "--target", "host_c", "--session", "none.npy")
     assert (done.code, done.err) == (1, "Error: none.npy: no such file\n")
     done = run("verify", network, "--target", "host_c", "--session", session, "--layout", "x")
@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_recording(network, tmp_path):
     n_inputs = load_network(network).n_inputs
     code = (
         "import re, sys; from pathlib import Path\n"
-        "from rsnnctl.commands.verify import verify_session\n"
+        "from rsnnctl.verifying import verify_session\n"
         "report = verify_session(Path(sys.argv[1]), 'host_c', Path(sys.argv[2]))\n"
         "assert report.differences == 0\n"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"

@@ -11,7 +11,7 @@ from base.errors import RangeError
 from cli import rsnnctl
 from rsnn.model import Architecture
 from rsnn.training.config import Config, ModelConfig, PruneConfig, resolve
-from rsnnctl.commands import verify
+from rsnnctl import verifying
 from rsnnctl.runs.exploring import combinations, parse_choices
 from rsnnctl.runs.jobs import parse_seeds
 
@@ -22,7 +22,7 @@ INSTEAD = {("train", "units"): "train --task go-nogo"}
 """A call in which an option has an effect, where the usual one leaves it without."""
 LISTS = {"bits", "decay_bits", "sparsity", "seeds"}
 TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network", "factors"}
-TEXTS |= {"data"}
+TEXTS |= {"data", "samples"}
 """Options that take any text: lists of numbers, and texts."""
 
 
@@ -200,6 +200,6 @@ def test_the_steps_of_verify_fit_into_memory():
     import numpy as np
 
     network = random_network(np.random.default_rng(1), hidden=(5,))
-    words = verify._words_per_step(network)
+    words = verifying._words_per_step(network)
     assert words > network.n_inputs + 5 * 3
-    assert 8 * verify._MOST_WORDS == 2 << 30
+    assert 8 * verifying.MOST_WORDS == 2 << 30

@@ -98,7 +98,7 @@ def prepare(name, request, monkeypatch) -> None:
         monkeypatch.setattr("rsnn.data.fetch.fetch", lambda name, folder, **_: folder / name)
     elif name == "demo":
         monkeypatch.setattr("rsnnctl.runs.training.SYNTHETIC_MINUTES", 1.0)
-        monkeypatch.setattr("rsnnctl.commands.verify._STEPS", 50)
+        monkeypatch.setattr("rsnnctl.verifying.STEPS", 50)
     elif name == "stream":
         nothing = Path(os.devnull).open()  # noqa: SIM115  # closed after the test
         request.addfinalizer(nothing.close)

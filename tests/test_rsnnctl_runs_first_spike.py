@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from first_spike import random_samples
+from first_spike import PARTS, SETTINGS, WORDS, random_samples
 
 from base.errors import FileError, MismatchError
 from rsnn.first_spike.config import gathered, resolve
@@ -16,14 +16,6 @@ from rsnn.first_spike.training import start, train
 from rsnnctl.runs import folders, jobs, lineage, stages
 from rsnnctl.runs.first_spike import training
 from rsnnctl.runs.work import run as run_work
-
-SETTINGS = (
-    *("network.n_neurons=6", "network.firing_threshold=4.0", "trainer.epochs=5"),
-    *("optimizer.ap=0.05", "optimizer.t_gap=0.2", "trainer.dropout_out=0.1"),
-)
-GIVEN = tuple(word for each in SETTINGS for word in ("--set", each))
-WORDS = ("few.h5", "--preset", "digits-s2stdp", *GIVEN)
-PARTS = {"train": np.arange(30), "validation": np.arange(30, 42), "test": np.arange(42, 60)}
 
 
 @pytest.fixture
@@ -159,13 +151,6 @@ def test_a_training_of_another_sort_is_left_to_train(run, here):
         "Error: runs: holds interrupted trainings on samples and on tasks; name the folder of one"
     )
     assert run("train", "--resume").err.startswith(text)
-
-
-def test_status_names_no_command_that_refuses_the_model(run, here):
-    run("first-spike", "train", *WORDS)
-    done = run("status", "--json")
-    assert done.code == 0
-    assert [row["step"] for row in json.loads(done.out)["links"]] == ["model"]
 
 
 def test_pictures_are_drawn_where_they_are_asked_for(run, here):

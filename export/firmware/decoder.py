@@ -9,8 +9,10 @@ cannot overflow is not checked.
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ from export.firmware.replay import replay
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace
+
+if TYPE_CHECKING:
+    from sim.verify import Backend
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
 
@@ -79,6 +84,26 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8], layout: str 
     with tempfile.TemporaryDirectory() as folder:
         program = compile_replay(network, Path(folder), layout)
         return replay(network, raster, [str(program)], Path(folder))[0]
+
+
+def prepared(network: IntegerNetwork, folder: Path) -> "Backend":
+    """`run_backend` for many runs of a network, compiled at the first.
+
+    Args:
+        network: the network that it runs.
+        folder: new, for the program; it must exist as long as the backend is used.
+    """
+
+    @cache
+    def program() -> Path:
+        folder.mkdir()
+        return compile_replay(network, folder)
+
+    def run(_: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+        check_channels(network, raster.shape)
+        return replay(network, raster, [str(program())], folder)[0]
+
+    return run
 
 
 def compile_replay(

@@ -28,6 +28,12 @@ def _c(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
     return run_backend(network, raster)
 
 
+def _prepared(network: "IntegerNetwork", folder: Path) -> "Backend":
+    from export.firmware.decoder import prepared
+
+    return prepared(network, folder)
+
+
 def _read_digest(path: Path) -> str | None:
     """The digest in the comment at the top of a source or header."""
     if path.suffix not in (".c", ".h"):
@@ -50,6 +56,7 @@ FORMAT = Format(
     write=_write,
     options=(NAME, LAYOUT),
     backends={"c": _c},
+    prepared={"c": _prepared},
     read_digest=_read_digest,
     open_written=_open_written,
 )

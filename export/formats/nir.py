@@ -23,6 +23,12 @@ def _write(network: "IntegerNetwork", path: Path, *, reader: str) -> list[Path]:
     return [path]
 
 
+def _check(network: "IntegerNetwork") -> None:
+    from export.nir.kinds import check_kinds
+
+    check_kinds(network)
+
+
 def _nir(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
     from export.nir.files import run_backend
 
@@ -58,6 +64,7 @@ FORMAT = Format(
             flag="for",
         ),
     ),
+    check=_check,
     remarks=remarks,
     backends={"nir": _nir},
     read_digest=_read_digest,

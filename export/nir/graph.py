@@ -7,7 +7,8 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError, UnsupportedError
+from base.errors import RangeError
+from export.nir.kinds import check_kinds
 from export.nir.readers import Reader
 from export.quantization.units import (
     firing_points,
@@ -31,7 +32,7 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     Raises:
         RangeError: the reader cannot express a kind of layer, a threshold or a scale.
     """
-    _check_kinds(network, reader)
+    check_kinds(network, reader.name, is_exact=not reader.euler)
     nodes: Nodes = {"input": nir.Input(np.array([network.n_inputs]))}
     edges: list[tuple[str, str]] = []
     source = "input"
@@ -77,28 +78,6 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     if reader.nested:
         nodes, edges = _in_order(nodes, edges)
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
-
-
-def _check_kinds(network: IntegerNetwork, reader: Reader) -> None:
-    """Refuse a layer that no node represents.
-
-    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, since the
-    node is only a description; other readers would compute a different neuron.
-    """
-    needed = set(CubaLIF.declared()) - {"bias"}
-    for name, kind in network.kinds().items():
-        layer = network.layers[network.layer_names.index(name)]
-        if not needed <= set(layer.declared()):
-            lacking = ", ".join(f"no `{s}`" for s in layer.STATES if s not in CubaLIF.STATES)
-            why = f": its current-based neuron has {lacking}" if lacking else ""
-            raise UnsupportedError(
-                f"{name} is of kind {kind}, for which NIR has no node{why}; export C or ONNX"
-            )
-        if reader.euler:
-            raise RangeError(
-                f"{name} is of kind {kind}, which {reader.name} does not compute; export with"
-                " `reader=exact`"
-            )
 
 
 def integer_weights(

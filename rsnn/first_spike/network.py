@@ -74,14 +74,7 @@ class FirstSpikeNetwork:
         Raises:
             MismatchError: the samples have another number of inputs or ticks.
         """
-        for what, own, other in (
-            ("inputs", self.w.shape[1], samples.n_inputs),
-            ("ticks", self.t_max, samples.t_max),
-        ):
-            if own != other:
-                raise MismatchError(
-                    f"the network has {own} {what}, the samples {other}; use samples of as many"
-                )
+        check_fits(self.w.shape[1], self.t_max, samples)
         decay = decays(self.leak_tau, self.t_max)
         published = self.semantics == PUBLISHED
         spikes, v, first = kernels.respond(
@@ -92,6 +85,22 @@ class FirstSpikeNetwork:
     def accuracy(self, samples: Samples) -> float:
         """Share of samples of which the class is right; errors as in `respond`."""
         return float((self.respond(samples)[2] == samples.label).mean())
+
+
+def check_fits(n_inputs: int, t_max: int, samples: Samples) -> None:
+    """Refuse samples that are not those of a network.
+
+    Raises:
+        MismatchError: they have another number of inputs or ticks.
+    """
+    for what, own, other in (
+        ("inputs", n_inputs, samples.n_inputs),
+        ("ticks", t_max, samples.t_max),
+    ):
+        if own != other:
+            raise MismatchError(
+                f"the network has {own} {what}, the samples {other}; use samples of as many"
+            )
 
 
 def check_leak(leak_tau: float) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.checks import check_count
-from rsnn.rate.mapping import MOST_TRIALS, wilson
+from base.metrics import accuracy
+from rsnn.rate.mapping import MOST_TRIALS
 from rsnn.rate.network import DT
 from rsnn.rate.responses import Response, Subject
 from rsnn.rate.spiking_kernel import run_trials
@@ -121,12 +122,6 @@ class Evaluation:
         """What can be answered: the right answers, then `NONE` and `SEVERAL`."""
         right = dict.fromkeys(map(self.task.answer, self.task.conditions))
         return [*right, NONE, SEVERAL]
-
-
-def accuracy(right: int, trials: int) -> dict[str, float]:
-    """Share of right trials, and the ends of Wilson's interval, as values for JSON."""
-    low, high = wilson(right, trials)
-    return {"accuracy": right / trials, "low": low, "high": high}
 
 
 def evaluate(

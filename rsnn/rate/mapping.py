@@ -8,6 +8,7 @@ import numpy as np
 
 from base.checks import check_count, check_seed
 from base.errors import RangeError
+from base.metrics import wilson
 from rsnn.rate.network import DT, RateNetwork
 from rsnn.rate.spiking import NOISE, LIFNetwork, mapped
 from rsnn.rate.spiking_kernel import Trial, draw_start, run_trials
@@ -77,14 +78,6 @@ class Search:
     curve: dict[float, Accuracy]
     network: LIFNetwork
     fresh: Accuracy
-
-
-def wilson(right: int, trials: int) -> tuple[float, float]:
-    """Wilson's interval of a share, at 95 %."""
-    from scipy.stats import binomtest  # only now, because it takes a second to import
-
-    found = binomtest(right, trials).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
 
 
 def parse_factors(text: str) -> tuple[float, ...]:

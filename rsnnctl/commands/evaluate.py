@@ -15,6 +15,7 @@ from rsnnctl.options import (
     force_option,
     no_stdout,
     part_option,
+    samples_option,
     seed_option,
     stale_option,
 )
@@ -38,6 +39,9 @@ _ACCURACY = (
     Column("accuracy", "number", "Share of trials that are right."),
     Column("low", "number", "Lower end of Wilson's 95 % interval."),
     Column("high", "number", "Upper end of it."),
+)
+_PICTURES = Column(
+    "pictures", "texts", "Paths of the pictures, with --plot.", optional=True, hidden=True
 )
 EVALUATED_TASK = Kind(
     "evaluated-task",
@@ -81,13 +85,61 @@ EVALUATED_TASK = Kind(
             "One per network, condition and population.",
             title="rates by population",
         ),
-        Column(
-            "pictures", "texts", "Paths of the pictures, with --plot.", optional=True, hidden=True
-        ),
+        _PICTURES,
     ),
 )
-_ON_RECORDINGS = ("sessions", "part", "precision", "baselines", "gru", "harness")
-_ON_TRIALS = ("task", "trials", "seed", "plot", "force")
+EVALUATED_FIRST_SPIKE = Kind(
+    "evaluated-first-spike",
+    "First-spike networks on the same samples.",
+    (
+        Rows(
+            "networks",
+            (
+                _NETWORK,
+                Column("samples", "text", "Name of the samples, and their part."),
+                Column("number", "integer", "Number of samples."),
+                *_ACCURACY[1:],
+                Column("decision_tick", "number", "Mean tick of the first spike of a sample."),
+                Column("silent", "integer", "Samples without a spike, decided by potentials."),
+                Column("events", "number", "Mean events of a sample."),
+                Column("events_used", "number", "Of these, up to the decision."),
+                Column(
+                    "effective_acs", "number", "Accumulates that remain of these.", "per sample"
+                ),
+                Column("digest", "text", "Digest of the network.", hidden=True),
+            ),
+            "One per network.",
+            title="networks",
+        ),
+        Rows(
+            "classes",
+            (
+                _NETWORK,
+                Column("class", "integer", "Class of the samples."),
+                Column("number", "integer", "Number of samples."),
+                *_ACCURACY[1:],
+            ),
+            "One per network and class: samples by decision.",
+            title="decisions by class",
+            is_open=True,
+        ),
+        Rows(
+            "decisions",
+            (
+                _NETWORK,
+                Column("tick", "integer", "Tick by which all samples must be decided."),
+                Column("decided", "number", "Share of samples with a spike by then."),
+                Column("accuracy", "number", "Share right; those without one by potentials."),
+            ),
+            "Accuracy against decision time.",
+            title="accuracy against decision time",
+        ),
+        _PICTURES,
+    ),
+)
+_ON_RECORDINGS = ("sessions", "precision", "baselines", "gru", "harness")
+_ON_TRIALS = ("task", "trials", "seed")
+_DRAWN = ("plot", "force")
 
 
 @click.command()
@@ -118,6 +170,7 @@ _ON_TRIALS = ("task", "trials", "seed", "plot", "force")
     help="Task to solve. Default: the one each network was trained on.",
 )
 @click.option("--trials", default=100, show_default=True, help="Random trials of a task.")
+@samples_option
 @seed_option
 @click.option(
     "-o",
@@ -126,7 +179,7 @@ _ON_TRIALS = ("task", "trials", "seed", "plot", "force")
     "plot",
     type=FILE,
     callback=no_stdout,
-    help="Folder for pictures of trials, outputs and rates. Default: not drawn.",
+    help="Folder for pictures of trials, outputs and rates, or of decisions. Default: not drawn.",
 )
 @force_option
 @stale_option
@@ -140,6 +193,7 @@ def command(
     harness: bool,
     task: str | None,
     trials: int,
+    samples: str | None,
     seed: int,
     plot: Path | None,
     force: bool,
@@ -148,8 +202,8 @@ def command(
     """Measure models and networks.
 
     Decoders: NeuroBench's table, one row per file and session, and one for all sessions. Networks
-    of a task: accuracy, answers and rates on the same random trials. Without FILES, the files of
-    the newest run.
+    of a task: accuracy, answers and rates on the same random trials. First-spike networks:
+    accuracy, decisions and their times on samples. Without FILES, the files of the newest run.
     """
     from rsnnctl.runs import folders
 
@@ -161,16 +215,27 @@ def command(
     from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl.given import refuse
     from rsnnctl.runs import lineage
-    from rsnnctl.runs.rate.evaluating import check_alike
+    from rsnnctl.runs.sorts import FIRST_SPIKE, TASK, sort_of
     from sim import artifact
 
     check_count("trials", trials, MOST_TRIALS)
     check_seed(seed)
     used = [lineage.used(path, stale=stale) for path in paths]
-    if check_alike(used):
-        refuse("on networks of a task, which are measured on trials", *_ON_RECORDINGS)
+    sort = sort_of(used)
+    if sort == TASK:
+        refuse(
+            "on networks of a task, which are measured on trials",
+            *_ON_RECORDINGS,
+            "part",
+            "samples",
+        )
         return _on_trials(used, task, trials, seed, plot, force)
-    refuse("on decoders, which are measured on recordings", *_ON_TRIALS)
+    if sort == FIRST_SPIKE:
+        refuse(
+            "on first-spike networks, which are measured on samples", *_ON_RECORDINGS, *_ON_TRIALS
+        )
+        return _on_samples(used, samples, part, plot, force)
+    refuse("on decoders, which are measured on recordings", *_ON_TRIALS, *_DRAWN, "samples")
     if not baselines:
         refuse("without --baselines", "gru")
     if all(read_label(path).format == artifact.FORMAT for path in used):
@@ -216,3 +281,24 @@ def _on_trials(
     names = [str(path) for path in drawn]
     told = {"pictures": names} if drawn else {}
     return Result(EVALUATED_TASK, rows(found, evaluations) | told, names)
+
+
+def _on_samples(
+    paths: Sequence[Path], samples: str | None, part: str, plot: Path | None, force: bool
+) -> Result:
+    """Evaluate first-spike networks."""
+    from rsnnctl import show
+    from rsnnctl.output import owned
+    from rsnnctl.runs.first_spike.evaluating import draw, evaluate_files, pictures, rows
+
+    drawn = [] if plot is None else pictures(paths, plot)
+    with (
+        nullcontext() if plot is None else owned(drawn, "evaluate", force=force),
+        show.count(len(paths), "evaluate") as advance,
+    ):
+        found = evaluate_files(paths, samples, part, advance)
+        if drawn:
+            draw(found, drawn)
+    names = [str(path) for path in drawn]
+    told = {"pictures": names} if drawn else {}
+    return Result(EVALUATED_FIRST_SPIKE, rows(found) | told, names)

@@ -14,6 +14,7 @@ from rsnnctl.options import (
     model_argument,
     output_option,
     resume_option,
+    samples_option,
     seed_option,
     set_option,
     told,
@@ -82,7 +83,31 @@ QUANTIZED_SPIKING = Kind(
         Column("refractory_steps", "integer", "Steps a unit rests after a spike."),
     ),
 )
+QUANTIZED_FIRST_SPIKE = Kind(
+    "quantized-first-spike",
+    "A first-spike network as integers, and its accuracy before and after.",
+    (
+        Rows(
+            "ledger",
+            (
+                Column("step", "text", "The network: as trained, in exact semantics, or integers."),
+                Column("accuracy", "number", "Share of samples that are right."),
+                Column("low", "number", "Lower end of Wilson's 95 % interval."),
+                Column("high", "number", "Upper end of it."),
+                Column("same_class", "number", "Share of samples with the class as trained."),
+                Column("same_spikes", "number", "Share of first spikes in the tick as trained."),
+                Column("decision_tick", "number", "Mean tick of the first spike of a sample."),
+            ),
+            "One per network, on the same samples.",
+            title="accuracy on the same samples",
+        ),
+        *_NETWORK,
+        Column("samples", "text", "The samples, of which the test part is measured."),
+        Column("frac_bits", "integer", "Bits of a state below one weight unit."),
+    ),
+)
 _DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
+_ON_TRIALS = ("trials", "seed")
 
 
 @click.command()
@@ -101,7 +126,7 @@ _DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
     default=6,
     show_default=True,
     help="Bits of a state below one weight unit, 0 to 16. For spiking networks of a task: 8 less"
-    " --bits, at least 0.",
+    " --bits, at least 0. For first-spike networks: 0.",
 )
 @click.option(
     "--syn-bits",
@@ -134,9 +159,9 @@ _DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
 )
 @click.option(
     "--dt",
-    default=INTEGER_STEP,
-    show_default=True,
-    help="Length of a step of a spiking network of a task, in s.",
+    type=float,
+    help="Length of a step in s: of a spiking network of a task, by default"
+    f" {INTEGER_STEP:g}, or a tick of a first-spike network, by default 0.001.",
 )
 @click.option(
     "--trials",
@@ -144,6 +169,7 @@ _DECODERS = ("session", "qat_epochs", "config", "settings", "resume")
     show_default=True,
     help="Random trials of a task that measure each step.",
 )
+@samples_option
 @seed_option
 @click.option(
     "--qat-epochs", type=int, help="Epochs of quantization-aware training. Default: none."
@@ -167,8 +193,9 @@ def command(
     percentile: float,
     per_layer: bool,
     session: Path | None,
-    dt: float,
+    dt: float | None,
     trials: int,
+    samples: str | None,
     seed: int,
     qat_epochs: int | None,
     config: Path | None,
@@ -180,13 +207,14 @@ def command(
     """Turn a float model into an integer network.
 
     A table shows the cost of each step. Of a rate network, the spiking network that `map-rate` made
-    of it is quantized.
+    of it is quantized. A first-spike network gets one scale for all weights.
     """
     from rsnnctl.runs import folders
 
     found = folders.chosen(model, folders.MODEL)
 
     from base.checks import check_count, check_seed
+    from export.quantize_first_spike import check_tick
     from export.quantize_lif import frac_bits_for, steps_per_column
     from rsnn.rate.mapping import MOST_TRIALS
     from rsnnctl import show
@@ -201,11 +229,14 @@ def command(
         settings_for,
     )
     from rsnnctl.runs.rate.quantizing import spiking_source
+    from rsnnctl.runs.sorts import FIRST_SPIKE, sort_of
 
-    steps_per_column(dt)
+    if dt is not None:
+        check_tick(dt)
     check_count("trials", trials, MOST_TRIALS)
     check_seed(seed)
     spiking = spiking_source(found)
+    first_spike = sort_of([found]) == FIRST_SPIKE
     source = lineage.used(spiking or found, stale=stale)
     if scale != "percentile":
         refuse("without --scale percentile", "percentile")
@@ -225,11 +256,21 @@ def command(
         per_layer=per_layer,
     )
     if spiking is not None:
-        refuse("on the spiking network of a task, which is measured on trials", *_DECODERS)
+        refuse(
+            "on the spiking network of a task, which is measured on trials", *_DECODERS, "samples"
+        )
         if not given("frac_bits"):
             precision = replace(precision, frac_bits=frac_bits_for(precision.width("rec")))
+        dt = INTEGER_STEP if dt is None else dt
+        steps_per_column(dt)
         return _spiking(source, precision, dt, trials, seed, output, force)
-    refuse("on a decoder, which is measured on a recording", "dt", "trials", "seed")
+    if first_spike:
+        refuse("on a first-spike network, which is measured on samples", *_DECODERS, *_ON_TRIALS)
+        refuse("on a first-spike network, which has one layer of inputs", "bits_rec", "bits_out")
+        if not given("frac_bits"):
+            precision = replace(precision, frac_bits=0)
+        return _first_spike(source, precision, dt, samples, output, force)
+    refuse("on a decoder, which is measured on a recording", "dt", "samples", *_ON_TRIALS)
     if qat_epochs is None:
         refuse("without --qat-epochs", "resume")
     else:
@@ -306,3 +347,34 @@ def _spiking(
         "refractory_steps": contract.refractory_steps,
     }
     return Result(QUANTIZED_SPIKING, value, on_stderr=output == STDOUT)
+
+
+def _first_spike(
+    source: Path,
+    precision: Precision,
+    dt: float | None,
+    samples: str | None,
+    output: Path | None,
+    force: bool,
+) -> Result:
+    """Quantize a first-spike network."""
+    from rsnnctl.output import destination, owned
+    from rsnnctl.runs import folders
+    from rsnnctl.runs.first_spike.quantizing import STEP, quantize_file
+
+    with (
+        folders.writing(source.parent, "rsnnctl quantize"),
+        destination(output, folders.beside(source, ".int.h5")) as target,
+        owned([target], "quantize", force=force),
+    ):
+        done = quantize_file(
+            source, precision, dt=STEP if dt is None else dt, samples=samples, output=target
+        )
+    value = {
+        "ledger": done.ledger,
+        **done.facts(),
+        "file": str(output or target),
+        "samples": done.samples,
+        "frac_bits": done.network.contract.frac_bits,
+    }
+    return Result(QUANTIZED_FIRST_SPIKE, value, on_stderr=output == STDOUT)

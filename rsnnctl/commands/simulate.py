@@ -107,6 +107,11 @@ def simulate_file(
             f"{path}: solves the task {task} on trials, not on a recording; `rsnnctl evaluate"
             f" {path}` draws trials, and a raster of inputs can be named"
         )
+    if source is None and network.readout.ALONE:
+        raise MismatchError(
+            f"{path}: decides on samples, not on a recording; `rsnnctl evaluate {path}` takes"
+            " samples, and a raster of one sample can be named"
+        )
     target = output or folders.beside(path, ".decoded.h5")
     simulator = Simulator(network)
     score = RunningR2()

@@ -1,9 +1,10 @@
-"""Pictures of first-spike networks: accuracies over epochs, and when neurons of each class fire."""
+"""Pictures of first-spike networks: accuracies over epochs, times of spikes, and decisions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsnn.first_spike.data.samples import Samples
 from rsnn.first_spike.network import FirstSpikeNetwork
@@ -87,4 +88,61 @@ def plot_spikes(network: FirstSpikeNetwork, samples: Samples, path: Path) -> Non
     axes[0].set_ylabel("class of the neurons")
     if network.n_classes <= _MOST_CLASSES:
         axes[0].set_yticks(range(network.n_classes))
+    save(figure, path)
+
+
+def plot_confusion(counts: NDArray[np.int64], title: str, path: Path) -> None:
+    """Draw how often each class was taken for each, as shares of its samples.
+
+    Args:
+        counts: samples by class and decision, (n, n).
+        title: of the picture.
+        path: path of the PNG.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    n = len(counts)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axis = plt.subplots(figsize=(5.5, 4.8), layout="constrained")
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    figure.colorbar(image, ax=axis, label="share of the class's samples")
+    if n <= _MOST_CLASSES:
+        axis.set_xticks(range(n))
+        axis.set_yticks(range(n))
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            axis.text(
+                column,
+                row,
+                str(counts[row, column]),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
+    axis.set_xlabel("decision")
+    axis.set_ylabel("class")
+    axis.set_title(title, fontsize=9)
+    save(figure, path)
+
+
+def plot_decisions(curves: Mapping[str, tuple[NDArray, NDArray, NDArray]], path: Path) -> None:
+    """Draw accuracy against the tick by which all samples must be decided, a line per network.
+
+    Args:
+        curves: by name, ticks, shares of samples decided by then, and shares right, (n_points,).
+        path: path of the PNG.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for number, (name, (ticks, decided, right)) in enumerate(curves.items()):
+        color = f"C{number}"
+        axis.plot(ticks, right, "-", lw=1.2, color=color, label=f"{name}: right")
+        axis.plot(ticks, decided, "--", lw=1, color=color, label="spiked by then")
+    axis.set_ylim(0, 1)
+    axis.set_xlabel("tick by which all samples must be decided")
+    axis.set_ylabel("share of samples")
+    axis.legend(frameon=False, fontsize=8)
     save(figure, path)

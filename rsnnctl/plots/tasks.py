@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.rate.evaluate import Evaluation, Tally, accuracy
+from base.metrics import accuracy
+from rsnn.rate.evaluate import Evaluation, Tally
 from rsnn.rate.mapping import CONVERTED, Accuracy, Search
 from rsnn.rate.network import DT
 from rsnn.rate.populations import ALL, EXCITATORY, PV, SST

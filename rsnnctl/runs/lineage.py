@@ -102,8 +102,6 @@ def chain(folder: Path) -> list[Link]:
         if not path.name.endswith(".reproducer.int.h5")
     ]
     links = [_network(path) for path in networks]
-    if "samples" in folders.read_facts(folder):  # no command makes networks of such models yet
-        return [_model(path) for path in models]
     made = [*map(_model, models), *map(_spiking, spiking), *links]
     return [*_session(folder), *made, *_made_of(links)]
 
@@ -247,16 +245,26 @@ def _exports(network: Link) -> Iterator[Link]:
     for format in formats().values():
         if format.suffixes:
             path = place(format, network.file, None)
-            first = format.files(path)[0]
-            yield _judged(command_name(format), first, format.digests(path), network)
+            first, digests = format.files(path)[0], format.digests(path)
+            if digests or _can_be_written(format, network.file):
+                yield _judged(command_name(format), first, digests, network)
+
+
+def _can_be_written(format: Format, path: Path) -> bool:
+    """Whether a format has what a network needs; one that is missing may be of any kind."""
+    if format.check is None or not path.exists():
+        return True
+    return format.can_write(artifact.load_network(path))
 
 
 def _decoded(network: Link) -> Iterator[Link]:
-    """What a network decoded of a recording, which a task has none of."""
+    """What a network decoded of a recording, which tasks and samples have none of."""
     path = folders.beside(network.file, DECODED)
     if path.exists():
         yield _judged("simulate", path, {run_file.read_digest(path)}, network)
-    elif not (network.file.exists() and "task" in read_label(network.file).provenance):
+    elif not (
+        network.file.exists() and {"task", "samples"} & read_label(network.file).provenance.keys()
+    ):
         yield _judged("simulate", path, set(), network)
 
 

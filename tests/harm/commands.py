@@ -83,6 +83,7 @@ WRITING = {
     "first-spike grid": Writing(
         f"first-spike grid {_FIRST_SPIKE} --set optimizer.ap=[0.01,0.02]", "empty"
     ),
+    "quantize, samples": Writing("quantize --bits 6 --samples few.h5", "classified"),
     "explore": Writing("explore --bits 4,8"),
     "explore, QAT": Writing("explore --bits 4 --qat-epochs 1"),
     "export-nir": Writing("export-nir"),
@@ -142,7 +143,7 @@ class Folders:
         _write_samples(empty)
 
     def copy(self, name: str) -> Path:
-        """A new copy of a folder: empty, interrupted, trained, mapped or quantized."""
+        """A new copy of a folder: empty, interrupted, trained, mapped, classified or quantized."""
         if not (self.place / name).exists():
             getattr(self, f"_make_{name}")(self.place / name)
         self._count += 1
@@ -168,6 +169,10 @@ class Folders:
     def _make_mapped(self, target: Path) -> None:
         self._copied("empty", target)
         self._ran(WRITING["map-rate"].words, target)
+
+    def _make_classified(self, target: Path) -> None:
+        self._copied("empty", target)
+        self._ran(f"first-spike train {_FIRST_SPIKE}", target)
 
     def _make_quantized(self, target: Path) -> None:
         self._copied("trained", target)

@@ -64,7 +64,7 @@ def load_parts(source: str | Path, ticks: int | None = None) -> Parts:
     path = Path(source)
     if ticks is not None:
         check_count("ticks", ticks, MOST_TICKS)
-        if not any(path.glob("*set.npy")):
+        if not is_published(source):
             raise RangeError(
                 f"`ticks={ticks}` has no effect: {source} holds no file of published code (.npy);"
                 " leave it out"
@@ -82,6 +82,11 @@ def load_parts(source: str | Path, ticks: int | None = None) -> Parts:
             " numbers, or name a folder with trainset and testset"
         )
     return Parts(parts["train"], parts.get("validation"), parts["test"])
+
+
+def is_published(source: str | Path) -> bool:
+    """Whether samples are files of published code, whose times are rounded to ticks."""
+    return any(Path(source).glob("*set.npy"))
 
 
 def _from_folder(folder: Path, ticks: int | None) -> Parts:

@@ -23,11 +23,10 @@ from rsnn.first_spike.training import Record, Training, start, train
 from rsnnctl import show
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
+from rsnnctl.runs.first_spike.samples import SAMPLES, TICKS
 from rsnnctl.runs.training import CONFIG, LOG, planned_with
 from rsnnctl.runs.work import Report, Row, Work
 
-SAMPLES = "samples"  # fact: the name of the samples, which only such runs have
-TICKS = "ticks"  # fact: to which times are rounded, or None
 SAVED_EVERY = 2.0  # s; a state takes longer to write than most epochs take
 _STAGE = "training"
 _FIGURES = ("train_accuracy", "validation_accuracy", "test_accuracy")

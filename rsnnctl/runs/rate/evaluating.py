@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from base.container import Label, read_label
 from base.errors import MismatchError
-from rsnn.rate.evaluate import Evaluation, accuracy, evaluate
-from rsnn.rate.file import FORMAT, LIF_FORMAT, load_lif, load_rate
+from base.metrics import accuracy
+from rsnn.rate.evaluate import Evaluation, evaluate
+from rsnn.rate.file import LIF_FORMAT, load_lif, load_rate
 from rsnn.rate.populations import ALL, populations_of, read_populations
 from rsnn.rate.responses import Subject, integer_subject, lif_subject, rate_subject
 from rsnn.rate.spiking import NOISE
@@ -46,35 +47,6 @@ class Entrant:
     task: str
     subject: Subject
     populations: dict[str, NDArray[np.int64]]
-
-
-def task_of(path: Path) -> str | None:
-    """The task of a rate, spiking or integer network, empty if it names none; None for decoders.
-
-    Raises:
-        FileError: the file cannot be read.
-    """
-    label = read_label(path)
-    if label.format == artifact.FORMAT:
-        named = label.provenance.get("task")
-        return named if isinstance(named, str) else None
-    return "" if label.format in (FORMAT, LIF_FORMAT) else None
-
-
-def check_alike(paths: Sequence[Path]) -> bool:
-    """Whether files hold networks of a task, not decoders.
-
-    Raises:
-        MismatchError: some do and others do not.
-        FileError: one cannot be read.
-    """
-    solve = {path: task_of(path) is not None for path in paths}
-    if len(set(solve.values())) < 2:
-        return all(solve.values())
-    first, second = (next(p for p in paths if solve[p] is wanted) for wanted in (True, False))
-    raise MismatchError(
-        f"{first} solves a task on trials, {second} decodes a recording; evaluate them apart"
-    )
 
 
 def entrants(paths: Sequence[Path], task: str | None) -> list[Entrant]:

@@ -1,0 +1,36 @@
+"""The kinds of layers that NIR has nodes for."""
+
+from base.errors import RangeError, UnsupportedError
+from sim.kinds.cuba_lif import CubaLIF
+from sim.network import IntegerNetwork
+
+
+def check_kinds(network: IntegerNetwork, reader: str = "exact", *, is_exact: bool = True) -> None:
+    """Refuse a layer that no node represents.
+
+    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, since the
+    node is only a description; other readers would compute a different neuron.
+
+    Args:
+        network: the network.
+        reader: name of the reader.
+        is_exact: whether it reads the metadata.
+
+    Raises:
+        UnsupportedError: there is no node for a kind.
+        RangeError: the reader does not compute a kind.
+    """
+    needed = set(CubaLIF.declared()) - {"bias"}
+    for name, kind in network.kinds().items():
+        layer = network.layers[network.layer_names.index(name)]
+        if not needed <= set(layer.declared()):
+            lacking = ", ".join(f"no `{s}`" for s in layer.STATES if s not in CubaLIF.STATES)
+            why = f": its current-based neuron has {lacking}" if lacking else ""
+            raise UnsupportedError(
+                f"{name} is of kind {kind}, for which NIR has no node{why}; export C or ONNX"
+            )
+        if not is_exact:
+            raise RangeError(
+                f"{name} is of kind {kind}, which {reader} does not compute; export with"
+                " `reader=exact`"
+            )
