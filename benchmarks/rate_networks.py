@@ -170,6 +170,15 @@ def short(size: Size, n: int) -> list[Asked]:
     ]
 
 
+def gain(size: Size, n: int) -> list[Asked]:
+    """A gain of 3.5 at the start, in both ranges of tau: ten seeds each."""
+    return [
+        Asked("go-nogo", Initial(200, gain=3.5, taus=taus), seed, label, size=size)
+        for label, taus in (("tau 20..100 ms", TAUS), ("tau 20..50 ms", (20.0, 50.0)))
+        for seed in range(1, n + 1)
+    ]
+
+
 def activations(size: Size, n: int) -> list[Asked]:
     """Softplus and relu: ten seeds each, in the published range of tau."""
     return [
@@ -210,7 +219,9 @@ def variants(size: Size, n: int) -> list[Asked]:
     ]
 
 
-SECTIONS = {each.__name__: each for each in (convert, short, activations, mante, xor, variants)}
+SECTIONS = {
+    each.__name__: each for each in (convert, short, gain, activations, mante, xor, variants)
+}
 
 
 def _few(n: int) -> range:

@@ -196,7 +196,7 @@ def functions() -> Iterator[tuple[str, str, type, str]]:
         function = getattr(api, name)
         if not inspect.isfunction(function) or name.startswith("export_"):  # of formats: no input
             continue
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, {**vars(api), **function.__globals__})
         hints.pop("return", None)
         kinds = {key: (hint, *get_args(hint)) for key, hint in hints.items()}
         for network, its in kinds.items():
