@@ -1,5 +1,6 @@
 """C that takes events one by one: the first spikes of the step, and the class as it is known."""
 
+import ctypes
 import subprocess
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from first_spike_networks import T, drawn
 from base.errors import ToolError, UnsupportedError
 from export.firmware.decoder import FLAGS, export_c
 from export.firmware.events import replay
-from export.firmware.events.code import check, has_events
+from export.firmware.events.code import check, fewest_events, has_events
 from export.firmware.events.replay import replayed, run_backend
 from sim import reference
 from sim.fast.first_spikes import first_spikes
@@ -120,3 +121,48 @@ def test_a_program_that_fails_is_named(monkeypatch):
     monkeypatch.setattr(replay, "filled", lambda *_: text)
     with pytest.raises(ToolError, match="of the exported C ended with status 3"):
         run_backend(network, raster)
+
+
+@pytest.mark.parametrize("fires_when", [">", ">="])
+@pytest.mark.parametrize("frac_bits", [0, 3])
+def test_no_neuron_fires_with_fewer_events_than_comparisons_wait_for(fires_when, frac_bits):
+    """Against every subset of the inputs; the second neuron needs two of its three weights."""
+    network, _, _ = drawn(0, n=2, n_inputs=4, fires_when=fires_when, frac_bits=frac_bits)
+    weights = np.array([[9, -5, 2, 3], [-1, 7, 7, 7]])
+    step = np.full(2, 1 << 9)
+    subsets = np.array([[k >> i & 1 for i in range(4)] for k in range(16)])
+    sums = subsets @ weights.T << frac_bits
+    found = set()
+    for first, second in ((500, 80), (72, 500), (9, 14), (8, 13), (0, 0), (-1, 99), (14, 21)):
+        threshold = np.array([first, second])
+        changed = {"w_in": weights, "threshold": threshold, "lead_step": step}
+        layer = network.layers[0].replaced(changed | {"lead_start": T * step})
+        fires = (sums >= threshold) if fires_when == ">=" else (sums > threshold)
+        right = min([*subsets.sum(1)[fires.any(1)].tolist(), 5])
+        assert fewest_events(replace(network, layers=(layer,))) == right
+        found.add(right)
+    assert len(found) >= 3
+
+
+@pytest.mark.slow  # compiles C
+@pytest.mark.parametrize("kept", [1.0, 0.15])
+def test_a_step_takes_bits_of_inputs_alone_and_each_input_once(kept, tmp_path):
+    network, _, _ = drawn(6, n_inputs=13)
+    layer = network.layers[0]
+    few = layer.w_in * (np.random.default_rng(0).random(layer.w_in.shape) < kept)
+    network = replace(network, layers=(layer.replaced({"w_in": few}),))
+    export_c(network, tmp_path)
+    assert ("readout_w_in_to" in (tmp_path / "rsnn.c").read_text()) == (kept < 1)
+    library = tmp_path / "rsnn.so"
+    command = ["cc", *FLAGS, "-shared", "-fPIC", str(tmp_path / "rsnn.c"), "-o", str(library)]
+    subprocess.run(command, check=True)
+    code = ctypes.CDLL(str(library))
+    state, out = ctypes.create_string_buffer(1 << 12), (ctypes.c_int32 * 10)()
+    for given in ([1, 0], [1, 0, 1], [1, 1, 1]):
+        raster = np.array(given, np.uint8)[:, None] * np.ones((1, 13), np.uint8)
+        right = reference.run(network, raster).variables["readout.out"]
+        code.rsnn_init(state)
+        for step, row in enumerate(raster):
+            bitmap = bytes([0xFF, 0xFF]) if row.any() else bytes(2)  # more bits than inputs
+            code.rsnn_step_bitmap(state, bitmap, out)
+            assert list(out) == right[step].tolist()

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from export.firmware import inputs
+from export.firmware import direct, inputs
+from export.firmware.direct import is_direct
 from export.firmware.events import code as events
 from export.firmware.tables import element, is_constant, is_sparse, literal, table
 from export.firmware.templates import filled, template
@@ -48,7 +49,8 @@ def header(network: IntegerNetwork, name: str) -> str:
         "N_OUTPUTS": str(readout.n_outputs),
         "DT": repr(network.dt),
         "STATE": "\n".join(state),
-        "SEEN": f"uint8_t seen[{name}_N_INPUTS];" if network.contract.inputs_once else "",
+        "HELD": "\n".join(_held(network, name)),
+        "OF": "that have come" if is_direct(network) else "of the last two steps",
         "ROWS": "\n".join(rows),
         "STEPS": inputs.template_of(network, "steps", "h") + events.header(network),
         "DECODED": "\n * ".join(readout.reading()),
@@ -66,7 +68,8 @@ def source(network: IntegerNetwork, name: str) -> str:
     for word in ("syn", "mem"):
         low, high = signed_range(c.bits_of(word))
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
-    layers = "\n".join(_layer(c, name, *named_layer) for named_layer in named).rstrip()
+    adds = direct.add_row(network) + "\n\n" if is_direct(network) else ""
+    layers = adds + "\n".join(_layer(network, name, *each) for each in named).rstrip()
     rules = {c.overflow_of(word) for word in ("syn", "mem")}
     called = [rule for rule in sorted(rules) if f"{rule}(" in layers]  # clang wants no others
     decay = template("generated_decay.c").rstrip() if "decay_of(" in layers else ""
@@ -78,8 +81,8 @@ def source(network: IntegerNetwork, name: str) -> str:
         "LAYERS": layers,
         "INIT": "\n".join(line for named_layer in named for line in _init(*named_layer)),
         "ADVANCE": "\n".join(_advance(network)),
-        "STEPS": inputs.template_of(network, "steps", "c") + events.source(network),
-        "ONCE": template("generated_once.c").rstrip() if c.inputs_once else "",
+        "STEPS": _steps(network) + events.source(network),
+        **_arrival(network),
         **inputs.parts(network),
         "NAME": name,
         "DIGEST": network.digest(),
@@ -90,6 +93,35 @@ def source(network: IntegerNetwork, name: str) -> str:
         **ends,
     }
     return filled("generated.c", parts)
+
+
+def _held(network: IntegerNetwork, name: str) -> Iterator[str]:
+    """What the state holds of inputs."""
+    if not is_direct(network):
+        kind = inputs.parts(network)["CTYPE"]
+        yield from (f"{kind} {which}[{name}_N_INPUTS];" for which in ("given", "arriving"))
+    if network.contract.inputs_once:
+        yield f"uint8_t seen[{name}_N_INPUTS];"
+
+
+def _steps(network: IntegerNetwork) -> str:
+    """The functions of a step."""
+    return (
+        direct.steps(network) if is_direct(network) else inputs.template_of(network, "steps", "c")
+    )
+
+
+def _arrival(network: IntegerNetwork) -> dict[str, str]:
+    """What a step does with all inputs, where not each is added as it arrives."""
+    if is_direct(network):
+        nothing = {"ONCE": "", "ARRIVED": ""}
+        return nothing | {"ADVANCES": "the sums of the spikes that have come"}
+    sent = inputs.parts(network)["SENT"]
+    return {
+        "ONCE": template("generated_once.c").rstrip() if network.contract.inputs_once else "",
+        "ARRIVED": "memcpy(state->arriving, state->given, sizeof state->arriving);",
+        "ADVANCES": f"the {sent} in `given`, which become those that arrive",
+    }
 
 
 def replay_give(network: IntegerNetwork) -> tuple[str, str]:
@@ -141,6 +173,8 @@ def _advance(network: IntegerNetwork) -> Iterator[str]:
     late = network.contract.delay_steps == 1
     below = ["arriving" if late else "given"]
     below += [f"{name}_spk" for name, _ in network.named_layers()][:-1]
+    if is_direct(network):
+        return iter([f"step_{name}(state);" for name in network.layer_names])
     calls = [
         f"step_{name}(state, state->{sender});"
         for name, sender in zip(network.layer_names, below, strict=True)
@@ -148,8 +182,9 @@ def _advance(network: IntegerNetwork) -> Iterator[str]:
     return reversed(calls) if late else iter(calls)
 
 
-def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
+def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) -> str:
     """The function that does the step of a layer."""
+    c = network.contract
     frac, ranges = c.frac_bits, _Ranges(c, layer)
     sums, scaled = [], []
     for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
@@ -159,6 +194,7 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
         parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
         form = "generated_sum_sparse.c" if is_sparse(k.weights) else "generated_sum.c"
+        form = "generated_sum_direct.c" if is_direct(network) else form
         times = {"TIMES": "" if k.values == SPIKES else " * source[j]"}
         sums.append(filled(form, parts | sizes | times).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
@@ -180,10 +216,11 @@ def _layer(c: NumericContract, name: str, layer_name: str, layer: Layer) -> str:
         f"int32_t old_{state} = state->{layer_name}_{state}[i];" for state in sorted(writer.read)
     ]
     update += [f"{ranges.type_of(named[key])} {key} = {text};" for key, text in body]
+    sent = np.dtype(np.int8 if layer.received[0] < 0 else np.uint8)
     parts = {
         "SUMS": "\n".join(sums),
         "UPDATE": "\n".join([*update, *ends]),
-        "CTYPE": f"{np.dtype(np.int8 if layer.received[0] < 0 else np.uint8)}_t",
+        "SOURCE": "" if is_direct(network) else f", const {sent}_t *source",
         "LAYER": layer_name,
         "NAME": name,
         "N": str(layer.n_neurons),

@@ -1,10 +1,12 @@
 /* The comparison with thresholds that ends a step. */
 static void compare(@NAME@_sample *sample)
 {
+    if (sample->n_seen < @FEWEST@) /* too few for any neuron to fire, whichever they are */
+        return;
     for (uint32_t i = 0; i < @NAME@_N_ROWS; i++)
-        if (sample->t[i] == @NAME@_N_STEPS && sample->potential[i] @OVER@ @THRESHOLD@) {
+        if (sample->sum[i]@SCALE@ @OVER@ @THRESHOLD@ && sample->t[i] == @NAME@_N_STEPS) {
             sample->t[i] = sample->now;
-            sample->v[i] = sample->potential[i];
+            sample->v[i] = sample->sum[i]@SCALE@;
             sample->n_fired++;
         }
 }
@@ -26,7 +28,8 @@ uint16_t @NAME@_event(@NAME@_sample *sample, uint16_t channel, uint16_t step)
     }
     if (!sample->seen[channel]) {
         sample->seen[channel] = 1;
-        @ADD@
+        sample->n_seen++;
+        add_row(sample->sum, channel);
     }
     return sample->n_fired;
 }
@@ -37,7 +40,7 @@ int32_t @NAME@_end(@NAME@_sample *sample)
     compare(sample);
     for (uint32_t i = 0; i < @NAME@_N_ROWS; i++) {
         if (sample->t[i] == @NAME@_N_STEPS)
-            sample->v[i] = sample->potential[i];
+            sample->v[i] = sample->sum[i]@SCALE@;
         if (sample->t[i] < sample->t[first] ||
             (sample->t[i] == sample->t[first] && sample->v[i] > sample->v[first]))
             first = i;

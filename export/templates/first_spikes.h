@@ -2,10 +2,11 @@
  * the steps. */
 #define @NAME@_N_STEPS @N_STEPS@u /* of a sample */
 typedef struct {
-    int32_t potential[@NAME@_N_ROWS]; /* of neurons that go on */
-    int32_t v[@NAME@_N_ROWS];         /* at the spike, or at the end */
-    uint16_t t[@NAME@_N_ROWS];        /* step of the spike, or @NAME@_N_STEPS */
-    uint8_t seen[@NAME@_N_INPUTS];    /* inputs that have had their event */
+    int32_t sum[@NAME@_N_ROWS];    /* of the weights of all events */
+    int32_t v[@NAME@_N_ROWS];      /* potential at the spike, or at the end */
+    uint16_t t[@NAME@_N_ROWS];     /* step of the spike, or @NAME@_N_STEPS */
+    uint8_t seen[@NAME@_N_INPUTS]; /* inputs that have had their event */
+    int32_t n_seen;
     uint16_t now;
     uint16_t n_fired;
 } @NAME@_sample;

@@ -24,12 +24,12 @@ void @NAME@_init(@NAME@_state *state)
     @INIT@
 }
 
-/* A step on the @SENT@ in `given`, which become those that arrive. */
+/* A step on @ADVANCES@. */
 static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
 {
     @ONCE@
     @ADVANCE@
-    memcpy(state->arriving, state->given, sizeof state->arriving);
+    @ARRIVED@
     for (uint32_t i = 0; i < @NAME@_N_ROWS; i++)
         out[i] = state->@READOUT@[i];
 }

@@ -16,14 +16,12 @@ extern "C" {
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
 
-/* The state of a network: every state word, the @GIVEN@ of the last two steps, and the sums of
+/* The state of a network: every state word, the @GIVEN@ @OF@, and the sums of
  * a step, which are 0 between steps. */
 typedef struct {
 @STATE@
 @ROWS@
-    @CTYPE@ given[@NAME@_N_INPUTS];
-    @CTYPE@ arriving[@NAME@_N_INPUTS];
-    @SEEN@
+    @HELD@
 } @NAME@_state;
 
 /* The state before the first step. */

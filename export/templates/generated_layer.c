@@ -1,4 +1,4 @@
-static void step_@LAYER@(@NAME@_state *state, const @CTYPE@ *source)
+static void step_@LAYER@(@NAME@_state *state@SOURCE@)
 {
     @SUMS@
     for (uint32_t i = 0; i < @N@u; i++) {

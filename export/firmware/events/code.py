@@ -4,8 +4,10 @@ It stands beside the step in the same sources, with the same tables, where `sim.
 lets it be computed so.
 """
 
+import numpy as np
+
 from base.errors import UnsupportedError
-from export.firmware.tables import element, is_sparse
+from export.firmware.tables import element
 from export.firmware.templates import filled
 from sim.fast.events import check_network, n_steps_of
 from sim.network import IntegerNetwork
@@ -46,11 +48,24 @@ def source(network: IntegerNetwork) -> str:
         return ""
     layer, frac_bits = network.readout, network.contract.frac_bits
     scale = f" * {1 << frac_bits}" if frac_bits else ""
-    form = "first_spikes_sparse.c" if is_sparse(layer.w_in) else "first_spikes_dense.c"
     parts = {
-        "ADD": filled(form, {"SCALE": scale}).rstrip(),
+        "FEWEST": str(fewest_events(network)),
+        "SCALE": scale,
         "OVER": network.contract.fires_when,
         "THRESHOLD": element("readout", "threshold", layer.threshold),
         "LABEL": element("readout", "label", layer.label).replace("[i]", "[first]"),
     }
     return "\n" + filled("first_spikes.c", parts).rstrip()
+
+
+def fewest_events(network: IntegerNetwork) -> int:
+    """The number of events below which no neuron can fire, whichever they are.
+
+    Each input has one event, so a neuron needs as many as it has largest weights that make up its
+    threshold; one more than there are inputs if none can fire.
+    """
+    layer, c = network.readout, network.contract
+    largest = -np.sort(-np.maximum(layer.w_in, 0).astype(np.int64)) << c.frac_bits
+    highest = np.concatenate([np.zeros((len(largest), 1), np.int64), largest.cumsum(1)], 1)
+    lacks = highest <= layer.threshold[:, None].astype(np.int64) - (c.fires_when == ">=")
+    return int(lacks.sum(1).min())

@@ -1,0 +1,1 @@
+int32_t *rows_@CONNECTION@ = state->@LAYER@_rows_@CONNECTION@;
