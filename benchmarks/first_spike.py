@@ -1,4 +1,5 @@
-"""First-spike networks: accuracies of every rule, an ablation of competition groups, and speed.
+"""First-spike networks: accuracies of every rule, an ablation of competition groups, speed, and
+instructions on microcontrollers.
 
     python benchmarks/first_spike.py --folder first-spike --mnist mnist.npz --jobs 2
 
@@ -12,10 +13,12 @@ import hashlib
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ import numba
 import numpy as np
 
 from base.files import write_text
+from export.quantization.precision import Precision
+from export.quantize_first_spike import quantize_first_spike
+from hw_targets.machines.c_machine import Machine
+from hw_targets.machines.c_samples import by_events, clocked
 from rsnn.first_spike import groups, kernels
 from rsnn.first_spike.config import gathered, resolve
 from rsnn.first_spike.data.parts import Parts, load_parts
@@ -34,6 +41,8 @@ from rsnn.first_spike.layer import order
 from rsnn.first_spike.names import SEMANTICS
 from rsnn.first_spike.rules import RSTDP, Rates, Rule, errors
 from rsnn.first_spike.training import Training, rates_of, rule_of, start, train
+from sim.artifact import load_network, save_network
+from sim.network import IntegerNetwork
 
 Row = dict[str, Any]
 RULES = ("s2stdp", "s2stdp-ncg", "sstdp", "sstdp-ncg", "rstdp", "s4nn", "s4nn-ncg")
@@ -269,10 +278,81 @@ def synthetic(n: int) -> Samples:
     return from_ticks(ticks, np.arange(n) % 10, 255)
 
 
+TARGETS = ("cortex_m0plus", "cortex_m4")
+DEPLOYED = "s2stdp-ncg"
+Counted = dict[str, float]
+
+
+def deployed(folder: Path, asked: Asked, parts: Parts) -> IntegerNetwork:
+    """A network of 8 bits, trained if it is not kept."""
+    path = folder / Path(asked.name).with_suffix(".int.h5")
+    if not path.exists():
+        config = resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed)
+        training = start(config, parts)
+        train(training, parts)
+        precision = Precision(frac_bits=0, per_layer=True)
+        save_network(quantize_first_spike(training.network(), precision, dt=0.001), path)
+    return load_network(path)
+
+
+def counted(network: IntegerNetwork, machine: Machine, samples: Samples) -> Counted:
+    """Instructions per sample, clocked and by events, to the end and to the first spike; means."""
+    rasters = []
+    for index, tick, _ in each(samples):
+        raster = np.zeros((samples.t_max, samples.n_inputs), np.uint8)
+        raster[tick, index] = 1
+        rasters.append(raster)
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        steps = clocked(network, machine, rasters, Path(first))
+        found = by_events(network, machine, rasters, Path(second))
+    decided = [int(one.t.min()) for one in found]
+    to_decision = [int(row[: t + 1].sum()) for row, t in zip(steps, decided, strict=True)]
+    columns = {
+        "clocked": steps.sum(1),
+        "clocked_decision": to_decision,
+        "events": [one.at_all.count for one in found],
+        "events_decision": [one.at_first.count for one in found],
+        "taken": [one.at_first.n_events for one in found],
+        "tick": decided,
+    }
+    return {name: float(np.mean(values)) for name, values in columns.items()}
+
+
+def firmware(
+    folder: Path, sources: dict[str, str], n_samples: int, tiny: tuple[str, ...]
+) -> dict[tuple[str, str], Counted]:
+    """Instructions of a network of each data set on each target, on its first test samples."""
+    found = {}
+    for data, source in sources.items():
+        parts = load_parts(source)
+        network = deployed(folder, Asked(source, f"{data}-{DEPLOYED}", tiny, 0), parts)
+        few = parts.test.take(np.arange(n_samples))
+        for target in TARGETS:
+            machine = import_module(f"hw_targets.{target}").MACHINE
+            found[data, target] = counted(network, machine, few)
+    return found
+
+
+def firmware_table(found: dict[tuple[str, str], Counted]) -> Iterator[str]:
+    """One line per network and target."""
+    yield (
+        "| instructions per sample | clocked | by events | ratio | clocked, to first spike |"
+        " by events, to first spike | ratio | events taken | tick of first spike |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for (data, target), row in found.items():
+        cells = []
+        for end in ("", "_decision"):
+            slow, fast = row[f"clocked{end}"], row[f"events{end}"]
+            cells += [f"{slow:.0f}", f"{fast:.0f}", f"{slow / fast:.1f}"]
+        cells += [f"{row['taken']:.0f}", f"{row['tick']:.0f}"]
+        yield f"| {data}, {target} | {' | '.join(cells)} |"
+
+
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("first-spike"))
 @click.option("--mnist", type=click.Path(path_type=Path, exists=True), help="A file of images.")
-@click.option("--only", type=click.Choice(("speed", *SECTIONS)), multiple=True)
+@click.option("--only", type=click.Choice(("speed", *SECTIONS, "firmware")), multiple=True)
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--jobs", default=1, show_default=True)
 @click.option("--tiny", is_flag=True, help="Trainings of one epoch.")
@@ -282,13 +362,15 @@ def main(
     """Print a table per section."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = {"digits": "digits"} | ({"mnist": str(mnist)} if mnist else {})
-    for name in only or ("speed", *SECTIONS):
+    short = ("trainer.epochs=1",) if tiny else ()
+    for name in only or ("speed", *SECTIONS, "firmware"):
         print(f"\n## {name}\n")
         if name == "speed":
             samples = load_parts(mnist).train if mnist else synthetic(30 if tiny else 3500)
             lines = speed_table(speed(samples, 1 if tiny else 7, 20 if tiny else 500))
+        elif name == "firmware":
+            lines = firmware_table(firmware(folder, sources, 2 if tiny else 20, short))
         else:
-            short = ("trainer.epochs=1",) if tiny else ()
             lines = table(results(folder, SECTIONS[name](sources, seeds, short), jobs))
         for line in lines:
             print(line, flush=True)

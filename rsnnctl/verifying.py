@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import hw_targets
 from base.checks import check_count
-from base.errors import MismatchError
+from base.errors import MismatchError, UnsupportedError
 from hw_targets.machines.target import Runner, run_whole, runners
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import open_stream
@@ -140,7 +140,7 @@ def verify_session(
         check_count("steps", steps, _MOST_STEPS)
     chosen = hw_targets.find_target(target)
     network, _ = _opened(path)
-    results = {}
+    results, not_run = {}, {}
     with (
         tempfile.TemporaryDirectory() as folder,
         open_stream(source, network, "all", scored=False) as stream,
@@ -150,10 +150,14 @@ def verify_session(
         found = runners(chosen, network, Path(folder), {"layout": layout})
         for name, run in found.items():
             blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
-            compared = compare_blocks(network, run(blocks, n_steps))
-            results[name] = replace(compared, code=code_of(network, chosen.format))
+            try:
+                compared = compare_blocks(network, run(blocks, n_steps))
+            except UnsupportedError as error:
+                not_run[name] = str(error)
+            else:
+                results[name] = replace(compared, code=code_of(network, chosen.format))
     show.say_step(stream, network.dt)
-    return Verification(network.digest(), n_steps, results, {})
+    return Verification(network.digest(), n_steps, results, not_run)
 
 
 def _backend(run: Runner) -> Backend:

@@ -167,12 +167,13 @@ def compare_blocks(
         found: blocks of input (n_steps, n_inputs) one after the other, and what was computed of it.
     """
     words = differences = done = 0
-    first = None
+    first, what = None, "state words"
     state = reference.initial_state(network)
     before: tuple[NDArray[np.uint8], Trace] | None = None  # last step of the block before
     for raster, trace in found:
         right, state = reference.continued(network, state, raster)
-        words += right.n_words
+        what = OUTCOMES if isinstance(trace, Outcome) else what
+        words, n_steps = words + trace.n_words, right.n_steps
         differences += count_differences(right, trace)
         difference = first_difference(right, trace)
         if first is None and difference is not None:
@@ -185,8 +186,8 @@ def compare_blocks(
             first = Finding(0, replace(difference, step=at), operands | {"step": at})
         last = {name: array[-1:] for name, array in right.variables.items()}
         before = raster[-1:], Trace(last)
-        done += trace.n_steps
-    return BackendResult(words, differences, first)
+        done += n_steps
+    return BackendResult(words, differences, first, what=what)
 
 
 def _joined(one: Trace, other: Trace) -> Trace:

@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from first_spike_networks import T, drawn
+from tools import need
 
+from hw_targets import targets
+from hw_targets.cortex_m4 import MACHINE
+from hw_targets.machines.c_samples import by_events, clocked
 from rsnn.first_spike.config import gathered, resolve
 from rsnn.first_spike.data.parts import Parts
+from rsnn.first_spike.data.samples import from_ticks
 from rsnn.first_spike.kernels import learn_epoch
 from rsnn.first_spike.training import rates_of, rule_of, start
 
@@ -41,6 +47,9 @@ def test_the_yardstick_computes_what_the_compiled_epoch_computes(script, rule):
 
 @pytest.mark.slow
 def test_every_section_prints_its_table_and_keeps_its_results(script, tmp_path, monkeypatch):
+    for target in script.TARGETS:
+        for program, package in targets()[target].tools.items():
+            need(program, package)
     words = ["--folder", str(tmp_path), "--tiny", "--seeds", "2"]
     first = CliRunner().invoke(script.main, words, catch_exceptions=False)
     for rule in script.RULES:
@@ -49,8 +58,11 @@ def test_every_section_prints_its_table_and_keeps_its_results(script, tmp_path, 
         assert f"\n| digits, {label} | ." in first.output
     for rule in script.SPEEDS:
         assert f"\n| {rule} | " in first.output
-    monkeypatch.setattr(script, "result_of", lambda *_: pytest.fail("computed again"))
-    for section in script.SECTIONS:
+    for target in script.TARGETS:
+        assert f"\n| digits, {target} | " in first.output
+    for name in ("result_of", "train"):
+        monkeypatch.setattr(script, name, lambda *_: pytest.fail("computed again"))
+    for section in (*script.SECTIONS, "firmware"):
         again = CliRunner().invoke(script.main, [*words, "--only", section])
         assert again.exit_code == 0, section
         assert again.stdout.strip() in first.stdout
@@ -85,4 +97,31 @@ def test_a_table_has_a_column_of_each_semantics(script):
     ]
     assert list(script.speed_table({"s2stdp": (10.0, 200.0)}))[-1] == (
         "| s2stdp | 200 | 10.0 | 20 | 0.60 |"
+    )
+
+
+@pytest.mark.slow
+def test_instructions_are_means_over_samples_to_the_end_and_to_the_first_spike(script, tmp_path):
+    for program, package in targets()["cortex_m4"].tools.items():
+        need(program, package)
+    network, times, raster = drawn(1)
+    ticks = np.array([np.minimum(times, T), np.full(24, T)])  # the second has no events
+    found = script.counted(network, MACHINE, from_ticks(ticks, np.array([0, 1]), T))
+    rasters = [raster, raster * 0]
+    steps = clocked(network, MACHINE, rasters, tmp_path)
+    one, other = by_events(network, MACHINE, rasters, tmp_path)
+    first = int(one.t.min())
+    assert 0 < first < T - 1
+    assert found == {
+        "clocked": steps.sum() / 2,
+        "clocked_decision": (steps[0, : first + 1].sum() + steps[1].sum()) / 2,
+        "events": (one.at_all.count + other.at_all.count) / 2,
+        "events_decision": (one.at_first.count + other.at_first.count) / 2,
+        "taken": one.at_first.n_events / 2,
+        "tick": (first + T) / 2,
+    }
+    row = found | {"clocked": 900.4, "events": 300.0, "taken": 21.6}
+    row |= {"clocked_decision": 100.0, "events_decision": 40.0, "tick": 6.0}
+    assert list(script.firmware_table({("digits", "cortex_m4"): row}))[-1] == (
+        "| digits, cortex_m4 | 900 | 300 | 3.0 | 100 | 40 | 2.5 | 22 | 6 |"
     )

@@ -63,6 +63,26 @@ def test_a_check_that_finds_violations_ends_with_1(run, network, monkeypatch):
     assert (done.code, json.loads(done.out)["targets"][0]["violations"]) == (1, [TOO_MUCH])
 
 
+def test_a_check_of_samples_adds_its_columns_where_they_are_known(run, network, monkeypatch):
+    known = {"instructions_clocked": 9.5, "instructions_events": None, "worst_sample_ms": 2.5}
+    lines = {"fits": True, "violations": [], "not_checked": []}
+
+    def found(target, network, options):
+        more = known if target.name == "cortex_m4" else {}
+        return {"target": target.name} | more | lines
+
+    monkeypatch.setattr("hw_targets.machines.target.check", found)
+    done = run("check", network, "--json")
+    rows = {row["target"]: row for row in json.loads(done.out)["targets"]}
+    assert known.items() <= rows["cortex_m4"].items()
+    assert "instructions_decision" not in rows["cortex_m4"]
+    assert not known.keys() & rows["cortex_m33"].keys()
+    done = run("check", network, "--target", "cortex_m4")
+    assert "instructions clocked (per sample)" in done.out
+    assert "worst sample (ms)" in done.out
+    assert "per sample" not in run("check", network, "--target", "cortex_m33").out
+
+
 @pytest.mark.slow
 def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
     for target in TARGETS.values():

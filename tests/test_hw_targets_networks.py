@@ -9,6 +9,7 @@ import pytest
 from networks import FLOOR_SUBTRACT, LOIHI_LIKE, random_network, random_raster
 from tools import need
 
+from base.errors import UnsupportedError
 from export.firmware.code import layouts
 from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
@@ -60,8 +61,13 @@ def layouts_of(target, i):
 
 def check_words(target, network, raster, layout, folder):
     expected = reference.run(network, raster)
-    (run,) = runners(target, network, folder, {"layout": layout}).values()
-    assert first_difference(expected, run_whole(run, raster)) is None
+    for run in runners(target, network, folder, {"layout": layout}).values():
+        try:
+            found = run_whole(run, raster)
+        except UnsupportedError:  # of first spikes without a clock: leaks, delays, short samples
+            assert network.readout.ALONE
+        else:
+            assert first_difference(expected, found) is None
     return expected
 
 

@@ -6,7 +6,7 @@ from export.firmware import generated, inputs
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.storage import LAYOUTS
-from export.firmware.templates import filled
+from export.firmware.templates import counter, filled
 from sim.network import IntegerNetwork
 
 _MOST = (1 << 16) - 1
@@ -78,5 +78,6 @@ def replay_source(network: IntegerNetwork, name: str) -> str:
     """`replay.c`: a program that runs a raster from a file and writes every word to another."""
     give, word = (tuned if is_tuned(network) else generated).replay_give(network)
     main = {"MAIN": inputs.template_of(network, "replay", "c"), **inputs.parts(network)}
-    text = filled("replay.c", main | {"GIVE_ALL": give, "READOUT_I": word})
+    parts = {"COUNTER": counter(), "GIVE_ALL": give, "READOUT_I": word}
+    text = filled("replay.c", main | parts)
     return text.replace("@NAME@", name)

@@ -8,7 +8,7 @@ cannot overflow is not checked.
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.verify import Backend
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion")
+Main = Callable[[IntegerNetwork, str], str]
+"""(network, name of its C) -> the source of a program that replays input."""
 
 
 def export_c(
@@ -114,20 +116,22 @@ def compile_replay(
     *,
     flags: Sequence[str] = FLAGS,
     compiler: str = "cc",
+    main: Main = replay_source,
 ) -> Path:
-    """Compile the exported sources with a program that replays a raster; return the program.
+    """Compile the exported sources with a program that replays input; return the program.
 
     Args:
         network, folder, layout, arithmetic: as in `export_c`.
         flags: compiler flags.
         compiler: command of the compiler.
+        main: writes the source of the program.
 
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
     """
     written = export_c(network, folder, "rsnn", layout, arithmetic)
     (source,) = (path for path in written if path.suffix == ".c")
-    return compile_with_replay(network, source, folder, flags=flags, compiler=compiler)
+    return compile_with_replay(network, source, folder, flags=flags, compiler=compiler, main=main)
 
 
 def compile_with_replay(
@@ -137,24 +141,25 @@ def compile_with_replay(
     *,
     flags: Sequence[str] = FLAGS,
     compiler: str = "cc",
+    main: Main = replay_source,
 ) -> Path:
-    """Compile exported C with a program that replays a raster; return the program.
+    """Compile exported C with a program that replays input; return the program.
 
     Args:
         network: the network.
         source: the exported C file, beside its header.
         folder: for the program and its source.
-        flags, compiler: as in `compile_replay`.
+        flags, compiler, main: as in `compile_replay`.
 
     Raises:
         ToolError: there is no such compiler, or it refuses the sources.
     """
     if which(compiler) is None:
         raise ToolError(f"there is no C compiler `{compiler}`: install Debian's gcc")
-    main = folder / "replay.c"
-    write_text(main, replay_source(network, source.stem))
+    written = folder / "replay.c"
+    write_text(written, main(network, source.stem))
     program = folder / "replay"
-    given = [f"-I{source.parent}", str(source), str(main)]
+    given = [f"-I{source.parent}", str(source), str(written)]
     run_compiler([compiler, *flags, *given, "-o", str(program)])
     return program
 

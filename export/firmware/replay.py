@@ -18,6 +18,7 @@ from sim.trace import Trace, empty_trace
 
 _SILENCE = 120  # s without output after which a program is stopped
 _COUNTS = "replay.count"
+Ends = tuple[int, int, int]
 
 
 def thirds(n_steps: int) -> tuple[slice, slice, slice]:
@@ -27,7 +28,11 @@ def thirds(n_steps: int) -> tuple[slice, slice, slice]:
 
 
 def replay(
-    network: IntegerNetwork, raster: NDArray[np.uint8], command: Sequence[str], folder: Path
+    network: IntegerNetwork,
+    raster: NDArray[np.uint8],
+    command: Sequence[str],
+    folder: Path,
+    ends: Ends | None = None,
 ) -> tuple[Trace, NDArray[np.uint32]]:
     """Run a replay program over a raster.
 
@@ -36,6 +41,7 @@ def replay(
         raster: (n_steps, n_inputs); given in three ways, see `thirds`.
         command: command that runs the program.
         folder: working folder of the program.
+        ends: the end of the steps given in each way; None for `thirds`.
 
     Returns:
         The trace, and the program's counter of each step, (n_steps,).
@@ -43,7 +49,7 @@ def replay(
     Raises:
         ToolError: the program stops early, or is silent for two minutes.
     """
-    ((_, trace),) = replay_blocks(network, [raster], len(raster), command, folder)
+    ((_, trace),) = replay_blocks(network, [raster], len(raster), command, folder, ends)
     return trace, np.fromfile(folder / _COUNTS, "<u4")
 
 
@@ -53,6 +59,7 @@ def replay_blocks(
     n_steps: int,
     command: Sequence[str],
     folder: Path,
+    ends: Ends | None = None,
 ) -> Iterator[tuple[NDArray[np.uint8], Trace]]:
     """Run a replay program over input in blocks; yield each block with its trace.
 
@@ -72,7 +79,9 @@ def replay_blocks(
         assert process.stdin is not None
         assert process.stdout is not None
         given: Queue[NDArray[np.uint8] | BaseException | None] = Queue()
-        feeder = Thread(target=_feed, args=(blocks, n_steps, process.stdin, given), daemon=True)
+        first, second, third = (part.stop for part in thirds(n_steps))
+        sent = (blocks, ends or (first, second, third), process.stdin, given)
+        feeder = Thread(target=_feed, args=sent, daemon=True)
         feeder.start()
         done, total = 0, n_steps * empty_trace(network, 1).n_words
         try:
@@ -100,7 +109,7 @@ def replay_blocks(
 
 def _feed(
     blocks: Iterable[NDArray[np.uint8]],
-    n_steps: int,
+    ends: Ends,
     to: IO[bytes],
     given: Queue[NDArray[np.uint8] | BaseException | None],
 ) -> None:
@@ -108,7 +117,7 @@ def _feed(
     last: BaseException | None = None
     try:
         with to:
-            to.write(np.array([part.stop for part in thirds(n_steps)], "<u4").tobytes())
+            to.write(np.array(ends, "<u4").tobytes())
             for block in blocks:
                 given.put(block)
                 to.write(block.tobytes())

@@ -9,6 +9,11 @@ def template(name: str) -> str:
     return (files("export") / "templates" / name).read_text(encoding="utf-8")
 
 
+def counter() -> str:
+    """The functions by which a program that replays input counts instructions."""
+    return template("replay_counter.c").rstrip()
+
+
 def filled(name: str, parts: Mapping[str, str]) -> str:
     """A template with its parts inserted.
 

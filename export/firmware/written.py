@@ -13,7 +13,10 @@ from base.errors import FileError, MismatchError
 from base.files import read_bytes
 from export.firmware.code import header, layouts, source
 from export.firmware.decoder import check_name, compile_with_replay
+from export.firmware.events.code import replay_source
+from export.firmware.events.replay import check_sample, run_sample
 from export.firmware.replay import replay
+from sim.fast.events import has_engine
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Trace
@@ -58,6 +61,16 @@ def open_written(sources: list[Path], network: IntegerNetwork) -> dict[str, "Bac
             program = compile_with_replay(network, path, Path(folder))
             return replay(network, raster, [str(program)], Path(folder))[0]
 
+    def run_events(_: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
+        check_channels(network, raster.shape)
+        check_sample(network, len(raster))
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            program = compile_with_replay(network, path, folder, main=replay_source)
+            return run_sample(network, raster, [str(program)], folder)
+
+    if has_engine(network):
+        return {"c": run, "c-events": run_events}
     return {"c": run}
 
 

@@ -1,30 +1,69 @@
-/* Replays a sample event by event: reads the number of its steps and one byte per channel and step,
- * writes v and t of every neuron and the class, one int32 each. */
+/* Replays samples event by event, and writes how each ends to `samples.out`, and the counter's values
+ * to `samples.count`, if there is a counter.
+ * In, from `samples.in`: of each sample the number of its events, uint32, and of each event the
+ * channel and the step, uint16.
+ * Out, int32: the class and the number of events taken of a caller who stops at the first spike, of
+ * one who stops when all neurons have fired, and of one who takes all events; then v and t of every
+ * neuron after all events. The counter: the instructions of these callers, uint32.
+ */
 #include "@NAME@.h"
 
 #include <stdio.h>
 
+/* @COUNTER@ */
+
+static @NAME@_sample sample, stopped;
+static uint32_t own; /* the cost of counting itself */
+static FILE *output, *counts;
+
+/* Writes what a caller gets who stops here, after `count`. */
+static void stop(uint32_t count, uint32_t n_taken)
+{
+    int32_t words[2];
+    stopped = sample;
+    uint32_t before = counter();
+    words[0] = @NAME@_end(&stopped);
+    count += counter() - before - own;
+    words[1] = (int32_t)n_taken;
+    fwrite(words, sizeof *words, 2, output);
+    fwrite(&count, sizeof count, 1, counts);
+}
+
 int main(void)
 {
-    static @NAME@_sample sample;
-    static uint8_t row[@NAME@_N_INPUTS];
-    uint32_t n_steps;
-    if (fread(&n_steps, sizeof n_steps, 1, stdin) != 1)
+    static const uint32_t enough[3] = {1, @NAME@_N_ROWS, UINT32_MAX}; /* neurons that have fired */
+    uint32_t n_events;
+    FILE *input = fopen("samples.in", "rb");
+    output = fopen("samples.out", "wb");
+    counts = fopen("samples.count", "wb");
+    if (!input || !output || !counts)
         return 1;
-    @NAME@_begin(&sample);
-    for (uint32_t t = 0; t < n_steps; t++) {
-        if (fread(row, 1, sizeof row, stdin) != sizeof row)
-            return 1;
-        for (uint32_t c = 0; c < @NAME@_N_INPUTS; c++)
-            if (row[c])
-                @NAME@_event(&sample, (uint16_t)c, (uint16_t)(t < UINT16_MAX ? t : UINT16_MAX));
+    counter_start();
+    own = counter();
+    own = counter() - own;
+    while (fread(&n_events, sizeof n_events, 1, input) == 1) {
+        uint32_t n_stops = 0, count = counter();
+        @NAME@_begin(&sample);
+        count = counter() - count - own;
+        for (uint32_t k = 0; k < n_events; k++) {
+            uint16_t event[2];
+            if (fread(event, sizeof *event, 2, input) != 2)
+                return 1;
+            uint32_t before = counter();
+            uint32_t n_fired = @NAME@_event(&sample, event[0], event[1]);
+            count += counter() - before - own;
+            for (; n_stops < 3 && n_fired >= enough[n_stops]; n_stops++)
+                stop(count, k + 1);
+        }
+        for (; n_stops < 3; n_stops++)
+            stop(count, n_events);
+        fwrite(stopped.v, sizeof *stopped.v, @NAME@_N_ROWS, output);
+        for (uint32_t i = 0; i < @NAME@_N_ROWS; i++) {
+            int32_t word = stopped.t[i];
+            fwrite(&word, sizeof word, 1, output);
+        }
     }
-    int32_t decided = @NAME@_end(&sample);
-    fwrite(sample.v, sizeof *sample.v, @NAME@_N_ROWS, stdout);
-    for (uint32_t i = 0; i < @NAME@_N_ROWS; i++) {
-        int32_t word = sample.t[i];
-        fwrite(&word, sizeof word, 1, stdout);
-    }
-    fwrite(&decided, sizeof decided, 1, stdout);
+    fclose(counts);
+    fclose(output);
     return 0;
 }

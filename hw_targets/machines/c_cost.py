@@ -7,14 +7,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import RangeError, ToolError, UnsupportedError
+from base.errors import ToolError, UnsupportedError
 from export.firmware.arithmetic import arithmetic_of
 from export.firmware.replay import thirds
 from hw_targets.machines.c_machine import Machine, Sizes
 from hw_targets.machines.target import Limits, Target
+from sim.fast.events import n_steps_of
 from sim.network import IntegerNetwork
 
 ENERGY_TABLE = "Horowitz, ISSCC 2014 (45 nm)"
+NOT_ALIKE = (
+    "membranes reach an end of their words, where neurons do not all fire in one step or all stay"
+    " silent whatever their thresholds, so the worst step cannot be counted. Quantize with wider"
+    " words, or verify it on the target all the same"
+)
 _BURST_STEPS = 12
 _PJ_PER_INSTRUCTION = 10.1  # a 32-bit fetch from 32 kB of SRAM and an addition
 
@@ -39,11 +45,33 @@ class Instructions:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """Instructions per sample of a network that first spikes decide, means and a bound.
+
+    Attributes:
+        clocked: of all steps, events given as lists.
+        decision: of the functions that take events, of a caller who stops at the first spike; None
+            where there are none, as the rest.
+        events: of one who stops when all neurons have fired.
+        worst_case: no sample takes more events' instructions, wherever a caller stops.
+    """
+
+    clocked: float
+    decision: float | None = None
+    events: float | None = None
+    worst_case: int | None = None
+
+
+@dataclass(frozen=True)
 class Cost:
-    """Bytes of the decoder, and its instructions; None if no machine here can hold it."""
+    """Bytes of the decoder, and its instructions; None if no machine here can hold it.
+
+    `samples` is of networks that first spikes decide alone.
+    """
 
     sizes: Sizes
     instructions: Instructions | None
+    samples: Samples | None = None
 
 
 def count_cost(
@@ -57,9 +85,7 @@ def count_cost(
         RangeError: the machine counts nothing, or there is no such layout.
         ToolError: a program is missing.
     """
-    if machine.ticks is None:
-        raise RangeError(f"what {machine.compiler} makes counts no instructions; name an emulator")
-    machine.need(*machine.packages)
+    machine.need_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sizes = machine.measure(network, folder, layout)
@@ -123,11 +149,7 @@ def worst_case(
         twice, _, _ = thirds(_BURST_STEPS)
         all_alike = (np.hstack(fired) == spikes).all(1)[twice]
         if not all_alike.any():
-            raise UnsupportedError(
-                "membranes reach an end of their words, where neurons do not all fire in one step"
-                " or all stay silent whatever their thresholds, so the worst step cannot be"
-                " counted. Quantize with wider words, or verify it on the target all the same"
-            )
+            raise UnsupportedError(NOT_ALIKE)
         assert run.instructions is not None
         counted.append(int(run.instructions[twice][all_alike].max()))
     return sum(counted)
@@ -143,6 +165,8 @@ def violations(
     network: IntegerNetwork, target: Target, cost: Cost, compact: Sizes | None = None
 ) -> list[str]:
     """Every limit of a target that a network exceeds, each with the smallest change that fits.
+
+    A network that takes events without a clock has the time of a sample, others that of a step.
 
     `compact` is the cost in layout `compact`, where `cost` is that of another.
     """
@@ -165,13 +189,16 @@ def violations(
             " the neurons, or name a part with more"
         )
     if cost.instructions is not None and limits.clock_hz is not None:
-        worst = cost.instructions.worst_case
-        time, step = milliseconds(worst, limits), network.dt * 1e3
-        if time > step:
+        worst, what, of = cost.instructions.worst_case, "step", network.dt * 1e3
+        if cost.samples is not None and cost.samples.worst_case is not None:
+            worst, what = cost.samples.worst_case, "sample"
+            of *= n_steps_of(network.readout)
+        time = milliseconds(worst, limits)
+        if time > of:
             found.append(
-                f"time: {worst} instructions in the worst step take {time:.3g} ms"
-                f" at {limits.clock_hz / 1e6:g} MHz; a step lasts {step:g} ms. Clock it at"
-                f" {limits.clock_hz / 1e6 * time / step:.0f} MHz, or use fewer neurons or a longer"
+                f"time: {worst} instructions in the worst {what} take {time:.3g} ms"
+                f" at {limits.clock_hz / 1e6:g} MHz; a {what} lasts {of:g} ms. Clock it at"
+                f" {limits.clock_hz / 1e6 * time / of:.0f} MHz, or use fewer neurons or a longer"
                 " step"
             )
     return found

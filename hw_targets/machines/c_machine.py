@@ -1,5 +1,6 @@
 """Machines that compile and run exported C here: a compiler, and an emulator if needed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -8,10 +9,12 @@ from subprocess import run as call
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import ToolError
+from base.errors import RangeError, ToolError
 from export.firmware.arithmetic import Arithmetic
-from export.firmware.decoder import FLAGS, compile_replay, export_c, run_compiler
-from export.firmware.replay import replay
+from export.firmware.code import replay_source
+from export.firmware.decoder import FLAGS, Main, compile_replay, export_c, run_compiler
+from export.firmware.events.replay import Replayed, replay_samples
+from export.firmware.replay import Ends, replay
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
@@ -60,8 +63,10 @@ class Machine:
         folder: Path,
         layout: str = "fast",
         arithmetic: Arithmetic | None = None,
+        *,
+        main: Main = replay_source,
     ) -> Path:
-        """Compile the program that replays a raster on this machine.
+        """Compile a program that replays input on this machine.
 
         Raises:
             ToolError: a program is missing, or the compiler refuses the sources.
@@ -70,7 +75,7 @@ class Machine:
         self.need(*(name for name in self.packages if name not in self.launcher))
         flags = (*FLAGS, *self.processor, *self.program)
         return compile_replay(
-            network, folder, layout, arithmetic, flags=flags, compiler=self.compiler
+            network, folder, layout, arithmetic, flags=flags, compiler=self.compiler, main=main
         )
 
     def command(self, program: Path) -> list[str]:
@@ -83,17 +88,39 @@ class Machine:
         return [*self.launcher, str(program)]
 
     def run(
-        self, network: IntegerNetwork, raster: NDArray[np.uint8], program: Path, folder: Path
+        self,
+        network: IntegerNetwork,
+        raster: NDArray[np.uint8],
+        program: Path,
+        folder: Path,
+        ends: Ends | None = None,
     ) -> Run:
-        """Replay a raster (n_steps, n_inputs).
+        """Replay a raster (n_steps, n_inputs); `ends` as in `export.firmware.replay.replay`.
 
         Raises:
             ToolError: a program is missing, or the program fails.
         """
-        trace, counts = replay(network, raster, self.command(program), folder)
+        trace, counts = replay(network, raster, self.command(program), folder, ends)
         if self.ticks is None:
             return Run(trace, None)
         return Run(trace, np.rint(counts / self.ticks).astype(np.int64))
+
+    def run_samples(
+        self,
+        network: IntegerNetwork,
+        rasters: Sequence[NDArray[np.uint8]],
+        program: Path,
+        folder: Path,
+    ) -> list[Replayed]:
+        """Replay samples (n_steps, n_inputs) event by event; counts are instructions.
+
+        Raises:
+            ToolError: a program is missing, or the program fails.
+            RangeError: the machine counts nothing.
+        """
+        ticks = self.need_counter()
+        found = replay_samples(network, rasters, self.command(program), folder)
+        return [each.counted(ticks) for each in found]
 
     def measure(self, network: IntegerNetwork, folder: Path, layout: str = "fast") -> Sizes:
         """Sizes of the decoder's object file, code and constants, and of one state struct.
@@ -118,6 +145,18 @@ class Machine:
             sizes[name] = [int(word) for word in listing.stdout.split(b"\n")[1].split()[:3]]
         text, data, bss = sizes["decoder"]
         return Sizes(text + data, sum(sizes["state"][1:]) + data + bss)
+
+    def need_counter(self) -> float:
+        """Ticks per instruction of a machine that counts, and has all its programs.
+
+        Raises:
+            RangeError: it counts nothing.
+            ToolError: a program is missing.
+        """
+        if self.ticks is None:
+            raise RangeError(f"what {self.compiler} makes counts no instructions; name an emulator")
+        self.need(*self.packages)
+        return self.ticks
 
     def need(self, *programs: str) -> None:
         """Refuse to continue without programs.

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.firmware.code import layouts
+from export.firmware.events.code import replay_source
+from export.firmware.events.replay import check_sample, run_sample
 from export.firmware.options import LAYOUT
 from export.firmware.project import EDITABLE, write_project
 from export.firmware.replay import replay_blocks
@@ -21,8 +23,10 @@ from hw_targets.machines.c_cost import (
     violations,
 )
 from hw_targets.machines.c_machine import Machine
+from hw_targets.machines.c_samples import count_samples
 from hw_targets.machines.target import Limits, Runner, Target
 from rsnn.data.raster import random_raster
+from sim.fast.events import has_engine, n_steps_of
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
@@ -42,6 +46,7 @@ def c_target(description: str, machine: Machine, limits: Limits | None = None) -
         format="c",
         build=partial(_build, machine),
         backends={(machine.launcher or (machine.compiler,))[0]: partial(_prepare, machine)},
+        event_backends={"events": partial(_prepare_events, machine)},
         check=None if limits is None else partial(_check, machine),
         limits=limits or Limits(),
         options=(LAYOUT,),
@@ -82,14 +87,47 @@ def _prepare(machine: Machine, network: IntegerNetwork, folder: Path, *, layout:
     return run
 
 
+def _prepare_events(
+    machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str
+) -> Runner:
+    """The function that compiles the program that replays events, when first called, and runs it.
+
+    What follows a sample changes nothing, so of a longer input, in blocks, it gives the same.
+    """
+
+    @cache
+    def command() -> list[str]:
+        return machine.command(machine.build(network, folder, layout, main=replay_source))
+
+    def run(
+        blocks: Iterable[NDArray[np.uint8]], n_steps: int
+    ) -> Iterator[tuple[NDArray[np.uint8], Trace]]:
+        check_sample(network, n_steps)
+        n_left, rest = n_steps_of(network.readout), iter(blocks)
+        sample: list[NDArray[np.uint8]] = []
+        while n_left > 0:
+            sample.append(next(rest))
+            n_left -= len(sample[-1])
+        whole = np.vstack(sample)
+        found = run_sample(network, whole, command(), folder)
+        yield whole, found
+        for block in rest:
+            yield block, found
+
+    return run
+
+
 def _check(
     machine: Machine, target: Target, network: IntegerNetwork, *, layout: str
 ) -> dict[str, Any]:
     """Bytes and instructions, over random input and in the worst case, against the limits."""
-    raster = random_raster(
-        _COUNTED_STEPS, network.n_inputs, dt=network.dt, values=network.input_values
-    )
-    cost = count_cost(network, machine, raster, layout)
+    if has_engine(network):
+        cost = count_samples(network, machine, layout)
+    else:
+        raster = random_raster(
+            _COUNTED_STEPS, network.n_inputs, dt=network.dt, values=network.input_values
+        )
+        cost = count_cost(network, machine, raster, layout)
     found: dict[str, Any] = {
         "layout": layout,
         "flash": cost.sizes.flash,
@@ -106,6 +144,16 @@ def _check(
             "worst_case_ms": milliseconds(counted.worst_case, target.limits),
             "energy_nj": counted.nanojoules,
             "energy_table": ENERGY_TABLE,
+        }
+    samples = cost.samples
+    if samples is not None:
+        worst = samples.worst_case
+        found |= {
+            "instructions_clocked": samples.clocked,
+            "instructions_events": samples.events,
+            "instructions_decision": samples.decision,
+            "instructions_worst_sample": worst,
+            "worst_sample_ms": None if worst is None else milliseconds(worst, target.limits),
         }
     compact = None
     too_large = target.limits.flash is not None and cost.sizes.flash > target.limits.flash

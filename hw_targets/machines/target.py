@@ -13,6 +13,7 @@ from base.option import Option, chosen
 from base.ownership import Written, write_into
 from export.format import inside, write_network
 from export.formats import formats
+from sim.fast.events import has_engine
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
@@ -51,6 +52,8 @@ class Target:
             adds, in the folder, to those of the format.
         backends: what runs a network on it here, by name: (network, empty folder, and each option
             by keyword) -> a `Runner`.
+        event_backends: as `backends`, of networks that first spikes decide: what runs a sample
+            event by event, without a clock, and gives an `Outcome`.
         check: (target, network, and each option by keyword) -> what the network costs, by name, in
             `violations` a line per limit it exceeds, and in `not_checked`, if there are any, a line
             per limit that cannot be checked here; None where nothing has a limit.
@@ -68,6 +71,7 @@ class Target:
     format: str
     build: Callable[..., list[Path]]
     backends: Mapping[str, Callable[..., Runner]]
+    event_backends: Mapping[str, Callable[..., Runner]] = field(default_factory=dict)
     check: Callable[..., dict[str, Any]] | None = None
     limits: Limits = field(default_factory=Limits)
     contract: Mapping[str, Container[Any]] = field(default_factory=dict)
@@ -181,7 +185,8 @@ def runners(
         options: by name; those left out have their defaults.
 
     Returns:
-        A runner by name: the target's, with that of its backend where it has several.
+        A runner by name: the target's, with that of its backend where it has several. Networks
+        that first spikes decide also have those without a clock, which may refuse them when run.
 
     Raises:
         RangeError: the target does not compute the network, or refuses an option.
@@ -190,10 +195,12 @@ def runners(
     values = chosen(target.options, options or {})
     _accept(target, network)
     found = {}
-    for name, prepare in target.backends.items():
+    without_clock = target.event_backends if has_engine(network) else {}
+    backends = {**target.backends, **without_clock}
+    for name, prepare in backends.items():
         place = folder / name
         place.mkdir(parents=True)
-        several = len(target.backends) > 1
+        several = len(backends) > 1
         found[f"{target.name} ({name})" if several else target.name] = prepare(
             network, place, **values
         )

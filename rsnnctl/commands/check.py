@@ -18,7 +18,15 @@ _COSTS = (
     Column("instructions_worst_case", "number?", "On any input.", "per step", optional=True),
     Column("worst_case_ms", "number?", "Time of that step.", "ms", optional=True),
 )
-_COLUMNS = tuple(column.name for column in _COSTS)
+_SAMPLES = (
+    Column("instructions_clocked", "number?", "Of all steps.", "per sample", optional=True),
+    Column("instructions_events", "number?", "Event by event, to the end.", "per sample", True),
+    Column("instructions_decision", "number?", "To the first spike.", "per sample", True),
+    Column("instructions_worst_sample", "number?", "Of any sample.", "per sample", True),
+    Column("worst_sample_ms", "number?", "Time of that sample.", "ms", optional=True),
+)
+"""Of networks that first spikes decide."""
+_COLUMNS, _OF_SAMPLES = (tuple(column.name for column in each) for each in (_COSTS, _SAMPLES))
 _FITS = Column("fits", "boolean?", "Null if it could not be checked.", null="not checked")
 _LINES = (
     Column("violations", "texts", "A line per limit that it exceeds.", hidden=True),
@@ -36,6 +44,7 @@ CHECKED = Kind(
         Column("instructions_max", "number?", "The most.", "per step", optional=True),
         Column("instructions_mean_bitmap", "number?", "By bitmaps.", "per step", optional=True),
         Column("energy_nj", "number?", "Estimated energy.", "nJ per step", optional=True),
+        *_SAMPLES,
         _FITS,
         *_LINES,
     ),
@@ -51,6 +60,7 @@ CHECKED_EVERYWHERE = Kind(
                 Column("target", "text", "Name of the target."),
                 Column("part", "text", "The part it stands for."),
                 *_COSTS,
+                *_SAMPLES,
                 _FITS,
                 *_LINES,
             ),
@@ -103,6 +113,7 @@ def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict
             rows.append(
                 {"target": target.name, "part": target.description}
                 | {column: found.get(column) for column in _COLUMNS}
+                | {column: found[column] for column in _OF_SAMPLES if column in found}
                 | {key: found[key] for key in ("fits", *_SAID)}
             )
     return rows

@@ -8,7 +8,7 @@ import numpy as np
 
 from base.errors import UnsupportedError
 from export.firmware.tables import element
-from export.firmware.templates import filled
+from export.firmware.templates import counter, filled
 from sim.fast.events import check_network, n_steps_of
 from sim.network import IntegerNetwork
 
@@ -69,3 +69,8 @@ def fewest_events(network: IntegerNetwork) -> int:
     highest = np.concatenate([np.zeros((len(largest), 1), np.int64), largest.cumsum(1)], 1)
     lacks = highest <= layer.threshold[:, None].astype(np.int64) - (c.fires_when == ">=")
     return int(lacks.sum(1).min())
+
+
+def replay_source(network: IntegerNetwork, name: str) -> str:
+    """A program that replays samples from a file, event by event, and writes how they end."""
+    return filled("replay_first_spikes.c", {"COUNTER": counter(), "NAME": name})
