@@ -146,10 +146,12 @@ def _computed(folder: Path, asked: Asked) -> str:
 
 
 def convert(size: Size, n: int) -> list[Asked]:
-    """Go-nogo, sigmoid, two sizes, tau 20..100 ms: ten seeds each."""
+    """Go-nogo, sigmoid, two sizes, tau 20..100 ms, ten seeds each; one of them without noise."""
+    kinds = {"N = 200": (200, True), "N = 250": (250, True)}
+    kinds["N = 200, without noise"] = (200, False)
     return [
-        Asked("go-nogo", Initial(units), seed, f"N = {units}", size=size)
-        for units in (200, 250)
+        Asked("go-nogo", Initial(units), seed, label, size=size, noise=noise)
+        for label, (units, noise) in kinds.items()
         for seed in range(1, n + 1)
     ]
 

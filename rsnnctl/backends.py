@@ -10,6 +10,8 @@ from sim.fast.events import has_engine
 from sim.network import IntegerNetwork
 from sim.verify import Backend
 
+_EVENTS, _C_EVENTS = "events", "c-events"
+
 
 def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
     """Functions from (network, raster) to a trace, by name: the kernels, and every format.
@@ -19,7 +21,7 @@ def backends(network: IntegerNetwork | None = None) -> dict[str, Backend]:
     """
     found = {"numba": runs.run_backend} | formats.backends()
     if network is not None and has_engine(network):
-        found |= {"events": first_spikes.run_backend, "c-events": replay.run_backend}
+        found |= {_EVENTS: first_spikes.run_backend, _C_EVENTS: replay.run_backend}
     return found
 
 
@@ -31,9 +33,7 @@ def prepared(network: IntegerNetwork, names: Iterable[str], folder: Path) -> dic
         names: of backends.
         folder: for what is built; it must exist as long as they are used.
     """
-    found = {}
+    ways = {_C_EVENTS: replay.prepared}
     for format in formats.formats().values():
-        for name, prepare in format.prepared.items():
-            if name in names:
-                found[name] = prepare(network, folder / name)
-    return found
+        ways |= format.prepared
+    return {name: ways[name](network, folder / name) for name in names if name in ways}

@@ -28,7 +28,8 @@ def script():
 
 
 ROWS = {
-    "convert": ["N = 200", "N = 250"],
+    "convert": ["N = 200", "N = 250", "N = 200, without noise"],
+    "gain": ["tau 20..100 ms", "tau 20..50 ms"],
     "short": ["as published", "without noise", "500 trials more", "1000 trials more"],
     "activations": ["softplus", "relu"],
     "mante": ["seed 1"],
@@ -62,17 +63,22 @@ def test_the_sections_ask_for_what_they_say(script):
     asked = {name: section(script.Size(), 10) for name, section in script.SECTIONS.items()}
     counts = {name: len(each) for name, each in asked.items()}
     assert counts == {
-        "convert": 20,
+        "convert": 30,
         "short": 80,
+        "gain": 20,
         "activations": 20,
         "mante": 3,
         "xor": 3,
         "variants": 27,
     }
     for each in (e for name in ("convert", "activations", "mante", "xor") for e in asked[name]):
-        assert (each.initial.taus, each.further, each.noise) == ((20, 100), 0, True)
+        is_quiet = each.label.endswith("without noise")
+        assert (each.initial.taus, each.further, each.noise) == ((20, 100), 0, not is_quiet)
     assert {each.initial.units for each in asked["convert"]} == {200, 250}
     assert {each.initial.taus for each in asked["short"]} == {(20, 50)}
+    assert {(e.initial.gain, e.initial.taus) for e in asked["gain"]} == {
+        *((3.5, (20, 100)), (3.5, (20, 50)))
+    }
     assert {(each.noise, each.further) for each in asked["short"]} == {
         (True, 0),
         (False, 0),

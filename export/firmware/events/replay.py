@@ -4,7 +4,9 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from sim.fast.events import n_steps_of
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
 from sim.trace import Outcome
+
+if TYPE_CHECKING:
+    from sim.verify import Backend
 
 _SILENCE = 120  # s after which a program is stopped
 
@@ -163,3 +168,24 @@ def run_backend(network: IntegerNetwork, raster: NDArray[np.uint8]) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         program = compile_replay(network, Path(name), main=replay_source)
         return run_sample(network, raster, [str(program)], Path(name))
+
+
+def prepared(network: IntegerNetwork, folder: Path) -> "Backend":
+    """`run_backend` for many samples of a network, compiled at the first.
+
+    Args:
+        network: the network that it runs.
+        folder: new, for the program; it must exist as long as the backend is used.
+    """
+
+    @cache
+    def program() -> Path:
+        folder.mkdir()
+        return compile_replay(network, folder, main=replay_source)
+
+    def run(_: IntegerNetwork, raster: NDArray[np.uint8]) -> Outcome:
+        check_channels(network, raster.shape)
+        check_sample(network, len(raster))
+        return run_sample(network, raster, [str(program())], folder)
+
+    return run
