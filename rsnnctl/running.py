@@ -64,11 +64,15 @@ def run(root: click.Group) -> None:
     try:
         _run(root)
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+        reason = (error.strerror or "").lower()
+        if error.filename is not None:  # of Python's installation: all others are ours to refuse
+            logging.getLogger("rsnnctl").debug("raised here", exc_info=error)
+            _tell(f"Error: {error.filename}: cannot be used: {reason}; is the disk in order?")
+            sys.exit(1)
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
         _abandon_stdout()
         if not isinstance(error, BrokenPipeError):  # else the reader of the output has closed it
-            reason = (error.strerror or "").lower()
             _tell(f"Error: stdout: cannot be written: {reason}")
         sys.exit(1)
 

@@ -152,6 +152,19 @@ def test_other_errors_of_the_system_are_not_blamed_on_stdout(run, monkeypatch):
         run("targets")
 
 
+def test_a_file_of_the_installation_that_cannot_be_read_is_one_line(run, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error", "site-packages/torch/METADATA")
+
+    monkeypatch.setattr("hw_targets.targets", fail)
+    done = run("targets")
+    assert done.code == 1
+    assert done.err == (
+        "Error: site-packages/torch/METADATA: cannot be used: input/output error; is the disk in"
+        " order?\n"
+    )
+
+
 def test_a_command_returns_a_result():
     command = complete(click.Command("new", callback=lambda: None))
     with pytest.raises(AssertionError, match="new returns no result"):
