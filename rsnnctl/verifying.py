@@ -167,6 +167,9 @@ def _backend(run: Runner) -> Backend:
 def _with_input(path: Path, given: Stimulus) -> tuple[IntegerNetwork, list[NDArray[np.uint8]]]:
     """A network, its golden input and a stimulus."""
     network, golden = _opened(path)
+    if has_engine(network):  # which takes whole samples
+        silent = max(0, n_steps_of(network.readout) - len(golden))
+        golden = np.pad(golden, ((0, silent), (0, 0)))
     if given.steps is not None:
         check_count("steps", given.steps, MOST_WORDS // _words_per_step(network))
     if given.samples is not None or (given.session is None and has_samples(path)):

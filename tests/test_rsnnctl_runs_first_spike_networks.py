@@ -19,6 +19,7 @@ from sim import reference
 from sim.artifact import load_network, save_network
 
 MODEL, NETWORK = Path("runs/first-spike/model.rsnn.h5"), Path("runs/first-spike/model.int.h5")
+CLOCKED = ("numba", "c", "nir", "onnxruntime", "onnx-reference")
 SAMPLES = random_samples(60)
 TESTED = SAMPLES.take(PARTS["test"])
 
@@ -100,12 +101,12 @@ def test_status_names_what_can_be_made_of_a_model_and_nothing_else(run, trained)
     assert run(*links[1]["renew"].split()[1:]).code == 0
     links = value(run("status", "--json"))["links"]
     assert [link["step"] for link in links] == [
-        *("model", "network", "export-onnx", "export-c", "build")
+        *("model", "network", "export-nir", "export-onnx", "export-c", "build")
     ]
-    for link in links[2:4]:
+    for link in links[2:5]:
         assert run(*link["renew"].split()[1:]).code == 0
     assert [link["state"] for link in value(run("status", "--json"))["links"]] == [
-        *["fresh"] * 4,
+        *["fresh"] * 5,
         "missing",
     ]
 
@@ -224,7 +225,7 @@ def test_verify_takes_samples_each_a_run_of_its_own(run, quantized, monkeypatch)
     assert found["steps"] == 100 + 18 * 9
     words = reference.run(load_network(NETWORK), rasters_of(TESTED)[0]).n_words // 9
     assert {name: row["words"] for name, row in found["backends"].items()} == {
-        **dict.fromkeys(("numba", "c", "onnxruntime", "onnx-reference"), found["steps"] * words),
+        **dict.fromkeys(CLOCKED, found["steps"] * words),
         **dict.fromkeys(("events", "c-events"), 19 * 2 * 6),
     }
     assert {row["differences"] for row in found["backends"].values()} == {0}

@@ -65,9 +65,7 @@ def test_our_own_backends_pass_every_case(backend):
         report = verify(case.network, [case.raster], {backend: BACKENDS[backend]})
         if reason := report.not_run.get(backend):
             if "for which NIR has no node" in reason:
-                assert case.name.startswith(
-                    ("double-exp-lif", "inputs-double-exp-lif", "first-spike")
-                )
+                assert case.name.startswith(("double-exp-lif", "inputs-double-exp-lif"))
                 continue
             # a tool is missing
             (pytest.fail if os.environ.get("RSNN_REQUIRE_TOOLS") == "1" else pytest.skip)(reason)

@@ -1,6 +1,7 @@
 """An integer network as a NIR graph for one reader, and its integer weights read back from it."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import nir
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError
-from export.nir.kinds import check_kinds
+from export.nir.kinds import check_kinds, decides
 from export.nir.readers import Reader
 from export.quantization.units import (
     firing_points,
@@ -33,6 +34,8 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
         RangeError: the reader cannot express a kind of layer, a threshold or a scale.
     """
     check_kinds(network, reader.name, is_exact=not reader.euler)
+    if decides(network.readout):
+        return _decision(network, reader, metadata)
     nodes: Nodes = {"input": nir.Input(np.array([network.n_inputs]))}
     edges: list[tuple[str, str]] = []
     source = "input"
@@ -80,6 +83,35 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
 
 
+def _decision(network: IntegerNetwork, reader: Reader, metadata: dict[str, str]) -> nir.NIRGraph:
+    """The graph of a layer that decides by first spikes: neurons that integrate and fire.
+
+    A reader that only knows the nodes finds the first spikes of neurons without a leak, if it
+    reads no more of each neuron's spikes.
+    """
+    layer, c = network.readout, network.contract
+    threshold = layer.threshold * membrane_gain(layer.decay_mem, c) / 2.0**c.frac_bits
+    ones: Floats = np.ones(layer.n_neurons)
+    decay = _factor(layer.decay_mem, c)
+    neuron: nir.IF | nir.LIF = nir.IF(r=ones, v_threshold=threshold, v_reset=0 * ones)
+    if (decay < 1).any():
+        neuron = nir.LIF(
+            tau=reader.time_constant(decay, network.dt),
+            r=ones,
+            v_leak=0 * ones,
+            v_threshold=threshold,
+            v_reset=0 * ones,
+        )
+    nodes = {
+        "input": nir.Input(np.array([network.n_inputs])),
+        "readout_w_in": nir.Linear(layer.w_in),
+        "readout": neuron,
+        "output": nir.Output(np.array([layer.n_neurons])),
+    }
+    names = list(nodes)
+    return nir.NIRGraph(nodes, list(pairwise(names)), metadata=metadata)
+
+
 def integer_weights(
     graph: nir.NIRGraph,
     name: str,
@@ -97,6 +129,8 @@ def integer_weights(
     if reader.nested:  # names carry numbers
         found = {key.partition("_")[2]: node for key, node in found.items()}
     scale: Floats | None = None
+    if name == "readout" and "readout_w_in" in found:
+        return {"w_in": found["readout_w_in"].weight}
     if name == "readout":
         if reader.one_threshold:
             scale = readout_units(plain["out_scale"], contract)

@@ -2,14 +2,22 @@
 
 from base.errors import RangeError, UnsupportedError
 from sim.kinds.cuba_lif import CubaLIF
+from sim.kinds.first_spike import FirstSpike
+from sim.layer import Layer
 from sim.network import IntegerNetwork
+
+
+def decides(layer: Layer) -> bool:
+    """Whether a layer has the arrays of one that decides by first spikes."""
+    return set(FirstSpike.declared()) <= set(layer.declared())
 
 
 def check_kinds(network: IntegerNetwork, reader: str = "exact", *, is_exact: bool = True) -> None:
     """Refuse a layer that no node represents.
 
-    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, since the
-    node is only a description; other readers would compute a different neuron.
+    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, and first
+    spikes as integrate-and-fire neurons, since the node is only a description; other readers would
+    compute a different neuron.
 
     Args:
         network: the network.
@@ -23,7 +31,7 @@ def check_kinds(network: IntegerNetwork, reader: str = "exact", *, is_exact: boo
     needed = set(CubaLIF.declared()) - {"bias"}
     for name, kind in network.kinds().items():
         layer = network.layers[network.layer_names.index(name)]
-        if not needed <= set(layer.declared()):
+        if not (needed <= set(layer.declared()) or decides(layer)):
             lacking = ", ".join(f"no `{s}`" for s in layer.STATES if s not in CubaLIF.STATES)
             why = f": its current-based neuron has {lacking}" if lacking else ""
             raise UnsupportedError(
