@@ -63,7 +63,8 @@ part_option = click.option(
 layout_option = click.option(
     "--layout",
     type=click.Choice(LAYOUT.choices),
-    help=f"{LAYOUT.help.rstrip('.')}, on targets of C. Default: {LAYOUT.default}.",
+    help=f"{LAYOUT.help.rstrip('.')}, on targets of C, or size of the decoder, on those of Verilog."
+    f" Default: {LAYOUT.default}.",
 )
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of all random numbers."

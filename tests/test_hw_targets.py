@@ -12,6 +12,7 @@ from tools import need
 
 from export.firmware.storage import LAYOUTS
 from hw_targets import targets
+from hw_targets.machines.target import Limits
 
 TARGETS = targets()
 NETWORK = random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=5)
@@ -26,6 +27,8 @@ def test_targets_are_found_by_listing_files_and_named_like_them():
         "cortex_m55",
         "rv32imc",
         "wasm",
+        "icarus",
+        "verilator",
     }
     assert all(name == found.name for name, found in TARGETS.items())
 
@@ -88,7 +91,7 @@ def test_without_a_target_every_part_is_checked(run, network, monkeypatch):
     for target in TARGETS.values():
         for program, package in target.tools.items():
             need(program, package)
-    parts = [name for name, target in TARGETS.items() if target.check is not None]
+    parts = [name for name, target in TARGETS.items() if target.limits != Limits()]
     done = run("check", network, "--layout", "compact", "--json")
     rows = json.loads(done.out)["targets"]
     assert done.code == 0
@@ -109,7 +112,7 @@ def test_parts_whose_tools_are_missing_are_not_checked_and_the_packages_are_name
     done = run("check", network)
     assert done.code == 0
     table, lines = done.out.split("└", 1)
-    assert table.count("not checked") == sum(t.check is not None for t in TARGETS.values())
+    assert table.count("not checked") == sum(t.limits != Limits() for t in TARGETS.values())
     arm = ", ".join(name for name in TARGETS if name.startswith("cortex"))
     assert f"\n{arm}: not checked: {ARM}\n" in lines
     rows = json.loads(run("check", network, "--json").out)["targets"]
@@ -137,7 +140,7 @@ def test_a_check_of_all_ends_with_1_if_a_part_was_checked_and_does_not_fit(
     run, network, monkeypatch, states, code
 ):
     fits = iter(states)
-    parts = [target for target in TARGETS.values() if target.check is not None][: len(states)]
+    parts = [target for target in TARGETS.values() if target.limits != Limits()][: len(states)]
     monkeypatch.setattr("hw_targets.targets", lambda: {part.name: part for part in parts})
 
     def found(target, network, options):

@@ -15,7 +15,7 @@ from export.firmware.storage import LAYOUTS
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
-from hw_targets.machines.target import run_whole, runners
+from hw_targets.machines.target import refusals, run_whole, runners
 from rsnn.data.raster import random_raster as independent_spikes
 from rsnn.published import import_published
 from sim import reference
@@ -84,6 +84,8 @@ def test_every_target_computes_the_words_of_the_reference(target, kind, layout, 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_published_networks_agree_on_every_target(target, published, bits, tmp_path):
     for i, path in enumerate(published):
+        if target.name == "verilator" and i % 4:
+            continue  # as below
         network = quantize(import_published(path), Precision(bits=bits))
         raster = independent_spikes(60, network.n_inputs, dt=network.dt)
         for layout in layouts_of(target, i + i // 2):  # so that each session comes in both
@@ -93,6 +95,8 @@ def test_published_networks_agree_on_every_target(target, published, bits, tmp_p
 @pytest.mark.slow
 def test_conformance_cases_agree_on_every_target(target, tmp_path):
     for i, case in enumerate(cases()):
+        if refusals(target, case.network) or (target.name == "verilator" and i % 8):
+            continue  # Verilator compiles for seconds; Icarus runs them all
         for layout in [x for x in layouts_of(target, i) if x in layouts(case.network)] or ["fast"]:
             folder = tmp_path / f"{case.name}-{layout}"
             check_words(target, case.network, case.raster, layout, folder)

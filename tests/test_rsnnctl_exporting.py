@@ -37,6 +37,7 @@ def test_a_command_says_where_its_output_goes():
         "c": "Folder. Default: `c` beside the network.",
         "nir": "File (.nir). Default: beside the network.",
         "onnx": "Folder. Default: that of the network.",
+        "verilog": "Folder. Default: `verilog` beside the network.",
     }
 
 

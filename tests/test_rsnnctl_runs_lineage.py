@@ -63,6 +63,7 @@ def test_a_run_is_fresh_as_it_is_made_and_names_what_is_missing(in_run):
         "export-onnx model.step.onnx": "missing",
         "simulate model.decoded.h5": "missing",
         "export-c c": "missing",
+        "export-verilog verilog": "missing",
         "build firmware": "missing",
     }
     assert states() == found
@@ -71,6 +72,7 @@ def test_a_run_is_fresh_as_it_is_made_and_names_what_is_missing(in_run):
         ("export-nir",),
         ("export-onnx",),
         ("export-c",),
+        ("export-verilog",),
         ("simulate", "--input", "raster.npy"),
         ("build", "--target", "host_c"),
     ):

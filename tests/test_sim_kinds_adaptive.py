@@ -95,7 +95,7 @@ def test_every_backend_computes_every_word_under_every_contract(number):
     network, raster = adaptive(rng, plain), random_raster(rng, 60, 12)
     found = verify(network, [raster, raster], BACKENDS)
     assert found.differences == 0
-    assert not found.not_run
+    assert set(found.not_run) == {"verilog"}
     assert {result.code for result in found.backends.values()} == {"generated"}
     assert (reference.run(network, raster).variables["hidden0.adapt"] != 0).mean() > 0.1
 

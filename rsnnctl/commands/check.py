@@ -38,8 +38,17 @@ CHECKED = Kind(
     "The cost of a network on one target; each target has its own costs beside these.",
     (
         Column("target", "text", "Name of the target."),
-        Column("layout", "text", "Layout of the weights in flash.", optional=True),
+        Column("layout", "text", "Layout of weights in flash, size of Verilog.", optional=True),
         *_COSTS,
+        Column("memory_bits", "integer?", "Bits of all memories of Verilog.", "bit", optional=True),
+        Column(
+            "cycles_mean",
+            "number?",
+            "Clocks of Verilog on random input.",
+            "per step",
+            optional=True,
+        ),
+        Column("cycles_worst", "integer?", "Clocks on any input.", "per step", optional=True),
         Column("instructions_min", "number?", "The fewest.", "per step", optional=True),
         Column("instructions_max", "number?", "The most.", "per step", optional=True),
         Column("instructions_mean_bitmap", "number?", "By bitmaps.", "per step", optional=True),
@@ -104,11 +113,11 @@ def command(network: Path | None, stale: bool, target: str | None, layout: str |
 def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
     """The cost of a network on every target with limits, one row each, and whether it `fits`."""
     from hw_targets import targets
-    from hw_targets.machines.target import check
+    from hw_targets.machines.target import Limits, check
 
     rows = []
     for target in targets().values():
-        if target.check is not None:
+        if target.check is not None and target.limits != Limits():
             found = _told(check(target, network, {"layout": layout}))
             rows.append(
                 {"target": target.name, "part": target.description}

@@ -39,7 +39,7 @@ class CubaLI(Layer):
     INITIAL: ClassVar = {"out": "initial_out"}
     CONNECTIONS: ClassVar = (("w_out", "", BELOW),)
     UNNAMED: ClassVar = True
-    TUNED: ClassVar = frozenset({"numba", "nir", "c", "bounds", "gradient"})
+    TUNED: ClassVar = frozenset({"numba", "nir", "c", "verilog", "bounds", "gradient"})
 
     def __post_init__(self) -> None:
         if self.n_heads < 1 or self.n_neurons % self.n_heads:

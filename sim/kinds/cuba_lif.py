@@ -37,7 +37,7 @@ class CubaLIF(Layer):
     STATES: ClassVar = {"spk": "", "syn": "syn", "mem": "mem"}
     CONNECTIONS: ClassVar = (("w_in", "e_in", BELOW), ("w_rec", "e_rec", OWN))
     UNNAMED: ClassVar = True
-    TUNED: ClassVar = frozenset({"numba", "nir", "c", "bounds", "gradient"})
+    TUNED: ClassVar = frozenset({"numba", "nir", "c", "verilog", "bounds", "gradient"})
 
     @staticmethod
     def step(o: Any, layer: "CubaLIF", old: Any, source: Any) -> step.Hidden:

@@ -93,6 +93,7 @@ WRITING = {
     "import-weights, rates": Writing("import-weights Task_go-nogo_Act_relu.mat"),
     "export-c": Writing("export-c"),
     "export-onnx": Writing("export-onnx"),
+    "export-verilog": Writing("export-verilog"),
     "build": Writing("build --target host_c"),
     "import-nir": Writing("import-nir g.nir"),
     "import-weights": Writing("import-weights w.pth"),

@@ -1,0 +1,45 @@
+// D(x, decay) = x * decay / 2^DECAY_FRAC, rounded toward zero or down, without a multiplier.
+//
+// DECAY_FRAC turns from the lowest bit of the decay up, each adds x or nothing and halves. A carry
+// of 1 for a negative x rounds every half up, and so the whole toward zero.
+`default_nettype none
+
+module rsnn_decay_serial #(
+    parameter X_BITS = 16,
+    parameter DECAY_BITS = 12,
+    parameter DECAY_FRAC = 12,  // 2^DECAY_FRAC, the largest decay, is unity
+    parameter TURN_BITS = 4,
+    parameter ROUND_TO_ZERO = 1
+) (
+    input wire clk,
+    input wire enable,
+    input wire [TURN_BITS-1:0] turn,  // 0 .. DECAY_FRAC - 1
+    input wire signed [X_BITS-1:0] x,
+    input wire [DECAY_BITS-1:0] decay,
+    output reg signed [X_BITS-1:0] decayed
+);
+    localparam SUM_BITS = X_BITS + 1;
+
+    wire [DECAY_FRAC-1:0] part;  // of the decay, below unity
+    wire is_unity;
+    generate
+        if (DECAY_BITS > DECAY_FRAC) begin : whole
+            assign part = decay[DECAY_FRAC-1:0];
+            assign is_unity = decay[DECAY_FRAC];
+        end else begin : extended
+            assign part = {{(DECAY_FRAC - DECAY_BITS) {1'b0}}, decay};
+            assign is_unity = 1'b0;
+        end
+    endgenerate
+
+    wire signed [SUM_BITS-1:0] so_far =
+        turn == 0 ? {SUM_BITS{1'b0}} : {decayed[X_BITS-1], decayed};
+    wire signed [SUM_BITS-1:0] term = part[turn] ? {x[X_BITS-1], x} : {SUM_BITS{1'b0}};
+    wire up = ROUND_TO_ZERO != 0 && x[X_BITS-1];
+    wire signed [SUM_BITS-1:0] sum = so_far + term + $signed({{(SUM_BITS - 1) {1'b0}}, up});
+    wire unused = sum[0];
+
+    always @(posedge clk) if (enable) decayed <= is_unity ? x : sum[SUM_BITS-1:1];
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,164 @@
+// The lists of events, inputs and spikes: those of this step, and those of the step before.
+//
+// A channel comes as its number. One that is sent twice in a step counts once: `places` says where
+// in the list a channel was put last, and if that place is in use and holds the channel, it is
+// there already. So nothing has to be cleared between steps.
+`default_nettype none
+
+module rsnn_events #(
+    parameter N_INPUTS = 8,
+    parameter DATA_BITS = 8,  // of the stream; all ones stand for no channel
+    parameter N_LAYERS = 2,
+    parameter LAYER_BITS = 1,
+    parameter ID_BITS = 8,
+    parameter INPUT_BITS = 3,  // of a channel, and of its place
+    parameter POINTER_BITS = 8,
+    parameter DELAY_STEPS = 1,
+    parameter [N_LAYERS*LAYER_BITS-1:0] SOURCE_BELOW = 0,  // list by layer; its own is the next
+    parameter [N_LAYERS*POINTER_BITS-1:0] LIST_START = 0  // by list: inputs, then hidden layers
+) (
+    input wire clk,
+    input wire rst,
+    input wire busy,
+    // events of a step, the last one marked
+    input wire in_valid,
+    output wire in_ready,
+    input wire [DATA_BITS-1:0] in_channel,
+    input wire in_last,
+    output reg start,
+    output reg error,  // a number that is no channel was left out
+    // lists that are read
+    input wire [LAYER_BITS-1:0] list_layer,
+    input wire list_is_below,
+    input wire list_read,
+    input wire [POINTER_BITS-1:0] list_pointer,
+    output wire [POINTER_BITS-1:0] list_end,
+    output wire [ID_BITS-1:0] list_id,
+    // spikes of this step
+    input wire spike,
+    input wire [LAYER_BITS-1:0] spike_layer,
+    input wire [ID_BITS-1:0] spike_id,
+    input wire step_end
+);
+    localparam [1:0] OPEN = 0, LOOK = 1, JUDGE = 2;
+
+    reg half;  // in which lists of this step lie
+    reg [N_LAYERS*POINTER_BITS-1:0] ends, ends_before;
+
+    // inputs
+    reg [1:0] state;
+    reg [INPUT_BITS-1:0] channel;
+    reg is_last;
+    wire [INPUT_BITS-1:0] place;
+    wire [POINTER_BITS-1:0] inputs_end = ends[0+:POINTER_BITS];
+    wire [POINTER_BITS-1:0] whole_place;
+    wire [ID_BITS-1:0] whole_channel;
+    wire is_channel = {{(32 - DATA_BITS) {1'b0}}, in_channel} < N_INPUTS;
+    wire is_none = in_channel == {DATA_BITS{1'b1}};
+    wire known = whole_place < inputs_end && list_id == whole_channel;
+    wire new_input = state == JUDGE && !known;
+
+    assign in_ready = state == OPEN && !busy && !start;
+    wire taken = in_valid && in_ready;
+
+    generate
+        if (POINTER_BITS > INPUT_BITS) begin : placed
+            assign whole_place = {{(POINTER_BITS - INPUT_BITS) {1'b0}}, place};
+        end else begin : placed_as_wide
+            assign whole_place = place;
+        end
+        if (ID_BITS > INPUT_BITS) begin : named
+            assign whole_channel = {{(ID_BITS - INPUT_BITS) {1'b0}}, channel};
+        end else begin : named_as_wide
+            assign whole_channel = channel;
+        end
+    endgenerate
+
+    always @(posedge clk) begin
+        start <= 1'b0;
+        if (rst) begin
+            state <= OPEN;
+            error <= 1'b0;
+        end else begin
+            case (state)
+                OPEN:
+                if (taken) begin
+                    if (is_channel) state <= LOOK;
+                    else begin
+                        start <= in_last;
+                        if (!is_none) error <= 1'b1;
+                    end
+                end
+                LOOK: state <= JUDGE;
+                default: begin
+                    state <= OPEN;
+                    start <= is_last;
+                end
+            endcase
+        end
+        if (taken) begin
+            channel <= in_channel[INPUT_BITS-1:0];
+            is_last <= in_last;
+        end
+    end
+
+    rsnn_ram #(
+        .WIDTH(INPUT_BITS),
+        .DEPTH(N_INPUTS),
+        .ADDRESS_BITS(INPUT_BITS)
+    ) places (
+        .clk(clk),
+        .read(taken),
+        .read_address(in_channel[INPUT_BITS-1:0]),
+        .read_word(place),
+        .write(new_input),
+        .write_address(channel),
+        .write_word(inputs_end[INPUT_BITS-1:0])
+    );
+
+    // lists
+    wire [LAYER_BITS-1:0] below = SOURCE_BELOW[list_layer*LAYER_BITS+:LAYER_BITS];
+    wire [LAYER_BITS-1:0] list = list_is_below ? below : below + 1'b1;
+    wire of_now = list_is_below && DELAY_STEPS == 0;
+    assign list_end = of_now ? ends[list*POINTER_BITS+:POINTER_BITS]
+                             : ends_before[list*POINTER_BITS+:POINTER_BITS];
+
+    wire [LAYER_BITS-1:0] spike_list =
+        SOURCE_BELOW[spike_layer*LAYER_BITS+:LAYER_BITS] + 1'b1;
+    wire [POINTER_BITS-1:0] spikes_end = ends[spike_list*POINTER_BITS+:POINTER_BITS];
+
+    rsnn_ram #(
+        .WIDTH(ID_BITS),
+        .DEPTH(2 << POINTER_BITS),
+        .ADDRESS_BITS(POINTER_BITS + 1)
+    ) lists (
+        .clk(clk),
+        .read(busy ? list_read : state == LOOK),
+        .read_address(busy ? {half ^ !of_now, list_pointer} : {half, whole_place}),
+        .read_word(list_id),
+        .write(new_input || spike),
+        .write_address({half, busy ? spikes_end : inputs_end}),
+        .write_word(busy ? spike_id : whole_channel)
+    );
+
+    reg [N_LAYERS*POINTER_BITS-1:0] ends_next;
+    always @* begin
+        ends_next = ends;
+        if (spike) ends_next[spike_list*POINTER_BITS+:POINTER_BITS] = spikes_end + 1'b1;
+        if (new_input) ends_next[0+:POINTER_BITS] = inputs_end + 1'b1;
+    end
+
+    always @(posedge clk) begin
+        if (rst) begin
+            half <= 1'b0;
+            ends <= LIST_START;
+            ends_before <= LIST_START;
+        end else if (step_end) begin
+            half <= !half;
+            ends <= LIST_START;
+            ends_before <= ends_next;
+        end else ends <= ends_next;
+    end
+endmodule
+
+`default_nettype wire

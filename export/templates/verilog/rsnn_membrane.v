@@ -1,0 +1,71 @@
+// The membrane of a step, whether it fires, and what a reset leaves of it.
+//
+// integrated = mem(D(mem, decay_mem) + drive)
+// cleared    = mem(what RESET_SUBTRACTS and RESET_DROPS_INPUT leave of it)
+// was_over   = mem > threshold (>= if FIRES_AT_EQUAL)
+// tested     = mem, integrated, or cleared where was_over, else integrated  (FIRES_ON 0, 1, 2)
+// fires      = tested > threshold
+// mem'       = cleared where fires (was_over if RESET_DELAY), else integrated
+`default_nettype none
+
+module rsnn_membrane #(
+    parameter X_BITS = 16,
+    parameter SYN_BITS = 16,
+    parameter MEM_BITS = 16,
+    parameter LEVEL_BITS = 16,
+    parameter FIRES_ON = 0,
+    parameter FIRES_AT_EQUAL = 0,
+    parameter RESET_SUBTRACTS = 0,
+    parameter RESET_DROPS_INPUT = 1,
+    parameter RESET_DELAY = 0,
+    parameter SATURATE_MEM = 1
+) (
+    input wire is_row,  // of the readout: it never fires
+    input wire signed [MEM_BITS-1:0] mem,
+    input wire signed [X_BITS-1:0] decayed,
+    input wire signed [SYN_BITS-1:0] drive,
+    input wire signed [LEVEL_BITS-1:0] threshold,
+    output wire fires,
+    output wire signed [MEM_BITS-1:0] next_mem
+);
+    localparam WIDE_BITS = (X_BITS > LEVEL_BITS ? X_BITS : LEVEL_BITS) + 2;
+
+    wire signed [WIDE_BITS-1:0] kept = {{(WIDE_BITS - X_BITS) {decayed[X_BITS-1]}}, decayed};
+    wire signed [WIDE_BITS-1:0] driven = {{(WIDE_BITS - SYN_BITS) {drive[SYN_BITS-1]}}, drive};
+    wire signed [WIDE_BITS-1:0] level =
+        {{(WIDE_BITS - LEVEL_BITS) {threshold[LEVEL_BITS-1]}}, threshold};
+    wire signed [WIDE_BITS-1:0] none = {WIDE_BITS{1'b0}};
+
+    wire signed [MEM_BITS-1:0] integrated;
+    rsnn_fit #(
+        .FROM_BITS(WIDE_BITS),
+        .TO_BITS(MEM_BITS),
+        .SATURATE(SATURATE_MEM)
+    ) fit_integrated (
+        .value(kept + driven),
+        .word(integrated)
+    );
+
+    wire signed [WIDE_BITS-1:0] left = RESET_SUBTRACTS != 0 ? kept - level : none;
+    wire signed [MEM_BITS-1:0] cleared;
+    rsnn_fit #(
+        .FROM_BITS(WIDE_BITS),
+        .TO_BITS(MEM_BITS),
+        .SATURATE(SATURATE_MEM)
+    ) fit_cleared (
+        .value(RESET_DROPS_INPUT != 0 ? left : left + driven),
+        .word(cleared)
+    );
+
+    wire signed [WIDE_BITS-1:0] held = {{(WIDE_BITS - MEM_BITS) {mem[MEM_BITS-1]}}, mem};
+    wire was_over = FIRES_AT_EQUAL != 0 ? held >= level : held > level;
+    wire signed [MEM_BITS-1:0] tested =
+        FIRES_ON == 0 ? mem : FIRES_ON == 2 && was_over ? cleared : integrated;
+    wire signed [WIDE_BITS-1:0] against = {{(WIDE_BITS - MEM_BITS) {tested[MEM_BITS-1]}}, tested};
+    assign fires = !is_row && (FIRES_AT_EQUAL != 0 ? against >= level : against > level);
+
+    wire resets = RESET_DELAY != 0 ? was_over : fires;
+    assign next_mem = resets && !is_row ? cleared : integrated;
+endmodule
+
+`default_nettype wire

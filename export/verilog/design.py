@@ -1,0 +1,231 @@
+"""The parameters of a network's decoder: sizes, widths from worst cases, the order of layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.errors import UnsupportedError
+from sim.bounds.layers import bits_for, state_bounds
+from sim.layer import BELOW, Layer
+from sim.network import IntegerNetwork
+
+KINDS = ("cuba_lif", "cuba_li")
+CONTRACT: dict[str, tuple[Any, ...]] = {
+    "input_bits": (1,),
+    "input_signed": (False,),
+    "inputs_once": (False,),
+}
+"""Values that the decoder computes, by field of the contract; of other fields, all."""
+_MOST = (1 << 16) - 1  # channels or neurons that 16 bits number, beside all ones
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a decoder computes at the same time.
+
+    Attributes:
+        lanes: neurons whose sums are gathered together.
+        multiplier: whether a decay is one product; without it, a sum per bit of the decay.
+    """
+
+    lanes: int
+    multiplier: bool
+
+
+SHAPES = {"fast": Shape(8, True), "compact": Shape(1, False)}
+"""By layout."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A decoder of a network.
+
+    Attributes:
+        network: the network.
+        shape: what is computed at the same time.
+        order: indices of the network's layers in the order of computation: with a delay, the
+            readout needs only spikes of the step before, and so is first.
+        first: by layer of the network, the place of its first neuron in that order.
+        parameters: those of `rsnn_core.v` that are numbers, by name; a tuple is one by layer, in
+            the order of computation, with the name of the width of each.
+    """
+
+    network: IntegerNetwork
+    shape: Shape
+    order: tuple[int, ...]
+    first: tuple[int, ...]
+    parameters: dict[str, int | tuple[str, tuple[int, ...]]]
+
+    def number(self, name: str) -> int:
+        """A parameter that is one number."""
+        value = self.parameters[name]
+        assert isinstance(value, int)
+        return value
+
+
+def check_supported(network: IntegerNetwork) -> None:
+    """Refuse a network that the decoder does not compute.
+
+    Raises:
+        UnsupportedError: the kind of a layer, a choice of the contract, or too many channels.
+    """
+    for name, layer in network.named_layers():
+        if layer.kind() not in KINDS:
+            raise UnsupportedError(
+                f"`{name}` is {layer.kind()}; Verilog computes {' and '.join(KINDS)}. Export C"
+                " instead"
+            )
+        if layer.connections()[0].weights.shape[1] > _MOST or layer.n_neurons > _MOST:
+            raise UnsupportedError(
+                f"`{name}` has {layer.n_neurons} neurons and"
+                f" {layer.connections()[0].weights.shape[1]} senders below; Verilog numbers them in"
+                f" 16 bits, up to {_MOST}. Export ONNX instead"
+            )
+    for field, values in CONTRACT.items():
+        if (value := getattr(network.contract, field)) not in values:
+            raise UnsupportedError(
+                f"the contract's `{field}` is {value}; Verilog computes"
+                f" {', '.join(map(str, values))}. Export C instead"
+            )
+
+
+def design_of(network: IntegerNetwork, shape: Shape) -> Design:
+    """The decoder of a network.
+
+    Raises:
+        UnsupportedError: the decoder does not compute the network.
+    """
+    check_supported(network)
+    c, last = network.contract, len(network.layers) - 1
+    order = (last, *range(last)) if c.delay_steps else (*range(last), last)
+    layers = [network.layers[i] for i in order]
+    sizes = [layer.n_neurons for layer in layers]
+    first = [0] * len(layers)
+    for place, index in enumerate(order):
+        first[index] = sum(sizes[:place])
+    lists = [network.n_inputs, *(layer.n_neurons for layer in network.hidden)]
+    starts = np.cumsum([0, *lists])[:-1].tolist()
+    below = [_pre(layer) for layer in layers]
+    own = [layer.n_neurons if len(layer.connections()) > 1 else 0 for layer in layers]
+    rows = sum(-(-n // shape.lanes) * (a + b) for n, a, b in zip(sizes, below, own, strict=True))
+    widths = _widths(network)
+    constants = (
+        widths["LEVEL_BITS"]
+        + 2 * (widths["DECAY_BITS"] + widths["SHIFT_BITS"])
+        + widths["BIAS_BITS"]
+    )
+    count = "COUNT_BITS"
+    return Design(
+        network,
+        shape,
+        order,
+        tuple(first),
+        {
+            "N_INPUTS": network.n_inputs,
+            "DATA_BITS": 8 if network.n_inputs < 1 << 8 else 16,
+            "N_LAYERS": len(layers),
+            "N_NEURONS": sum(sizes),
+            "LANES": shape.lanes,
+            "MULTIPLIER": int(shape.multiplier),
+            count: max(*sizes, shape.lanes).bit_length(),
+            "NEURONS": (count, tuple(sizes)),
+            "N_BELOW": ("WORD_ADDRESS_BITS", tuple(below)),
+            "N_OWN": ("WORD_ADDRESS_BITS", tuple(own)),
+            "READOUT_LAYER": order.index(last),
+            "LAYER_BITS": _address_bits(len(layers)),
+            "SOURCE_BELOW": ("LAYER_BITS", order),
+            "POINTER_BITS": _address_bits(sum(lists)),
+            "LIST_START": ("POINTER_BITS", tuple(starts)),
+            "BELOW_START": ("POINTER_BITS", tuple(starts[i] for i in order)),
+            "OWN_START": ("POINTER_BITS", tuple([*starts, 0][i + 1] for i in order)),
+            "ID_BITS": _address_bits(max(*sizes, *lists)),
+            "INPUT_BITS": _address_bits(network.n_inputs),
+            "NEURON_BITS": _address_bits(sum(sizes)),
+            "N_WORDS": rows,
+            "WORD_ADDRESS_BITS": _address_bits(rows),
+            **widths,
+            "CONSTANT_BITS": constants,
+            "TURN_BITS": 1 if shape.multiplier else _address_bits(c.decay_frac),
+            "DECAY_FRAC": c.decay_frac,
+            "FRAC_BITS": c.frac_bits,
+            "ROUND_TO_ZERO": int(c.rounding == "toward_zero"),
+            "CURRENT_IS_NEW": int(c.current == "new"),
+            "FIRES_ON": ("previous_membrane", "new_membrane", "reset_membrane").index(c.fires_on),
+            "FIRES_AT_EQUAL": int(c.fires_when == ">="),
+            "RESET_SUBTRACTS": int(c.reset == "subtract"),
+            "RESET_DROPS_INPUT": int(c.reset_drops_input),
+            "RESET_DELAY": int(c.reset_delay),
+            "DELAY_STEPS": c.delay_steps,
+        },
+    )
+
+
+def level(layer: Layer) -> NDArray[np.int64]:
+    """What a neuron's first constant holds (n_neurons,): threshold, or a row's first output."""
+    return layer.initial("out") if layer.is_readout() else layer.values("threshold")
+
+
+def shifts(layer: Layer) -> list[NDArray[np.int64]]:
+    """Left shifts of the sums from below and of own spikes, (n_neurons,) each."""
+    none = np.zeros(layer.n_neurons, np.int64)
+    found = {connection.source == BELOW: connection.shifts for connection in layer.connections()}
+    return [found.get(True, none), found.get(False, none)]
+
+
+def _pre(layer: Layer) -> int:
+    return layer.connections()[0].weights.shape[1]
+
+
+def _address_bits(n: int) -> int:
+    """Bits of a number below n, at least one."""
+    return max(1, (n - 1).bit_length())
+
+
+def _widths(network: IntegerNetwork) -> dict[str, int]:
+    """Widths of words: as narrow as worst cases allow, as wide as the contract where they do not.
+
+    A word that cannot leave its width is neither saturated nor checked.
+    """
+    c, bounds = network.contract, state_bounds(network)
+    connections = [k for layer in network.layers for k in layer.connections()]
+    syn = max(bounds[name].syn_bits for name in network.layer_names)
+    mem = max(bounds[name].mem_bits for name in network.layer_names)
+    mem = max(mem, _signed_bits([network.readout.initial("out")]))  # which no step asks for
+    ends = [_sums(layer) for layer in network.layers]
+    largest_shift = max(int(k.shifts.max()) for k in connections)
+    biases = [layer.values("bias") for layer in network.layers if layer.bias is not None]
+    return {
+        "WEIGHT_BITS": _signed_bits([k.weights for k in connections]),
+        "SUM_BITS": _signed_bits([end for sums, _ in ends for end in sums]),
+        "ACC_BITS": _signed_bits([end for _, acc in ends for end in acc]),
+        "SYN_BITS": max(2, min(syn, c.syn_bits)),
+        "MEM_BITS": max(2, min(mem, c.mem_bits)),
+        "LEVEL_BITS": _signed_bits([level(layer) for layer in network.layers]),
+        "DECAY_BITS": max(
+            1, max(int(d.max()).bit_length() for layer in network.layers for d in layer.decays())
+        ),
+        "BIAS_BITS": _signed_bits(biases) if biases else 0,
+        "SHIFT_BITS": largest_shift.bit_length(),
+        "SATURATE_SYN": int(syn > c.syn_bits and c.overflow_syn == "saturate"),
+        "SATURATE_MEM": int(mem > c.mem_bits and c.overflow_mem == "saturate"),
+    }
+
+
+def _signed_bits(arrays: Sequence[NDArray[Any]]) -> int:
+    """Least signed width that holds all values."""
+    low = min(int(array.min()) for array in arrays)
+    high = max(int(array.max()) for array in arrays)
+    return int(bits_for(np.array([low]), np.array([high]))[0])
+
+
+def _sums(layer: Layer) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Ends (n_neurons,) of the sum of each connection, and of all, shifted."""
+    sums, low, high = [], np.zeros(layer.n_neurons, np.int64), np.zeros(layer.n_neurons, np.int64)
+    for connection in layer.connections():
+        down, up = -connection.pushes(-1).sum(1), connection.pushes(1).sum(1)
+        sums += [down, up]
+        low, high = low + (down << connection.shifts), high + (up << connection.shifts)
+    return sums, [low, high]

@@ -1,0 +1,61 @@
+"""Words of the decoder's memories: weights, and the constants of each neuron."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.verilog.design import Design, level, shifts
+from sim.layer import OWN
+
+
+def weight_words(design: Design) -> list[int]:
+    """A word per block of neurons and sender: the weights of the block, the first lowest.
+
+    Blocks come in the order of computation; of each, first the layer's own neurons send.
+    """
+    lanes, bits = design.shape.lanes, design.number("WEIGHT_BITS")
+    words: list[int] = []
+    for index in design.order:
+        layer = design.network.layers[index]
+        by_source = sorted(layer.connections(), key=lambda k: k.source != OWN)
+        weights = np.concatenate([k.weights for k in by_source], axis=1).astype(np.int64)
+        for start in range(0, layer.n_neurons, lanes):
+            block = weights[start : start + lanes]
+            words += _packed([(row, bits) for row in block], block.shape[1])
+    return words
+
+
+def constant_words(design: Design) -> list[int]:
+    """A word per neuron, in the order of computation."""
+    words: list[int] = []
+    for index in design.order:
+        layer = design.network.layers[index]
+        below, own = shifts(layer)
+        columns = [
+            (level(layer), "LEVEL_BITS"),
+            (layer.decay_syn, "DECAY_BITS"),
+            (layer.decay_mem, "DECAY_BITS"),
+            (layer.values("bias"), "BIAS_BITS"),
+            (below, "SHIFT_BITS"),
+            (own, "SHIFT_BITS"),
+        ]
+        fields = [(column, design.number(name)) for column, name in columns]
+        words += _packed(fields, layer.n_neurons)
+    return words
+
+
+def hexadecimal(words: list[int], bits: int, digest: str) -> str:
+    """The text of a file for `$readmemh`: a word per line."""
+    digits = -(-bits // 4)
+    return "\n".join([f"// integer network {digest}", *(f"{w:0{digits}x}" for w in words), ""])
+
+
+def _packed(fields: list[tuple[NDArray[np.integer], int]], n: int) -> list[int]:
+    """n words of fields, the first lowest, each so many bits of two's complement."""
+    words = [0] * n
+    place = 0
+    for values, bits in fields:
+        mask = (1 << bits) - 1
+        for i, value in enumerate(values.tolist()):
+            words[i] |= (value & mask) << place
+        place += bits
+    return words

@@ -1,0 +1,41 @@
+"""A project around an exported decoder: a test bench with the golden run, and a Makefile."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from base.files import atomic_path, write_text
+from export.firmware.replay import thirds
+from export.firmware.templates import filled
+from export.verilog.design import Design
+from export.verilog.simulators import bench
+from sim import reference
+
+
+def write_project(
+    design: Design, golden: NDArray[np.uint8], folder: Path, *, simulator: str
+) -> list[Path]:
+    """Write all files of a project except the decoder, which is called `rsnn`; return them.
+
+    Args:
+        design: the decoder.
+        golden: raster (n_steps, n_inputs) that the test bench replays.
+        folder: folder of the decoder's sources.
+        simulator: goal of the Makefile that is its default.
+    """
+    trace = reference.run(design.network, golden)
+    words = [array.astype("<i4") for array in trace.variables.values()]
+    ends = np.array([part.stop for part in thirds(len(golden))], "<u4")
+    data = {
+        "golden.in": ends.tobytes() + golden.tobytes(),
+        "golden.out": np.concatenate(words, axis=1).tobytes(),
+    }
+    parts = {"DIGEST": design.network.digest(), "SIMULATOR": simulator}
+    made = {**bench(design, "rsnn"), "Makefile": filled("verilog/Makefile", parts)}
+    for name, text in made.items():
+        write_text(folder / name, text)
+    for name, content in data.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return [folder / name for name in (*made, *data)]

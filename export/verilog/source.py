@@ -1,0 +1,96 @@
+"""The files of a decoder: fixed Verilog, its top with the network's parameters, its memories."""
+
+from collections.abc import Iterator
+
+from export.firmware.templates import filled, template
+from export.verilog.cycles import worst_step
+from export.verilog.design import Design
+from export.verilog.memories import constant_words, hexadecimal, weight_words
+
+FIXED = (
+    "rsnn_core.v",
+    "rsnn_current.v",
+    "rsnn_decay_serial.v",
+    "rsnn_decay_single.v",
+    "rsnn_events.v",
+    "rsnn_fit.v",
+    "rsnn_gather.v",
+    "rsnn_membrane.v",
+    "rsnn_ram.v",
+    "rsnn_rom.v",
+    "rsnn_update.v",
+)
+"""The same for every network."""
+
+
+def texts(design: Design, name: str) -> dict[str, str]:
+    """Every file by name; the top, `<name>.v`, comes first."""
+    digest = design.network.digest()
+    weights, constants = f"{name}_weights.hex", f"{name}_constants.hex"
+    bits = design.shape.lanes * design.number("WEIGHT_BITS")
+    return {
+        f"{name}.v": filled("verilog/rsnn.v", _parts(design, name, weights, constants)),
+        weights: hexadecimal(weight_words(design), bits, digest),
+        constants: hexadecimal(constant_words(design), design.number("CONSTANT_BITS"), digest),
+        **{file: template(f"verilog/{file}") for file in FIXED},
+    }
+
+
+def replay_source(design: Design, name: str) -> str:
+    """The test bench that replays a raster from a file and writes every word to another."""
+    network, rows = design.network, design.network.readout.n_neurons
+    put = [
+        f"put_hidden({design.first[i]}, {layer.n_neurons});"
+        for i, layer in enumerate(network.hidden)
+    ]
+    put.append(f"put_readout({design.first[-1]});")
+    parts = _sizes(design, name) | {
+        "N_INPUTS": str(network.n_inputs),
+        "N_NEURONS": str(design.number("N_NEURONS")),
+        "N_ROWS": str(rows),
+        "LIMIT": str(4 * worst_step(design) + 10 * network.n_inputs + 64 * rows + 1000),
+        "PUT": "\n".join(put),
+    }
+    return filled("verilog/rsnn_replay.v", parts)
+
+
+def _sizes(design: Design, name: str) -> dict[str, str]:
+    """Parts of the top and of the test bench: highest bits of ports."""
+    widths = ("DATA_BITS", "NEURON_BITS", "SYN_BITS", "MEM_BITS")
+    highest = {f"{width}_1": str(design.number(width) - 1) for width in widths}
+    return {"NAME": name, "DIGEST": design.network.digest(), **highest}
+
+
+def _parts(design: Design, name: str, weights: str, constants: str) -> dict[str, str]:
+    network, mem = design.network, design.number("MEM_BITS")
+    hidden = ", ".join(f"{layer.n_neurons} neurons" for layer in network.hidden)
+    sign = f"{{{{{32 - mem}{{out_word[{mem - 1}]}}}}, out_word}}" if mem < 32 else "out_word"
+    lines = [*_parameters(design), f'.WEIGHTS("{weights}")', f'.CONSTANTS("{constants}")']
+    return _sizes(design, name) | {
+        "SHAPE": f"{network.n_inputs} inputs, {hidden}, {network.readout.n_neurons} readout rows",
+        "READING": "\n".join(f"// {line}" for line in network.readout.reading()),
+        "OUT_WORD": sign,
+        "PARAMETERS": ",\n".join(lines),
+    }
+
+
+def _parameters(design: Design) -> Iterator[str]:
+    for name, value in design.parameters.items():
+        if isinstance(value, int):
+            yield f".{name}({value})"
+        else:
+            width, values = value
+            bits = design.number(width)
+            sized = ", ".join(f"{bits}'d{number % (1 << bits)}" for number in reversed(values))
+            yield f".{name}({{{sized}}})"
+
+
+def memory_bits(design: Design) -> int:
+    """Bits of all memories: weights, constants, states, lists of events and places in them."""
+    number = design.number
+    return (
+        number("N_WORDS") * number("LANES") * number("WEIGHT_BITS")
+        + number("N_NEURONS") * (number("CONSTANT_BITS") + number("SYN_BITS") + number("MEM_BITS"))
+        + (2 << number("POINTER_BITS")) * number("ID_BITS")
+        + number("N_INPUTS") * number("INPUT_BITS")
+    )

@@ -1,0 +1,170 @@
+"""Faults of one token in the Verilog, as people make them: each is caught by a stimulus named here.
+
+Random runs miss many of them: a membrane that meets its threshold, a word that needs its last bit,
+a spike of the last neuron. So there are stimuli made for these.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from networks import random_network, random_raster, with_arrays
+from tools import need
+from verilog_runs import LARGE, SMALL, difference
+
+from export.firmware.templates import template
+from export.verilog.design import design_of
+from sim.conformance.cases import cases
+from sim.conformance.networks import hand_made
+from sim.contract import PAPER, SNNTORCH
+from sim.network import IntegerNetwork
+
+CASES = {case.name: case for case in cases()}
+
+
+@pytest.fixture(autouse=True)
+def icarus():
+    need("iverilog", "iverilog")
+
+
+@cache
+def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
+    """A network and a raster, made for some faults, or a case of the conformance kit."""
+    rng = np.random.default_rng(3)
+    raster = random_raster(rng, 45, 12)
+    if name == "loud":
+        return random_network(rng, hidden=(11, 5), n_heads=3, biased=True), raster
+    if name == "subtracting":
+        order = replace(PAPER, reset="subtract", reset_drops_input=False, current="new")
+        return random_network(rng, order, hidden=(6,)), raster
+    if name == "without delay":
+        return random_network(rng, SNNTORCH, hidden=(9, 6)), raster
+    if name == "narrow":
+        narrow = replace(PAPER, syn_bits=11, mem_bits=12, frac_bits=2)
+        return random_network(rng, narrow, hidden=(6,)), raster
+    if name == "all fire":  # each neuron in every step, also in silence
+        network = random_network(rng, hidden=(6, 5))
+        for layer, n in enumerate((6, 5)):
+            network = with_arrays(network, layer, threshold=np.full(n, -(1 << 30)))
+        return network, raster
+    if name == "unity":
+        network = random_network(rng, hidden=(6,))
+        return with_arrays(network, 0, decay_mem=[4096, 0, 4096, 1, 4095, 2048]), raster
+    if name == "extremes":  # sums, currents and membranes reach both ends of their words
+        weights = np.repeat([[127], [-128]], 9, axis=1)
+        return hand_made(PAPER, weights, e_in=2, syn=0.0, mem=0.0), np.ones((6, 9), np.uint8)
+    return CASES[name].network, CASES[name].raster
+
+
+NEGATIVE = "{1'b0}"
+FAULTS = {
+    "rsnn_membrane.v": (
+        ("against > level", "against >= level", "tie-silent-previous_membrane"),
+        ("against >= level", "against > level", "tie-fires-previous_membrane"),
+        ("held > level", "held >= level", "tie-silent-reset_membrane"),
+        ("{threshold[LEVEL_BITS-1]}", NEGATIVE, "all fire"),
+        ("{decayed[X_BITS-1]}", NEGATIVE, "narrow"),
+        ("{drive[SYN_BITS-1]}", NEGATIVE, "loud"),
+        ("{tested[MEM_BITS-1]}", NEGATIVE, "loud"),
+        ("kept - level", "kept + level", "subtracting"),
+        ("left : left + driven", "left : left", "subtracting"),
+        ("FIRES_ON == 0 ? mem", "FIRES_ON == 0 ? integrated", "loud"),
+        ("FIRES_ON == 2 && was_over", "FIRES_ON == 2", "without delay"),
+        ("RESET_DELAY != 0 ? was_over : fires", "fires", "without delay"),
+        ("!is_row && (", "(", "narrow"),
+    ),
+    "rsnn_decay_single.v": (
+        (" && product[DECAY_FRAC-1:0] != 0", "", "unity"),
+        ("ROUND_TO_ZERO != 0", "1'b0", "loud"),
+        ("{x[X_BITS-1]}", NEGATIVE, "loud"),
+    ),
+    "rsnn_decay_serial.v": (
+        ("ROUND_TO_ZERO != 0", "1'b0", "loud"),
+        ("turn == 0", "1'b0", "loud"),
+        ("is_unity ? x", "1'b0 ? x", "unity"),
+        ("sum[SUM_BITS-1:1]", "{1'b0, sum[SUM_BITS-2:1]}", "loud"),
+        ("{x[X_BITS-1], x}", "{1'b0, x}", "loud"),
+    ),
+    "rsnn_current.v": (
+        ("<<< e_below", "<<< e_own", "loud"),
+        ("<<< FRAC_BITS", "<<< 5", "loud"),
+        ("{acc[ACC_BITS-1]}", NEGATIVE, "narrow"),
+        ("{bias[BIAS_BITS-1]}", NEGATIVE, "loud"),
+        ("{sum_own[SUM_BITS-1]}", NEGATIVE, "loud"),
+        ("arrived + added", "arrived", "loud"),
+    ),
+    "rsnn_fit.v": (
+        ("SATURATE != 0", "SATURATE == 2", "narrow"),
+        ("{!negative}", "{negative}", "narrow"),
+    ),
+    "rsnn_gather.v": (
+        ("{weight[WEIGHT_BITS-1]}", NEGATIVE, "loud"),
+        ("op_add == ASIDE || op_add == HAND", "op_add == HAND", "loud"),
+        ("op_add == ASIDE || op_add == HAND", "op_add == ASIDE", "loud"),
+        ("left <= LANES", "left < LANES", "loud"),
+        ("DELAY_STEPS == 0", "1'b0", "without delay"),
+        ("n_own != 0", "n_own == 0", "loud"),
+        ("if (start) rows", "if (rst) rows", "loud"),
+        ("op_add != HAND || block_free", "1'b1", "loud"),
+    ),
+    "rsnn_events.v": (
+        ("ends_before <= ends_next", "ends_before <= ends", "all fire"),
+        ("state == JUDGE && !known", "state == JUDGE", "loud"),
+        ("whole_place < inputs_end && ", "", "loud"),
+        (" && list_id == whole_channel", "", "loud"),
+        ("half <= !half", "half <= half", "loud"),
+        ("< N_INPUTS;", "< N_INPUTS - 1;", "loud"),
+        ("ends <= LIST_START;\n            ends_before <= ends_n", "ends_before <= ends_n", "loud"),
+        ("list_is_below && DELAY_STEPS == 0", "1'b0", "without delay"),
+    ),
+    "rsnn_update.v": (
+        (".write(advance)", ".write(done)", "loud"),
+        ("is_row ? first_mem", "1'b0 ? first_mem", "loud"),
+        ("CURRENT_IS_NEW != 0 ? new_syn : syn", "new_syn", "loud"),
+        ("CURRENT_IS_NEW != 0 ? new_syn : syn", "syn", "subtracting"),
+        ("phase == MEM && turn == 0", "phase == MEM", "loud"),
+        ("below >> SUM_BITS", "below", "loud"),
+        ("out_last <= is_last_of_layer", "out_last <= 1'b1", "loud"),
+        ("(!is_row || !out_valid || out_ready)", "1'b1", "loud"),
+        ("done && (is_last_of_layer || &lane)", "done && &lane", "loud"),
+        ("!block_valid || block_end", "1'b1", "loud"),
+    ),
+    "rsnn_core.v": (("computing <= 1'b0;\n            if", "if", "loud"),),
+}
+SMALL_ONLY = {
+    "rsnn_decay_serial.v",
+    "phase == MEM && turn == 0",
+    "op_add != HAND || block_free",
+    "left <= LANES",
+}
+WIDTHS = {
+    **dict.fromkeys(("SUM_BITS", "ACC_BITS", "SYN_BITS", "MEM_BITS", "LEVEL_BITS"), "extremes"),
+    **dict.fromkeys(("WEIGHT_BITS", "DECAY_BITS", "BIAS_BITS", "SHIFT_BITS"), "loud"),
+}
+EACH = [(file, *fault) for file, faults in FAULTS.items() for fault in faults]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("name", sorted({*WIDTHS.values(), *(fault[-1] for fault in EACH)}))
+def test_a_stimulus_without_a_fault_gives_the_words_of_the_reference(name, shape, tmp_path):
+    assert difference(*stimulus(name), shape, tmp_path)[0] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "right", "wrong", "name"), EACH)
+def test_a_planted_fault_is_caught(file, right, wrong, name, tmp_path):
+    text = template(f"verilog/{file}")
+    assert right in text
+    shape = SMALL if {file, right} & SMALL_ONLY else LARGE
+    changes = {file: text.replace(right, wrong)}
+    assert difference(*stimulus(name), shape, tmp_path, changes=changes)[0] is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "name"), WIDTHS.items())
+def test_a_word_that_is_a_bit_narrower_is_caught(width, name, tmp_path):
+    """So none is wider than the network needs, either."""
+    assert design_of(stimulus(name)[0], LARGE).number(width) > 1
+    assert difference(*stimulus(name), LARGE, tmp_path, narrower=width)[0] is not None
