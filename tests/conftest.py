@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest_plugins = ("command_line", "harm.fixture", "strangers")
+pytest_plugins = ("command_line", "harm.fixture", "strangers", "verilated")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

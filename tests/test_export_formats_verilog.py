@@ -55,7 +55,9 @@ def network():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contract", covering_contracts(), ids=lambda c: f"{c.reset}-{c.rounding}")
-def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract, tmp_path):
+def test_every_choice_of_the_contract_gives_the_words_of_the_reference(
+    contract, tmp_path, verilator
+):
     """With words that overflow and with the widest there are, in shapes by turns."""
     rng = np.random.default_rng(3)
     raster = random_raster(rng, 80, 12)
@@ -73,6 +75,9 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(contract,
             predicted = counted_steps(design_of(network, shape), raster)
             late = len(raster) // 3  # before, outputs are taken late
             assert (clocks[late:] == predicted[late:]).all()
+        if i == turn % 3:
+            folder, shape = tmp_path / "verilator", SHAPES[turn % 2]
+            assert difference(network, raster, shape, folder, simulator=VERILATOR)[0] is None
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -145,9 +150,8 @@ def test_both_linters_have_nothing_to_say(layers, tmp_path):
                 assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_a_decoder_runs_in_verilator_too(network, tmp_path):
-    for program, package in VERILATOR.tools.items():
-        need(program, package)
+@pytest.mark.slow
+def test_a_decoder_takes_as_many_clocks_in_verilator(network, tmp_path, verilator):
     raster = random_raster(np.random.default_rng(2), 60, 12)
     found, clocks = difference(network, raster, SMALL, tmp_path / "v", simulator=VERILATOR)
     assert found is None

@@ -1,4 +1,4 @@
-"""A project around an exported decoder: a test bench with the golden run, and a Makefile."""
+"""A project around an exported decoder: a test bench with the golden run, a proof, a Makefile."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from export.firmware.replay import thirds
 from export.firmware.templates import filled
 from export.verilog.design import Design
 from export.verilog.simulators import bench
+from export.verilog.source import proof_source
 from sim import reference
 
 
@@ -32,7 +33,11 @@ def write_project(
         "golden.out": np.concatenate(words, axis=1).tobytes(),
     }
     parts = {"DIGEST": design.network.digest(), "SIMULATOR": simulator}
-    made = {**bench(design, "rsnn"), "Makefile": filled("verilog/Makefile", parts)}
+    made = {
+        **bench(design, "rsnn"),
+        "rsnn_proof.v": proof_source(design),
+        "Makefile": filled("verilog/Makefile", parts),
+    }
     for name, text in made.items():
         write_text(folder / name, text)
     for name, content in data.items():

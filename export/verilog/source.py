@@ -54,6 +54,24 @@ def replay_source(design: Design, name: str) -> str:
     return filled("verilog/rsnn_replay.v", parts)
 
 
+def proof_source(design: Design) -> str:
+    """A neuron's arithmetic beside the equations of the contract, for a solver."""
+    c, number = design.network.contract, design.number
+    fits = {
+        "FITS_SYN": int(not number("SATURATE_SYN") and number("SYN_BITS") < c.syn_bits),
+        "FITS_MEM": int(not number("SATURATE_MEM") and number("MEM_BITS") < c.mem_bits),
+    }
+    values = {k: v for k, v in design.parameters.items() if isinstance(v, int)} | fits
+    products = max(number("SYN_BITS"), number("MEM_BITS"), number("LEVEL_BITS")) + c.decay_frac
+    shifted = number("SUM_BITS") + (1 << number("SHIFT_BITS"))
+    parts = {
+        "DIGEST": design.network.digest(),
+        "PARAMETERS": ",\n".join(f"parameter {name} = {value}" for name, value in values.items()),
+        "ALL_BITS": str(max(products, shifted + c.frac_bits, number("BIAS_BITS")) + 4),
+    }
+    return filled("verilog/rsnn_proof.v", parts)
+
+
 def _sizes(design: Design, name: str) -> dict[str, str]:
     """Parts of the top and of the test bench: highest bits of ports."""
     widths = ("DATA_BITS", "NEURON_BITS", "SYN_BITS", "MEM_BITS")

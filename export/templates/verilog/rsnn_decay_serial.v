@@ -1,7 +1,7 @@
 // D(x, decay) = x * decay / 2^DECAY_FRAC, rounded toward zero or down, without a multiplier.
 //
-// DECAY_FRAC turns from the lowest bit of the decay up, each adds x or nothing and halves. A carry
-// of 1 for a negative x rounds every half up, and so the whole toward zero.
+// One of DECAY_FRAC turns, from the lowest bit of the decay up: each adds x or nothing, and halves.
+// A carry of 1 for a negative x rounds every half up, and so the whole toward zero.
 `default_nettype none
 
 module rsnn_decay_serial #(
@@ -11,12 +11,11 @@ module rsnn_decay_serial #(
     parameter TURN_BITS = 4,
     parameter ROUND_TO_ZERO = 1
 ) (
-    input wire clk,
-    input wire enable,
     input wire [TURN_BITS-1:0] turn,  // 0 .. DECAY_FRAC - 1
+    input wire signed [X_BITS-1:0] left,  // by the turn before
     input wire signed [X_BITS-1:0] x,
     input wire [DECAY_BITS-1:0] decay,
-    output reg signed [X_BITS-1:0] decayed
+    output wire signed [X_BITS-1:0] decayed
 );
     localparam SUM_BITS = X_BITS + 1;
 
@@ -33,13 +32,13 @@ module rsnn_decay_serial #(
     endgenerate
 
     wire signed [SUM_BITS-1:0] so_far =
-        turn == 0 ? {SUM_BITS{1'b0}} : {decayed[X_BITS-1], decayed};
+        turn == 0 ? {SUM_BITS{1'b0}} : {left[X_BITS-1], left};
     wire signed [SUM_BITS-1:0] term = part[turn] ? {x[X_BITS-1], x} : {SUM_BITS{1'b0}};
     wire up = ROUND_TO_ZERO != 0 && x[X_BITS-1];
     wire signed [SUM_BITS-1:0] sum = so_far + term + $signed({{(SUM_BITS - 1) {1'b0}}, up});
     wire unused = sum[0];
 
-    always @(posedge clk) if (enable) decayed <= is_unity ? x : sum[SUM_BITS-1:1];
+    assign decayed = is_unity ? x : sum[SUM_BITS-1:1];
 endmodule
 
 `default_nettype wire

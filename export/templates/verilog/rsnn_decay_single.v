@@ -1,4 +1,4 @@
-// D(x, decay) = x * decay / 2^DECAY_FRAC, rounded toward zero or down, by a multiplier: one turn.
+// D(x, decay) = x * decay / 2^DECAY_FRAC, rounded toward zero or down, by a multiplier.
 `default_nettype none
 
 module rsnn_decay_single #(
@@ -7,11 +7,9 @@ module rsnn_decay_single #(
     parameter DECAY_FRAC = 12,  // 2^DECAY_FRAC, the largest decay, is unity
     parameter ROUND_TO_ZERO = 1
 ) (
-    input wire clk,
-    input wire enable,
     input wire signed [X_BITS-1:0] x,
     input wire [DECAY_BITS-1:0] decay,
-    output reg signed [X_BITS-1:0] decayed
+    output wire signed [X_BITS-1:0] decayed
 );
     localparam WHOLE_BITS = X_BITS + DECAY_FRAC + 1;
 
@@ -24,7 +22,7 @@ module rsnn_decay_single #(
 
     wire unused = &{1'b0, down[WHOLE_BITS-1:X_BITS]};
 
-    always @(posedge clk) if (enable) decayed <= $signed(down[X_BITS-1:0]) + one;
+    assign decayed = $signed(down[X_BITS-1:0]) + one;
 endmodule
 
 `default_nettype wire

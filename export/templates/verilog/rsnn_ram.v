@@ -14,7 +14,7 @@ module rsnn_ram #(
     input wire [ADDRESS_BITS-1:0] write_address,
     input wire [WIDTH-1:0] write_word
 );
-    reg [WIDTH-1:0] words [0:DEPTH-1];
+    (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] words [0:DEPTH-1];
 
     integer i;
     initial for (i = 0; i < DEPTH; i = i + 1) words[i] = {WIDTH{1'b0}};

@@ -12,7 +12,7 @@ module rsnn_rom #(
     input wire [ADDRESS_BITS-1:0] read_address,
     output reg [WIDTH-1:0] read_word
 );
-    reg [WIDTH-1:0] words [0:DEPTH-1];
+    (* ram_style = "block" *) reg [WIDTH-1:0] words [0:DEPTH-1];
 
     initial $readmemh(FILE, words);
 

@@ -220,8 +220,9 @@ module rsnn_update #(
     wire signed [X_BITS-1:0] wide_mem = {{(X_BITS - MEM_BITS) {mem[MEM_BITS-1]}}, mem};
     wire signed [X_BITS-1:0] x = phase == SYN ? wide_syn : wide_mem;
     wire [DECAY_BITS-1:0] decay = phase == SYN ? decay_syn : decay_mem;
-    wire enable = phase == SYN || phase == MEM;
-    wire signed [X_BITS-1:0] decayed;
+    reg signed [X_BITS-1:0] decayed;
+    wire signed [X_BITS-1:0] next_decayed;
+    always @(posedge clk) if (phase == SYN || phase == MEM) decayed <= next_decayed;
     generate
         if (MULTIPLIER != 0) begin : multiplying
             rsnn_decay_single #(
@@ -230,11 +231,9 @@ module rsnn_update #(
                 .DECAY_FRAC(DECAY_FRAC),
                 .ROUND_TO_ZERO(ROUND_TO_ZERO)
             ) decay_unit (
-                .clk(clk),
-                .enable(enable),
                 .x(x),
                 .decay(decay),
-                .decayed(decayed)
+                .decayed(next_decayed)
             );
         end else begin : adding
             rsnn_decay_serial #(
@@ -244,12 +243,11 @@ module rsnn_update #(
                 .TURN_BITS(TURN_BITS),
                 .ROUND_TO_ZERO(ROUND_TO_ZERO)
             ) decay_unit (
-                .clk(clk),
-                .enable(enable),
                 .turn(turn),
+                .left(decayed),
                 .x(x),
                 .decay(decay),
-                .decayed(decayed)
+                .decayed(next_decayed)
             );
         end
     endgenerate
