@@ -1,5 +1,5 @@
-"""First-spike networks: accuracies of every rule, an ablation of competition groups, speed, and
-instructions on microcontrollers.
+"""First-spike networks: accuracies of every rule in floats and integers, an ablation of competition
+groups, speed, and instructions on microcontrollers.
 
     python benchmarks/first_spike.py --folder first-spike --mnist mnist.npz --jobs 2
 
@@ -39,12 +39,14 @@ from rsnn.first_spike.data.samples import Samples, each, from_ticks
 from rsnn.first_spike.definition import Learner
 from rsnn.first_spike.layer import order
 from rsnn.first_spike.names import SEMANTICS
+from rsnn.first_spike.responses import integer_classifier, respond
 from rsnn.first_spike.rules import RSTDP, Rates, Rule, errors
 from rsnn.first_spike.training import Training, rates_of, rule_of, start, train
 from sim.artifact import load_network, save_network
 from sim.network import IntegerNetwork
 
 Row = dict[str, Any]
+BITS = (8, 6, 4)
 RULES = ("s2stdp", "s2stdp-ncg", "sstdp", "sstdp-ncg", "rstdp", "s4nn", "s4nn-ncg")
 ONE = ("regularizer.use_two_thr=false",)
 NONE = ("regularizer.thr_lr=0.0",)
@@ -89,24 +91,41 @@ class Asked:
 
 
 def result_of(asked: Asked, parts: Parts) -> Row:
-    """Train; the accuracies of the epoch that validates best."""
+    """Train; the accuracy of the epoch that validates best, and that of its integers by bits."""
     config = resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed)
     training = start(config, parts)
     train(training, parts)
-    return {"best": training.best, "test": training.record.test_accuracy}
+    integers = {}
+    for bits in BITS:
+        network = quantized(training, bits)
+        integers[str(bits)] = float(
+            respond(integer_classifier(network), parts.test).is_right.mean()
+        )
+    accuracy = training.record.test_accuracy
+    return {"best": training.best, "test": accuracy, "integers": integers}
+
+
+def quantized(training: Training, bits: int = 8) -> IntegerNetwork:
+    """The network of a training as integers."""
+    precision = Precision(bits=bits, frac_bits=0, per_layer=True)
+    return quantize_first_spike(training.network(), precision, dt=0.001)
 
 
 def results(folder: Path, asked: Sequence[Asked], jobs: int) -> list[Row]:
     """The result of each training, those that are not kept computed `jobs` at a time."""
-    missing = [one for one in asked if not (folder / one.name).exists()]
+    missing = [one for one in asked if "integers" not in kept(folder, one)]
     parts = {source: load_parts(source) for source in sorted({one.source for one in missing})}
     work = (joblib.delayed(_computed)(folder, one, parts[one.source]) for one in missing)
     for number, name in enumerate(joblib.Parallel(jobs, return_as="generator")(work), 1):
         print(f"{number} of {len(missing)}: {name}", file=sys.stderr, flush=True)
-    return [
-        {"label": one.label, "seed": one.seed} | json.loads((folder / one.name).read_text())
-        for one in asked
-    ]
+    return [{"label": one.label, "seed": one.seed} | kept(folder, one) for one in asked]
+
+
+def kept(folder: Path, asked: Asked) -> Row:
+    """The result that is kept, empty if there is none."""
+    path = folder / asked.name
+    found: Row = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def _computed(folder: Path, asked: Asked, parts: Parts) -> str:
@@ -151,6 +170,20 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         for name in semantics:
             shares = [row["test"] for row in rows if row["label"] == (data, label, name)]
             cells += [" ".join(_short(share) for share in shares), _mean_and_sd(shares)]
+        yield f"| {data}, {label} | {' | '.join(cells)} |"
+
+
+def integers_table(rows: Sequence[Row]) -> Iterator[str]:
+    """One line per network in exact semantics: accuracies over seeds, and the largest loss."""
+    yield f"| exact | floats | {' | '.join(f'{n} bits | most lost' for n in BITS)} |"
+    yield "|---|---|" + "---|---|" * len(BITS)
+    for data, label in dict.fromkeys(row["label"][:2] for row in rows):
+        own = [row for row in rows if row["label"] == (data, label, "exact")]
+        cells = [_mean_and_sd([row["test"] for row in own])]
+        for bits in map(str, BITS):
+            shares = [row["integers"][bits] for row in own]
+            most = max(row["test"] - share for row, share in zip(own, shares, strict=True))
+            cells += [_mean_and_sd(shares), f"{most:.4f}"]
         yield f"| {data}, {label} | {' | '.join(cells)} |"
 
 
@@ -290,8 +323,7 @@ def deployed(folder: Path, asked: Asked, parts: Parts) -> IntegerNetwork:
         config = resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed)
         training = start(config, parts)
         train(training, parts)
-        precision = Precision(frac_bits=0, per_layer=True)
-        save_network(quantize_first_spike(training.network(), precision, dt=0.001), path)
+        save_network(quantized(training), path)
     return load_network(path)
 
 
@@ -371,7 +403,8 @@ def main(
         elif name == "firmware":
             lines = firmware_table(firmware(folder, sources, 2 if tiny else 20, short))
         else:
-            lines = table(results(folder, SECTIONS[name](sources, seeds, short), jobs))
+            rows = results(folder, SECTIONS[name](sources, seeds, short), jobs)
+            lines = [*table(rows), *(("", *integers_table(rows)) if name == "accuracies" else ())]
         for line in lines:
             print(line, flush=True)
 

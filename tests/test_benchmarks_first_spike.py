@@ -54,6 +54,7 @@ def test_every_section_prints_its_table_and_keeps_its_results(script, tmp_path, 
     first = CliRunner().invoke(script.main, words, catch_exceptions=False)
     for rule in script.RULES:
         assert f"\n| digits, {rule} | ." in first.output
+    assert "\n| exact | floats | 8 bits | most lost | " in first.output
     for label in script.ABLATION:
         assert f"\n| digits, {label} | ." in first.output
     for rule in script.SPEEDS:
