@@ -129,7 +129,8 @@ def test_a_target_needs_a_format_that_there_is(added, monkeypatch):
     with pytest.raises(ToolError) as error:
         targets()
     assert str(error.value) == (
-        "target `abacus` needs the format `raw`; known: c, nir, onnx, verilog. Install what writes it"
+        "target `abacus` needs the format `raw`; known: c, nir, onnx, verilog. Install what writes"
+        " it"
     )
 
 
