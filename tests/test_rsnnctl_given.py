@@ -214,7 +214,7 @@ def test_a_device_that_is_not_here_is_refused_before_pruning(in_run, monkeypatch
 
 def test_a_harness_that_is_missing_is_named_before_any_work(in_run, monkeypatch):
     monkeypatch.setitem(sys.modules, "neurobench", None)
-    monkeypatch.setattr("rsnn.data.session.load_session", None)
+    monkeypatch.setattr("rsnnctl.runs.evaluating.load_session", None)
     done = in_run("evaluate", "net.int.h5", f"{IN_A_RUN}/model.rsnn.h5", "--harness")
     assert (done.code, done.out) == (1, "")
     assert "rsnnctl[neurobench]" in done.err

@@ -26,7 +26,7 @@ def has(command: click.Command, option: str) -> bool:
 WRITING = {words: command for words, command in LEAVES.items() if has(command, "-o")}
 FOLDERS = {
     *(("build",), ("export-c",), ("export-onnx",), ("data", "fetch"), ("inspect",), ("train",)),
-    *(("verify",), ("demo",), ("evaluate",), ("explore",), ("map-rate",)),
+    *(("export-verilog",), ("verify",), ("demo",), ("evaluate",), ("explore",), ("map-rate",)),
     *(("first-spike", "train"), ("first-spike", "kfold"), ("first-spike", "grid")),
 }
 NEW = {("demo",), ("train",), ("first-spike", "train")}

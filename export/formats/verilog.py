@@ -57,8 +57,11 @@ def _open_written(path: Path, network: "IntegerNetwork") -> "dict[str, Backend]"
 
 
 FORMAT = Format(
-    description="Verilog for FPGAs and chips, event-driven, with AXI4-Stream in and out",
-    details="The top module is in `<name>.v`; its weights and constants are files beside it.",
+    description="event-driven Verilog for FPGAs and chips",
+    details=(
+        "The top module is in `<name>.v`, with AXI4-Stream in and out; its weights and constants"
+        " are files beside it."
+    ),
     write=_write,
     options=(NAME, LAYOUT),
     check=_check,

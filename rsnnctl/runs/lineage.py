@@ -113,7 +113,7 @@ def _made_of(networks: Sequence[Link]) -> Iterator[Link]:
         for link in [*_exports(network), *_decoded(network)]:
             if link.state != MISSING or network is main:
                 yield link
-    for step, folder, digests in _folders(main.file.parent):
+    for step, folder, digests in _folders(main.file):
         source = next((each for each in networks if digests == {each.digest}), main)
         yield _judged(step, folder, digests, source)
 
@@ -268,13 +268,19 @@ def _decoded(network: Link) -> Iterator[Link]:
         yield _judged("simulate", path, set(), network)
 
 
-def _folders(run: Path) -> Iterator[tuple[str, Path, set[str | None]]]:
-    """Folders of a run that hold exports: the command, the folder, the digests in its files."""
+def _folders(network: Path) -> Iterator[tuple[str, Path, set[str | None]]]:
+    """Folders that hold exports of a run: the command, the folder, the digests in its files.
+
+    Those of formats that cannot write the run's network are left out where they are missing.
+    """
+    run = network.parent
     found: set[str | None] = set()
     for format in formats().values():
         if not format.suffixes:
             path = run / format.name
-            yield command_name(format), path, format.digests(path)
+            digests = format.digests(path)
+            if digests or _can_be_written(format, network):
+                yield command_name(format), path, digests
         found |= format.digests(inside(format, run / FIRMWARE, "rsnn"))
     yield "build", run / FIRMWARE, found
 
