@@ -1,12 +1,9 @@
-"""First-spike networks: accuracies of every rule in floats and integers, an ablation of competition
-groups, speed, and instructions on microcontrollers.
+"""First-spike networks: accuracies, an ablation, speed, and instructions on microcontrollers.
 
     python benchmarks/first_spike.py --folder first-spike --mnist mnist.npz --jobs 2
 
-Each training's result is kept in the folder, so that the same call continues. `--mnist` names a
-file of images with `train`, `validation` and `test`, the numbers of each part, as
-docs/first-spike.md says; without it, digits alone are used. The yardstick of the speed calls, once
-per sample from Python, a compiled forward pass and a compiled update.
+Results of trainings are kept in the folder, so that the same call continues. `--mnist` names images
+with the numbers of each part (docs/first-spike.md); without it, digits alone are used.
 """
 
 import hashlib
@@ -39,7 +36,7 @@ from rsnn.first_spike.data.samples import Samples, each, from_ticks
 from rsnn.first_spike.definition import Learner
 from rsnn.first_spike.layer import order
 from rsnn.first_spike.names import SEMANTICS
-from rsnn.first_spike.responses import integer_classifier, respond
+from rsnn.first_spike.responses import integer_classifier, rasters_of, respond
 from rsnn.first_spike.rules import RSTDP, Rates, Rule, errors
 from rsnn.first_spike.training import Training, rates_of, rule_of, start, train
 from sim.artifact import load_network, save_network
@@ -61,8 +58,7 @@ ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {
     "M-5 + CR-2 + L": ("s2stdp-ncg", LABELLED),
     "M-5 + Drop + L": ("s2stdp-ncg", (*NONE, *DROPOUT, *LABELLED)),
 }
-"""Preset without its data, and what is changed: M neurons per class, competition regulation with
-one or two thresholds, a labelled non-target neuron, dropout in place of regulation."""
+"""Preset and changes: M per class, competition regulation (CR), labelled non-target (L), dropout."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,7 @@ class Asked:
 
     Attributes:
         source: of the samples.
-        preset, settings: how it is trained.
-        seed: of all random numbers.
+        preset, settings, seed: how it is trained.
         label: first columns of the table.
     """
 
@@ -90,19 +85,22 @@ class Asked:
         return f"{self.preset}-seed{self.seed}-{digest}.json"
 
 
-def result_of(asked: Asked, parts: Parts) -> Row:
-    """Train; the accuracy of the epoch that validates best, and that of its integers by bits."""
-    config = resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed)
-    training = start(config, parts)
+def trained(asked: Asked, parts: Parts) -> Training:
+    """The finished training."""
+    training = start(resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed), parts)
     train(training, parts)
-    integers = {}
-    for bits in BITS:
-        network = quantized(training, bits)
-        integers[str(bits)] = float(
-            respond(integer_classifier(network), parts.test).is_right.mean()
-        )
-    accuracy = training.record.test_accuracy
-    return {"best": training.best, "test": accuracy, "integers": integers}
+    return training
+
+
+def result_of(asked: Asked, parts: Parts) -> Row:
+    """The accuracy of the epoch that validates best, and that of its integers by bits."""
+    training = trained(asked, parts)
+    networks = {str(bits): integer_classifier(quantized(training, bits)) for bits in BITS}
+    right = {
+        bits: respond(network, parts.test).is_right.mean() for bits, network in networks.items()
+    }
+    integers = {bits: float(share) for bits, share in right.items()}
+    return {"best": training.best, "test": training.record.test_accuracy, "integers": integers}
 
 
 def quantized(training: Training, bits: int = 8) -> IntegerNetwork:
@@ -124,8 +122,7 @@ def results(folder: Path, asked: Sequence[Asked], jobs: int) -> list[Row]:
 def kept(folder: Path, asked: Asked) -> Row:
     """The result that is kept, empty if there is none."""
     path = folder / asked.name
-    found: Row = json.loads(path.read_text()) if path.exists() else {}
-    return found
+    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def _computed(folder: Path, asked: Asked, parts: Parts) -> str:
@@ -277,10 +274,8 @@ def speed(samples: Samples, rounds: int, n_yardstick: int) -> dict[str, tuple[fl
             if number:
                 epochs["ours"].append(taken)
                 epochs["yardstick"].append(slow)
-        found[rule_name] = (
-            statistics.median(epochs["ours"]),
-            statistics.median(epochs["yardstick"]),
-        )
+        ours_taken, slow_taken = map(statistics.median, epochs.values())
+        found[rule_name] = ours_taken, slow_taken
     return found
 
 
@@ -320,20 +315,13 @@ def deployed(folder: Path, asked: Asked, parts: Parts) -> IntegerNetwork:
     """A network of 8 bits, trained if it is not kept."""
     path = folder / Path(asked.name).with_suffix(".int.h5")
     if not path.exists():
-        config = resolve(gathered(asked.preset, None, asked.settings), seed=asked.seed)
-        training = start(config, parts)
-        train(training, parts)
-        save_network(quantized(training), path)
+        save_network(quantized(trained(asked, parts)), path)
     return load_network(path)
 
 
 def counted(network: IntegerNetwork, machine: Machine, samples: Samples) -> Counted:
     """Instructions per sample, clocked and by events, to the end and to the first spike; means."""
-    rasters = []
-    for index, tick, _ in each(samples):
-        raster = np.zeros((samples.t_max, samples.n_inputs), np.uint8)
-        raster[tick, index] = 1
-        rasters.append(raster)
+    rasters = rasters_of(samples)
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         steps = clocked(network, machine, rasters, Path(first))
         found = by_events(network, machine, rasters, Path(second))
@@ -404,9 +392,8 @@ def main(
             lines = firmware_table(firmware(folder, sources, 2 if tiny else 20, short))
         else:
             rows = results(folder, SECTIONS[name](sources, seeds, short), jobs)
-            lines = [*table(rows), *(("", *integers_table(rows)) if name == "accuracies" else ())]
-        for line in lines:
-            print(line, flush=True)
+            lines = [*table(rows), "", *integers_table(rows)]
+        print("\n".join(lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from torch import nn
 import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
+from base.errors import RangeError
 from base.meeting import check_step
 from base.metrics import Metrics
 from export.formats import formats
@@ -219,6 +220,8 @@ def quantize(
         session: session to calibrate on; None for independent spikes.
     """
     if isinstance(model, FirstSpikeNetwork):
+        if session is not None:
+            raise RangeError("`session` has no effect on a first-spike network; leave it out")
         chosen = precision or Precision(frac_bits=0, per_layer=True)
         facts = provenance("api.quantize", **asdict(chosen))
         return quantize_first_spike(model, chosen, dt=0.001, metadata=facts)

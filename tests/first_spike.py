@@ -26,6 +26,8 @@ SETTINGS = (
 GIVEN = tuple(word for each in SETTINGS for word in ("--set", each))
 WORDS = ("few.h5", "--preset", "digits-s2stdp", *GIVEN)
 PARTS = {"train": np.arange(30), "validation": np.arange(30, 42), "test": np.arange(42, 60)}
+RECORD = [("indices", np.int16), ("timestamps", np.float32)]
+LABELS = np.array([0, 1], np.int16)
 
 
 def golden_samples(shared: Path) -> Samples:
@@ -77,3 +79,19 @@ def random_learner(config: FirstSpikeConfig, samples: Samples, seed: int = 0) ->
     shape = config.network.n_neurons, samples.n_inputs
     w = np.random.default_rng(seed).uniform(0.1, 0.9, shape)
     return learner_of(config, w, samples.t_max)
+
+
+def dataset(times=(0.0, 0.25, 0.5), *, more=None, kind=RECORD, labels=LABELS):
+    samples = [
+        np.array([(3, times[0]), (1, times[1]), (0, times[2])], kind),
+        np.array([(2, times[1])], kind),
+    ]
+    return {"data": samples, "labels": labels, "shape": (2, 4)} | (more or {})
+
+
+def write_set(path, content, module=None):
+    np.save(path, np.array(content, dtype=object), allow_pickle=True)
+    if module:
+        data = path.read_bytes()
+        path.write_bytes(data.replace(*module))
+    return path

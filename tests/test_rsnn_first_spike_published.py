@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from first_spike import dataset, write_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,25 +15,7 @@ from base.errors import DataError, FileError, RangeError, RsnnError
 from rsnn.first_spike.data.parts import load_parts
 from rsnn.first_spike.data.spiking_dataset import read_spiking_dataset
 
-RECORD = [("indices", np.int16), ("timestamps", np.float32)]
-LABELS = np.array([0, 1], np.int16)
 HEADER = {"descr": "|O", "fortran_order": False, "shape": ()}
-
-
-def dataset(times=(0.0, 0.25, 0.5), *, more=None, kind=RECORD, labels=LABELS):
-    samples = [
-        np.array([(3, times[0]), (1, times[1]), (0, times[2])], kind),
-        np.array([(2, times[1])], kind),
-    ]
-    return {"data": samples, "labels": labels, "shape": (2, 4)} | (more or {})
-
-
-def write(path, content, module=None):
-    np.save(path, np.array(content, dtype=object), allow_pickle=True)
-    if module:
-        data = path.read_bytes()
-        path.write_bytes(data.replace(*module))
-    return path
 
 
 def with_pickle(path, content: bytes):
@@ -43,7 +26,7 @@ def with_pickle(path, content: bytes):
 
 
 def test_a_file_is_read_with_the_fewest_ticks_that_fit_its_times(tmp_path):
-    samples = read_spiking_dataset(write(tmp_path / "a.npy", dataset()))
+    samples = read_spiking_dataset(write_set(tmp_path / "a.npy", dataset()))
     assert samples.t_max == 4
     assert list(samples.tick) == [0, 1, 2, 1]
     assert list(samples.index) == [3, 1, 0, 2]
@@ -51,12 +34,12 @@ def test_a_file_is_read_with_the_fewest_ticks_that_fit_its_times(tmp_path):
     assert list(samples.label) == [0, 1]
     assert samples.n_inputs == 4
     levels = dataset(tuple(np.float32(p / 255) for p in (1, 17, 254)))
-    assert read_spiking_dataset(write(tmp_path / "b.npy", levels)).t_max == 255
+    assert read_spiking_dataset(write_set(tmp_path / "b.npy", levels)).t_max == 255
 
 
 def test_names_before_numpy_2_are_read_too(tmp_path):
     old = dataset(more={"max_time": np.float32(1)})
-    path = write(tmp_path / "a.npy", old)
+    path = write_set(tmp_path / "a.npy", old)
     content = path.read_bytes()
     new, older = b"\x8c\x16numpy._core.multiarray", b"\x8c\x15numpy.core.multiarray"
     assert new in content
@@ -69,16 +52,16 @@ def test_names_before_numpy_2_are_read_too(tmp_path):
 
 def test_the_longest_time_and_silent_inputs(tmp_path):
     longer = dataset((0.0, 1.0, 2.0), more={"max_time": 2})
-    samples = read_spiking_dataset(write(tmp_path / "a.npy", longer))
+    samples = read_spiking_dataset(write_set(tmp_path / "a.npy", longer))
     assert samples.t_max == 2
     assert list(samples.tick) == [0, 1, 1]
     unsorted = dataset((0.5, 0.25, 0.5))
-    samples = read_spiking_dataset(write(tmp_path / "b.npy", unsorted))
+    samples = read_spiking_dataset(write_set(tmp_path / "b.npy", unsorted))
     assert list(samples.index) == [1, 3, 0, 2]
 
 
 def test_times_are_rounded_only_if_ticks_are_given(tmp_path):
-    path = write(tmp_path / "a.npy", dataset((0.1234567, 1 / np.pi, 0.9999)))
+    path = write_set(tmp_path / "a.npy", dataset((0.1234567, 1 / np.pi, 0.9999)))
     with pytest.raises(
         DataError, match=r"times are no whole multiples of 1/N for any N up to 4096"
     ):
@@ -95,9 +78,15 @@ WRONG = {
     "longest": (dataset(more={"max_time": 0.0}), "`max_time` is 0.0; it must be above 0"),
     "input": (dataset(more={"shape": (2, 3)}), "`index` holds 3; 0 to 2 is possible"),
     "labels": (dataset(labels=np.zeros(3, np.int16)), "do not fit together"),
-    "samples": (dataset(more={"shape": (3, 4)}), "holds no SpikingDataset, or a damaged one"),
+    "samples": (
+        dataset(more={"shape": (3, 4)}),
+        "holds no SpikingDataset, or a damaged one",
+    ),
     "fields": (dataset(kind=[("a", "i2"), ("b", "f4")]), "holds no SpikingDataset"),
-    "objects": (dataset(kind=[("indices", "O"), ("timestamps", "f4")]), "holds no SpikingDataset"),
+    "objects": (
+        dataset(kind=[("indices", "O"), ("timestamps", "f4")]),
+        "holds no SpikingDataset",
+    ),
     "no dictionary": ([1, 2], "holds no SpikingDataset"),
     "no data": ({"labels": 3}, "holds no SpikingDataset"),
 }
@@ -106,7 +95,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_file_of_other_content_is_refused(tmp_path, case):
     content, text = WRONG[case]
-    path = write(tmp_path / "a.npy", content)
+    path = write_set(tmp_path / "a.npy", content)
     with pytest.raises(RsnnError) as refusal:
         read_spiking_dataset(path)
     assert str(refusal.value).startswith(f"{path}: ")
@@ -162,7 +151,7 @@ def test_damaged_pickles_are_one_line(tmp_path, content):
 
 @pytest.mark.parametrize("module", ["numpy\ndtype", "numpy.core.multiarray\nscalar"])
 def test_a_pickle_changes_nothing_for_the_files_after_it(tmp_path, module):
-    good = write(tmp_path / "good.npy", dataset(more={"max_time": np.float64(1.0)}))
+    good = write_set(tmp_path / "good.npy", dataset(more={"max_time": np.float64(1.0)}))
     expected = read_spiking_dataset(good)
     poison = f"\x80\x04c{module}\n(N}}Vreal\nI1\nstb.".encode("latin-1")
     with pytest.raises(FileError, match="holds no SpikingDataset"):
@@ -176,7 +165,7 @@ def test_a_sample_that_is_named_again_and_again_is_refused_before_it_takes_memor
     large = np.resize(large, 10_000)
     content |= {"data": [large] * 500, "shape": (500, content["shape"][1])}
     content["labels"] = np.zeros(500, np.int16)
-    path = write(tmp_path / "a.npy", content)
+    path = write_set(tmp_path / "a.npy", content)
     assert path.stat().st_size < large.nbytes + 10_000
     with pytest.raises(FileError, match="holds no SpikingDataset"):
         read_spiking_dataset(path)
@@ -196,7 +185,7 @@ def test_an_object_of_a_high_number_is_refused_before_memory_is_taken_for_it(tmp
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory, data):
-    path = write(tmp_path_factory.mktemp("flips") / "a.npy", dataset(more={"max_time": 1.0}))
+    path = write_set(tmp_path_factory.mktemp("flips") / "a.npy", dataset(more={"max_time": 1.0}))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
@@ -207,11 +196,11 @@ def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory, data):
 
 def test_a_folder_of_published_files_is_read(tmp_path):
     for name in ("trainset", "valset", "testset"):
-        write(tmp_path / f"{name}.npy", dataset())
+        write_set(tmp_path / f"{name}.npy", dataset())
     parts = load_parts(tmp_path)
     assert parts.train.n_samples == 2
     assert parts.validation is not None
-    write(tmp_path / "testset.npy", dataset((0.1234567, 1 / np.pi, 0.9999)))
+    write_set(tmp_path / "testset.npy", dataset((0.1234567, 1 / np.pi, 0.9999)))
     assert load_parts(tmp_path, 100).train.t_max == 100
 
 

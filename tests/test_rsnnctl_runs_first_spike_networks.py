@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from first_spike import PARTS, WORDS, random_samples
+from first_spike import PARTS, WORDS, dataset, random_samples, write_set
 from networks import random_network
 
-from base.errors import UnsupportedError
+from base.errors import RangeError, UnsupportedError
 from rsnn.first_spike.data.file import save_samples
 from rsnn.first_spike.file import load_network as load_floats
 from rsnn.first_spike.file import save_network as save_floats
@@ -170,6 +170,16 @@ def test_samples_are_those_of_the_run_or_those_that_are_named(run, trained):
     )
 
 
+def test_times_of_published_files_are_rounded_as_in_training(run, tmp_path):
+    for name in ("trainset", "testset"):  # of whole quarters; 8 ticks are asked for
+        write_set(tmp_path / f"{name}.npy", dataset())
+    words = (".", *WORDS[1:], "--ticks", 8)
+    assert run("first-spike", "train", *words).code == 0
+    assert load_floats(MODEL)[0].t_max == 8
+    assert value(run("quantize", "--json"))["ledger"][0]["same_class"] == 1
+    assert value(run("evaluate", MODEL, "--samples", ".", "--json"))["networks"][0]["number"] == 2
+
+
 def test_evaluate_puts_floats_and_integers_side_by_side(run, quantized):
     found = value(run("evaluate", "--json"))
     assert found["schema"] == "evaluated-first-spike/1"
@@ -300,5 +310,8 @@ def test_fit_predict_and_verify_from_python(run, trained):
     assert report.backends["events"].words == 2 * 2 * 6
     digest = api.save_classifier(network, "saved.rsnn.h5")
     assert digest == api.save_classifier(api.load_classifier("saved.rsnn.h5"), "again.rsnn.h5")
+    session = api.load_session(api.synthesize("s.mat", minutes=0.5, channels=4))
+    with pytest.raises(RangeError, match="`session` has no effect on a first-spike network"):
+        api.quantize(network, session=session)
     with pytest.raises(UnsupportedError, match="one scale"):
         api.quantize(network, precision=api.Precision(per_layer=False))

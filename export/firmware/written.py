@@ -2,7 +2,6 @@
 
 import math
 import tempfile
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from export.firmware.decoder import check_name, compile_with_replay
 from export.firmware.events.code import replay_source
 from export.firmware.events.replay import check_sample, run_sample
 from export.firmware.replay import replay
+from export.fresh import first_line
 from sim.fast.events import has_engine
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -48,7 +48,7 @@ def open_written(sources: list[Path], network: IntegerNetwork) -> dict[str, "Bac
     found = [read_bytes(file, _LARGEST) for file in files]
     ways = layouts(network)
     right = [(source(network, path.stem, way), header(network, path.stem, way)) for way in ways]
-    firsts = [tuple(map(_first_line, found, texts)) for texts in right]
+    firsts = [tuple(map(first_line, found, texts)) for texts in right]
     for file, line in zip(files, max(firsts), strict=True):  # in the layout that is nearest
         if line < math.inf:
             raise MismatchError(
@@ -72,9 +72,3 @@ def open_written(sources: list[Path], network: IntegerNetwork) -> dict[str, "Bac
     if has_engine(network):
         return {"c": run, "c-events": run_events}
     return {"c": run}
-
-
-def _first_line(found: bytes, right: str) -> float:
-    """The number of the first line that differs, from 1; infinite if none does."""
-    lines = zip_longest(found.split(b"\n"), right.encode().split(b"\n"))
-    return next((n for n, (one, other) in enumerate(lines, 1) if one != other), math.inf)

@@ -2,9 +2,9 @@
  * to `samples.count`, if there is a counter.
  * In, from `samples.in`: of each sample the number of its events, uint32, and of each event the
  * channel and the step, uint16.
- * Out, int32: the class and the number of events taken of a caller who stops at the first spike, of
- * one who stops when all neurons have fired, and of one who takes all events; then v and t of every
- * neuron after all events. The counter: the instructions of these callers, uint32.
+ * Out, int32: the class and the number of events taken if the caller stops at the first spike, if it
+ * stops when all neurons have fired, and if it gives all events; then v and t of every neuron after
+ * all events. The counter: the instructions of these three ways, uint32.
  */
 #include "@NAME@.h"
 
@@ -16,7 +16,7 @@ static @NAME@_sample sample, stopped;
 static uint32_t own; /* the cost of counting itself */
 static FILE *output, *counts;
 
-/* Writes what a caller gets who stops here, after `count`. */
+/* Writes what a caller that stops here gets, after `count`. */
 static void stop(uint32_t count, uint32_t n_taken)
 {
     int32_t words[2];

@@ -122,7 +122,7 @@ def run_texts(
 
 
 def simulator_for(design: Design, n_steps: int) -> Simulator:
-    """The simulator that needs less time for so many steps, or the one that is here."""
+    """The faster simulator for a run of this length, or the one that is installed."""
     first, second = ICARUS, VERILATOR
     if n_steps * worst_step(design) > _MANY:
         first, second = second, first

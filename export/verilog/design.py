@@ -1,7 +1,7 @@
 """The parameters of a network's decoder: sizes, widths from worst cases, the order of layers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from base.errors import UnsupportedError
 from sim.bounds.layers import bits_for, state_bounds
+from sim.contract import NumericContract
 from sim.layer import BELOW, Layer
 from sim.network import IntegerNetwork
 
 KINDS = ("cuba_lif", "cuba_li")
 CONTRACT: dict[str, tuple[Any, ...]] = {
-    "input_bits": (1,),
-    "input_signed": (False,),
-    "inputs_once": (False,),
+    item.name: (item.default,)
+    for item in fields(NumericContract)
+    if "verilog" not in item.metadata.get("tuned", ("verilog",))
 }
 """Values that the decoder computes, by field of the contract; of other fields, all."""
 _MOST = (1 << 16) - 1  # channels or neurons that 16 bits number, beside all ones

@@ -50,7 +50,7 @@ def hexadecimal(words: list[int], bits: int, digest: str) -> str:
 
 
 def _packed(fields: list[tuple[NDArray[np.integer], int]], n: int) -> list[int]:
-    """n words of fields, the first lowest, each so many bits of two's complement."""
+    """n words, each of fields in two's complement side by side, the first in the lowest bits."""
     words = [0] * n
     place = 0
     for values, bits in fields:

@@ -1,7 +1,6 @@
 """Verilog that was exported, read back: compared with a fresh export, then simulated as it is."""
 
 import math
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from base.errors import FileError, MismatchError
 from base.files import read_bytes
+from export.fresh import first_line
 from export.verilog.decoder import check_name, run_texts, simulator_for
 from export.verilog.design import SHAPES, design_of
 from export.verilog.source import texts
@@ -43,7 +43,7 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
     designs = [design_of(network, shape) for shape in SHAPES.values()]
     right = [texts(design, top.stem) for design in designs]
     found = {name: read_bytes(top.with_name(name), _LARGEST) for name in right[0]}
-    firsts = [[_first_line(found[name], text) for name, text in each.items()] for each in right]
+    firsts = [[first_line(found[name], text) for name, text in each.items()] for each in right]
     nearest = max(range(len(right)), key=lambda i: firsts[i])
     for name, line in zip(found, firsts[nearest], strict=True):
         if line < math.inf:
@@ -60,9 +60,3 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
         return run_texts(design, sources, top.stem, raster, simulator)
 
     return {"verilog": run}
-
-
-def _first_line(found: bytes, right: str) -> float:
-    """The number of the first line that differs, from 1; infinite if none does."""
-    lines = zip_longest(found.split(b"\n"), right.encode().split(b"\n"))
-    return next((n for n, (one, other) in enumerate(lines, 1) if one != other), math.inf)

@@ -50,9 +50,9 @@ class Samples:
 
     Attributes:
         clocked: of all steps, events given as lists.
-        decision: of the functions that take events, of a caller who stops at the first spike; None
-            where there are none, as the rest.
-        events: of one who stops when all neurons have fired.
+        decision: of the functions that take events, if the caller stops at the first spike; None
+            where there are no such functions, as the rest.
+        events: of the same, if it stops when all neurons have fired.
         worst_case: no sample takes more events' instructions, wherever a caller stops.
     """
 

@@ -20,7 +20,7 @@ from rsnnctl.options import (
     stale_option,
 )
 from rsnnctl.results.kind import Column, Kind, Result, Rows
-from rsnnctl.results.metrics import BASELINE, METRICS
+from rsnnctl.results.metrics import BASELINE, INTERVAL, METRICS
 
 PRECISIONS = ("float16", "bfloat16", "float32", "float64")
 EVALUATED = Kind(
@@ -37,9 +37,9 @@ _CONDITION = Column("condition", "text", "Condition of the trials.")
 _ACCURACY = (
     Column("trials", "integer", "Random trials."),
     Column("accuracy", "number", "Share of trials that are right."),
-    Column("low", "number", "Lower end of Wilson's 95 % interval."),
-    Column("high", "number", "Upper end of it."),
+    *INTERVAL,
 )
+_SHARE = (Column("accuracy", "number", "Share of samples that are right."), *INTERVAL)
 _PICTURES = Column(
     "pictures", "texts", "Paths of the pictures, with --plot.", optional=True, hidden=True
 )
@@ -98,7 +98,7 @@ EVALUATED_FIRST_SPIKE = Kind(
                 _NETWORK,
                 Column("samples", "text", "Name of the samples, and their part."),
                 Column("number", "integer", "Number of samples."),
-                *_ACCURACY[1:],
+                *_SHARE,
                 Column("decision_tick", "number", "Mean tick of the first spike of a sample."),
                 Column("silent", "integer", "Samples without a spike, decided by potentials."),
                 Column("events", "number", "Mean events of a sample."),
@@ -117,7 +117,7 @@ EVALUATED_FIRST_SPIKE = Kind(
                 _NETWORK,
                 Column("class", "integer", "Class of the samples."),
                 Column("number", "integer", "Number of samples."),
-                *_ACCURACY[1:],
+                *_SHARE,
             ),
             "One per network and class: samples by decision.",
             title="decisions by class",

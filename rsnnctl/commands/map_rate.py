@@ -10,11 +10,11 @@ import click
 from rsnn.rate.names import FILTERS
 from rsnnctl.options import INPUT, ChoiceOf, output_option, seed_option
 from rsnnctl.results.kind import Column, Kind, Result, Rows
+from rsnnctl.results.metrics import INTERVAL
 
 _ACCURACY = (
     Column("accuracy", "number", "Share of trials that are right."),
-    Column("low", "number", "Lower end of Wilson's 95 % interval."),
-    Column("high", "number", "Upper end of it."),
+    *INTERVAL,
     Column("mean_rate", "number", "Spikes per unit and second.", "Hz"),
 )
 MAPPED = Kind(

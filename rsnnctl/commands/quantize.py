@@ -21,6 +21,7 @@ from rsnnctl.options import (
 )
 from rsnnctl.results.files import STDOUT
 from rsnnctl.results.kind import Column, Kind, Result, Rows
+from rsnnctl.results.metrics import INTERVAL
 
 _NETWORK = (
     Column("digest", "text", "Digest of the network."),
@@ -64,8 +65,7 @@ QUANTIZED_SPIKING = Kind(
             (
                 Column("step", "text", "The network: as mapped, without noise, or integers."),
                 Column("accuracy", "number", "Share of trials that are right."),
-                Column("low", "number", "Lower end of Wilson's 95 % interval."),
-                Column("high", "number", "Upper end of it."),
+                *INTERVAL,
                 Column("mean_rate", "number", "Spikes per unit and second.", "Hz"),
                 Column(
                     "out_error",
@@ -92,8 +92,7 @@ QUANTIZED_FIRST_SPIKE = Kind(
             (
                 Column("step", "text", "The network: as trained, in exact semantics, or integers."),
                 Column("accuracy", "number", "Share of samples that are right."),
-                Column("low", "number", "Lower end of Wilson's 95 % interval."),
-                Column("high", "number", "Upper end of it."),
+                *INTERVAL,
                 Column("same_class", "number", "Share of samples with the class as trained."),
                 Column("same_spikes", "number", "Share of first spikes in the tick as trained."),
                 Column("decision_tick", "number", "Mean tick of the first spike of a sample."),

@@ -1,4 +1,4 @@
-"""NeuroBench's table: its columns, and the row of a model on a session."""
+"""Columns that tables share: NeuroBench's, with the row of a model on a session; of a share."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,11 @@ FIGURES = (
     Column("r2", "number?", "R2, averaged over the coordinates; null where none is defined."),
 )
 METRICS = MODEL + FIGURES
+INTERVAL = (
+    Column("low", "number", "Lower end of Wilson's 95 % interval."),
+    Column("high", "number", "Upper end of it."),
+)
+"""Of a share, in the column before."""
 BASELINE = tuple(
     column for column in METRICS if "sparsity" not in column.name and "effective" not in column.name
 )

@@ -27,7 +27,7 @@ _SILENCE = 120  # s after which a program is stopped
 
 @dataclass(frozen=True)
 class Stop:
-    """What a caller of the functions gets who takes no further event of a sample.
+    """What the functions return if the caller gives no further event of a sample.
 
     Attributes:
         decided: the class.
@@ -46,8 +46,8 @@ class Replayed:
 
     Attributes:
         v, t: potential and step of the first spike of each neuron, after all events, (n_neurons,).
-        at_first, at_all: of a caller who stops once one neuron has fired, or all of them.
-        at_end: of one who takes all events.
+        at_first, at_all: if the caller stops once one neuron has fired, or all of them.
+        at_end: if it gives all events.
     """
 
     v: NDArray[np.int32]
