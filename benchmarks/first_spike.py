@@ -58,7 +58,7 @@ ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {
     "M-5 + CR-2 + L": ("s2stdp-ncg", LABELLED),
     "M-5 + Drop + L": ("s2stdp-ncg", (*NONE, *DROPOUT, *LABELLED)),
 }
-"""Preset and changes: M per class, competition regulation (CR), labelled non-target (L), dropout."""
+"""Preset and changes: M per class, competition regulation (CR), non-target labels (L), dropout."""
 
 
 @dataclass(frozen=True)
