@@ -32,7 +32,7 @@ def main() -> None:
         layout: {
             name: count_cost(network, import_module(f"hw_targets.{name}").MACHINE, raster, layout)
             for name, target in targets().items()
-            if target.check is not None
+            if hasattr(import_module(f"hw_targets.{name}"), "MACHINE")
         }
         for layout in LAYOUTS
     }

@@ -1,5 +1,6 @@
 """Time a training step against its peers: `python benchmarks/train.py [--json] [--quick]`, or the
-parts of one: `python benchmarks/train.py --parts`.
+parts of one: `python benchmarks/train.py --parts`. With `--device cuda`, those on a card, which
+benchmarks/train_on_card.py tells.
 
 One step is forward, loss, activity penalties, dropout, backward and optimizer, on Poisson input of
 20 Hz on 96 channels. Runs of all variants are interleaved, so that a busy machine slows all of them
@@ -38,7 +39,7 @@ from rsnn.model import DT, RSNN, Decoded, big, tiny
 from rsnn.training.initialize import initialize
 from rsnn.training.optimizers import SMORMS3
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import activity_penalty, rmse
+from rsnn.training.steps import activity_penalty, rmse
 
 N_CHANNELS = 96
 RATE = 20.0  # Hz
@@ -258,8 +259,14 @@ def main() -> None:
     parser.add_argument(
         "--parts", action="store_true", help="print the parts of a step with 64 neurons"
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--peak", choices=("numba", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.device == "cuda":
+        import train_on_card  # which imports this file
+
+        train_on_card.main(options)
+        return
     torch.set_flush_denormal(True)
     torch.set_num_threads(1)
     cases = QUICK_CASES if options.quick else CASES

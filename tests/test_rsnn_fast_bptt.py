@@ -17,7 +17,8 @@ from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN, Architecture, Head, big
 from rsnn.training.initialize import initialize
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import activity_penalty, choose_forward, rmse
+from rsnn.training.steps import activity_penalty, rmse
+from rsnn.training.train import choose_forward
 
 FEW_HEADS = (Head(0.05, 0.01), Head(0.02, 0.02))
 FIVE_HEADS = big(1).heads

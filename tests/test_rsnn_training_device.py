@@ -12,7 +12,8 @@ from rsnn.training.config import choices, resolve
 from rsnn.training.device import find_device
 from rsnn.training.optimizers import SMORMS3
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import activity_penalty, choose_forward, rmse, train
+from rsnn.training.steps import activity_penalty, rmse
+from rsnn.training.train import choose_forward, train
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 ON_CUDA = dataclasses.replace(QUICK, epochs=3, kernel="torch", device="cuda", dropout=0.3)

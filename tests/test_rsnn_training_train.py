@@ -12,7 +12,8 @@ from base.errors import DataError, MismatchError, RangeError, RsnnError
 from rsnn.data.split import Split
 from rsnn.model import RSNN, Architecture
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import activity_penalty, rmse, train
+from rsnn.training.steps import activity_penalty, rmse
+from rsnn.training.train import train
 
 
 @pytest.fixture(scope="module")

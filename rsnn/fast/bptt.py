@@ -26,7 +26,8 @@ from rsnn.fast.backward import pull_hidden, pull_readout
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.fast.dropout import draw_key, keep_limit
 from rsnn.fast.forward import Dropout, Events, block_steps, gather, run_hidden, run_readout
-from rsnn.layer_floats import LayerFloats, by_layer, combined, flattened
+from rsnn.fast.parameters import decoded, has_published_loops, layers_of
+from rsnn.layer_floats import LayerFloats, by_layer, flattened
 from rsnn.model import RSNN, Decoded, check_channels
 
 # Samples of a chunk: an eighth of the batch, so that eight threads find work, within these bounds.
@@ -120,23 +121,15 @@ def forward(
                 f"`{name}` is {parameter.dtype} on {parameter.device}; the numba kernel computes in"
                 " torch.float32 on the CPU, choose the torch kernel"
             )
-    if not model.architecture.is_published or any(
-        layer.tau.no_leak()[0].any() for layer in model.named_layers().values()
-    ):  # the compiled loops support no other order, and no gain but 1 - decay_mem
+    if not has_published_loops(model):
         return model(raster.to(torch.float32), dropout, generator)
     keys = [draw_key(generator) if dropout else np.uint64(0) for _ in range(len(model.layers) + 1)]
-    layers = [LayerFloats(x.w_in, x.w_rec, x.bias, *x.tau.decays()) for x in model.layers]
-    heads = [LayerFloats(x.w_out, None, x.bias, *x.tau.decays()) for x in model.readouts]
-    readout = combined(lambda *rows: torch.cat(rows), *heads)
     surrogates = [layer.surrogate.code for layer in model.layers]
     run = _Run(raster.detach(), keys, dropout, surrogates, workspace or Workspace(), with_spikes)
-    out, *rest = _Compiled.apply(run, *flattened([*layers, readout]))
-    counts, spk = rest[: len(model.layers)], rest[len(model.layers) :]
+    out, *rest = _Compiled.apply(run, *flattened(layers_of(model)))
     if not out.requires_grad:
         run.release()
-    out = out.unflatten(2, (len(heads), -1)).mean(2)
-    spikes = tuple(each.transpose(0, 1) for each in spk)
-    return Decoded(out.transpose(0, 1), spikes, tuple(counts))
+    return decoded(model, out, rest)
 
 
 class _Compiled(torch.autograd.Function):

@@ -2,5 +2,5 @@
 
 PRESETS = ("tiny", "big")
 RECIPES = ("published", "short")
-KERNELS = ("numba", "torch")
+KERNELS = ("numba", "torch", "cuda")
 DEVICES = ("cpu", "cuda")

@@ -27,14 +27,15 @@ class SMORMS3(Optimizer):
 
     Args:
         params: as for any torch optimizer.
-        lr: largest share of the root mean squared gradient that one step may take.
+        lr: largest share of the root mean squared gradient that one step may take; a tensor where
+            steps are captured as a CUDA graph.
         eps: keeps the divisions finite.
 
     Raises:
         RangeError: `lr` or `eps` is not above 0.
     """
 
-    def __init__(self, params, lr: float = 2e-3, eps: float = 1e-16) -> None:
+    def __init__(self, params, lr: float | Tensor = 2e-3, eps: float = 1e-16) -> None:
         for name, value in (("lr", lr), ("eps", eps)):
             if not value > 0.0:
                 raise RangeError(f"{name} is {value:g}; SMORMS3 needs it above 0")
@@ -53,7 +54,7 @@ class SMORMS3(Optimizer):
                     self._update(parameter, group["lr"], group["eps"])
         return loss
 
-    def _update(self, parameter: Tensor, lr: float, eps: float) -> None:
+    def _update(self, parameter: Tensor, lr: float | Tensor, eps: float) -> None:
         state = self.state[parameter]
         if not state:
             state["memory"] = torch.ones_like(parameter)

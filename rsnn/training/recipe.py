@@ -1,10 +1,11 @@
 """The settings of a training: the published recipe, and shorter ones that take minutes."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor, nn
 
 from base.checks import LARGEST_SEED
 from base.errors import RangeError
@@ -12,7 +13,11 @@ from rsnn.surrogate import Surrogate
 from rsnn.training.names import DEVICES, KERNELS
 from rsnn.training.optimizers import SMORMS3
 
-OPTIMIZERS = {"smorms3": SMORMS3, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "smorms3": SMORMS3,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class TrainConfig:
         window_steps, stride: length of a training window and distance of their offsets, in steps.
             The two counts are spikes in such a window: change them along with its length.
         seed: seed of shuffling and dropout.
-        kernel: code that computes a step: `numba`, fast on CPUs, or `torch`, the definition.
-            Both train alike up to the rounding of floats.
-        device: `cpu`, or `cuda`, which only the kernel `torch` supports.
+        kernel: code that computes a step: `numba`, fast on CPUs, `cuda`, fast on cards, or `torch`,
+            the definition, on both. All train alike up to the rounding of floats.
+        device: `cpu` or `cuda`.
         surrogate, surrogate_beta: stand-in for the derivative of a spike, a name in
             `rsnn.surrogate.SURROGATES`, and its steepness.
 
@@ -83,14 +88,29 @@ class TrainConfig:
         if self.kernel == "numba" and self.device != "cpu":
             raise RangeError(
                 f"kernel is {self.kernel}, which computes on the CPU only; omit `kernel` or"
-                f" choose torch with `device={self.device}`"
+                f" choose cuda with `device={self.device}`"
             )
+        if self.kernel == "cuda" and self.device != "cuda":
+            raise RangeError("kernel is cuda, which computes on a card; choose `device=cuda` too")
         Surrogate(self.surrogate, self.surrogate_beta)  # which refuses invalid values
+
+    def make_optimizer(
+        self, parameters: Iterable[nn.Parameter], rate: Tensor | None = None
+    ) -> torch.optim.Optimizer:
+        """The optimizer before its first step.
+
+        Args:
+            rate: learning rate on a card, for steps that are captured.
+        """
+        if rate is None:
+            return OPTIMIZERS[self.optimizer](parameters, lr=self.learning_rate)
+        options = {} if self.optimizer == "smorms3" else {"capturable": True}
+        return OPTIMIZERS[self.optimizer](parameters, lr=rate, **options)
 
 
 def kernel_for(device: str) -> str:
     """The fastest kernel that computes on a device."""
-    return "numba" if device == "cpu" else "torch"
+    return "numba" if device == "cpu" else "cuda"
 
 
 def _refuse_outside(name: str, value: float, low: int, high: int) -> None:

@@ -4,6 +4,7 @@ Writes no files: a caller that is interrupted has nothing half-written.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from base.errors import MismatchError, RangeError, RsnnError
+from base.errors import MismatchError, RangeError, RsnnError, RsnnWarning
 from base.meeting import check_meeting
+from rsnn.cuda.bptt import unsupported
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.fast import bptt
@@ -21,11 +23,12 @@ from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN, Decoded
 from rsnn.surrogate import Surrogate
 from rsnn.training.batches import Scoring, Windows
+from rsnn.training.captured import CapturedSteps, CardForward
 from rsnn.training.device import find_device, moved
-from rsnn.training.recipe import OPTIMIZERS, TrainConfig
+from rsnn.training.recipe import TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
+from rsnn.training.steps import Forward, Steps, hold
 
-Forward = Callable[..., Decoded]  # called with model, raster, dropout and generator
 SPLIT_ELEMENTS = 2**15  # from this size torch spreads an elementwise operation over threads
 
 
@@ -100,13 +103,15 @@ def train(
         config.window_steps,
         device,
     )
-    forward = forward or choose_forward(config.kernel)
     validation = Scoring([(s, p.validation) for s, p in corpus], device)
     for layer in model.layers:
         layer.surrogate = Surrogate(config.surrogate, config.surrogate_beta)
     with moved(model, device):
-        _hold(model, masks)
-        optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
+        hold(model, masks)
+        forward = forward or find_forward(model, config, device)
+        make = CapturedSteps if isinstance(forward, CardForward) else Steps
+        steps = make(model, forward, windows, config, masks)
+        optimizer = steps.optimizer
         if state is None:
             state = TrainState.first(model)
         else:
@@ -114,13 +119,10 @@ def train(
         try:
             while state.epoch < config.epochs:
                 rate = annealed(config, state.epoch)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+                steps.set_rate(rate)
                 epoch = state.epoch + 1
                 with _tuned_torch(model, config):
-                    loss, train_r2, penalty = _run_epoch(
-                        model, forward, windows, config, optimizer, masks, generator, epoch
-                    )
+                    loss, train_r2, penalty = _run_epoch(steps, generator, epoch)
                     r2, sparsity = validation.score(model, forward)
                 record = EpochRecord(
                     epoch, config.epochs, rate, loss, train_r2, penalty, r2, sparsity
@@ -152,14 +154,35 @@ def score(model: RSNN, session: Session, part: slice, config: TrainConfig) -> fl
     check_meeting(model.architecture, session)
     device = find_device(config.device)
     with flushed_denormals(), moved(model, device):
-        return Scoring([(session, part)], device).score(model, choose_forward(config.kernel))[0]
+        forward = find_forward(model, config, device)
+        return Scoring([(session, part)], device).score(model, forward)[0]
+
+
+def find_forward(model: RSNN, config: TrainConfig, device: torch.device) -> Forward:
+    """Return the function that does the work of `RSNN.forward` for a model on a device.
+
+    Raises:
+        ToolError: the kernel is cuda and cuda-core is not installed.
+
+    Warns:
+        RsnnWarning: the kernel is cuda and cannot compute the model, so torch does.
+    """
+    if config.kernel != "cuda":
+        return choose_forward(config.kernel)
+    forward = CardForward(device)
+    reason = unsupported(model, forward.card.n_processors)
+    if reason is None:
+        return forward
+    text = f"the cuda kernel cannot compute this model: {reason}; the torch kernel does"
+    warnings.warn(text, RsnnWarning, stacklevel=1)
+    return choose_forward("torch")
 
 
 def choose_forward(kernel: str) -> Forward:
     """Return the function that does the work of `RSNN.forward` in a training, for a uint8 raster.
 
     Args:
-        kernel: a name in `KERNELS`.
+        kernel: `numba` or `torch`.
     """
     if kernel == "numba":
         return partial(bptt.forward, workspace=bptt.Workspace(), with_spikes=False)
@@ -171,74 +194,25 @@ def choose_forward(kernel: str) -> Forward:
     return forward
 
 
-def rmse(decoded: Tensor, target: Tensor) -> Tensor:
-    """Root of the mean squared error over all elements; its gradient is 0 where the error is 0."""
-    return torch.linalg.vector_norm(decoded - target) / math.sqrt(target.numel())
-
-
-def activity_penalty(counts: Tensor, config: TrainConfig) -> Tensor:
-    """Regularize the spike counts c of one hidden layer, b over the batch and i over neurons.
-
-        lower_strength mean_{b,i} relu(lower_count - c_bi)^2
-      + upper_strength mean_b relu(mean_i c_bi - upper_count)^2
-
-    Args:
-        counts: (batch, n_neurons), as `Decoded.spike_counts` gives them.
-    """
-    lower = torch.relu(config.lower_count - counts).square().mean()
-    upper = torch.relu(counts.mean(1) - config.upper_count).square().mean()
-    return config.lower_strength * lower + config.upper_strength * upper
-
-
-def _run_epoch(
-    model: RSNN,
-    forward: Forward,
-    windows: Windows,
-    config: TrainConfig,
-    optimizer: torch.optim.Optimizer,
-    masks: Mapping[str, Tensor],
-    generator: torch.Generator,
-    epoch: int,
-) -> tuple[float, float, float]:
+def _run_epoch(steps: Steps, generator: torch.Generator, epoch: int) -> tuple[float, float, float]:
     """Return RMSE (mean over the windows), R2 over all of them, and mean activity penalty."""
-    order = torch.randperm(len(windows), generator=generator)
-    batches = order.split(min(config.batch, len(windows)))
+    config, n_windows = steps.config, len(steps.windows)
+    order = torch.randperm(n_windows, generator=generator)
+    batches = order.split(min(config.batch, n_windows))
     total_loss = total_penalty = 0.0
-    error, total, squares = torch.zeros(
-        3, model.architecture.n_outputs, dtype=torch.float64, device=windows.device
-    )
-    for number, chosen in enumerate(batches, 1):
-        raster, velocity = windows.batch(chosen)
-        decoded = forward(model, raster, config.dropout, generator)
-        loss = rmse(decoded.out, velocity)
-        penalty = torch.stack([activity_penalty(c, config) for c in decoded.spike_counts()]).sum()
-        if not torch.isfinite(loss + penalty):
+    steps.sums.zero_()
+    for number, (loss, penalty) in enumerate(steps.epoch(batches, generator), 1):
+        if not math.isfinite(loss + penalty):
             raise RsnnError(
-                f"the loss is {loss.item() + penalty.item():g} at epoch {epoch}, batch {number} of"
+                f"the loss is {loss + penalty:g} at epoch {epoch}, batch {number} of"
                 f" {len(batches)}; the best model before it is kept, train with a learning rate"
                 f" below {config.learning_rate:g}"
             )
-        optimizer.zero_grad()
-        (loss + penalty).backward()
-        optimizer.step()
-        _hold(model, masks)
-        total_loss += loss.item() * len(chosen)
-        target = velocity.flatten(0, 1).double()
-        error += (decoded.out.detach().flatten(0, 1) - target).square().sum(0)
-        total += target.sum(0)
-        squares += target.square().sum(0)
-        total_penalty += penalty.item() * len(chosen)
-    n_targets = len(windows) * config.window_steps
-    r2 = float((1.0 - error / (squares - total.square() / n_targets)).mean())
-    return total_loss / len(windows), r2, total_penalty / len(windows)
-
-
-def _hold(model: RSNN, masks: Mapping[str, Tensor]) -> None:
-    """Set the pruned weights to exact zeros."""
-    weights = model.connections()
-    with torch.no_grad():
-        for name, mask in masks.items():
-            weights[name].masked_fill_(~mask, 0.0)
+        total_loss += loss * len(batches[number - 1])
+        total_penalty += penalty * len(batches[number - 1])
+    error, total, squares = steps.sums
+    r2 = (1.0 - error / (squares - total.square() / (n_windows * config.window_steps))).mean()
+    return total_loss / n_windows, float(r2), total_penalty / n_windows
 
 
 def _refuse_misfits(model: RSNN, session: Session, masks: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,173 @@
+"""Kernels on a card: compiled by NVRTC at first use, kept on disk, launched on torch's stream."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from base.errors import ToolError
+
+SOURCES = Path(__file__).parent / "kernels"
+FILES = {  # in which each kernel is
+    "input_spikes": "spikes.cu",
+    "keep_masks": "spikes.cu",
+    "project": "spikes.cu",
+    "run_hidden": "hidden.cu",
+    "run_readout": "readout.cu",
+    "pull_readout": "readout.cu",
+    "pull_narrow": "pull_narrow.cu",
+    "pull_wide": "pull_wide.cu",
+    "weight_gradient": "weights.cu",
+}
+MOST_SHARED = 48 << 10  # bytes of a block that no kernel has to ask for
+Argument = Tensor | np.generic | None
+
+
+class Kernels(Protocol):
+    """What launches kernels.
+
+    Attributes:
+        n_processors: multiprocessors, each of which runs one or more blocks at a time.
+    """
+
+    n_processors: int
+
+    def launch(
+        self,
+        name: str,
+        sizes: Mapping[str, int],
+        grid: tuple[int, int],
+        block: int,
+        shared: int,
+        arguments: Sequence[Argument],
+    ) -> None:
+        """Run a kernel on all its threads, after those launched before it.
+
+        Args:
+            name: a key of `FILES`.
+            sizes: macros that it is compiled with.
+            grid: blocks, (x, y).
+            block: threads per block.
+            shared: bytes of shared memory per block.
+            arguments: contiguous tensors, numpy scalars of the kernel's types, None for no array.
+        """
+        ...
+
+
+class Card:
+    """The kernels of a CUDA device.
+
+    Raises:
+        ToolError: `cuda-core` or NVRTC is not installed.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        try:
+            from cuda.core import Device
+        except ImportError as error:
+            raise ToolError(
+                "kernel is cuda, which needs cuda-core: pip install 'rsnnctl[cuda]', or choose the"
+                " slower `kernel=torch`"
+            ) from error
+        properties = torch.cuda.get_device_properties(device)
+        self.n_processors = properties.multi_processor_count
+        self._arch = f"sm_{properties.major}{properties.minor}"
+        self._device = Device(torch.cuda.current_device())
+        self._device.set_current()
+        self._largest: dict[Any, int] = {}
+
+    def launch(
+        self,
+        name: str,
+        sizes: Mapping[str, int],
+        grid: tuple[int, int],
+        block: int,
+        shared: int,
+        arguments: Sequence[Argument],
+    ) -> None:
+        """As `Kernels.launch`; nothing for an empty grid."""
+        from cuda.core import LaunchConfig, launch
+
+        if 0 in grid:
+            return
+        kernel = _kernel(name, tuple(sizes.items()), self._arch)
+        if shared > self._largest.get(kernel, MOST_SHARED):
+            self._allow(kernel, shared)
+            self._largest[kernel] = shared
+        stream = _stream(torch.cuda.current_stream().cuda_stream)
+        launch(stream, LaunchConfig(grid=grid, block=block, shmem_size=shared), kernel,
+               *(_value(argument) for argument in arguments))  # fmt: skip
+
+    def _allow(self, kernel: Any, shared: int) -> None:
+        from cuda.bindings import driver
+
+        which = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        handle = driver.CUkernel(int(kernel.handle))
+        (status,) = driver.cuKernelSetAttribute(which, shared, handle, self._device.device_id)
+        if status != driver.CUresult.CUDA_SUCCESS:
+            raise ToolError(
+                f"this card has less than {shared} bytes of shared memory per block, which a layer"
+                " of this size needs; choose `kernel=torch`"
+            )
+
+
+def compiled(name: str, sizes: Sequence[tuple[str, int]], arch: str, logs: Any = None) -> Any:
+    """Compile the file of a kernel, without a card too; returns cuda-core's ObjectCode.
+
+    Args:
+        arch: such as `sm_90`.
+        logs: a text file for ptxas's report of registers and spills; then nothing is kept on disk.
+    """
+    from cuda.core import ObjectCode, Program, ProgramOptions
+    from cuda.core.utils import FileStreamProgramCache, make_program_cache_key
+
+    text = (SOURCES / FILES[name]).read_text()
+    options = ProgramOptions(
+        arch=arch,
+        fma=False,
+        define_macro=[(macro, str(value)) for macro, value in sizes] or None,
+        include_path=str(SOURCES),
+        ptxas_options=None if logs is None else ["-v"],
+    )
+    if logs is not None:
+        return Program(text, "c++", options).compile("cubin", logs=logs)
+    headers = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.h")))
+    key = make_program_cache_key(
+        code=text,
+        code_type="c++",
+        options=options,
+        target_type="cubin",
+        extra_digest=hashlib.sha256(headers).digest(),
+    )
+    with FileStreamProgramCache() as kept:
+        if (found := kept.get(key)) is not None:
+            return ObjectCode.from_cubin(found)
+        made = Program(text, "c++", options).compile("cubin")
+        kept[key] = made
+    return made
+
+
+@cache
+def _kernel(name: str, sizes: tuple[tuple[str, int], ...], arch: str) -> Any:
+    return compiled(name, sizes, arch).get_kernel(name)
+
+
+@cache
+def _stream(handle: int) -> Any:
+    from cuda.core import Stream
+
+    return Stream.from_handle(handle)
+
+
+def _value(argument: Argument) -> Any:
+    if argument is None:
+        return 0
+    if isinstance(argument, Tensor):
+        assert argument.is_contiguous()
+        return argument.data_ptr()
+    return argument
