@@ -232,7 +232,7 @@ def trainings(minutes: float, epochs: int) -> dict[str, object]:
     def course(config, **options) -> tuple[list[float], list[float], RSNN]:
         model = RSNN(tiny(N_CHANNELS))
         generator = torch.Generator().manual_seed(1)
-        initialize(model, rates=session.raster.mean(0) / DT, generator=generator)
+        initialize(model, rates=(float(session.raster.mean()) / DT,), generator=generator)
         times = [time.perf_counter()]
         result = train(
             model, session, split, config, generator=generator,
