@@ -49,23 +49,32 @@ class SMORMS3(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group["lr"], group["eps"])
+            parameters = [each for each in group["params"] if each.grad is not None]
+            if parameters:
+                self._update(parameters, group["lr"], group["eps"])
         return loss
 
-    def _update(self, parameter: Tensor, lr: float | Tensor, eps: float) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["memory"] = torch.ones_like(parameter)
-            state["mean"] = torch.zeros_like(parameter)
-            state["square"] = torch.zeros_like(parameter)
-        memory, mean, square = state["memory"], state["mean"], state["square"]
-        grad = parameter.grad
-        assert grad is not None
-        r = 1.0 / (memory + 1.0)
-        mean.lerp_(grad, r)
-        square.lerp_(grad.square(), r)
-        signal = mean.square() / (square + eps)
-        parameter.sub_(grad * signal.clamp(max=lr) / (square.sqrt() + eps))
-        memory.mul_(1.0 - signal).add_(1.0)
+    def _update(self, parameters: list[Tensor], lr: float | Tensor, eps: float) -> None:
+        """Update all parameters, each operation on all of them at once."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter] |= {
+                    "memory": torch.ones_like(parameter),
+                    "mean": torch.zeros_like(parameter),
+                    "square": torch.zeros_like(parameter),
+                }
+        memory, mean, square = (
+            [self.state[parameter][name] for parameter in parameters]
+            for name in ("memory", "mean", "square")
+        )
+        grads = [each.grad for each in parameters if each.grad is not None]
+        r = torch._foreach_reciprocal(torch._foreach_add(memory, 1.0))
+        torch._foreach_lerp_(mean, grads, r)
+        torch._foreach_lerp_(square, torch._foreach_mul(grads, grads), r)
+        signal = torch._foreach_div(torch._foreach_mul(mean, mean), torch._foreach_add(square, eps))
+        steps = torch._foreach_mul(grads, [each.clamp(max=lr) for each in signal])
+        root = torch._foreach_add(torch._foreach_sqrt(square), eps)
+        torch._foreach_sub_(parameters, torch._foreach_div(steps, root))
+        kept = torch._foreach_add(torch._foreach_neg(signal), 1.0)
+        torch._foreach_mul_(memory, kept)
+        torch._foreach_add_(memory, 1.0)
