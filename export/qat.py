@@ -13,28 +13,33 @@ of a learned step size (Esser et al. 2020, LSQ); weights beyond the range get no
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from base.errors import RangeError
+from base.errors import RangeError, RsnnWarning
 from export.quantization.by_step import run_by_step
+from export.quantization.on_card import run_on_card, unsupported
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
 from export.quantization.straight import run_straight
 from export.quantization.units import units_of
 from export.quantize import assemble
+from rsnn.cuda.card import Card, Kernels
 from rsnn.data.session import Session
 from rsnn.data.split import Split
 from rsnn.layer_floats import LayerFloats
 from rsnn.model import RSNN, Decoded
 from rsnn.neurons import Layer as FloatLayer
+from rsnn.training.device import find_device
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.state import EpochRecord, TrainState
+from rsnn.training.steps import Forward
 from rsnn.training.train import TrainResult, train
 from sim.contract import MAX_STATE_BITS, signed_range
 from sim.layer import Layer
@@ -69,9 +74,12 @@ def fine_tune(
         report, generator, state, keep: as for `rsnn.training.train.train`.
 
     Raises:
-        RangeError: as in `check_recipe`, a neuron does not leak, or a unit has grown too small for
-            its threshold.
+        RangeError, ToolError: as in `check_recipe`.
+        RangeError: a neuron does not leak, or a unit has grown too small for its threshold.
         MismatchError, DataError, RsnnError: as in `rsnn.training.train.train`.
+
+    Warns:
+        RsnnWarning: the device is a card whose kernels cannot compute the network, so the CPU does.
     """
     check_recipe(config)
     for name, layer in model.named_layers().items():
@@ -86,13 +94,15 @@ def fine_tune(
         latent.model,
         session,
         split,
-        config,
+        replace(
+            config, device="cpu", kernel="numba"
+        ),  # of all but the forward pass and its gradient
         masks=masks,
         report=report,
         generator=generator,
         state=state,
         keep=keep,
-        forward=latent.forward,
+        forward=latent.forward_on(find_device(config.device)),
     )
     return latent.network(), result
 
@@ -101,17 +111,14 @@ def check_recipe(config: TrainConfig) -> None:
     """Refuse a recipe by which integers cannot be trained.
 
     Raises:
-        RangeError: it has dropout, or a device other than the CPU.
+        RangeError: it has dropout.
+        ToolError: the device is not available.
     """
     if config.dropout:
         raise RangeError(
             f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
         )
-    if config.device != "cpu":
-        raise RangeError(
-            f"qat.device is {config.device}; integers are trained on the CPU only:"
-            " `settings=qat.device=cpu`"
-        )
+    find_device(config.device)
 
 
 @dataclass(frozen=True)
@@ -215,6 +222,37 @@ class Latent:
             return run_straight(network, raster, codes, self.floats())
         added = [layer.own_constants() for layer in self.model.layers]
         return run_by_step(network, raster, surrogates, self.floats(), added)
+
+    def forward_on(self, device: torch.device) -> Forward:
+        """`forward`, computed on a device; all else of a training stays on the CPU.
+
+        Warns:
+            RsnnWarning: the card's kernels cannot compute the network, so the CPU does.
+        """
+        if device.type == "cpu":
+            return self.forward
+        card = Card(device)
+        if (reason := unsupported(self.origin, card.n_processors)) is not None:
+            text = f"the cuda kernel cannot compute these integers: {reason}; the CPU does"
+            warnings.warn(text, RsnnWarning, stacklevel=1)
+            return self.forward
+        return self.forward_by(card, device)
+
+    def forward_by(self, kernels: Kernels, device: torch.device) -> Forward:
+        """`forward` by the kernels of a card."""
+
+        def forward(
+            model: RSNN,
+            raster: Tensor,
+            dropout: float = 0.0,
+            generator: torch.Generator | None = None,
+        ) -> Decoded:
+            assert model is self.model
+            assert not dropout
+            codes = [layer.surrogate.code for layer in self.model.layers]
+            return run_on_card(self.network(), raster, codes, self.floats(), kernels, device)
+
+        return forward
 
     def _layers(self, level: int) -> Sequence[FloatLayer]:
         """The float layers whose rows are those of a layer: one, or all heads."""

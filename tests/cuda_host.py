@@ -39,13 +39,15 @@ class Host:
         self.launched.append(name)
         if 0 in grid:
             return
-        assert block % 32 == 0 and block <= 1024
+        assert block % 32 == 0
+        assert block <= 1024
         values, kept = [], []
         for argument in arguments:
             if argument is None:
                 values.append(ctypes.c_void_p(None))
             elif isinstance(argument, torch.Tensor):
-                assert argument.is_contiguous() and argument.device.type == "cpu"
+                assert argument.is_contiguous()
+                assert argument.device.type == "cpu"
                 kept.append(argument)
                 values.append(ctypes.c_void_p(argument.data_ptr()))
             else:
@@ -63,12 +65,12 @@ class Host:
             for parameter in parameters[1].split(",")
         ]
         unpacked = ", ".join(f"*({kind} *)a[{k}]" for k, kind in enumerate(types))
-        alone = "SHARED_MEMORY" not in source
+        how = "run" if "SHARED_MEMORY" in source else "run_alone"
         glue = (
             f'#include "{SOURCES / FILES[name]}"\n'
             'extern "C" void on_host(int x, int y, int n, int shared, void **a) {\n'
-            f"    {'run_alone' if alone else 'run'}(x, y, n, shared, [=] {{ {name}({unpacked}); }});"
-            "\n}\n"
+            f"    {how}(x, y, n, shared, [=] {{ {name}({unpacked}); }});\n"
+            "}\n"
         )
         flags = [*(f"-D{macro}={value}" for macro, value in sizes.items()), *self.flags]
         inputs = [glue, HEADER.read_text(), *flags, *(p.read_text() for p in SOURCES.iterdir())]
@@ -78,6 +80,12 @@ class Host:
             code = library.with_suffix(".cc")
             code.write_text(glue)
             command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-pthread", "-mfma"]
-            command += ["-ffp-contract=off", "-Wno-unknown-pragmas", "-include", HEADER]
+            command += [
+                "-ffp-contract=off",
+                "-fno-strict-aliasing",
+                "-Wno-unknown-pragmas",
+                "-include",
+                HEADER,
+            ]
             subprocess.run([*command, *flags, "-o", library, code], check=True)
         return ctypes.CDLL(library)

@@ -10,6 +10,7 @@ from torch import Tensor
 from base.errors import RangeError, RsnnWarning
 from rsnn.cuda import bptt
 from rsnn.cuda.card import Card
+from rsnn.cuda.run import HISTORY, MOST_ABOVE, words
 from rsnn.model import RSNN, Decoded
 from rsnn.training.steps import Steps
 
@@ -46,11 +47,11 @@ def bytes_per_sample(model: RSNN, n_steps: int) -> int:
     n_inputs = model.architecture.n_inputs
     sizes = [layer.n_neurons for layer in model.layers]
     n_out = len(model.readouts) * model.architecture.n_outputs
-    numbers = sum(sizes) * (1 + 1 / bptt.HISTORY) + 4 * n_out  # currents, membranes, readouts
+    numbers = sum(sizes) * (1 + 1 / HISTORY) + 4 * n_out  # currents, membranes, readouts
     above = [*sizes[1:], n_out]
-    numbers += max([n for n, up in zip(sizes, above, strict=True) if up > bptt.MOST_ABOVE] or [0])
-    words = -(-n_inputs // 32) + sum(2 * -(-n // 32) for n in sizes)
-    return int(n_steps * (n_inputs + 8 + 4 * numbers + 4 * words))
+    numbers += max([n for n, up in zip(sizes, above, strict=True) if up > MOST_ABOVE] or [0])
+    masks = words(n_inputs) + sum(2 * words(n) for n in sizes)
+    return int(n_steps * (n_inputs + 8 + 4 * numbers + 4 * masks))
 
 
 def check_memory(model: RSNN, batch: int, n_steps: int, free: int) -> None:

@@ -140,6 +140,8 @@ def resolve(
 ) -> Config:
     """Start from a recipe and apply, in this order: preset, TOML files, `section.name=value`, seed.
 
+    A device given without a kernel gets its fastest one.
+
     `big` is trained without the upper activity regularizer, as published, and by the recipe `short`
     at a different learning rate.
 
@@ -170,6 +172,12 @@ def resolve(
     if seed is not None:
         for stage in STAGES:
             values[stage]["seed"] = seed
+    by_hand = {setting.partition("=")[0].strip() for setting in settings}
+    for stage in STAGES:
+        chosen = "device" in values[stage] and "kernel" not in values[stage]
+        chosen |= f"{stage}.device" in by_hand and f"{stage}.kernel" not in by_hand
+        if chosen:
+            values[stage]["kernel"] = kernel_for(values[stage]["device"])
     if values["model"]["preset"] == "big":
         for stage in STAGES:
             values[stage] = BIG[recipe].get(stage, NO_UPPER) | values[stage]

@@ -6,15 +6,16 @@
 #define BLOCK (32 * WORDS(COLUMNS))
 #define ROWS ((N + 3) / 4 * 4)
 
-// grad_counts (batch, N); grad_spk (n_steps, batch, N) or null; above (n_steps, batch, N_ABOVE or N);
-// w_above (N_ABOVE, N), w_rec (N, N): (post, pre).
+// grad_counts (batch, N); grad_spk (n_steps, batch, N) or null; above (n_steps, batch, N_ABOVE) or,
+// where that is 0, (n_steps, batch, N); w_above (N_ABOVE, N), w_rec (N, N): (post, pre). threshold and units: of integers, see neuron.
 // syn holds the currents and is filled with lambda_syn. sums (3, batch, N): gradients of decay_mem,
 // decay_syn and bias, of each sample.
 KERNEL __launch_bounds__(BLOCK)
 pull_narrow(const float *grad_counts, const float *grad_spk, const float *above,
             const float *w_above, const u32 *keep, const float *w_rec, const float *decay_mem,
-            const float *gain_mem, const float *decay_syn, float scale, int surrogate, float beta,
-            int n_steps, int batch, const float *kept_mem, float *syn, float *sums) {
+            const float *gain_mem, const float *decay_syn, const value *threshold,
+            const float *units, float scale, int surrogate, float beta, int n_steps, int batch, const value *kept_mem,
+            float *syn, float *sums) {
     SHARED_MEMORY(memory);
     float *lambdas = memory;                              // (2, ROWS), of successive steps
     float *aboves = lambdas + (RECURRENT ? 2 * ROWS : 0);  // (HISTORY, N_ABOVE)
@@ -27,7 +28,7 @@ pull_narrow(const float *grad_counts, const float *grad_spk, const float *above,
     float given = 0.0f, w_up[N_ABOVE + 1];
     Neuron me = {};
     if (is_neuron) {
-        me.decay = decay_mem[i]; me.gain = gain_mem[i]; me.fading = decay_syn[i];
+        me = neuron(i, decay_mem, gain_mem, decay_syn, threshold, units);
         given = grad_counts[unit];
         UNROLLED for (int o = 0; o < N_ABOVE; o++) w_up[o] = w_above[o * N + i];
     }
@@ -39,8 +40,9 @@ pull_narrow(const float *grad_counts, const float *grad_spk, const float *above,
     for (int begin = (n_steps - 2) / HISTORY * HISTORY; begin >= 0; begin -= HISTORY) {
         const int n = min(HISTORY, n_steps - 1 - begin);
         if (is_neuron)
-            history.fill(n, kept_mem[begin / HISTORY * step + unit], syn + begin * step + unit,
-                         step, my_keep + (begin + 1) * mask_step, mask_step, i % 32, scale, me);
+            history.fill(n, kept_mem + stored(begin) * step + unit,
+                         (const value *)syn + begin * step + unit, step,
+                         my_keep + (begin + 1) * mask_step, mask_step, i % 32, scale, me);
         for (int k = x; k < HISTORY * N_ABOVE; k += BLOCK) {
             const int t = begin + 2 + k / (N_ABOVE + !N_ABOVE);
             aboves[k] = t < n_steps
@@ -68,8 +70,7 @@ pull_narrow(const float *grad_counts, const float *grad_spk, const float *above,
                 syn[t * step + unit] = me.lambda_syn;
                 float lambda_spk = grad_spk ? given + grad_spk[t * step + unit] : given;
                 lambda_spk = fmaf(history.keep(k), (p0 + p1) + (p2 + p3), lambda_spk);
-                const float mem = history.mem(k);
-                go_back(me, lambda_spk, mem, history.syn(k), slope(mem, surrogate, beta));
+                history.go_back_one(me, k, lambda_spk, surrogate, beta);
             }
 #if RECURRENT
             __syncthreads();

@@ -14,8 +14,9 @@
 KERNEL __launch_bounds__(256, 1)
 pull_wide(const float *grad_counts, const float *grad_spk, const float *above,
           const float *w_above, const u32 *keep, const float *w_rec, const float *decay_mem,
-          const float *gain_mem, const float *decay_syn, float scale, int surrogate, float beta,
-          int n_steps, int batch, const float *kept_mem, float *syn, float *sums, int *arrived) {
+          const float *gain_mem, const float *decay_syn, const value *threshold, const float *units,
+          float scale, int surrogate, float beta, int n_steps, int batch, const value *kept_mem,
+          float *syn, float *sums, int *arrived) {
     SHARED_MEMORY(memory);
     float *lambdas = memory;                  // (SAMPLES, ROWS)
     float *products = lambdas + SAMPLES * ROWS;  // (8 slices, SAMPLES, 32 columns)
@@ -43,16 +44,16 @@ pull_wide(const float *grad_counts, const float *grad_spk, const float *above,
         float given = 0.0f;
         goal += BLOCKS;
         if (is_neuron) {
-            me.decay = decay_mem[i]; me.gain = gain_mem[i]; me.fading = decay_syn[i];
+            me = neuron(i, decay_mem, gain_mem, decay_syn, threshold, units);
             given = grad_counts[unit];
             syn[(n_steps - 1) * step + unit] = 0.0f;
         }
         for (int begin = (n_steps - 2) / HISTORY * HISTORY; begin >= 0; begin -= HISTORY) {
             const int n = min(HISTORY, n_steps - 1 - begin);
             if (is_neuron)
-                history.fill(n, kept_mem[begin / HISTORY * step + unit],
-                             syn + begin * step + unit, step, my_keep + (begin + 1) * mask_step,
-                             mask_step, column, scale, me);
+                history.fill(n, kept_mem + stored(begin) * step + unit,
+                             (const value *)syn + begin * step + unit, step,
+                             my_keep + (begin + 1) * mask_step, mask_step, column, scale, me);
             for (int k = x; k < HISTORY * SAMPLES * N_ABOVE; k += 256) {
                 const int o = k % (N_ABOVE + !N_ABOVE), m = k / (N_ABOVE + !N_ABOVE) % SAMPLES;
                 const int t = begin + 2 + k / (SAMPLES * (N_ABOVE + !N_ABOVE));
@@ -109,8 +110,7 @@ pull_wide(const float *grad_counts, const float *grad_spk, const float *above,
                 if (is_neuron) {
                     float lambda_spk = grad_spk ? given + grad_spk[t * step + unit] : given;
                     lambda_spk = fmaf(history.keep(k), pulled, lambda_spk);
-                    const float mem = history.mem(k);
-                    go_back(me, lambda_spk, mem, history.syn(k), slope(mem, surrogate, beta));
+                    history.go_back_one(me, k, lambda_spk, surrogate, beta);
                     syn[(t - 1) * step + unit] = me.lambda_syn;
                     __threadfence();
                 }

@@ -30,19 +30,19 @@ KERNEL keep_masks(const u64 *key, int limit, int n, int n_steps, int batch, u32 
 
 // Weighted sums of what arrives from below: acc[t + 1] of the spikes of step t, for all steps but
 // the first, each sum in the order of rsnn/fast/forward.py; one thread per sum.
-KERNEL project(const u32 *masks, const float *weights, int n_below, int n, int n_steps, int batch,
-               float *acc) {
+KERNEL project(const u32 *masks, const value *weights, int n_below, int n, int n_steps, int batch,
+               value *acc) {
     const size_t at = thread_number();
     if (at >= (size_t)(n_steps - 1) * batch * n) return;
     const int i = at % n, words = WORDS(n_below);
     const u32 *mask = masks + at / n * words;
     int left = 0, k = 0;
     for (int w = 0; w < words; w++) left += __popc(mask[w]);
-    float total = 0.0f;
+    value total = 0;
     u32 bits = mask[0];
     while (left > 0) {
         const int together = left < 4 ? 1 : 4;
-        float row[4];
+        value row[4];
         for (int e = 0; e < together; e++) {
             while (!bits) bits = mask[++k];
             row[e] = weights[(size_t)(32 * k + __ffs(bits) - 1) * n + i];

@@ -1,0 +1,334 @@
+"""The CUDA kernels without a card: compiled by g++, against those of the CPU."""
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cuda_host import Host
+
+from base.errors import MismatchError, RangeError, RsnnWarning, ToolError
+from base.order import Order
+from export.qat import Latent
+from export.quantization.on_card import unsupported as unsupported_integers
+from export.quantization.precision import Precision
+from export.quantize import quantize
+from rsnn.cuda import bptt as cuda
+from rsnn.cuda import card as cards
+from rsnn.cuda.run import HISTORY
+from rsnn.fast import bptt as fast
+from rsnn.model import RSNN, Architecture, Head
+from rsnn.neurons import NO_LEAK
+from rsnn.surrogate import Surrogate
+from rsnn.training.captured import bytes_per_sample, check_memory
+from rsnn.training.initialize import initialize
+from rsnn.training.recipe import TrainConfig
+from rsnn.training.train import find_forward
+
+HEADS = (Head(0.05, 0.01), Head(0.02, 0.005))
+N_PROCESSORS = 8
+
+# What a case is about: architecture, batch, n_steps, dropout.
+CASES = {
+    "tiny": (Architecture(96, (64,)), 2, 34, 0.0),
+    "a single neuron": (Architecture(1, (1,)), 3, 40, 0.3),
+    "words that are not full": (Architecture(35, (37,), HEADS, bias=True), 2, 18, 0.5),
+    "layers in a row": (Architecture(11, (33, 20), HEADS, bias=True), 3, 25, 0.3),
+    "without recurrence": (Architecture(11, (37, 5), HEADS, recurrent=False), 3, 25, 0.3),
+    "without recurrence, wide": (Architecture(7, (150,), recurrent=False, bias=True), 2, 18, 0.3),
+    "wide": (Architecture(11, (132,), HEADS), 2, 9, 0.3),
+    "wide, an odd number": (Architecture(11, (130,), bias=True), 9, 6, 0.3),
+    "wide, rounds": (Architecture(5, (160,)), 17, 5, 0.3),
+    "wide below wide": (Architecture(5, (129, 131), bias=True), 2, 5, 0.3),
+    "many readouts": (Architecture(11, (20,), HEADS * 9), 2, 12, 0.3),
+    "one block of history": (Architecture(11, (20,)), 2, HISTORY + 1, 0.3),
+    "one step": (Architecture(11, (20,)), 2, 1, 0.3),
+    "two steps": (Architecture(11, (20,)), 2, 2, 0.0),
+}
+QUICK = ("tiny", "layers in a row", "wide, an odd number", "one step")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    return Host(tmp_path_factory.mktemp("kernels"), N_PROCESSORS)
+
+
+def made(architecture, surrogate="superspike"):
+    model = RSNN(architecture)
+    generator = torch.Generator().manual_seed(3)
+    initialize(model, rates=(20.0,), generator=generator)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.w_in *= 3.0
+            layer.surrogate = Surrogate(surrogate, 12.0)
+            if layer.bias is not None:
+                layer.bias.normal_(0.0, 0.05, generator=generator)
+    return model
+
+
+def drawn(architecture, batch, n_steps):
+    generator = torch.Generator().manual_seed(5)
+    shape = batch, n_steps, architecture.n_inputs
+    raster = (torch.rand(shape, generator=generator) < 0.3).to(torch.uint8)
+    target = torch.randn(batch, n_steps, 2, generator=generator)
+    weights = [torch.randn(batch, n_steps, n, generator=generator) for n in architecture.hidden]
+    return raster, target, weights
+
+
+def loss(decoded, target, weights=None):
+    total = (decoded.out - target).square().sum()
+    total = total + sum((counts - 3.0).square().mean() for counts in decoded.spike_counts())
+    if weights is not None:
+        total = total + sum((s * w).sum() for s, w in zip(decoded.spk, weights, strict=True))
+    return total
+
+
+def step(model, forward, raster, target, weights, dropout, **options):
+    """What a step decodes, and its gradients."""
+    model.zero_grad()
+    decoded = forward(model, raster, dropout, torch.Generator().manual_seed(7), **options)
+    loss(decoded, target, weights).backward()
+    return decoded, [parameter.grad.clone() for parameter in model.parameters()]
+
+
+def assert_like_the_cpu(host, case, surrogate="superspike", with_spikes=True):
+    architecture, batch, n_steps, dropout = case
+    model = made(architecture, surrogate)
+    raster, target, weights = drawn(architecture, batch, n_steps)
+    data = raster, target, weights if with_spikes else None, dropout
+    wanted, gradients = step(model, fast.forward, *data, with_spikes=with_spikes)
+    got, found = step(model, cuda.forward, *data, kernels=host, with_spikes=with_spikes)
+    if n_steps > 10 and architecture.n_inputs > 1:
+        assert all(counts.sum() > 20 for counts in wanted.counts)
+    assert torch.equal(got.out, wanted.out)
+    assert len(got.spk) == (len(architecture.hidden) if with_spikes else 0)
+    for a, b in zip((*got.counts, *got.spk), (*wanted.counts, *wanted.spk), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(found, gradients, strict=True):
+        assert (a - b).abs().max() <= 1e-5 * b.abs().max()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES],
+)
+def test_a_step_is_that_of_the_cpu(host, name):
+    assert_like_the_cpu(host, CASES[name])
+
+
+@pytest.mark.parametrize("surrogate", ["fast_sigmoid", "sigmoid"])
+def test_a_step_with_another_surrogate_is_that_of_the_cpu(host, surrogate):
+    assert_like_the_cpu(host, (Architecture(11, (20,)), 2, 25, 0.3), surrogate)
+
+
+def test_counts_without_spikes_are_those_of_the_cpu(host):
+    assert_like_the_cpu(host, CASES["layers in a row"], with_spikes=False)
+
+
+def test_layers_choose_their_kernel_by_their_width(host):
+    def kernels_of(name):
+        del host.launched[:]
+        assert_like_the_cpu(host, CASES[name])
+        return {each for each in host.launched if each.startswith("pull_")}
+
+    assert kernels_of("layers in a row") == {"pull_readout", "pull_narrow"}
+    assert kernels_of("wide, an odd number") == {"pull_readout", "pull_wide"}
+    assert kernels_of("without recurrence, wide") == {"pull_readout", "pull_narrow"}
+
+
+def test_keys_take_the_place_of_a_generator(host):
+    architecture, batch, n_steps, dropout = CASES["layers in a row"]
+    model, (raster, *_) = made(architecture), drawn(architecture, batch, n_steps)
+    keys = cuda.draw_keys(model, dropout, torch.Generator().manual_seed(7))
+    assert keys.shape == (3,)
+    with torch.no_grad():
+        wanted = fast.forward(model, raster, dropout, torch.Generator().manual_seed(7))
+        got = cuda.forward(model, raster, dropout, kernels=host, keys=keys)
+        other = cuda.forward(model, raster, dropout, kernels=host, keys=keys + 1)
+    assert torch.equal(got.out, wanted.out)
+    assert not torch.equal(other.out, wanted.out)
+
+
+def test_a_second_backward_is_refused(host):
+    architecture, batch, n_steps, dropout = CASES["one step"]
+    model, (raster, target, _) = made(architecture), drawn(architecture, batch, n_steps)
+    total = loss(cuda.forward(model, raster, dropout, kernels=host), target)
+    total.backward(retain_graph=True)
+    with pytest.raises(MismatchError) as refusal:
+        total.backward()
+    assert str(refusal.value) == "the cuda kernel is differentiable once; run it forward again"
+
+
+def test_a_raster_of_other_channels_is_refused(host):
+    with pytest.raises(MismatchError, match="the raster has 3 channels, the model 11"):
+        cuda.forward(made(Architecture(11, (20,))), torch.zeros(1, 4, 3), kernels=host)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "reason"),
+    [
+        (Architecture(1025), "inputs has 1025 units, the kernels at most 1024"),
+        (Architecture(4, (8, 1025)), "hidden1 has 1025 units, the kernels at most 1024"),
+        (Architecture(4, (289,)), "hidden0 has 289 neurons, the card 9 multiprocessors"),
+        (
+            Architecture(4, (8,), order=Order(reset="subtract")),
+            "its neurons or the order of its step are not the published ones",
+        ),
+        (Architecture(4, (288, 1024), recurrent=False), None),
+        (Architecture(1024, (288,)), None),
+    ],
+)
+def test_what_the_kernels_cannot_compute_is_told(architecture, reason):
+    assert cuda.unsupported(RSNN(architecture), 9) == reason
+
+
+def test_integrators_and_double_precision_are_not_for_the_kernels():
+    model = RSNN(Architecture(4, (8,)))
+    assert cuda.unsupported(model.double(), 9) == "its parameters are not torch.float32"
+    with torch.no_grad():
+        model.float().layers[0].tau.mem_param[2] = NO_LEAK
+    assert "published" in cuda.unsupported(model, 9)
+
+
+class FakeCard:
+    n_processors = 9
+
+    def __init__(self, device):
+        pass
+
+
+def test_a_model_for_the_torch_loop_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr("rsnn.training.captured.Card", FakeCard)
+    config = TrainConfig(kernel="cuda", device="cuda")
+    with pytest.warns(RsnnWarning) as warned:
+        find_forward(RSNN(Architecture(1025)), config, torch.device("cuda"))
+    assert [str(each.message) for each in warned] == [
+        "the cuda kernel cannot compute this model: inputs has 1025 units, the kernels at most"
+        " 1024; the torch kernel does"
+    ]
+    find_forward(RSNN(Architecture(12)), config, torch.device("cuda"))
+
+
+def test_cuda_core_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cuda.core", None)
+    with pytest.raises(ToolError) as refusal:
+        cards.Card(torch.device("cuda"))
+    assert str(refusal.value) == (
+        "kernel is cuda, which needs cuda-core: pip install 'rsnnctl[cuda]', or choose the slower"
+        " `kernel=torch`"
+    )
+
+
+def test_the_kernel_needs_the_device():
+    with pytest.raises(RangeError) as refusal:
+        TrainConfig(kernel="cuda")
+    assert str(refusal.value) == (
+        "kernel is cuda, which computes on a card; choose `device=cuda` too"
+    )
+
+
+def test_a_batch_without_room_names_the_one_that_fits():
+    model = RSNN(Architecture(96))
+    each = bytes_per_sample(model, 500)
+    assert 180_000 < each < 260_000  # 64 currents of 4 bytes in 500 steps are 128,000
+    check_memory(model, 9, 500, 10 * each)
+    with pytest.raises(RangeError) as refusal:
+        check_memory(model, 4000, 500, 1000 * each)
+    assert re.fullmatch(
+        r"batch is 4000, which needs 0\.\d GiB of the card's 0\.\d; choose at most 900",
+        str(refusal.value),
+    )
+    with pytest.raises(RangeError, match=r"; choose shorter windows$"):
+        check_memory(model, 1, 500, each)
+
+
+NARROW_WORDS = {"syn_bits": 13, "mem_bits": 19}
+WRAPPED = NARROW_WORDS | {"overflow_syn": "wrap", "overflow_mem": "wrap"}
+INTEGERS = {  # architecture, fields of the contract
+    "tiny": (Architecture(12, (40,)), {}),
+    "saturated": (Architecture(12, (40,)), NARROW_WORDS),
+    "wrapped": (Architecture(12, (40,)), WRAPPED),
+    "in a row": (Architecture(11, (33, 20), HEADS, bias=True), WRAPPED | {"rounding": "floor"}),
+    "wide": (Architecture(20, (132,), bias=True), NARROW_WORDS | {"mem_bits": 20}),
+    "four bits": (Architecture(11, (37,), recurrent=False), {}),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "tiny" else pytest.mark.slow) for name in INTEGERS],
+)
+def test_integers_run_word_for_word_and_train_as_on_the_cpu(host, name):
+    architecture, fields = INTEGERS[name]
+    model, (raster, target, weights) = made(architecture), drawn(architecture, 2, 20)
+    precision = Precision(bits=4 if name == "four bits" else 8)
+    network = quantize(model, precision)
+    network = replace(network, contract=replace(network.contract, **fields))
+    latent = Latent.of(model, network, precision)
+    assert unsupported_integers(network, N_PROCESSORS) is None
+    data = raster, target, weights, 0.0
+    wanted, gradients = step(latent.model, latent.forward, *data)
+    forward = latent.forward_by(host, torch.device("cpu"))
+    got, found = step(latent.model, forward, *data)
+    assert sum(spk.sum() for spk in wanted.spk) > 50
+    assert all(torch.equal(a, b) for a, b in zip(got.spk, wanted.spk, strict=True))
+    assert (got.out - wanted.out).abs().max() <= 1e-6 * wanted.out.abs().max()
+    names = dict(latent.model.named_parameters())
+    for key, a, b in zip(names, found, gradients, strict=True):
+        # that of a unit is a difference of large sums
+        assert (a - b).abs().max() <= (2e-4 if "unit" in key else 1e-5) * b.abs().max(), key
+
+
+def report(name, sizes, arch):
+    """Registers, and bytes that are spilt, of a kernel, as ptxas tells."""
+    log = io.StringIO()
+    cards.compiled(name, tuple(sizes.items()), arch, log)
+    found = re.search(
+        rf"'{name}'.*?(\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+)",
+        log.getvalue(),
+        re.DOTALL,
+    )
+    assert found, log.getvalue()
+    return int(found[3]), int(found[1]) + int(found[2])
+
+
+SIXTY_FOUR = {"N": 64, "RECURRENT": 1}
+WIDE = {"N": 1024}
+# Bytes spilt and loaded again, at most, by NVRTC 13 on sm_80, sm_90 and sm_100: none at 64 neurons.
+SPILT = {
+    "input_spikes": ({}, (0, 0, 0)),
+    "keep_masks": ({}, (0, 0, 0)),
+    "project": ({}, (0, 0, 0)),
+    "run_readout": ({}, (0, 0, 0)),
+    "pull_readout": ({}, (0, 0, 0)),
+    "weight_gradient": ({}, (0, 0, 0)),
+    "run_hidden": (SIXTY_FOUR | {"IN_SHARED": 1}, (0, 0, 0)),
+    "pull_narrow": (SIXTY_FOUR | {"N_ABOVE": 2, "COLUMNS": 64}, (0, 0, 0)),
+    "run_hidden 1024": (WIDE | {"RECURRENT": 1, "IN_SHARED": 0}, (16, 16, 0)),
+    "pull_narrow 128": ({"N": 128, "RECURRENT": 1, "N_ABOVE": 16, "COLUMNS": 128}, (0, 0, 0)),
+    "pull_wide 1024": (WIDE | {"N_ABOVE": 10}, (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", SPILT)
+def test_nvrtc_compiles_every_kernel_and_spills_nothing_at_64_neurons(name):
+    pytest.importorskip("cuda.core")
+    sizes, spilt = SPILT[name]
+    found = []
+    for arch in ("sm_80", "sm_90", "sm_100"):
+        registers, bytes_ = report(name.split()[0], sizes, arch)
+        assert registers <= 255
+        found.append(bytes_)
+    assert all(have <= most for have, most in zip(found, spilt, strict=True)), found
+    assert {each.split()[0] for each in SPILT} | {"pull_wide"} == set(cards.FILES)
+
+
+def test_every_kernel_has_its_file():
+    for name, file in cards.FILES.items():
+        text = (cards.SOURCES / file).read_text()
+        assert len(re.findall(rf"KERNEL(?: __launch_bounds__\([^)]*\)+)?\s+{name}\(", text)) == 1
+        assert len(text.splitlines()) <= 400
+    assert f"#define HISTORY {HISTORY} " in (cards.SOURCES / "common.h").read_text()
+    assert np.float32(Surrogate().beta) == Surrogate().code[1]
