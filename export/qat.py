@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from base.errors import RangeError, RsnnWarning
+from base.errors import RangeError, RsnnWarning, ToolError
 from export.quantization.by_step import run_by_step
 from export.quantization.on_card import run_on_card, unsupported
 from export.quantization.precision import Precision
@@ -118,7 +118,13 @@ def check_recipe(config: TrainConfig) -> None:
         raise RangeError(
             f"dropout is {config.dropout:g}; integers train without: `settings=qat.dropout=0`"
         )
-    find_device(config.device)
+    try:
+        find_device(config.device)
+    except ToolError as error:
+        raise ToolError(
+            f"qat.device is {config.device}, but torch finds no such device on this machine; train"
+            " integers on the CPU: `settings=qat.device=cpu`"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def test_bits_out_of_range_are_refused(run, model, arguments, text):
     [
         (("train", "x", "--model", "huge"), "'--model': 'huge' is not one of 'tiny', 'big'."),
         (("train", "x", "--recipe", "fast"), "'fast' is not one of 'published', 'short'."),
-        (("train", "x", "--kernel", "cuda"), "'cuda' is not one of 'numba', 'torch'."),
+        (("train", "x", "--kernel", "jax"), "'jax' is not one of 'numba', 'torch', 'cuda'."),
         (("train", "x", "--device", "gpu"), "'gpu' is not one of 'cpu', 'cuda'."),
         (("train", "x", "--cluster", "mpi"), "'mpi' is not one of 'loky', 'dask', 'ray'."),
         (("explore", "--cluster", "mpi"), "'mpi' is not one of 'loky', 'dask', 'ray'."),
@@ -202,11 +202,11 @@ def test_wrong_settings_of_a_training_are_refused_before_anything_is_made(run, s
         (("--seeds", "5..1"), "--seeds is 5..1; at least one and none twice is needed"),
         (("--seeds", "a"), "--seeds is a; write one as 3, several as 1,4 or 1..5"),
         (("--epochs", 0), "epochs is 0; it must be at least 1"),
-        (("--set", "training.kernel=cuda"), "kernel is `cuda`; choose one of numba, torch"),
+        (("--set", "training.kernel=jax"), "kernel is `jax`; choose one of cuda, numba, torch"),
         (("--set", "epochs"), "--set epochs: write section.name=value"),
         (
             ("--kernel", "numba", "--device", "cuda"),
-            "kernel is numba, which computes on the CPU only; omit --kernel or choose torch with"
+            "kernel is numba, which computes on the CPU only; omit --kernel or choose cuda with"
             " --device cuda",
         ),
     ):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from cuda_host import Host
+from tools import need_module
 
 from base.errors import MismatchError, RangeError, RsnnWarning, ToolError
 from base.order import Order
@@ -251,7 +252,7 @@ INTEGERS = {  # architecture, fields of the contract
     "saturated": (Architecture(12, (40,)), NARROW_WORDS),
     "wrapped": (Architecture(12, (40,)), WRAPPED),
     "in a row": (Architecture(11, (33, 20), HEADS, bias=True), WRAPPED | {"rounding": "floor"}),
-    "wide": (Architecture(20, (132,), bias=True), NARROW_WORDS | {"mem_bits": 20}),
+    "wide": (Architecture(20, (132,)), NARROW_WORDS | {"mem_bits": 20}),
     "four bits": (Architecture(11, (37,), recurrent=False), {}),
 }
 
@@ -314,7 +315,7 @@ SPILT = {
 
 @pytest.mark.parametrize("name", SPILT)
 def test_nvrtc_compiles_every_kernel_and_spills_nothing_at_64_neurons(name):
-    pytest.importorskip("cuda.core")
+    need_module("cuda.core")
     sizes, spilt = SPILT[name]
     found = []
     for arch in ("sm_80", "sm_90", "sm_100"):

@@ -245,7 +245,7 @@ def test_dropout_keeps_the_mean_and_loses_the_wanted_share():
             "dropout is 1; it must be at least 0 and below 1, the published one is 0.3",
         ),
         ("optimizer", "sgd", "optimizer is `sgd`; choose one of adam, adamw, smorms3"),
-        ("kernel", "jax", "kernel is `jax`; choose one of numba, torch"),
+        ("kernel", "jax", "kernel is `jax`; choose one of cuda, numba, torch"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(setting, value, text):

@@ -184,8 +184,9 @@ def test_what_training_in_integers_refuses_is_refused_before_any_work(in_run, mo
     monkeypatch.setattr("rsnnctl.runs.exploring.calibrate", late)
     for settings, text in (
         (
-            "device='cuda'\nkernel='torch'",
-            "qat.device is cuda; integers are trained on the CPU only: --set qat.device=cpu",
+            "device='cuda'",
+            "qat.device is cuda, but torch finds no such device on this machine; train integers on"
+            " the CPU: --set qat.device=cpu",
         ),
         ("dropout=0.1", "dropout is 0.1; integers train without: --set qat.dropout=0"),
     ):

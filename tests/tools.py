@@ -1,6 +1,7 @@
-"""Programs that tests call: a missing one skips a test here and fails it in CI."""
+"""Programs and modules that tests call: a missing one skips a test here and fails it in CI."""
 
 import os
+from importlib import import_module
 from shutil import which
 
 import pytest
@@ -9,7 +10,18 @@ import pytest
 def need(program: str, package: str) -> None:
     """Skip the test without the program; fail it where `RSNN_REQUIRE_TOOLS` says so."""
     if which(program) is None:
-        reason = f"`{program}` is missing: install Debian's {package}"
-        if os.environ.get("RSNN_REQUIRE_TOOLS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _do_without(f"`{program}` is missing: install Debian's {package}")
+
+
+def need_module(name: str) -> None:
+    """Skip the test without the module; fail it where `RSNN_REQUIRE_TOOLS` says so."""
+    try:
+        import_module(name)
+    except ImportError:
+        _do_without(f"the module `{name}` is missing: install the extra `test`")
+
+
+def _do_without(reason: str) -> None:
+    if os.environ.get("RSNN_REQUIRE_TOOLS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
