@@ -7,16 +7,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from base.errors import DataError
+from base.errors import DataError, RangeError
 from base.metrics import Connection, Metrics, check_shapes, measure, r2_score
+from rsnn.cuda.stream import decode_on_card
 from rsnn.fast import bptt
 from rsnn.fast.decode import decode_published
 from rsnn.fast.denormals import flushed_denormals
 from rsnn.model import RSNN, check_channels
+from rsnn.training.device import find_device
 
 
 def decode(
-    model: RSNN, raster: NDArray[np.uint8], *, dtype: torch.dtype = torch.float32
+    model: RSNN,
+    raster: NDArray[np.uint8],
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
 ) -> tuple[NDArray[np.floating], tuple[NDArray[np.uint8], ...]]:
     """Run a model over one stream from its initial state.
 
@@ -24,6 +30,7 @@ def decode(
         model: left unchanged, whatever `dtype` says.
         raster: input spikes (n_steps, n_inputs).
         dtype: precision of weights, decays, states and sums during the run.
+        device: a name in `rsnn.training.names.DEVICES`.
 
     Returns:
         `out` (n_steps, n_outputs), the mean of the heads, float64 if computed so and float32
@@ -32,8 +39,17 @@ def decode(
     Raises:
         MismatchError: the raster has another number of channels than the model.
         DataError: the raster is empty, is not uint8 or holds other values than 0 and 1.
+        ToolError: the device is not available, or cuda-core is not installed.
+        RangeError: a card in another precision than float32, or one that cannot compute the model.
     """
     check_raster(model, raster)
+    if device != "cpu":
+        if dtype != torch.float32:
+            name = str(dtype).removeprefix("torch.")
+            raise RangeError(
+                f"precision is {name}, and a card computes in float32; use `device=cpu`"
+            )
+        return decode_on_card(model, raster, find_device(device))
     with torch.inference_mode():
         model = copy.deepcopy(model).to("cpu", dtype)
         if model.architecture.is_published:  # the only order that is fast
@@ -82,6 +98,7 @@ def evaluate(
     velocity: NDArray[np.floating],
     *,
     dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
 ) -> Metrics:
     """Decode one stream and return NeuroBench's figures for it.
 
@@ -89,15 +106,16 @@ def evaluate(
         model: its footprint is that of the dtype in which it is kept, whatever `dtype` says.
         raster: input spikes (n_steps, n_inputs).
         velocity: the target, (n_steps, n_outputs).
-        dtype: precision of the run.
+        dtype, device: of the run, as for `decode`.
 
     Raises:
         MismatchError: channels, steps or outputs differ from those of the model or the raster.
+        ToolError, RangeError: as in `decode`.
         DataError: as in `decode`; a target that is not finite or has a constant coordinate.
     """
     check_raster(model, raster)
     check_target(model, raster, velocity)
-    out, spk = decode(model, raster, dtype=dtype)
+    out, spk = decode(model, raster, dtype=dtype, device=device)
     return measure(
         _connections(model, raster, spk),
         hidden_spikes=sum(int(np.count_nonzero(layer)) for layer in spk),

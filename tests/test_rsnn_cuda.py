@@ -19,6 +19,8 @@ from export.quantize import quantize
 from rsnn.cuda import bptt as cuda
 from rsnn.cuda import card as cards
 from rsnn.cuda.run import HISTORY
+from rsnn.cuda.stream import decode_by, decode_on_card
+from rsnn.evaluate import decode
 from rsnn.fast import bptt as fast
 from rsnn.model import RSNN, Architecture, Head
 from rsnn.neurons import NO_LEAK
@@ -333,3 +335,41 @@ def test_every_kernel_has_its_file():
         assert len(text.splitlines()) <= 400
     assert f"#define HISTORY {HISTORY} " in (cards.SOURCES / "common.h").read_text()
     assert np.float32(Surrogate().beta) == Surrogate().code[1]
+
+
+def test_a_stream_is_decoded_as_on_the_cpu(host):
+    architecture = Architecture(35, (37,), HEADS, bias=True)
+    model, (raster, *_) = made(architecture), drawn(architecture, 1, 60)
+    out, (spikes,) = decode_by(host, model, raster[0].numpy(), torch.device("cpu"))
+    wanted = fast.forward(model, raster)
+    assert (out.dtype, spikes.dtype) == (np.float32, np.uint8)
+    assert np.array_equal(out, wanted.out[0].detach().numpy())
+    assert np.array_equal(spikes, wanted.spk[0][0].detach().numpy())
+    assert spikes.sum() > 20
+
+
+def test_a_stream_is_refused_where_a_card_cannot_decode_it(monkeypatch):
+    raster = np.zeros((4, 1025), np.uint8)
+    with pytest.raises(RangeError) as refusal:
+        decode(RSNN(Architecture(1025)), raster, dtype=torch.float64, device="cuda")
+    assert str(refusal.value) == (
+        "precision is float64, and a card computes in float32; use `device=cpu`"
+    )
+    monkeypatch.setattr("rsnn.cuda.stream.Card", FakeCard)
+    monkeypatch.setattr(RSNN, "to", lambda model, *rest: model)
+    with pytest.raises(RangeError) as refusal:
+        decode_on_card(RSNN(Architecture(1025)), raster, torch.device("cuda"))
+    assert str(refusal.value) == (
+        "the cuda kernel cannot compute this model: inputs has 1025 units, the kernels at most"
+        " 1024; use `device=cpu`"
+    )
+
+    def full(*arguments):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr("rsnn.cuda.stream.decode_by", full)
+    with pytest.raises(RangeError) as refusal:
+        decode_on_card(RSNN(Architecture(4)), raster[:, :4], torch.device("cuda"))
+    assert str(refusal.value) == (
+        "the card has no room for the states of 4 steps; use `device=cpu`"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rsnn.training.names import DEVICES
 from rsnnctl.options import (
     FILE,
     INPUT,
@@ -137,7 +138,7 @@ EVALUATED_FIRST_SPIKE = Kind(
         _PICTURES,
     ),
 )
-_ON_RECORDINGS = ("sessions", "precision", "baselines", "gru", "harness")
+_ON_RECORDINGS = ("sessions", "precision", "device", "baselines", "gru", "harness")
 _ON_TRIALS = ("task", "trials", "seed")
 _DRAWN = ("plot", "force")
 
@@ -158,6 +159,13 @@ _DRAWN = ("plot", "force")
     default="float32",
     show_default=True,
     help="Floating-point format in which float models compute.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="Device on which float models compute.",
 )
 @click.option("--baselines", is_flag=True, help="Add ridge regression, a Kalman filter and a GRU.")
 @click.option(
@@ -188,6 +196,7 @@ def command(
     sessions: tuple[Path, ...],
     part: str,
     precision: str,
+    device: str,
     baselines: bool,
     gru: bool,
     harness: bool,
@@ -239,7 +248,7 @@ def command(
     if not baselines:
         refuse("without --baselines", "gru")
     if all(read_label(path).format == artifact.FORMAT for path in used):
-        refuse("on integer networks", "precision", "harness")
+        refuse("on integer networks", "precision", "device", "harness")
     from rsnnctl.runs.evaluating import evaluate_files
 
     value = evaluate_files(
@@ -247,6 +256,7 @@ def command(
         sessions,
         part=part,
         precision=precision,
+        device=device,
         baselines=baselines,
         gru=gru,
         harness=harness,

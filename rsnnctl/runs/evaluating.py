@@ -30,6 +30,7 @@ def evaluate_files(
     *,
     part: str = "test",
     precision: str = "float32",
+    device: str = "cpu",
     baselines: bool = False,
     gru: bool = True,
     harness: bool = False,
@@ -41,6 +42,7 @@ def evaluate_files(
         sessions: recordings; if empty, the recording of each file's run.
         part: `train`, `validation`, `test` or `all` of each session.
         precision: floating-point format in which float models compute, a name in `torch`.
+        device: device on which they do, a name in `rsnn.training.names.DEVICES`.
         baselines: add ridge regression, a Kalman filter and a GRU of tinyRSNN's size on each
             session, learned from its train and validation part; their rows are always of the test
             part.
@@ -55,12 +57,15 @@ def evaluate_files(
         RangeError: no such part.
         MismatchError: step, channels or target signals of a session are not the network's.
         FileError, DataError: a file cannot be used, or a session is named twice.
+        ToolError, RangeError: a device cannot compute a model, as in `rsnn.evaluate.decode`.
     """
     check_once(sessions)
     loaded: dict[Path, Session] = {}
     rows: list[Row] = []
     means: list[Row] = []
-    every = [(path, *_measures(path, precision, harness)) for path in paths]  # or refused at once
+    every = [
+        (path, *_measures(path, precision, device, harness)) for path in paths
+    ]  # or refused at once
     for path, network, measures in every:
         for name, measure in measures.items():
             metrics = []
@@ -95,7 +100,9 @@ def _baselines(session: Session, gru: bool) -> Iterator[Baseline]:
         yield train_gru(session, split_session(session))
 
 
-def _measures(path: Path, precision: str, harness: bool) -> tuple[Network, dict[str, Measure]]:
+def _measures(
+    path: Path, precision: str, device: str, harness: bool
+) -> tuple[Network, dict[str, Measure]]:
     """What a file takes and decodes, and functions from raster and velocity to figures, by row."""
     if read_label(path).format == artifact.FORMAT:
         network = artifact.load_network(path)
@@ -114,7 +121,7 @@ def _measures(path: Path, precision: str, harness: bool) -> tuple[Network, dict[
     dtype = getattr(torch, precision)
 
     def measure_model(raster: NDArray[np.uint8], velocity: NDArray[np.float32]) -> Metrics:
-        return evaluate(model, raster, velocity, dtype=dtype)
+        return evaluate(model, raster, velocity, dtype=dtype, device=device)
 
     kept = str(next(model.parameters()).dtype).removeprefix("torch.")
     computed = precision if kept == precision else f"{kept}, computed in {precision}"
