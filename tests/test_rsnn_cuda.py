@@ -28,7 +28,7 @@ from rsnn.surrogate import Surrogate
 from rsnn.training.captured import bytes_per_sample, check_memory
 from rsnn.training.initialize import initialize
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import find_forward
+from rsnn.training.train import find_forward, kernel_used
 
 HEADS = (Head(0.05, 0.01), Head(0.02, 0.005))
 N_PROCESSORS = 8
@@ -373,3 +373,15 @@ def test_a_stream_is_refused_where_a_card_cannot_decode_it(monkeypatch):
     assert str(refusal.value) == (
         "the card has no room for the states of 4 steps; use `device=cpu`"
     )
+
+
+def test_the_kernel_that_is_used_is_told(monkeypatch):
+    monkeypatch.setattr("rsnn.training.train.Card", FakeCard)
+    monkeypatch.setattr("rsnn.training.train.find_device", torch.device)
+    card = TrainConfig(kernel="cuda", device="cuda")
+    assert kernel_used(RSNN(Architecture(12)), card) == "cuda"
+    assert kernel_used(RSNN(Architecture(1025)), card) == "torch"
+    assert kernel_used(RSNN(Architecture(1025)), TrainConfig()) == "numba"
+    assert kernel_used(RSNN(Architecture(12)), TrainConfig(kernel="torch")) == "torch"
+    other = RSNN(Architecture(12, order=Order(reset="subtract")))
+    assert kernel_used(other, TrainConfig()) == "torch"

@@ -188,7 +188,7 @@ def test_the_kernels_of_a_card_compute_what_those_of_the_cpu_do(monkeypatch):
             decoded = forward(model, raster.to(device), 0.3, draws, **options)
             (decoded.out.square().sum() + decoded.counts[0].square().sum()).backward()
             spikes = [decoded.out.detach().cpu(), *(spk.cpu() for spk in decoded.spk)]
-            results.append((spikes, [p.grad.cpu() for p in model.parameters()]))
+            results.append((spikes, [p.grad.cpu().clone() for p in model.parameters()]))
         (spikes, gradients), *others = results
         for again, found in others:
             assert all(map(torch.equal, again, spikes))

@@ -16,10 +16,12 @@ from torch import Tensor
 from base.errors import MismatchError, RangeError, RsnnError, RsnnWarning
 from base.meeting import check_meeting
 from rsnn.cuda.bptt import unsupported
+from rsnn.cuda.card import Card
 from rsnn.data.session import Session
 from rsnn.data.split import Split, window_starts
 from rsnn.fast import bptt
 from rsnn.fast.denormals import flushed_denormals
+from rsnn.fast.parameters import has_published_loops
 from rsnn.model import RSNN, Decoded
 from rsnn.surrogate import Surrogate
 from rsnn.training.batches import Scoring, Windows
@@ -176,6 +178,18 @@ def find_forward(model: RSNN, config: TrainConfig, device: torch.device) -> Forw
     text = f"the cuda kernel cannot compute this model: {reason}; the torch kernel does"
     warnings.warn(text, RsnnWarning, stacklevel=1)
     return choose_forward("torch")
+
+
+def kernel_used(model: RSNN, config: TrainConfig) -> str:
+    """The kernel that computes the steps of a training: that of the settings, or `torch` for it.
+
+    Raises:
+        ToolError: as in `find_forward`.
+    """
+    if config.kernel == "cuda":
+        card = Card(find_device(config.device))
+        return "torch" if unsupported(model, card.n_processors) else "cuda"
+    return config.kernel if has_published_loops(model) else "torch"
 
 
 def choose_forward(kernel: str) -> Forward:

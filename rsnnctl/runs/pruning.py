@@ -17,6 +17,7 @@ from rsnn.training.config import Config, choices
 from rsnn.training.device import find_device
 from rsnn.training.prune import prune
 from rsnn.training.prune_search import Attempt, search
+from rsnn.training.train import kernel_used
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
 from rsnnctl.runs.interrupts import keeping
@@ -127,6 +128,7 @@ def prune_run(
     digest = read_label(source).digest
     session = load_session(folders.needed_session(source, session_path))
     split = split_session(session)
+    kernel = kernel_used(model, config.retraining)
     if not resume:
         stages.clear(folder, _STAGE)
     names: list[str] = []
@@ -175,7 +177,7 @@ def prune_run(
         model=digest,
         fraction=fraction,
         session=session.digest,
-        retraining=asdict(config.retraining),
+        retraining={**asdict(config.retraining), "kernel": kernel},
         pruning=asdict(config.pruning),
     )
     stages.write_log(folder, names, folder / LOG)

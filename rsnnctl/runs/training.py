@@ -20,7 +20,7 @@ from rsnn.model import RSNN
 from rsnn.training.config import Config, resolve
 from rsnn.training.initialize import initialize, input_rates
 from rsnn.training.recipe import TrainConfig
-from rsnn.training.train import train
+from rsnn.training.train import kernel_used, train
 from rsnnctl import show
 from rsnnctl.provenance import provenance
 from rsnnctl.runs import folders, stages
@@ -142,10 +142,12 @@ def _train(folder: Path, report: Report) -> None:
     rates = input_rates(session.raster[split.train], session.dt)
     initialize(model, rates=rates, generator=generator_for(config.training, "weights"))
     history: dict[str, Any] = {"session": session.digest, "rates": rates, **config.as_dict()}
+    history["training"]["kernel"] = kernel_used(model, config.training)
     names = []
     if facts["pretrain_on"]:
         names.append("pretraining")
         first, *others = [_load(Path(path)) for path in facts["pretrain_on"]]
+        history["pretraining"]["kernel"] = kernel_used(model, config.pretraining)
         history["pretrained_on"] = [each.digest for each, _ in (first, *others)]
 
         def pretrain(state, keep):
