@@ -206,7 +206,7 @@ def test_a_full_disk_leaves_the_last_whole_state(here, session, monkeypatch):
 
 def test_a_loss_that_is_not_finite_stops_and_says_where(here, session, monkeypatch):
     (folder,) = started(session, "training.learning_rate=0.05")
-    from rsnn.training import train as training
+    from rsnn.training import steps as training
 
     monkeypatch.setattr(training, "rmse", lambda out, target: (out - target).sum() * float("nan"))
     with pytest.raises(Exception, match="the loss is nan at epoch 1, batch 1 of"):
