@@ -238,7 +238,7 @@ class Latent:
         if device.type == "cpu":
             return self.forward
         card = Card(device)
-        if (reason := unsupported(self.origin, card.n_processors)) is not None:
+        if (reason := unsupported(self.origin, card)) is not None:
             text = f"the cuda kernel cannot compute these integers: {reason}; the CPU does"
             warnings.warn(text, RsnnWarning, stacklevel=1)
             return self.forward

@@ -23,6 +23,7 @@ class Host:
     def __init__(self, folder: Path, n_processors: int = 8, flags: Sequence[str] = ()) -> None:
         self.folder = folder
         self.n_processors = n_processors
+        self.most_shared = 100_000
         self.flags = [*flags]
         self.launched: list[str] = []
 
@@ -40,6 +41,7 @@ class Host:
         if 0 in grid:
             return
         assert block % 32 == 0
+        assert shared <= self.most_shared
         assert block <= 1024
         values, kept = [], []
         for argument in arguments:

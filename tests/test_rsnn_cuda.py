@@ -46,6 +46,7 @@ CASES = {
     "wide, rounds": (Architecture(5, (160,)), 17, 5, 0.3),
     "wide below wide": (Architecture(5, (129, 131), bias=True), 2, 5, 0.3),
     "many readouts": (Architecture(11, (20,), HEADS * 9), 2, 12, 0.3),
+    "groups of words": (Architecture(600, (9,)), 2, 6, 0.3),
     "one block of history": (Architecture(11, (20,)), 2, HISTORY + 1, 0.3),
     "one step": (Architecture(11, (20,)), 2, 1, 0.3),
     "two steps": (Architecture(11, (20,)), 2, 2, 0.0),
@@ -169,10 +170,24 @@ def test_a_raster_of_other_channels_is_refused(host):
         cuda.forward(made(Architecture(11, (20,))), torch.zeros(1, 4, 3), kernels=host)
 
 
+class FakeCard:
+    n_processors = 9
+    most_shared = 73_000
+
+    def __init__(self, device=None):
+        pass
+
+
 @pytest.mark.parametrize(
     ("architecture", "reason"),
     [
-        (Architecture(1025), "inputs has 1025 units, the kernels at most 1024"),
+        (Architecture(1025), "the input has 1025 units, the kernels at most 1024"),
+        (Architecture(4, n_outputs=1025), "the readout has 1025 units, the kernels at most 1024"),
+        (
+            Architecture(4, (250,)),
+            "hidden0 has 250 neurons, which takes 73728 bytes of shared memory, and the card has"
+            " 73000",
+        ),
         (Architecture(4, (8, 1025)), "hidden1 has 1025 units, the kernels at most 1024"),
         (Architecture(4, (289,)), "hidden0 has 289 neurons, the card 9 multiprocessors"),
         (
@@ -180,26 +195,19 @@ def test_a_raster_of_other_channels_is_refused(host):
             "its neurons or the order of its step are not the published ones",
         ),
         (Architecture(4, (288, 1024), recurrent=False), None),
-        (Architecture(1024, (288,)), None),
+        (Architecture(1024, (224,)), None),
     ],
 )
 def test_what_the_kernels_cannot_compute_is_told(architecture, reason):
-    assert cuda.unsupported(RSNN(architecture), 9) == reason
+    assert cuda.unsupported(RSNN(architecture), FakeCard()) == reason
 
 
 def test_integrators_and_double_precision_are_not_for_the_kernels():
     model = RSNN(Architecture(4, (8,)))
-    assert cuda.unsupported(model.double(), 9) == "its parameters are not torch.float32"
+    assert cuda.unsupported(model.double(), FakeCard()) == "its parameters are not torch.float32"
     with torch.no_grad():
         model.float().layers[0].tau.mem_param[2] = NO_LEAK
-    assert "published" in cuda.unsupported(model, 9)
-
-
-class FakeCard:
-    n_processors = 9
-
-    def __init__(self, device):
-        pass
+    assert "published" in cuda.unsupported(model, FakeCard())
 
 
 def test_a_model_for_the_torch_loop_is_told_in_one_line(monkeypatch):
@@ -208,7 +216,7 @@ def test_a_model_for_the_torch_loop_is_told_in_one_line(monkeypatch):
     with pytest.warns(RsnnWarning) as warned:
         find_forward(RSNN(Architecture(1025)), config, torch.device("cuda"))
     assert [str(each.message) for each in warned] == [
-        "the cuda kernel cannot compute this model: inputs has 1025 units, the kernels at most"
+        "the cuda kernel cannot compute this model: the input has 1025 units, the kernels at most"
         " 1024; the torch kernel does"
     ]
     find_forward(RSNN(Architecture(12)), config, torch.device("cuda"))
@@ -270,7 +278,7 @@ def test_integers_run_word_for_word_and_train_as_on_the_cpu(host, name):
     network = quantize(model, precision)
     network = replace(network, contract=replace(network.contract, **fields))
     latent = Latent.of(model, network, precision)
-    assert unsupported_integers(network, N_PROCESSORS) is None
+    assert unsupported_integers(network, host) is None
     data = raster, target, weights, 0.0
     wanted, gradients = step(latent.model, latent.forward, *data)
     forward = latent.forward_by(host, torch.device("cpu"))
@@ -332,7 +340,9 @@ def test_every_kernel_has_its_file():
     for name, file in cards.FILES.items():
         text = (cards.SOURCES / file).read_text()
         assert len(re.findall(rf"KERNEL(?: __launch_bounds__\([^)]*\)+)?\s+{name}\(", text)) == 1
-        assert len(text.splitlines()) <= 400
+        lines = text.splitlines()
+        assert len(lines) <= 400
+        assert max(map(len, lines)) <= 100
     assert f"#define HISTORY {HISTORY} " in (cards.SOURCES / "common.h").read_text()
     assert np.float32(Surrogate().beta) == Surrogate().code[1]
 
@@ -360,7 +370,7 @@ def test_a_stream_is_refused_where_a_card_cannot_decode_it(monkeypatch):
     with pytest.raises(RangeError) as refusal:
         decode_on_card(RSNN(Architecture(1025)), raster, torch.device("cuda"))
     assert str(refusal.value) == (
-        "the cuda kernel cannot compute this model: inputs has 1025 units, the kernels at most"
+        "the cuda kernel cannot compute this model: the input has 1025 units, the kernels at most"
         " 1024; use `device=cpu`"
     )
 

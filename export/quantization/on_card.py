@@ -13,9 +13,9 @@ from torch import Tensor
 
 from base.order import Order
 from export.quantization.units import gain_of, units_of
-from rsnn.cuda.bptt import MOST_UNITS, run_integers
+from rsnn.cuda.bptt import run_integers
 from rsnn.cuda.card import Kernels
-from rsnn.cuda.run import NARROW, Integers, words
+from rsnn.cuda.run import Integers, refusal
 from rsnn.layer_floats import LayerFloats
 from rsnn.model import Decoded
 from sim.contract import NumericContract
@@ -25,11 +25,11 @@ from sim.network import IntegerNetwork
 _LARGEST = 2**31 - 1  # of a sum of weights, which the kernels add in 32 bits
 
 
-def unsupported(network: IntegerNetwork, n_processors: int) -> str | None:
+def unsupported(network: IntegerNetwork, kernels: Kernels) -> str | None:
     """Why the kernels of a card cannot compute a network; None if they can.
 
     Args:
-        n_processors: multiprocessors of the card.
+        kernels: of the card.
     """
     contract = network.contract
     if not network.is_tuned("gradient"):
@@ -38,18 +38,16 @@ def unsupported(network: IntegerNetwork, n_processors: int) -> str | None:
         return "the order of its step is not the published one"
     if contract.input_values != (0, 1):
         return "its inputs are not spikes"
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        own = [weights for weights in _shifted(layer) if weights.size]
-        if max(layer.n_neurons, own[0].shape[1]) > MOST_UNITS:
-            return f"{name} has more than {MOST_UNITS} units"
-        if sum(int(np.abs(weights).sum(1).max()) for weights in own) > _LARGEST:
+    layers = dict(zip(network.layer_names, network.layers, strict=True))
+    for name, layer in layers.items():
+        if sum(int(np.abs(weights).sum(1).max()) for weights in _shifted(layer)) > _LARGEST:
             return f"sums of the weights of {name} do not fit in 32 bits"
-        if not layer.is_readout():
-            if layer.threshold.min() < 0:
-                return f"{name} has a threshold below 0"
-            if len(own) > 1 and layer.n_neurons > NARROW and words(layer.n_neurons) > n_processors:
-                return f"{name} has {layer.n_neurons} neurons, the card {n_processors} processors"
-    return None
+        if not layer.is_readout() and layer.threshold.min() < 0:
+            return f"{name} has a threshold below 0"
+    sizes = [(name, layer.n_neurons) for name, layer in layers.items()]
+    recurrent = any(len(_shifted(layer)) > 1 for layer in network.hidden)
+    inputs = ("the input", network.n_inputs)
+    return refusal([inputs, *sizes], recurrent, kernels, integers=True)
 
 
 def run_on_card(

@@ -12,33 +12,27 @@ import torch
 from torch import Tensor
 
 from rsnn.cuda.card import Kernels
-from rsnn.cuda.run import NARROW, Integers, Run, words
+from rsnn.cuda.run import Integers, Run, refusal
 from rsnn.fast.dropout import draw_key
 from rsnn.fast.parameters import decoded, has_published_loops, layers_of
 from rsnn.layer_floats import LayerFloats, by_layer, flattened
 from rsnn.model import RSNN, Decoded, check_channels
 
-MOST_UNITS = 1024  # of a layer and of the input: threads of a block, words of a warp
 
-
-def unsupported(model: RSNN, n_processors: int) -> str | None:
+def unsupported(model: RSNN, kernels: Kernels) -> str | None:
     """Why these kernels cannot compute a model; None if they can.
 
     Args:
-        n_processors: multiprocessors of the card.
+        kernels: of the card.
     """
     if not has_published_loops(model):
         return "its neurons or the order of its step are not the published ones"
-    for name, n in {"inputs": model.architecture.n_inputs, **_sizes(model)}.items():
-        if n > MOST_UNITS:
-            return f"{name} has {n} units, the kernels at most {MOST_UNITS}"
-    for name, layer in zip(_sizes(model), model.layers, strict=True):
-        n = layer.n_neurons
-        if layer.w_rec is not None and n > NARROW and words(n) > n_processors:
-            return f"{name} has {n} neurons, the card {n_processors} multiprocessors"
     if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
         return "its parameters are not torch.float32"
-    return None
+    hidden = [(f"hidden{i}", layer.n_neurons) for i, layer in enumerate(model.layers)]
+    n_rows = len(model.readouts) * model.architecture.n_outputs
+    sizes = [("the input", model.architecture.n_inputs), *hidden, ("the readout", n_rows)]
+    return refusal(sizes, model.architecture.recurrent, kernels)
 
 
 def draw_keys(model: RSNN, dropout: float, generator: torch.Generator | None) -> Tensor:
@@ -129,7 +123,3 @@ class _AllSteps(torch.autograd.Function):
         detached = [None if p is None else p.detach() for p in ctx.saved_tensors]
         found = flattened(ctx.run.backward(by_layer(detached), grads))
         return (None, *found)
-
-
-def _sizes(model: RSNN) -> dict[str, int]:
-    return {f"hidden{i}": layer.n_neurons for i, layer in enumerate(model.layers)}

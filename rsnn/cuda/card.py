@@ -24,6 +24,7 @@ FILES = {  # in which each kernel is
     "pull_wide": "pull_wide.cu",
     "weight_gradient": "weights.cu",
 }
+OLDEST = 8  # compute capability whose warps add integers in one instruction
 MOST_SHARED = 48 << 10  # bytes of a block that no kernel has to ask for
 Argument = Tensor | np.generic | None
 
@@ -33,9 +34,11 @@ class Kernels(Protocol):
 
     Attributes:
         n_processors: multiprocessors, each of which runs one or more blocks at a time.
+        most_shared: bytes of shared memory that a block can ask for.
     """
 
     n_processors: int
+    most_shared: int
 
     def launch(
         self,
@@ -63,22 +66,37 @@ class Card:
     """The kernels of a CUDA device.
 
     Raises:
-        ToolError: `cuda-core` or NVRTC is not installed.
+        ToolError: cuda-core or NVRTC is not installed, or the card is too old.
     """
 
     def __init__(self, device: torch.device) -> None:
         try:
             from cuda.core import Device
+            from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
         except ImportError as error:
             raise ToolError(
                 "kernel is cuda, which needs cuda-core: pip install 'rsnnctl[cuda]', or choose the"
                 " slower `kernel=torch`"
             ) from error
-        properties = torch.cuda.get_device_properties(device)
-        self.n_processors = properties.multi_processor_count
-        self._arch = f"sm_{properties.major}{properties.minor}"
         self._device = Device(torch.cuda.current_device())
         self._device.set_current()
+        properties = self._device.properties
+        self.n_processors = properties.multiprocessor_count
+        self.most_shared = properties.max_shared_memory_per_block_optin
+        major, minor = torch.cuda.get_device_capability(device)
+        if major < OLDEST:
+            raise ToolError(
+                f"kernel is cuda, which needs compute capability {OLDEST}.0, and this card has"
+                f" {major}.{minor}; choose `kernel=torch`"
+            )
+        self._arch = f"sm_{major}{minor}"
+        try:
+            load_nvidia_dynamic_lib("nvrtc")
+        except DynamicLibNotFoundError as error:
+            raise ToolError(
+                "kernel is cuda, which NVRTC compiles: pip install nvidia-cuda-nvrtc, or choose the"
+                " slower `kernel=torch`"
+            ) from error
         self._largest: dict[Any, int] = {}
 
     def launch(
@@ -109,11 +127,7 @@ class Card:
         which = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
         handle = driver.CUkernel(int(kernel.handle))
         (status,) = driver.cuKernelSetAttribute(which, shared, handle, self._device.device_id)
-        if status != driver.CUresult.CUDA_SUCCESS:
-            raise ToolError(
-                f"this card has less than {shared} bytes of shared memory per block, which a layer"
-                " of this size needs; choose `kernel=torch`"
-            )
+        assert status == driver.CUresult.CUDA_SUCCESS, status  # most_shared was asked before
 
 
 def compiled(name: str, sizes: Sequence[tuple[str, int]], arch: str, logs: Any = None) -> Any:
@@ -144,11 +158,14 @@ def compiled(name: str, sizes: Sequence[tuple[str, int]], arch: str, logs: Any =
         target_type="cubin",
         extra_digest=hashlib.sha256(headers).digest(),
     )
-    with FileStreamProgramCache() as kept:
-        if (found := kept.get(key)) is not None:
-            return ObjectCode.from_cubin(found)
-        made = Program(text, "c++", options).compile("cubin")
-        kept[key] = made
+    try:
+        with FileStreamProgramCache() as kept:
+            if (found := kept.get(key)) is not None:
+                return ObjectCode.from_cubin(found)
+            made = Program(text, "c++", options).compile("cubin")
+            kept[key] = made
+    except OSError:  # the folder cannot be written, so nothing is kept
+        return Program(text, "c++", options).compile("cubin")
     return made
 
 

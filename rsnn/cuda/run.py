@@ -17,13 +17,15 @@ from rsnn.cuda.card import Argument, Kernels
 from rsnn.fast.dropout import keep_limit
 from rsnn.layer_floats import LayerFloats
 
+MOST_UNITS = 1024  # of a layer and of the input: threads of a block, words of a warp
 HISTORY = 16  # steps of which one membrane is kept, as in kernels/common.h
 NARROW = 128  # neurons up to which a recurrent layer fits into one block on its way back
 MOST_ABOVE = 16  # units of the layer above whose weights a thread keeps in registers
 SAMPLES = 8  # that share the blocks of a wide layer on its way back
 WIDE_BLOCK = 256  # threads of such a block
 FLAT_BLOCK = 256  # threads of a block of kernels with one thread per element
-WARPS_PER_PROCESSOR = 16  # that gradients of weights keep busy
+MOST_WARPS = 16  # of a block that sums gradients of weights, each with 4 kB of shared memory
+WARPS_PER_PROCESSOR = 32  # that gradients of weights keep busy
 
 
 class Integers(NamedTuple):
@@ -205,13 +207,12 @@ class Run:
             self._launch("pull_narrow", sizes, grid, block, 4 * shared, arguments)
         else:
             groups = min(-(-self.batch // SAMPLES), self.kernels.n_processors // words(n))
-            shared = SAMPLES * (_up(n, 32) + WIDE_BLOCK + HISTORY * n_above)
-            shared += slots * HISTORY * WIDE_BLOCK
+            shared = wide_shared(n, n_above, integers=self.integers is not None)
             arrived = torch.zeros(
                 groups, self.n_steps, dtype=torch.int32, device=self.raster.device
             )
             grid = groups * words(n), 1
-            self._launch("pull_wide", sizes, grid, WIDE_BLOCK, 4 * shared, [*arguments, arrived])
+            self._launch("pull_wide", sizes, grid, WIDE_BLOCK, shared, [*arguments, arrived])
         return self._gradients(layer, kept, sums)
 
     def _gradients(self, layer: LayerFloats, kept: _Kept, sums: Tensor) -> LayerFloats:
@@ -233,11 +234,13 @@ class Run:
     def _weights(self, masks: Tensor, lambdas: Tensor, n_pre: int) -> Tensor:
         """Gradient of weights, (post, pre)."""
         n, n_warps = lambdas.shape[2], words(n_pre)
-        tiles = -(-n // 32)
-        most = max(WARPS_PER_PROCESSOR // n_warps, 1) * self.kernels.n_processors // tiles
+        groups = -(-n_warps // MOST_WARPS)
+        n_warps = -(-n_warps // groups)
+        blocks = words(n) * groups
+        most = max(WARPS_PER_PROCESSOR // n_warps, 1) * self.kernels.n_processors // blocks
         n_parts = min(max(most, 1), (self.n_steps - 1) * self.batch)
         parts = self._new(n_parts, n_pre, n)
-        self._launch("weight_gradient", {}, (tiles, n_parts), 32 * n_warps, 4 * 1024 * n_warps,
+        self._launch("weight_gradient", {}, (blocks, n_parts), 32 * n_warps, 4 * 1024 * n_warps,
                      [masks, lambdas, *_ints(n_pre, n, self.n_steps, self.batch),
                       parts])  # fmt: skip
         return (parts.sum(0) * float(self.scale)).t()
@@ -303,6 +306,36 @@ def _unpacked(masks: Tensor, n: int) -> Tensor:
     """Masks as 0 and 1, (n_steps, batch, n) float32."""
     bits = masks.unsqueeze(-1) >> torch.arange(32, device=masks.device) & 1
     return bits.flatten(2)[:, :, :n].to(torch.float32)
+
+
+def wide_shared(n: int, n_above: int, *, integers: bool) -> int:
+    """Bytes of shared memory of a block of `pull_wide`."""
+    numbers = SAMPLES * (_up(n, 32) + WIDE_BLOCK + HISTORY * n_above)
+    return 4 * (numbers + (4 if integers else 3) * HISTORY * WIDE_BLOCK)
+
+
+def refusal(
+    sizes: Sequence[tuple[str, int]], recurrent: bool, kernels: Kernels, *, integers: bool = False
+) -> str | None:
+    """Why the kernels cannot compute layers of these sizes; None if they can.
+
+    Args:
+        sizes: units of the input and of each layer, by name.
+        recurrent: whether hidden layers are.
+    """
+    for name, n in sizes:
+        if n > MOST_UNITS:
+            return f"{name} has {n} units, the kernels at most {MOST_UNITS}"
+    for name, n in sizes[1:-1] if recurrent else ():
+        if n > NARROW and words(n) > kernels.n_processors:
+            return f"{name} has {n} neurons, the card {kernels.n_processors} multiprocessors"
+        need = wide_shared(n, MOST_ABOVE, integers=integers)
+        if n > NARROW and need > kernels.most_shared:
+            return (
+                f"{name} has {n} neurons, which takes {need} bytes of shared memory, and the card"
+                f" has {kernels.most_shared}"
+            )
+    return None
 
 
 def words(n: int) -> int:

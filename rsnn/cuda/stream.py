@@ -30,7 +30,7 @@ def decode_on_card(
     """
     card = Card(device)
     there = copy.deepcopy(model).to(device, torch.float32)
-    if (reason := bptt.unsupported(there, card.n_processors)) is not None:
+    if (reason := bptt.unsupported(there, card)) is not None:
         raise RangeError(f"the cuda kernel cannot compute this model: {reason}; use `device=cpu`")
     try:
         return decode_by(card, there, raster, device)

@@ -172,7 +172,7 @@ def find_forward(model: RSNN, config: TrainConfig, device: torch.device) -> Forw
     if config.kernel != "cuda":
         return choose_forward(config.kernel)
     forward = CardForward(device)
-    reason = unsupported(model, forward.card.n_processors)
+    reason = unsupported(model, forward.card)
     if reason is None:
         return forward
     text = f"the cuda kernel cannot compute this model: {reason}; the torch kernel does"
@@ -188,7 +188,7 @@ def kernel_used(model: RSNN, config: TrainConfig) -> str:
     """
     if config.kernel == "cuda":
         card = Card(find_device(config.device))
-        return "torch" if unsupported(model, card.n_processors) else "cuda"
+        return "torch" if unsupported(model, card) else "cuda"
     return config.kernel if has_published_loops(model) else "torch"
 
 

@@ -1,5 +1,5 @@
 // What all kernels share. It is compiled with each of them and never fused into multiply-adds: sums
-// round as those of rsnn/fast/forward.py, in the same order; where backward may fuse, it calls fmaf.
+// round as those of rsnn/fast/forward.py, in its order; where backward may fuse, it calls fmaf.
 // With INTEGER, weights and states are those of an integer network, and the step is that of
 // sim/step.py in the published order; gradients are those of the floats behind them.
 //

@@ -36,7 +36,7 @@ DEVICE void go_back(Neuron &x, float lambda_spk, float mem, float syn, bool over
     x.lambda_syn = fmaf(x.gain, r, x.fading * x.lambda_syn);
 }
 
-// The constants of neuron i. units (3, N), of integers: floats of one step of its current and of its
+// The constants of neuron i. units (3, N), of integers: floats of one step of its current and its
 // membrane, and of its threshold.
 DEVICE Neuron neuron(int i, const float *decay_mem, const float *gain_mem, const float *decay_syn,
                      const value *threshold, const float *units) {

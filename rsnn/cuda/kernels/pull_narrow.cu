@@ -7,15 +7,16 @@
 #define ROWS ((N + 3) / 4 * 4)
 
 // grad_counts (batch, N); grad_spk (n_steps, batch, N) or null; above (n_steps, batch, N_ABOVE) or,
-// where that is 0, (n_steps, batch, N); w_above (N_ABOVE, N), w_rec (N, N): (post, pre). threshold and units: of integers, see neuron.
+// where that is 0, (n_steps, batch, N); w_above (N_ABOVE, N) and w_rec (N, N):
+// (post, pre). threshold and units: of integers, see neuron.
 // syn holds the currents and is filled with lambda_syn. sums (3, batch, N): gradients of decay_mem,
 // decay_syn and bias, of each sample.
 KERNEL __launch_bounds__(BLOCK)
 pull_narrow(const float *grad_counts, const float *grad_spk, const float *above,
             const float *w_above, const u32 *keep, const float *w_rec, const float *decay_mem,
             const float *gain_mem, const float *decay_syn, const value *threshold,
-            const float *units, float scale, int surrogate, float beta, int n_steps, int batch, const value *kept_mem,
-            float *syn, float *sums) {
+            const float *units, float scale, int surrogate, float beta, int n_steps, int batch,
+            const value *kept_mem, float *syn, float *sums) {
     SHARED_MEMORY(memory);
     float *lambdas = memory;                              // (2, ROWS), of successive steps
     float *aboves = lambdas + (RECURRENT ? 2 * ROWS : 0);  // (HISTORY, N_ABOVE)
