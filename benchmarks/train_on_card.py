@@ -5,6 +5,7 @@ warm ones. `captured` is the replay of one CUDA graph of the whole step; what ca
 left out. Before anything is timed, the kernels are compared with those of the CPU.
 
     cuda            rsnn.cuda.bptt
+    numba           rsnn.fast.bptt on all processors of the machine
     torch           RSNN.forward, the loop over steps
     snntorch        as in benchmarks/train.py
     spikingjelly    its LinearRecurrentContainer of CUBALIFNode and a NonSpikingLIFNode: a smaller
@@ -14,6 +15,7 @@ left out. Before anything is timed, the kernels are compared with those of the C
 import argparse
 import gc
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from train import CONFIG, N_CHANNELS, RATE, SnnTorch
+from train import variant as on_processors
 
 from rsnn.cuda import bptt as cuda
 from rsnn.cuda.card import Card
@@ -48,6 +51,7 @@ CASES = {
     "tiny, batch 4000": (tiny, 4000, 500),
     "big, batch 32": (big, 32, 500),
 }
+PEERS = ("numba", "torch", "spikingjelly", "snntorch")
 WITH_PEERS = ("tiny, batch 250", "big, batch 32")
 SHAPES = {  # compared with the CPU: architecture and batch, n_steps
     "tiny": (tiny(N_CHANNELS), 64, 500),
@@ -171,6 +175,19 @@ def measure(name: str, case: tuple, card: Card, repeats: int) -> dict[str, float
     return found
 
 
+def on_cpu(case: tuple) -> float:
+    """Milliseconds of a step on all processors."""
+    torch.set_flush_denormal(True)
+    step = on_processors("numba", *case, n_threads=os.cpu_count() or 1)
+    step()
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return median(times) * 1e3
+
+
 def decays_of_cpu(self: TimeConstants) -> tuple[Tensor, Tensor]:
     """Decays computed on the CPU, wherever the parameters are: equal bits on all devices."""
     param = self.mem_param.cpu(), self.syn_param.cpu()
@@ -229,7 +246,7 @@ def trainings(minutes: float, epochs: int) -> dict[str, object]:
     split = split_session(session)
     config = replace(CONFIG, epochs=epochs, device="cuda", kernel="cuda")
 
-    def course(config, **options) -> tuple[list[float], list[float], RSNN]:
+    def course(config, **options) -> tuple[list[float], list, RSNN]:
         model = RSNN(tiny(N_CHANNELS))
         generator = torch.Generator().manual_seed(1)
         initialize(model, rates=(float(session.raster.mean()) / DT,), generator=generator)
@@ -238,7 +255,8 @@ def trainings(minutes: float, epochs: int) -> dict[str, object]:
             model, session, split, config, generator=generator,
             report=lambda record: times.append(time.perf_counter()), **options,
         )  # fmt: skip
-        return list(np.diff(times)), [record.loss for record in result.records], model
+        course = [(record.loss, record.validation_r2) for record in result.records]
+        return list(np.diff(times)), course, model
 
     def same(a: RSNN, b: RSNN) -> bool:
         return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
@@ -255,8 +273,8 @@ def trainings(minutes: float, epochs: int) -> dict[str, object]:
         "epoch, captured, s": median(times[2:]),
         "epoch, eager, s": median(eager_times[2:]),
         "epoch, torch loop, s": median(loop_times[2:]),
-        "losses": losses[:4],
-        "losses, torch loop": by_loop[:4],
+        "loss and validation R2": losses,
+        "loss and validation R2, torch loop": by_loop,
         "second training ==": same(model, second),
         "resumed ==": same(model, resumed),
         "eager ==": same(model, eager),
@@ -279,9 +297,12 @@ def main(options: argparse.Namespace) -> None:
     print("| network | variant | eager, ms | captured, ms | peak, MB |\n|---|---|---|---|---|")
     times: dict[str, dict[str, dict[str, float]]] = {}
     for name, case in CASES.items():
-        peers = ("cuda", "torch", "spikingjelly", "snntorch") if name in WITH_PEERS else ("cuda",)
+        peers = ("cuda", *(PEERS if name in WITH_PEERS else ()))
         for peer in peers:
-            cell = measure(peer, case, card, 20 if peer == "cuda" else 3)
+            if peer == "numba":
+                cell = {"eager": on_cpu(case), "MB": np.nan}
+            else:
+                cell = measure(peer, case, card, 20 if peer == "cuda" else 3)
             times.setdefault(name, {})[peer] = cell
             print(
                 f"| {name} | {peer} | {cell['eager']:.2f} | {cell.get('captured', np.nan):.3f} |"
