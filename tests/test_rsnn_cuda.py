@@ -46,7 +46,7 @@ CASES = {
     "wide, rounds": (Architecture(5, (160,)), 17, 5, 0.3),
     "wide below wide": (Architecture(5, (129, 131), bias=True), 2, 5, 0.3),
     "many readouts": (Architecture(11, (20,), HEADS * 9), 2, 12, 0.3),
-    "groups of words": (Architecture(600, (9,)), 2, 6, 0.3),
+    "groups of words": (Architecture(800, (9,)), 2, 6, 0.3),
     "one block of history": (Architecture(11, (20,)), 2, HISTORY + 1, 0.3),
     "one step": (Architecture(11, (20,)), 2, 1, 0.3),
     "two steps": (Architecture(11, (20,)), 2, 2, 0.0),

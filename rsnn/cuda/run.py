@@ -24,8 +24,8 @@ MOST_ABOVE = 16  # units of the layer above whose weights a thread keeps in regi
 SAMPLES = 8  # that share the blocks of a wide layer on its way back
 WIDE_BLOCK = 256  # threads of such a block
 FLAT_BLOCK = 256  # threads of a block of kernels with one thread per element
-MOST_WARPS = 16  # of a block that sums gradients of weights, each with 4 kB of shared memory
-WARPS_PER_PROCESSOR = 32  # that gradients of weights keep busy
+WARP_SHARED = 4096  # bytes of shared memory of a warp that sums gradients of weights
+WARPS_PER_PROCESSOR = 16  # that gradients of weights keep busy
 
 
 class Integers(NamedTuple):
@@ -234,13 +234,13 @@ class Run:
     def _weights(self, masks: Tensor, lambdas: Tensor, n_pre: int) -> Tensor:
         """Gradient of weights, (post, pre)."""
         n, n_warps = lambdas.shape[2], words(n_pre)
-        groups = -(-n_warps // MOST_WARPS)
+        groups = -(-n_warps // (self.kernels.most_shared // WARP_SHARED))
         n_warps = -(-n_warps // groups)
         blocks = words(n) * groups
         most = max(WARPS_PER_PROCESSOR // n_warps, 1) * self.kernels.n_processors // blocks
         n_parts = min(max(most, 1), (self.n_steps - 1) * self.batch)
         parts = self._new(n_parts, n_pre, n)
-        self._launch("weight_gradient", {}, (blocks, n_parts), 32 * n_warps, 4 * 1024 * n_warps,
+        self._launch("weight_gradient", {}, (blocks, n_parts), 32 * n_warps, WARP_SHARED * n_warps,
                      [masks, lambdas, *_ints(n_pre, n, self.n_steps, self.batch),
                       parts])  # fmt: skip
         return (parts.sum(0) * float(self.scale)).t()
