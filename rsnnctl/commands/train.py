@@ -127,7 +127,7 @@ _OF_SESSIONS = ("sessions", "more", "preset", "recipe", "epochs", "kernel", "dev
 @click.option(
     "--kernel",
     type=click.Choice(KERNELS),
-    help="Code that computes a step; torch is the definition. Default: numba; torch on cuda.",
+    help="Code that computes a step; torch is the definition. Default: numba; cuda on cuda.",
 )
 @click.option("--device", type=click.Choice(DEVICES), help="Device to train on. Default: cpu.")
 @click.option(
