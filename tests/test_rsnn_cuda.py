@@ -13,15 +13,20 @@ from tools import need_module
 from base.errors import MismatchError, RangeError, RsnnWarning, ToolError
 from base.order import Order
 from export.qat import Latent
+from export.quantization.on_card import run_on_card
 from export.quantization.on_card import unsupported as unsupported_integers
 from export.quantization.precision import Precision
+from export.quantization.straight import run_straight
 from export.quantize import quantize
 from rsnn.cuda import bptt as cuda
 from rsnn.cuda import card as cards
-from rsnn.cuda.run import HISTORY
+from rsnn.cuda.run import HISTORY, Run
 from rsnn.cuda.stream import decode_by, decode_on_card
 from rsnn.evaluate import decode
 from rsnn.fast import bptt as fast
+from rsnn.fast.dropout import _fill, keep_limit
+from rsnn.fast.parameters import layers_of
+from rsnn.layer_floats import by_layer, flattened
 from rsnn.model import RSNN, Architecture, Head
 from rsnn.neurons import NO_LEAK
 from rsnn.surrogate import Surrogate
@@ -29,6 +34,7 @@ from rsnn.training.captured import bytes_per_sample, check_memory
 from rsnn.training.initialize import initialize
 from rsnn.training.recipe import TrainConfig
 from rsnn.training.train import find_forward, kernel_used
+from sim.fast import runs
 
 HEADS = (Head(0.05, 0.01), Head(0.02, 0.005))
 N_PROCESSORS = 8
@@ -255,16 +261,25 @@ def test_a_batch_without_room_names_the_one_that_fits():
         check_memory(model, 1, 500, each)
 
 
-NARROW_WORDS = {"syn_bits": 13, "mem_bits": 19}
+NARROW_WORDS = {"syn_bits": 18, "mem_bits": 19}
 WRAPPED = NARROW_WORDS | {"overflow_syn": "wrap", "overflow_mem": "wrap"}
-INTEGERS = {  # architecture, fields of the contract
-    "tiny": (Architecture(12, (40,)), {}),
-    "saturated": (Architecture(12, (40,)), NARROW_WORDS),
-    "wrapped": (Architecture(12, (40,)), WRAPPED),
-    "in a row": (Architecture(11, (33, 20), HEADS, bias=True), WRAPPED | {"rounding": "floor"}),
-    "wide": (Architecture(20, (132,)), NARROW_WORDS | {"mem_bits": 20}),
-    "four bits": (Architecture(11, (37,), recurrent=False), {}),
-}
+INTEGERS = {  # architecture, weight and fractional bits, fields of the contract
+    "tiny": (Architecture(12, (40,)), (8, 6), {}),
+    "saturated": (Architecture(12, (40,)), (8, 6), NARROW_WORDS),
+    "wrapped": (Architecture(12, (40,)), (8, 6), WRAPPED),
+    "in a row": (
+        Architecture(11, (33, 20), HEADS, bias=True), (8, 6), WRAPPED | {"rounding": "floor"},
+    ),
+    "wide": (Architecture(20, (132,)), (8, 6), NARROW_WORDS | {"mem_bits": 20}),
+    "four bits": (Architecture(11, (37,), recurrent=False), (4, 0), {}),
+}  # fmt: skip
+
+
+def words_of(network, raster):
+    """Every current and membrane of a run, (batch, n_steps, n) each."""
+    done = runs.run_many(network, raster.numpy(), record=True, threads=1)
+    names = [f"{name}.{word}" for name in network.layer_names[:-1] for word in ("syn", "mem")]
+    return {name: np.stack([each.trace.variables[name] for each in done]) for name in names}
 
 
 @pytest.mark.parametrize(
@@ -272,17 +287,30 @@ INTEGERS = {  # architecture, fields of the contract
     [pytest.param(name, marks=() if name == "tiny" else pytest.mark.slow) for name in INTEGERS],
 )
 def test_integers_run_word_for_word_and_train_as_on_the_cpu(host, name):
-    architecture, fields = INTEGERS[name]
+    architecture, (bits, frac_bits), fields = INTEGERS[name]
     model, (raster, target, weights) = made(architecture), drawn(architecture, 2, 20)
-    precision = Precision(bits=4 if name == "four bits" else 8)
-    network = quantize(model, precision)
-    network = replace(network, contract=replace(network.contract, **fields))
-    latent = Latent.of(model, network, precision)
+    precision = Precision(bits=bits, frac_bits=frac_bits)
+    unlimited = quantize(model, precision)
+    latent = Latent.of(model, unlimited, precision)
+    network = replace(unlimited, contract=replace(unlimited.contract, **fields))
     assert unsupported_integers(network, host) is None
+    words = words_of(network, raster)
+    if fields:
+        assert not np.array_equal(words["hidden0.syn"], words_of(unlimited, raster)["hidden0.syn"])
+    if frac_bits == 0:
+        assert (words["hidden0.mem"] == network.hidden[0].threshold).sum() > 10
+    codes = [layer.surrogate.code for layer in latent.model.layers]
+    cpu = torch.device("cpu")
+
+    def on_cpu(model, raster, *rest):
+        return run_straight(network, raster, codes, latent.floats())
+
+    def on_card(model, raster, *rest):
+        return run_on_card(network, raster, codes, latent.floats(), host, cpu)
+
     data = raster, target, weights, 0.0
-    wanted, gradients = step(latent.model, latent.forward, *data)
-    forward = latent.forward_by(host, torch.device("cpu"))
-    got, found = step(latent.model, forward, *data)
+    wanted, gradients = step(latent.model, on_cpu, *data)
+    got, found = step(latent.model, on_card, *data)
     assert sum(spk.sum() for spk in wanted.spk) > 50
     assert all(torch.equal(a, b) for a, b in zip(got.spk, wanted.spk, strict=True))
     assert (got.out - wanted.out).abs().max() <= 1e-6 * wanted.out.abs().max()
@@ -290,6 +318,39 @@ def test_integers_run_word_for_word_and_train_as_on_the_cpu(host, name):
     for key, a, b in zip(names, found, gradients, strict=True):
         # that of a unit is a difference of large sums
         assert (a - b).abs().max() <= (2e-4 if "unit" in key else 1e-5) * b.abs().max(), key
+
+
+def test_a_training_in_integers_goes_forward_on_the_card(host):
+    architecture = Architecture(12, (40,))
+    model, (raster, *_) = made(architecture), drawn(architecture, 2, 20)
+    latent = Latent.of(model, quantize(model, Precision()), Precision())
+    wanted = latent.forward(latent.model, raster)
+    got = latent.forward_by(host, torch.device("cpu"))(latent.model, raster)
+    assert torch.equal(got.spk[0], wanted.spk[0])
+    assert torch.equal(got.counts[0], wanted.spk[0].sum(1))
+
+
+@pytest.mark.parametrize(
+    ("fields", "changed", "reason"),
+    [
+        ({"reset": "subtract"}, {}, "the order of its step is not the published one"),
+        ({"input_bits": 3}, {}, "its neurons have no gradient but that of their step"),
+        ({}, {"threshold": -1}, "hidden0 has a threshold below 0"),
+        ({}, {"e_in": 15}, "sums of the weights of hidden0 do not fit in 32 bits"),
+    ],
+)
+def test_integers_that_the_kernels_cannot_compute_are_told(fields, changed, reason):
+    network = quantize(made(Architecture(4, (8,))), Precision(bits=16, frac_bits=0))
+    layer = network.hidden[0]
+    arrays = {name: np.full_like(getattr(layer, name), value) for name, value in changed.items()}
+    if "e_in" in changed:
+        arrays["w_in"] = np.full_like(layer.w_in, 32767)
+    network = replace(
+        network,
+        layers=(replace(layer, **arrays), network.readout),
+        contract=replace(network.contract, **fields),
+    )
+    assert unsupported_integers(network, FakeCard()) == reason
 
 
 def report(name, sizes, arch):
@@ -334,6 +395,41 @@ def test_nvrtc_compiles_every_kernel_and_spills_nothing_at_64_neurons(name):
         found.append(bytes_)
     assert all(have <= most for have, most in zip(found, spilt, strict=True)), found
     assert {each.split()[0] for each in SPILT} | {"pull_wide"} == set(cards.FILES)
+
+
+@pytest.mark.parametrize("n", [37, 64])
+def test_dropout_removes_the_same_spikes(host, n):
+    """Of a million, so that all 16 bits of some decide."""
+    rows, dropout = 16_000, 0.25
+    keys = torch.tensor([-(2**62) + 12345], dtype=torch.int64)
+    masks = torch.empty(rows, -(-n // 32), dtype=torch.int32)
+    sizes = np.int32(keep_limit(dropout)), np.int32(n), np.int32(rows), np.int32(1)
+    blocks = -(-masks.numel() // 256), 1
+    host.launch("keep_masks", {}, blocks, 256, 0, [keys, *sizes, masks])
+    wanted = np.empty((rows, n), np.bool_)
+    _fill(keys.numpy().view(np.uint64)[0], keep_limit(dropout), wanted)
+    bits = masks.unsqueeze(-1) >> torch.arange(32) & 1
+    assert np.array_equal(bits.flatten(1)[:, :n].numpy(), wanted)
+    assert not bits.flatten(1)[:, n:].any()
+
+
+def test_currents_and_membranes_are_those_of_the_cpu(host):
+    """They decide nothing where no spike flips, so spikes would not tell of another rounding."""
+    architecture, batch, n_steps, dropout = CASES["layers in a row"]
+    model, (raster, *_) = made(architecture), drawn(architecture, batch, n_steps)
+    parameters = [None if p is None else p.detach() for p in flattened(layers_of(model))]
+    keys = cuda.draw_keys(model, dropout, torch.Generator().manual_seed(7))
+    codes = [layer.surrogate.code for layer in model.layers]
+    got = Run(codes, raster, keys, dropout, host, with_spikes=False)
+    got.forward(by_layer(parameters), keeps=True)
+    words = [*keys.numpy().view(np.uint64)]
+    wanted = fast._Run(raster, words, dropout, codes, fast.Workspace(1), with_spikes=False)
+    wanted.forward(by_layer([None if p is None else p.numpy() for p in parameters]))
+    (chunk,) = wanted.chunks
+    for kept, (state, syn) in zip(got.kept, chunk.states, strict=True):
+        assert np.array_equal(kept.syn.numpy(), syn)
+        assert np.array_equal(kept.state[0].numpy(), state[0])
+    assert len(got.kept) == 3
 
 
 def test_every_kernel_has_its_file():
