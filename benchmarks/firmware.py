@@ -28,11 +28,13 @@ def main() -> None:
     options = parser.parse_args()
     network = quantize(import_published(options.weights), Precision(bits=options.bits))
     raster = random_raster(_STEPS, network.n_inputs, dt=network.dt)
+    modules = {name: import_module(f"hw_targets.{name}") for name in targets()}
+    machines = {name: vars(module).get("MACHINE") for name, module in modules.items()}
     costs = {
         layout: {
-            name: count_cost(network, import_module(f"hw_targets.{name}").MACHINE, raster, layout)
-            for name, target in targets().items()
-            if hasattr(import_module(f"hw_targets.{name}"), "MACHINE")
+            name: count_cost(network, machine, raster, layout)
+            for name, machine in machines.items()
+            if machine is not None and machine.ticks is not None
         }
         for layout in LAYOUTS
     }

@@ -19,7 +19,7 @@ from faults.planted import Copy, Limits, Outcome
 from faults.tokens import Fault, changes, faults_of
 
 PACKAGES = ("base", "sim", "rsnn", "export")
-SUFFIXES = {".py", ".c", ".h"}
+SUFFIXES = {".py", ".c", ".h", ".cu"}
 
 
 def main() -> None:
