@@ -6,12 +6,11 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from rsnn.cuda.card import FILES, SOURCES
+from rsnn.cuda.card import FILES, SOURCES, Launch
 
 HEADER = Path(__file__).with_name("cuda_host.h")
 C_TYPES = {"int": ctypes.c_int, "float": ctypes.c_float}
@@ -27,22 +26,15 @@ class Host:
         self.flags = [*flags]
         self.launched: list[str] = []
 
-    def launch(
-        self,
-        name: str,
-        sizes: Mapping[str, int],
-        grid: tuple[int, int],
-        block: int,
-        shared: int,
-        arguments: Sequence[Any],
-    ) -> None:
+    def launch(self, wanted: Launch) -> None:
         """As `rsnn.cuda.card.Kernels.launch`."""
+        name, sizes, grid, block, shared, arguments = wanted
         self.launched.append(name)
         if 0 in grid:
             return
         assert block % 32 == 0
-        assert shared <= self.most_shared
         assert block <= 1024
+        assert shared <= self.most_shared
         values, kept = [], []
         for argument in arguments:
             if argument is None:

@@ -405,7 +405,7 @@ def test_dropout_removes_the_same_spikes(host, n):
     masks = torch.empty(rows, -(-n // 32), dtype=torch.int32)
     sizes = np.int32(keep_limit(dropout)), np.int32(n), np.int32(rows), np.int32(1)
     blocks = -(-masks.numel() // 256), 1
-    host.launch("keep_masks", {}, blocks, 256, 0, [keys, *sizes, masks])
+    host.launch(cards.Launch("keep_masks", {}, blocks, 256, 0, [keys, *sizes, masks]))
     wanted = np.empty((rows, n), np.bool_)
     _fill(keys.numpy().view(np.uint64)[0], keep_limit(dropout), wanted)
     bits = masks.unsqueeze(-1) >> torch.arange(32) & 1

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,8 +29,28 @@ MOST_SHARED = 48 << 10  # bytes of a block that no kernel has to ask for
 Argument = Tensor | np.generic | None
 
 
+class Launch(NamedTuple):
+    """A kernel, and how it runs.
+
+    Attributes:
+        name: a key of `FILES`.
+        sizes: macros that it is compiled with.
+        grid: blocks, (x, y); none runs if one of them is 0.
+        block: threads per block.
+        shared: bytes of shared memory per block.
+        arguments: contiguous tensors, numpy scalars of the kernel's types, None for no array.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    grid: tuple[int, int]
+    block: int
+    shared: int
+    arguments: Sequence[Argument]
+
+
 class Kernels(Protocol):
-    """What launches kernels.
+    """What runs kernels.
 
     Attributes:
         n_processors: multiprocessors, each of which runs one or more blocks at a time.
@@ -40,25 +60,8 @@ class Kernels(Protocol):
     n_processors: int
     most_shared: int
 
-    def launch(
-        self,
-        name: str,
-        sizes: Mapping[str, int],
-        grid: tuple[int, int],
-        block: int,
-        shared: int,
-        arguments: Sequence[Argument],
-    ) -> None:
-        """Run a kernel on all its threads, after those launched before it.
-
-        Args:
-            name: a key of `FILES`.
-            sizes: macros that it is compiled with.
-            grid: blocks, (x, y).
-            block: threads per block.
-            shared: bytes of shared memory per block.
-            arguments: contiguous tensors, numpy scalars of the kernel's types, None for no array.
-        """
+    def launch(self, wanted: Launch) -> None:
+        """Run a kernel after those launched before it."""
         ...
 
 
@@ -99,27 +102,19 @@ class Card:
             ) from error
         self._largest: dict[Any, int] = {}
 
-    def launch(
-        self,
-        name: str,
-        sizes: Mapping[str, int],
-        grid: tuple[int, int],
-        block: int,
-        shared: int,
-        arguments: Sequence[Argument],
-    ) -> None:
-        """As `Kernels.launch`; nothing for an empty grid."""
+    def launch(self, wanted: Launch) -> None:
+        """As `Kernels.launch`."""
         from cuda.core import LaunchConfig, launch
 
-        if 0 in grid:
+        if 0 in wanted.grid:
             return
-        kernel = _kernel(name, tuple(sizes.items()), self._arch)
-        if shared > self._largest.get(kernel, MOST_SHARED):
-            self._allow(kernel, shared)
-            self._largest[kernel] = shared
+        kernel = _kernel(wanted.name, tuple(wanted.sizes.items()), self._arch)
+        if wanted.shared > self._largest.get(kernel, MOST_SHARED):
+            self._allow(kernel, wanted.shared)
+            self._largest[kernel] = wanted.shared
         stream = _stream(torch.cuda.current_stream().cuda_stream)
-        launch(stream, LaunchConfig(grid=grid, block=block, shmem_size=shared), kernel,
-               *(_value(argument) for argument in arguments))  # fmt: skip
+        config = LaunchConfig(grid=wanted.grid, block=wanted.block, shmem_size=wanted.shared)
+        launch(stream, config, kernel, *map(_value, wanted.arguments))
 
     def _allow(self, kernel: Any, shared: int) -> None:
         from cuda.bindings import driver

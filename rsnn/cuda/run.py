@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from base.errors import MismatchError
-from rsnn.cuda.card import Argument, Kernels
+from rsnn.cuda.card import Argument, Kernels, Launch
 from rsnn.fast.dropout import keep_limit
 from rsnn.layer_floats import LayerFloats
 
@@ -123,8 +123,8 @@ class Run:
                 (self.batch, 1),
                 32 * words(n),
                 4 * (32 * words(n) + 32 + n * n * in_shared),
-                [keep, _transposed(layer.w_rec), *_constants(layer), self.scale,
-                 *_ints(self.n_steps, self.batch), sent, fired, state, syn, counts[-1]],
+                keep, _transposed(layer.w_rec), *_constants(layer), self.scale,
+                *_ints(self.n_steps, self.batch), sent, fired, state, syn, counts[-1],
             )  # fmt: skip
             if fired is not None:
                 spikes.append(_unpacked(fired, n))
@@ -204,7 +204,7 @@ class Run:
             shared = 2 * _up(n, 4) * recurrent + HISTORY * (n_above + slots * block)
             sizes |= {"RECURRENT": int(recurrent), "COLUMNS": columns}
             grid = self.batch, -(-n // columns)
-            self._launch("pull_narrow", sizes, grid, block, 4 * shared, arguments)
+            self._launch("pull_narrow", sizes, grid, block, 4 * shared, *arguments)
         else:
             groups = min(-(-self.batch // SAMPLES), self.kernels.n_processors // words(n))
             shared = wide_shared(n, n_above, integers=self.integers is not None)
@@ -212,7 +212,7 @@ class Run:
                 groups, self.n_steps, dtype=torch.int32, device=self.raster.device
             )
             grid = groups * words(n), 1
-            self._launch("pull_wide", sizes, grid, WIDE_BLOCK, shared, [*arguments, arrived])
+            self._launch("pull_wide", sizes, grid, WIDE_BLOCK, shared, *arguments, arrived)
         return self._gradients(layer, kept, sums)
 
     def _gradients(self, layer: LayerFloats, kept: _Kept, sums: Tensor) -> LayerFloats:
@@ -241,8 +241,8 @@ class Run:
         n_parts = min(max(most, 1), (self.n_steps - 1) * self.batch)
         parts = self._new(n_parts, n_pre, n)
         self._launch("weight_gradient", {}, (blocks, n_parts), 32 * n_warps, WARP_SHARED * n_warps,
-                     [masks, lambdas, *_ints(n_pre, n, self.n_steps, self.batch),
-                      parts])  # fmt: skip
+                     masks, lambdas, *_ints(n_pre, n, self.n_steps, self.batch),
+                     parts)  # fmt: skip
         return (parts.sum(0) * float(self.scale)).t()
 
     def _project(self, arriving: Tensor, weights: Tensor) -> Tensor:
@@ -255,7 +255,7 @@ class Run:
 
     def _each(self, name: str, elements: Tensor, *arguments: Argument) -> None:
         """Launch a kernel with one thread per element."""
-        self._launch(name, {}, (-(-elements.numel() // FLAT_BLOCK), 1), FLAT_BLOCK, 0, arguments)
+        self._launch(name, {}, (-(-elements.numel() // FLAT_BLOCK), 1), FLAT_BLOCK, 0, *arguments)
 
     def _launch(
         self,
@@ -264,9 +264,10 @@ class Run:
         grid: tuple[int, int],
         block: int,
         shared: int,
-        arguments: Sequence[Argument],
+        *arguments: Argument,
     ) -> None:
-        self.kernels.launch(name, {**self.sizes, **sizes}, grid, block, shared, arguments)
+        """Launch a kernel; see `rsnn.cuda.card.Launch`."""
+        self.kernels.launch(Launch(name, {**self.sizes, **sizes}, grid, block, shared, arguments))
 
     def _masks(self, n: int) -> Tensor:
         shape = self.n_steps, self.batch, words(n)
