@@ -4,7 +4,8 @@ from hw_targets.machines.c_target import c_target
 from hw_targets.machines.emulated import cortex_m
 from hw_targets.machines.target import Limits
 
-MACHINE = cortex_m("cortex-m33", "mps2-an505", 20e6, (0x10000000, 0x400000, 0x38000000, 0x10000))
+MEMORY = (0x10000000, 0x400000, 0x38000000, 0x10000)  # flash, RAM
+MACHINE = cortex_m("cortex-m33", "mps2-an505", 20e6, MEMORY, fpu="cortex-m33")
 TARGET = c_target(
     "Cortex-M33, 1 MB flash, 256 kB RAM, 64 MHz",
     MACHINE,

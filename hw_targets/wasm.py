@@ -1,26 +1,22 @@
 """WebAssembly: the same C, compiled by clang and run in node."""
 
-from importlib.resources import files
-
+from export.firmware.templates import template
 from hw_targets.machines.c_machine import Machine
 from hw_targets.machines.c_target import c_target
-
-_HOST = files("hw_targets.machines") / "wasm"
 
 MACHINE = Machine(
     "clang",
     packages={"clang": "clang", "wasm-ld": "lld", "node": "nodejs"},
-    processor=("--target=wasm32-wasi",),  # a project has a libc, Debian's wasi-libc
-    program=(
-        "--target=wasm32",  # a program that replays input has none
-        "-nostdlib",
-        "-ffreestanding",
-        f"-I{_HOST}",
-        "-Dmain=replay_main",
-        "-Wl,--no-entry",
-        "-Wl,--export=replay_main",
-        "-Wl,--allow-undefined",
-    ),
-    launcher=("node", str(_HOST / "run.mjs")),
+    processor=("--target=wasm32",),
+    library=("-ffreestanding", "-I", "wasm"),  # there is no libc: node has what is needed of one
+    program=("startup.c", "-nostdlib", "-Wl,--no-entry", "-Wl,--allow-undefined"),
+    files={
+        "startup.c": template("wasm/startup.c"),
+        "run.mjs": template("wasm/run.mjs"),
+        "wasm/stdio.h": template("wasm/stdio.h"),
+        "wasm/string.h": template("wasm/string.h"),
+    },
+    launcher=("node", "run.mjs"),
+    size="llvm-size",
 )
 TARGET = c_target("WebAssembly in node", MACHINE)

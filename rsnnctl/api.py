@@ -354,6 +354,7 @@ def build(
     folder: Path | str,
     *,
     layout: str | None = None,
+    float_abi: str | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Write a firmware project for a target, with a golden run as self-test; return its files.
@@ -362,7 +363,7 @@ def build(
     """
     golden = artifact.vector_raster(network)
     found = hw_targets.find_target(target)
-    options = {"layout": layout}
+    options = {"layout": layout, "float_abi": float_abi}
     return machines.build(found, network, golden, Path(folder), options, force=force).files
 
 

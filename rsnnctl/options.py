@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from base.errors import FileError
-from export.firmware.options import LAYOUT
+from export.firmware.options import FLOAT_ABI, LAYOUT
 from rsnnctl.runs.cluster import CLUSTERS
 
 FILE = click.Path(path_type=Path)
@@ -65,6 +65,11 @@ layout_option = click.option(
     type=click.Choice(LAYOUT.choices),
     help=f"{LAYOUT.help.rstrip('.')}, on targets of C, or size of the decoder, on those of Verilog."
     f" Default: {LAYOUT.default}.",
+)
+float_abi_option = click.option(
+    "--float-abi",
+    type=click.Choice(FLOAT_ABI.choices),
+    help=f"{FLOAT_ABI.help} Default: {FLOAT_ABI.default}.",
 )
 seed_option = click.option(
     "--seed", default=1, show_default=True, help="Seed of all random numbers."

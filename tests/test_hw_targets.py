@@ -1,16 +1,12 @@
 """Targets by file and on the command line; the projects that are built for them."""
 
 import json
-import subprocess
-from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import random_network
 from tools import need
 
-from export.firmware.storage import LAYOUTS
 from hw_targets import targets
 from hw_targets.machines.target import Limits
 
@@ -152,84 +148,3 @@ def test_a_check_of_all_ends_with_1_if_a_part_was_checked_and_does_not_fit(
         code,
         states,
     )
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_project_builds_and_its_self_test_passes_and_notices_a_fault(run, network, layout):
-    """The fault is in one word of a step in the middle."""
-    need("cc", "gcc")
-    need("make", "make")
-    done = run("build", network, "--target", "host_c", "--layout", layout, "-o", "project")
-    assert done.code == 0, done
-    folder = Path("project")
-    subprocess.run(["make", "-C", str(folder), "example"], check=True, capture_output=True)
-    assert subprocess.run([str(folder / "example")], check=False).returncode == 0
-    before, row, after = (folder / "selftest.h").read_text().rpartition("\n    {-")
-    rows = before.splitlines()
-    assert rows[-20].startswith("    {")
-    rows[-20] = rows[-20].replace("{", "{1 + ", 1)
-    (folder / "selftest.h").write_text("\n".join(rows) + row + after)
-    subprocess.run(["make", "-C", str(folder), "example"], check=True, capture_output=True)
-    assert subprocess.run([str(folder / "example")], check=False).returncode == 1
-
-
-@pytest.mark.parametrize("name", ["host_c", "cortex_m4"])
-def test_a_project_is_one_for_cmake_too(run, network, name):
-    assert run("build", network, "--target", name, "-o", "project").code == 0
-    text = Path("project/rsnn.cmake").read_text()
-    flags = import_module(f"hw_targets.{name}").MACHINE.processor
-    assert "add_library(rsnn STATIC rsnn.c)" in text
-    assert "@" not in text
-    assert f"target_compile_options(rsnn PUBLIC {' '.join(flags)})" in text
-    need("cmake", "cmake")
-    for program, package in TARGETS[name].tools.items():
-        need(program, package)
-    goals = ["rsnn", "example"] if name == "host_c" else ["rsnn"]  # a board's flags are missing
-    for command in (["-S", "project", "-B", "made"], ["--build", "made", "--target", *goals]):
-        done = subprocess.run(["cmake", *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    if name == "host_c":
-        assert subprocess.run(["made/example"], check=False).returncode == 0
-
-
-def test_a_project_for_webassembly_passes_its_self_test_in_node(run, network):
-    for program, package in {**TARGETS["wasm"].tools, "make": "make"}.items():
-        need(program, package)
-    if not Path("/usr/include/wasm32-wasi/stdint.h").exists():
-        need("wasi-libc", "wasi-libc")  # which is no program, so this tells that it is missing
-    assert run("build", network, "--target", "wasm", "-o", "project").code == 0
-    done = subprocess.run(
-        ["make", "-C", "project", "example"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    Path("run.mjs").write_text(
-        """
-        import { WASI } from "node:wasi";
-        import fs from "node:fs";
-        const wasi = new WASI({ version: "preview1", returnOnExit: true });
-        const program = await WebAssembly.compile(fs.readFileSync("project/example"));
-        const imports = { wasi_snapshot_preview1: wasi.wasiImport };
-        process.exit(wasi.start(await WebAssembly.instantiate(program, imports)));
-        """
-    )
-    command = ["node", "--no-warnings", "--experimental-wasi-unstable-preview1", "run.mjs"]
-    assert subprocess.run(command, check=False).returncode == 0
-    text = Path("project/selftest.h").read_text()
-    head, values = text.rsplit("\n    {", 1)
-    Path("project/selftest.h").write_text(f"{head}\n    {{1 + {values}")
-    subprocess.run(["make", "-C", "project", "example"], check=True, capture_output=True)
-    assert subprocess.run(command, check=False).returncode == 1
-
-
-@pytest.mark.parametrize("name", ["cortex_m0plus", "rv32imc"])
-def test_a_project_for_a_microcontroller_compiles_as_it_is_and_twice_the_same(run, network, name):
-    need("make", "make")
-    for program, package in TARGETS[name].tools.items():
-        need(program, package)
-    for folder in ("a", "b"):
-        assert run("build", network, "--target", name, "-o", folder).code == 0
-    for path in Path("a").iterdir():
-        assert path.read_bytes() == (Path("b") / path.name).read_bytes()
-    command = ["make", "-C", "a", "rsnn.o", "example_main.o"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

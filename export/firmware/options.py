@@ -9,3 +9,9 @@ LAYOUT = Option(
     help="Layout of the weights in flash.",
     choices=("fast", "compact"),
 )
+FLOAT_ABI = Option(
+    "float_abi",
+    default="soft",
+    help="Float ABI that objects for a Cortex-M keep to (-mfloat-abi); all but soft need an FPU.",
+    choices=("soft", "softfp", "hard"),
+)

@@ -2,8 +2,8 @@
 /* SysTick, which counts down in 24 bits; under QEMU's -icount its ticks are instructions. */
 #define SYST ((volatile uint32_t *)0xe000e010u)
 static volatile uint32_t wraps;
-void arm_systick_isr(void);
-void arm_systick_isr(void)
+void SysTick_Handler(void);
+void SysTick_Handler(void)
 {
     wraps++;
 }

@@ -1,7 +1,7 @@
 """Machines that compile and run exported C here: a compiler, and an emulator if needed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import which
 from subprocess import run as call
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import RangeError, ToolError
+from base.files import write_text
 from export.firmware.arithmetic import Arithmetic
 from export.firmware.code import replay_source
 from export.firmware.decoder import FLAGS, Main, compile_replay, export_c, run_compiler
 from export.firmware.events.replay import Replayed, replay_samples
+from export.firmware.options import FLOAT_ABI
 from export.firmware.replay import Ends, replay
 from sim.network import IntegerNetwork
 from sim.trace import Trace
@@ -42,20 +44,47 @@ class Machine:
     Attributes:
         compiler: command of the compiler.
         packages: every program needed, the compiler first, with its Debian package.
-        processor: flags that choose the processor and its library.
-        program: further flags, for a program that replays input.
+        processor: flags that choose the processor.
+        library: flags that choose its C library.
+        program: further flags and sources of a whole program.
+        files: text of each file that stands beside a program, by name: start-up code, linker
+            script. Other words name it, or its folder, as it is called here.
         launcher: command that runs a program, without the program; empty if it runs by itself.
         size: command that lists the sizes of an object file's sections.
         ticks: ticks of the program's counter per instruction; None if it does not count.
+        abis: flags that choose the processor with its FPU, by float ABI; empty if it has none.
     """
 
     compiler: str
     packages: dict[str, str]
     processor: tuple[str, ...] = ()
+    library: tuple[str, ...] = ()
     program: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     launcher: tuple[str, ...] = ()
     size: str = "size"
     ticks: float | None = None
+    abis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def with_abi(self, abi: str) -> "Machine":
+        """The machine whose programs keep to a float ABI, one of `abis`.
+
+        Raises:
+            RangeError: it has no such ABI, since it has no FPU.
+        """
+        if abi == FLOAT_ABI.default:
+            return self
+        if abi not in self.abis:
+            raise RangeError(
+                f"`float_abi` is {abi}; {FLOAT_ABI.default} is all that the target has, which is"
+                " without an FPU here. Leave it out, or name another target"
+            )
+        return replace(self, processor=self.abis[abi])
+
+    def placed(self, words: Iterable[str], folder: str) -> list[str]:
+        """Words of a command, of which those that name one of `files` name it in a folder."""
+        names = {parent for file in self.files for parent in (file, file.rpartition("/")[0])}
+        return [f"{folder}/{word}" if word and word in names else word for word in words]
 
     def build(
         self,
@@ -73,19 +102,20 @@ class Machine:
             RangeError: no such layout.
         """
         self.need(*(name for name in self.packages if name not in self.launcher))
-        flags = (*FLAGS, *self.processor, *self.program)
+        words = self._beside((*self.library, *self.program), folder)
+        flags = (*FLAGS, *self.processor, *words)
         return compile_replay(
             network, folder, layout, arithmetic, flags=flags, compiler=self.compiler, main=main
         )
 
     def command(self, program: Path) -> list[str]:
-        """The command that runs a program.
+        """The command that runs a program that was built here.
 
         Raises:
             ToolError: a program is missing.
         """
         self.need(*self.launcher[:1])
-        return [*self.launcher, str(program)]
+        return [*self.placed(self.launcher, str(program.parent)), str(program)]
 
     def run(
         self,
@@ -131,11 +161,12 @@ class Machine:
         """
         self.need(self.compiler, self.size)
         export_c(network, folder, "decoder", layout)
+        library = self._beside(self.library, folder)
         (folder / "state.c").write_text('#include "decoder.h"\ndecoder_state state;\n')
         sizes = {}
         for name in ("decoder", "state"):
             source, target = (str(folder / f"{name}.{suffix}") for suffix in "co")
-            command = [self.compiler, *FLAGS, *self.processor, "-c", source]
+            command = [self.compiler, *FLAGS, *self.processor, *library, "-c", source]
             try:
                 run_compiler([*command, "-o", target])
             except ToolError as error:
@@ -145,6 +176,12 @@ class Machine:
             sizes[name] = [int(word) for word in listing.stdout.split(b"\n")[1].split()[:3]]
         text, data, bss = sizes["decoder"]
         return Sizes(text + data, sum(sizes["state"][1:]) + data + bss)
+
+    def _beside(self, words: Iterable[str], folder: Path) -> list[str]:
+        """Write the files that stand beside a program; return words that name them there."""
+        for name, text in self.files.items():
+            write_text(folder / name, text)
+        return self.placed(words, str(folder))
 
     def need_counter(self) -> float:
         """Ticks per instruction of a machine that counts, and has all its programs.

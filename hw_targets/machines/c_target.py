@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.firmware.code import layouts
 from export.firmware.events.code import replay_source
 from export.firmware.events.replay import check_sample, run_sample
-from export.firmware.options import LAYOUT
+from export.firmware.options import FLOAT_ABI, LAYOUT
 from export.firmware.project import EDITABLE, write_project
 from export.firmware.replay import replay_blocks
 from hw_targets.machines.c_cost import (
@@ -23,6 +23,7 @@ from hw_targets.machines.c_cost import (
     violations,
 )
 from hw_targets.machines.c_machine import Machine
+from hw_targets.machines.c_project import build_parts, costs
 from hw_targets.machines.c_samples import count_samples
 from hw_targets.machines.target import Limits, Runner, Target
 from rsnn.data.raster import random_raster
@@ -49,7 +50,7 @@ def c_target(description: str, machine: Machine, limits: Limits | None = None) -
         event_backends={"events": partial(_prepare_events, machine)},
         check=None if limits is None else partial(_check, machine),
         limits=limits or Limits(),
-        options=(LAYOUT,),
+        options=(LAYOUT, FLOAT_ABI),
         tools=machine.packages,
         editable=EDITABLE,
     )
@@ -63,20 +64,26 @@ def _build(
     folder: Path,
     *,
     layout: str,
+    float_abi: str,
 ) -> list[Path]:
     """Build files, an example with a self-test, and the program that replays input."""
+    machine = machine.with_abi(float_abi)
+    found = costs(target, network, {"layout": layout, "float_abi": float_abi})
     return write_project(
         network,
         golden,
         folder,
-        description=target.description,
-        compiler=machine.compiler,
-        flags=" ".join(machine.processor),
+        parts=build_parts(machine, target),
+        files=machine.files,
+        costs="\n".join(found),
     )
 
 
-def _prepare(machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str) -> Runner:
+def _prepare(
+    machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str, float_abi: str
+) -> Runner:
     """Compile the program that replays input; return the function that runs it."""
+    machine = machine.with_abi(float_abi)
     command = machine.command(machine.build(network, folder, layout))
 
     def run(
@@ -88,7 +95,7 @@ def _prepare(machine: Machine, network: IntegerNetwork, folder: Path, *, layout:
 
 
 def _prepare_events(
-    machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str
+    machine: Machine, network: IntegerNetwork, folder: Path, *, layout: str, float_abi: str
 ) -> Runner:
     """The function that compiles the program that replays events, when first called, and runs it.
 
@@ -97,7 +104,8 @@ def _prepare_events(
 
     @cache
     def command() -> list[str]:
-        return machine.command(machine.build(network, folder, layout, main=replay_source))
+        chosen = machine.with_abi(float_abi)
+        return chosen.command(chosen.build(network, folder, layout, main=replay_source))
 
     def run(
         blocks: Iterable[NDArray[np.uint8]], n_steps: int
@@ -118,9 +126,10 @@ def _prepare_events(
 
 
 def _check(
-    machine: Machine, target: Target, network: IntegerNetwork, *, layout: str
+    machine: Machine, target: Target, network: IntegerNetwork, *, layout: str, float_abi: str
 ) -> dict[str, Any]:
     """Bytes and instructions, over random input and in the worst case, against the limits."""
+    machine = machine.with_abi(float_abi)
     if has_engine(network):
         cost = count_samples(network, machine, layout)
     else:

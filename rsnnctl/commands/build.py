@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from rsnnctl.options import TARGET, layout_option, network_argument, output_option
+from rsnnctl.options import (
+    TARGET,
+    float_abi_option,
+    layout_option,
+    network_argument,
+    output_option,
+)
 from rsnnctl.results.kind import Result
 
 
@@ -12,12 +18,14 @@ from rsnnctl.results.kind import Result
 @network_argument
 @click.option("--target", type=TARGET, required=True, help="Target to build for.")
 @layout_option
+@float_abi_option
 @output_option("Folder. Default: `firmware` beside the network.", folder=True)
 def command(
     network: Path | None,
     stale: bool,
     target: str,
     layout: str | None,
+    float_abi: str | None,
     output: Path | None,
     force: bool,
 ) -> Result:
@@ -39,6 +47,6 @@ def command(
     source = lineage.used(chosen, stale=stale)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
-    options = {"layout": layout}
+    options = {"layout": layout, "float_abi": float_abi}
     written = build(find_target(target), loaded, golden, folder, options, force=force)
     return written_files(written, output)

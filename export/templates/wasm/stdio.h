@@ -1,4 +1,4 @@
-/* Files of the host, as far as replay.c needs them; `run.mjs` provides the functions. */
+/* Files and stdout of the host, as far as a project needs them; `run.mjs` has the functions. */
 #ifndef STDIO_H
 #define STDIO_H
 
@@ -10,5 +10,6 @@ FILE *fopen(const char *name, const char *mode);
 size_t fread(void *words, size_t size, size_t n, FILE *file);
 size_t fwrite(const void *words, size_t size, size_t n, FILE *file);
 int fclose(FILE *file);
+int printf(const char *format, ...);
 
 #endif

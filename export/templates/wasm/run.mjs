@@ -1,4 +1,4 @@
-// Runs the replay program named on the command line, with the files of the working directory.
+// Runs the program named on the command line, with the files of the working directory.
 import * as fs from "node:fs";
 
 let memory;
@@ -58,6 +58,16 @@ const host = {
     if (files[number].writes) flush(files[number]);
     return 0;
   },
+  // Of conversions, %lu and %ld alone.
+  printf(format, values) {
+    const line = text(format).replace(/%l([ud])/g, (_, kind) => {
+      const word = new DataView(memory.buffer, values, 4);
+      values += 4;
+      return kind === "u" ? word.getUint32(0, true) : word.getInt32(0, true);
+    });
+    fs.writeSync(1, line);
+    return line.length;
+  },
   memset(to, value, n) {
     bytes(to, n).fill(value);
     return to;
@@ -71,4 +81,4 @@ const host = {
 const program = fs.readFileSync(process.argv[2]);
 const { instance } = await WebAssembly.instantiate(program, { env: host });
 memory = instance.exports.memory;
-process.exit(instance.exports.replay_main());
+process.exit(instance.exports.run());
