@@ -336,7 +336,7 @@ def test_a_reproducer_keeps_signed_inputs():
 def test_a_firmware_project_passes_its_own_test(bits, signed, tmp_path):
     network, raster = graded(7, bits, signed)
     export_c(network, tmp_path, "rsnn")
-    write_project(network, raster, tmp_path, description="host", compiler="cc", flags="")
+    write_project(network, raster, tmp_path, parts={}, files={}, costs="")
     sources = [str(tmp_path / name) for name in ("rsnn.c", "example_main.c")]
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fsanitize=undefined"]
     subprocess.run(["cc", *flags, *sources, "-o", str(tmp_path / "a")], check=True)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from export.firmware import direct, inputs
 from export.firmware.direct import is_direct
 from export.firmware.events import code as events
+from export.firmware.headers import checked
+from export.firmware.headers.shared import shared
 from export.firmware.tables import element, is_constant, is_sparse, literal, table
 from export.firmware.templates import filled, template
 from sim.arithmetic.exact import number_of
@@ -39,24 +41,14 @@ def header(network: IntegerNetwork, name: str) -> str:
     ]
     sizes = [f"{layer.n_neurons} neurons ({layer.kind()})" for layer in network.hidden]
     parts = {
-        "NAME": name,
-        "GUARD": f"{name.upper()}_H",
-        "DIGEST": network.digest(),
         "SHAPE": ", ".join([*sizes, f"{readout.n_neurons} readout rows"]),
-        "N_INPUTS": str(network.n_inputs),
-        "N_ROWS": str(readout.n_neurons),
-        "N_HEADS": str(readout.n_heads),
-        "N_OUTPUTS": str(readout.n_outputs),
-        "DT": repr(network.dt),
         "STATE": "\n".join(state),
         "HELD": "\n".join(_held(network, name)),
         "OF": "that have come" if is_direct(network) else "of the last two steps",
         "ROWS": "\n".join(rows),
-        "STEPS": inputs.template_of(network, "steps", "h") + events.header(network),
-        "DECODED": "\n * ".join(readout.reading()),
-        **inputs.parts(network),
+        "CHECKED": checked.of_generated(network),
     }
-    return filled("generated.h", parts)
+    return filled("generated.h", parts | shared(network, name))
 
 
 def source(network: IntegerNetwork, name: str) -> str:

@@ -21,6 +21,8 @@ _EVENTS = {
         " step."
     ),
     "STEP": "step_bitmap",
+    "BAD_INPUT": "a channel that is no input, as an event or as a bit",
+    "ORDERED": "tables are numbers, bitmaps are bytes",
 }
 _VALUES = {
     "TAKEN": "a value per channel",
@@ -33,6 +35,8 @@ _VALUES = {
         " and step."
     ),
     "STEP": "step",
+    "BAD_INPUT": "a value outside @LOW@..@HIGH@",
+    "ORDERED": "tables and inputs are numbers",
 }
 
 
@@ -40,7 +44,7 @@ def parts(network: IntegerNetwork) -> Mapping[str, str]:
     """What templates name of the inputs of a network: their type, ends, and words for comments."""
     low, high = network.input_values
     kind = {"CTYPE": f"{network.input_dtype}_t", "LOW": str(low), "HIGH": str(high)}
-    return kind | (_EVENTS if _are_spikes(network) else _VALUES)
+    return (_EVENTS if _are_spikes(network) else _VALUES) | kind  # which names the ends
 
 
 def template_of(network: IntegerNetwork, name: str, suffix: str) -> str:

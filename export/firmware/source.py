@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.firmware.arithmetic import Arithmetic, arithmetic_of
+from export.firmware.headers import checked
+from export.firmware.headers.shared import shared
 from export.firmware.steps import advance, deliver, index_type
 from export.firmware.storage import Storage, store, sum_bits, weight_bits
 from export.firmware.tables import literal, table
@@ -16,24 +18,14 @@ from sim.network import IntegerNetwork
 
 def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
     """`<name>.h`: sizes, the state struct, the functions."""
-    readout = network.readout
-    scales = [f"row {i}: {scale.hex()}" for i, scale in enumerate(readout.out_scale.tolist())]
     sizes = ", ".join(f"{layer.n_neurons} neurons" for layer in network.hidden)
     parts = {
-        "NAME": name,
-        "GUARD": f"{name.upper()}_H",
-        "DIGEST": network.digest(),
-        "SHAPE": f"{sizes}, {readout.n_neurons} readout rows",
-        "N_INPUTS": str(network.n_inputs),
-        "N_ROWS": str(readout.n_neurons),
-        "N_HEADS": str(readout.n_heads),
-        "N_OUTPUTS": str(readout.n_outputs),
-        "DT": repr(network.dt),
+        "SHAPE": f"{sizes}, {network.readout.n_neurons} readout rows",
         "SUM_BITS": str(sum_bits(network, layout)),
         "STATE": "\n".join(_state(network, name, layout)),
-        "SCALES": "\n".join(f" * {line}" for line in scales),
+        "CHECKED": checked.of_tuned(network, store(network, layout)),
     }
-    return filled("network.h", parts)
+    return filled("network.h", parts | shared(network, name))
 
 
 def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:

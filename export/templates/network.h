@@ -4,6 +4,7 @@
  * Each step takes the channels that spiked and updates every neuron once. No heap, no floating
  * point, no global state: one state struct is one decoder.
  */
+@NOTES@
 #ifndef @GUARD@
 #define @GUARD@
 
@@ -15,6 +16,7 @@ extern "C" {
 
 #define @NAME@_N_INPUTS @N_INPUTS@u
 #define @NAME@_N_ROWS @N_ROWS@u /* of `out`: @N_HEADS@ head(s) of @N_OUTPUTS@ output(s) */
+@SCALES@
 
 /* The state of a neuron: synaptic current and membrane (of a readout row: its output). */
 typedef struct {
@@ -33,16 +35,9 @@ typedef struct {
 /* The state before the first step. */
 void @NAME@_init(@NAME@_state *state);
 
-/* One step. `events` lists the channels that spike in it, each below @NAME@_N_INPUTS; a channel
- * counts once, however often it is listed. `out` gets the readout's words. Decoded values are the
- * mean over heads of out * scale:
-@SCALES@
- */
-void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
-                 int32_t out[@NAME@_N_ROWS]);
+@STEPS@
 
-/* The same, with channel c as bit c % 8 of byte c / 8. */
-void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS]);
+@CHECKED@
 
 #ifdef __cplusplus
 }

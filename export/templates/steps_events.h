@@ -4,5 +4,5 @@
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS]);
 
-/* The same, with channel c as bit c % 8 of byte c / 8. */
+/* The same, with channel c as bit c % 8 of byte c / 8; bits behind the last channel are 0. */
 void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS]);

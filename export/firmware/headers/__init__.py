@@ -1,0 +1,1 @@
+"""Parts of a header that hand-written and generated C share: notes, scales, checked steps."""

@@ -1,0 +1,61 @@
+"""Functions of a header that refuse what is out of range, under `RSNN_CHECKED`."""
+
+from collections.abc import Iterator, Mapping
+
+from export.firmware import inputs
+from export.firmware.direct import is_direct
+from export.firmware.events.code import has_events
+from export.firmware.storage import Storage
+from export.firmware.templates import filled, template
+from sim.layer import SPIKES
+from sim.network import IntegerNetwork
+
+_FLAGS = (0, 1)
+
+
+def of_tuned(network: IntegerNetwork, stored: Mapping[str, Storage]) -> str:
+    """Those of hand-written C, whose states list the neurons that fired."""
+    return _checked(network, _lists(network, stored))
+
+
+def of_generated(network: IntegerNetwork) -> str:
+    """Those of generated C, whose states have an array per layer and of inputs."""
+    return _checked(network, _arrays(network))
+
+
+def _checked(network: IntegerNetwork, is_state: Iterator[str]) -> str:
+    steps = inputs.template_of(network, "checked", "h")
+    if has_events(network):
+        steps += "\n" + template("checked_first_spikes.h").rstrip()
+    parts = {"IS_STATE": "".join(is_state), "STEPS": steps, **inputs.parts(network)}
+    return filled("checked.h", parts).rstrip()
+
+
+def _lists(network: IntegerNetwork, stored: Mapping[str, Storage]) -> Iterator[str]:
+    below = network.n_inputs
+    for i, layer in enumerate(network.hidden):
+        n = layer.n_neurons
+        yield filled("checked_list.h", {"I": str(i), "N": str(n)})
+        for kind, senders in (("in", below), ("rec", n)):
+            matrix = stored.get(f"w_{kind}{i}")
+            if matrix is not None and matrix.form == "lanes":
+                yield f"if (state->n_{kind}{i} > {senders}u)\n    return 0;\n"
+        below = n
+
+
+def _arrays(network: IntegerNetwork) -> Iterator[str]:
+    for name, layer in network.named_layers():
+        for state, word in layer.STATES.items():
+            if not word:
+                yield _in_range(f"{name}_{state}", layer.n_neurons, SPIKES)
+    if not is_direct(network):
+        for array in ("given", "arriving"):
+            yield _in_range(array, network.n_inputs, network.input_values)
+    if network.contract.inputs_once:
+        yield _in_range("seen", network.n_inputs, _FLAGS)
+
+
+def _in_range(array: str, n: int, ends: tuple[int, int]) -> str:
+    low, high = ends
+    parts = {"ARRAY": array, "N": str(n), "LOW": str(low), "HIGH": str(high)}
+    return filled("checked_array.h", parts)
