@@ -39,6 +39,21 @@ def test_files_go_beside_the_network_or_to_the_given_path(run, network):
         assert printed(run, command, "my net.int.h5", *options) == [Path(p) for p in expected]
 
 
+def test_the_float_abi_is_the_one_asked_for(run, network):
+    printed(run, "build", network, "--target", "cortex_m4", "-o", "made", "--float-abi", "hard")
+    flags = "TARGET_FLAGS = -mcpu=cortex-m4 -mthumb -mfloat-abi=hard --specs=picolibc.specs\n"
+    assert flags in Path("made/rsnn.mk").read_text()
+    api.build(load_network(network), "cortex_m4", "python", float_abi="hard")
+    assert texts(Path("python")) == texts(Path("made"))
+    done = run("build", network, "--target", "wasm", "-o", "none", "--float-abi", "softfp")
+    assert (done.code, done.err) == (
+        1,
+        "Error: --float-abi is softfp; soft is all that the target has, which is without an FPU"
+        " here. Leave it out, or name another target\n",
+    )
+    assert not Path("none").exists()
+
+
 @pytest.mark.parametrize("layout", ["fast", "compact"])
 def test_the_layout_is_the_one_asked_for(run, network, layout, tmp_path):
     loaded = load_network(network)
