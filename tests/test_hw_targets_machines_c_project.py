@@ -79,6 +79,9 @@ def test_make_run_prints_the_verdict_of_the_self_test(name, tmp_path):
 def test_cmake_builds_the_library_and_runs_the_self_test(name, tmp_path):
     folder = project(name, tmp_path / "d")
     done("cmake", "-S", folder, "-B", tmp_path / "made")
+    (system,) = (tmp_path / "made").glob("CMakeFiles/*/CMakeSystem.cmake")
+    is_cross = 'set(CMAKE_SYSTEM_NAME "Generic")' in system.read_text()
+    assert is_cross is (name != "host_c")
     done("cmake", "--build", tmp_path / "made", "--target", "rsnn")
     done("cmake", "--build", tmp_path / "made", "--target", "example")
     assert PASSED in done("cmake", "--build", tmp_path / "made", "--target", "run").splitlines()

@@ -12,6 +12,7 @@ from networks import random_network
 from onnx import numpy_helper
 
 from cli import rsnnctl
+from export.format import write_network
 from export.formats import formats
 from rsnnctl import exported
 from sim.artifact import load_network, save_network
@@ -33,7 +34,7 @@ def made(tmp_path_factory):
     every["onnx"].write(network, folder / "net")
     every["nir"].write(network, folder / "net.nir", reader="exact")
     for name, layout in (("c", "fast"), ("compact", "compact")):
-        every["c"].write(network, folder / name, name="rsnn", layout=layout)
+        write_network(every["c"], network, folder / name, {"layout": layout})
     (folder / "another.int.h5").unlink()
     return folder
 

@@ -58,5 +58,10 @@ def rows(network: IntegerNetwork, raster: NDArray[np.integer]) -> NDArray[np.int
     return np.packbits(raster, axis=1, bitorder="little") if _are_spikes(network) else raster
 
 
+def row_length(network: IntegerNetwork) -> int:
+    """Elements of a row of `rows`."""
+    return -(-network.n_inputs // 8) if _are_spikes(network) else network.n_inputs
+
+
 def _are_spikes(network: IntegerNetwork) -> bool:
     return network.input_values == SPIKES

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from base.option import Option
 from export.firmware.options import LAYOUT, NAME
 from export.format import Format
+from export.packages import packages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +18,25 @@ if TYPE_CHECKING:
     from sim.verify import Backend
 
 
-def _write(network: "IntegerNetwork", path: Path, *, name: str, layout: str) -> list[Path]:
-    from export.firmware.decoder import export_c
+PACKAGE = Option(
+    "package",
+    default="none",
+    help="Build system of firmware to write a package for, with the sources in its `src`.",
+    choices=("none", *packages()),
+)
 
-    return export_c(network, path, name, layout)
+
+def _write(
+    network: "IntegerNetwork", path: Path, *, name: str, layout: str, package: str
+) -> list[Path]:
+    if package == PACKAGE.default:
+        from export.firmware.decoder import export_c
+
+        return export_c(network, path, name, layout)
+
+    from export.package import write_package
+
+    return write_package(network, path, name, layout, packages()[package], package)
 
 
 def _c(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
@@ -54,7 +71,7 @@ FORMAT = Format(
     description="self-contained C99 for microcontrollers and hosts",
     details="The files are `<name>.h` and `<name>.c`.",
     write=_write,
-    options=(NAME, LAYOUT),
+    options=(NAME, LAYOUT, PACKAGE),
     backends={"c": _c},
     prepared={"c": _prepared},
     read_digest=_read_digest,
