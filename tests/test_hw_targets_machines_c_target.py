@@ -1,11 +1,13 @@
 """Targets of exported C: options reach the compiler, limits reach the check."""
 
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from first_spike_networks import drawn
 from networks import adaptive, random_network, random_raster
 from tools import need
 
@@ -13,7 +15,7 @@ from base.errors import RangeError, ToolError
 from export.firmware.storage import LAYOUTS
 from hw_targets import targets
 from hw_targets.cortex_m4 import MACHINE
-from hw_targets.machines.target import Limits, build, check, runners
+from hw_targets.machines.target import Limits, build, check, run_whole, runners
 
 TARGETS = targets()
 NETWORK = random_network(np.random.default_rng(1), hidden=(40,), sparsity=0.9)
@@ -84,3 +86,27 @@ def test_a_program_that_comes_with_the_compiler_is_in_its_package(tmp_path, monk
     monkeypatch.setattr("hw_targets.machines.c_machine.which", there.get)
     with pytest.raises(ToolError, match="no `arm-none-eabi-size`: install Debian's gcc-arm-none"):
         MACHINE.measure(NETWORK, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_float_abi_reaches_programs_that_replay(tmp_path):
+    target = TARGETS["cortex_m4"]
+    for program, package in target.tools.items():
+        need(program, package)
+    samples, _, raster = drawn(1)
+    for network, name in ((NETWORK, "qemu-system-arm"), (samples, "events")):
+        found = runners(target, network, tmp_path / name, {"float_abi": "hard"})
+        own = found["cortex_m4 (events)"] if name == "events" else found["cortex_m4"]
+        given = raster if name == "events" else random_raster(np.random.default_rng(2), 9, 12)
+        assert run_whole(own, given).variables
+        program = tmp_path / name / name / "replay"
+        words = ["arm-none-eabi-readelf", "-A", str(program)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert "Tag_ABI_VFP_args: VFP registers" in done.stdout
+
+
+@pytest.mark.parametrize("use", [check, lambda *given: runners(*given[:2], Path("."), given[2])])
+def test_an_unknown_float_abi_is_refused_wherever_it_is_given(use, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RangeError, match=r"^`float_abi` is hard; soft is all that the target has"):
+        use(TARGETS["cortex_m0plus"], NETWORK, {"float_abi": "hard"})
