@@ -1,5 +1,6 @@
 """Projects that are built for targets of C: they compile, link, run, and fit into others."""
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +99,39 @@ def test_a_float_abi_reaches_every_object_and_the_self_test_runs(name, abi, tmp_
     assert "Tag_FP_arch" in attributes
 
 
+STARTED = """
+#include <errno.h>
+#include <stdio.h>
+static volatile int given = 7, cleared, constructed;
+__attribute__((constructor)) static void construct(void) { constructed = 9; }
+int main(void)
+{
+    volatile int *number = &errno;
+    *number = 5;
+    errno = given == 7 && cleared == 0 && constructed == 9 ? errno : 0;
+    printf("%d\\n", *number);
+    if (FAULTS)
+        __builtin_trap();
+    return 3;
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cortex_m0plus", "cortex_m4", "cortex_m33", "rv32imc"])
+def test_start_up_code_sets_memory_and_ends_a_program_that_faults(name, tmp_path):
+    """What is given, 0 or constructed before main, errno per thread, and what main returns."""
+    machine = TARGETS[name].backends[next(iter(TARGETS[name].backends))].args[0]
+    folder = project(name, tmp_path)
+    (folder / "started.c").write_text(STARTED)
+    words = machine.placed((*machine.processor, *machine.library, *machine.program), str(folder))
+    for faults, code in ((0, 3), (1, 126)):
+        program = folder / f"started{faults}"
+        source = (f"-DFAULTS={faults}", folder / "started.c")
+        done(machine.compiler, *words, *source, "-o", program)
+        assert done(*machine.command(program), code=code).strip() == "5"
+
+
 APPLICATION = """
 #include "rsnn.h"
 #include <stdio.h>
@@ -147,11 +181,14 @@ def test_an_application_of_hard_float_links_the_decoder_and_keeps_its_own_flags(
     assert "Tag_ABI_VFP_args: VFP registers" in attributes
     launcher = TARGETS["cortex_m4"].backends["qemu-system-arm"].args[0].launcher
     done(*launcher, made / "application")
-    for line in (made / "compile_commands.json").read_text().splitlines():
-        if '"command"' in line and "main.c" in line:
-            assert "-Werror" not in line
-            assert line.count("-mcpu=cortex-m4") == 1
-            assert "-O2" not in line
+    lines = json.loads((made / "compile_commands.json").read_text())
+    commands = {Path(line["file"]).name: line["command"].split() for line in lines}
+    own = commands["main.c"]
+    assert own.count("-mcpu=cortex-m4") == 1
+    assert not {"-Werror", "-O2"} & set(own)
+    assert commands["rsnn.c"].count("-mcpu=cortex-m4") == 2
+    assert "-O2" in commands["rsnn.c"]
+    assert "-Werror" not in commands["rsnn.c"]
 
 
 def test_a_subdirectory_of_a_host_application_links(tmp_path):
@@ -246,8 +283,9 @@ def test_a_limit_that_is_exceeded_stands_in_the_readme(tmp_path):
     target = TARGETS["cortex_m4"]
     for program, package in target.tools.items():
         need(program, package)
-    small = replace(target, limits=replace(target.limits, ram=100))
+    small = replace(target, limits=replace(target.limits, ram=100, flash=2000))
     build(small, NETWORK, RASTER, tmp_path)
+    assert "`--layout compact` takes" in (tmp_path / "README.md").read_text()
     assert "\n- RAM: 296 B of state; cortex_m4 has 100 B. Keep 33 % of" in (
         Path(tmp_path / "README.md").read_text()
     )

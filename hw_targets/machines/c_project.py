@@ -1,5 +1,6 @@
 """The project of a target of exported C: what its build files call, and what it costs."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from hw_targets.machines.c_machine import Machine
 from hw_targets.machines.target import Target, check
 from sim.network import IntegerNetwork
 
+_OPTION = re.compile(r"`(\w+)=(\w+)`")
 _HERE = "${CMAKE_CURRENT_SOURCE_DIR}"
 _COSTS = {
     "flash": "bytes of flash, without start-up code and library",
@@ -57,7 +59,7 @@ def costs(target: Target, network: IntegerNetwork, options: Mapping[str, Any]) -
     lines = [*found["violations"], *found["not_checked"]]
     if lines:
         yield ""
-        yield from (f"- {line}" for line in lines)
+        yield from ("- " + _OPTION.sub(r"`--\1 \2`", line) for line in lines)
 
 
 def _number(value: float) -> str:
