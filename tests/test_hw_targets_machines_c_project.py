@@ -204,8 +204,11 @@ def test_a_subdirectory_of_a_host_application_links(tmp_path):
 def test_hard_float_objects_link_by_make_with_a_board_of_their_own(tmp_path):
     """A Makefile that sets the flags of a board, its start-up code and its linker script."""
     folder = project("cortex_m4", tmp_path)
-    (folder / "board.c").write_text((folder / "startup.c").read_text())
-    (folder / "board.ld").write_text((folder / "machine.ld").read_text())
+    marked = '__attribute__((used, section(".vectors.end"))) const int of_board = 1;\n'
+    (folder / "board.c").write_text((folder / "startup.c").read_text() + marked)
+    (folder / "board.ld").write_text(
+        (folder / "machine.ld").read_text().replace("(.vectors)", "(.vectors*)")
+    )
     program = "board.c -nostartfiles -T board.ld --oslib=semihost"
     (folder / "Makefile").write_text(
         f"BOARD_FLAGS = -mfloat-abi=hard\nPROGRAM = {program}\ninclude rsnn.mk\n"
@@ -213,6 +216,7 @@ def test_hard_float_objects_link_by_make_with_a_board_of_their_own(tmp_path):
     assert make(folder, "run").splitlines() == [PASSED]
     attributes = done("arm-none-eabi-readelf", "-A", folder / "example")
     assert "Tag_ABI_VFP_args: VFP registers" in attributes
+    assert " of_board\n" in done("arm-none-eabi-nm", folder / "example")
 
 
 @pytest.mark.parametrize("name", ["cortex_m0plus", "rv32imc", "host_c", "wasm"])
