@@ -30,6 +30,7 @@ class Order:
             `w_rec` a spike always takes 1.
         reset_delay: a spike resets its membrane in the step after, not in its own.
         fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
+        bias_on: a bias is added to the synaptic current, or to what the membrane integrates of it.
 
     Raises:
         RangeError: a field has a value that is not allowed.
@@ -42,6 +43,9 @@ class Order:
     delay_steps: Literal[0, 1] = 1
     reset_delay: bool = field(default=False, metadata={"since": 3})
     fires_when: Literal[">", ">="] = ">"
+    bias_on: Literal["current", "membrane"] = field(
+        default="current", metadata={"since": 7, "tuned": frozenset({"nir"})}
+    )
 
     def __post_init__(self) -> None:
         check_choices(self)

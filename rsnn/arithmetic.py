@@ -17,7 +17,7 @@ from torch import Tensor
 from base.order import Order
 from rsnn.surrogate import V_THRESHOLD, Spike, Surrogate
 from sim.arithmetic.exact import number_of
-from sim.contract import NumericContract, signed_range
+from sim.contract import NumericContract
 
 
 class FloatConnection(NamedTuple):
@@ -83,7 +83,7 @@ class Floats:
         """`x` in its word where it is an integer; floats have no words."""
         if self._contract is None:
             return x
-        low, high = signed_range(self._contract.bits_of(word))
+        low, high = self._contract.range_of(word)
         if self._contract.overflow_of(word) == "saturate":
             return straight_through(x, torch.clamp(x.detach(), low, high))
         return straight_through(x, torch.remainder(x.detach() - low, high - low + 1) + low)

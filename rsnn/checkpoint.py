@@ -137,8 +137,10 @@ def _architecture_json(architecture: Architecture) -> str:
     values = architecture.as_dict()
     if architecture.is_published:  # so that files of older versions keep their digests
         del values["dynamics"]
-    elif architecture.order.fires_when == PUBLISHED.fires_when:  # a later field
-        del values["dynamics"]["fires_when"]
+    else:
+        for name in ("fires_when", "bias_on"):  # later fields
+            if getattr(architecture.order, name) == getattr(PUBLISHED, name):
+                del values["dynamics"][name]
     if not architecture.bias:
         del values["bias"]
     if architecture.neuron == Architecture.neuron:

@@ -139,7 +139,9 @@ class CubaLIF(nn.Module):
             factors: result of `factors(batch)`.
         """
         decay_mem, gain_mem, decay_syn = factors
-        acc = feed if self.bias is None else feed + self.bias
+        acc = feed
+        if self.bias is not None and self.order.bias_on == "current":
+            acc = feed + self.bias
         if self.w_rec is not None:
             acc = acc + sent @ self.w_rec.T
         if self.order != PUBLISHED:
@@ -154,7 +156,10 @@ class CubaLIF(nn.Module):
         decay_mem, gain_mem, decay_syn = factors
         chosen = self.order
         syn = decay_syn * state.syn + acc
-        drive = gain_mem * (state.syn if chosen.current == "previous" else syn)
+        drive = state.syn if chosen.current == "previous" else syn
+        if self.bias is not None and chosen.bias_on == "membrane":
+            drive = drive + self.bias
+        drive = gain_mem * drive
         kept = decay_mem * state.mem
         integrated = kept + drive
         cleared = torch.zeros_like(kept) if chosen.reset == "zero" else kept - V_THRESHOLD
@@ -208,9 +213,12 @@ class CubaLI(nn.Module):
     def step(self, feed: Tensor, state: ReadoutState, factors) -> ReadoutState:
         """Advance one step; `feed` is `w_out spk[t-1]`, (batch, n_outputs)."""
         decay_mem, gain_mem, decay_syn = factors
-        acc = feed if self.bias is None else feed + self.bias
+        on_current = self.order.bias_on == "current"
+        acc = feed if self.bias is None or not on_current else feed + self.bias
         syn = decay_syn * state.syn + acc
         drive = state.syn if self.order.current == "previous" else syn
+        if self.bias is not None and not on_current:
+            drive = drive + self.bias
         return ReadoutState(syn, decay_mem * state.out + gain_mem * drive)
 
 

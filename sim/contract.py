@@ -21,7 +21,7 @@ def _number(default: int, smallest: int, largest: int) -> Any:
 class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
-    The equations are those of `sim/step.py`, the first seven fields those of `Order`, which says
+    The equations are those of `sim/step.py`, the first eight fields those of `Order`, which says
     what a field's metadata may have. Two more: `values`, whole numbers to be covered by tests, and
     `opt_in`, for a field that only those kinds of neurons compute that name it
     (`sim.layer.Layer.CHOICES`).
@@ -35,6 +35,8 @@ class NumericContract(Order):
         syn_bits, mem_bits: width of the signed state words, 2..32; `out` has `mem_bits` too.
         overflow_syn, overflow_mem: a result that does not fit goes to the nearest end of the
             range (`saturate`) or loses its upper bits (`wrap`).
+        saturation: a word saturates at the ends of its range (`full`), or at those of a range that
+            is the same on both sides of 0 (`symmetric`).
         refractory_steps: steps after its spike in which a neuron integrates nothing, 0..255; only
             of kinds that count them.
         input_bits, input_signed: an input of the network is a whole number of 1..8 bits, unsigned
@@ -51,6 +53,9 @@ class NumericContract(Order):
     mem_bits: int = _number(32, 2, MAX_STATE_BITS)
     overflow_syn: Literal["saturate", "wrap"] = "saturate"
     overflow_mem: Literal["saturate", "wrap"] = "saturate"
+    saturation: Literal["full", "symmetric"] = field(
+        default="full", metadata={"since": 7, "tuned": frozenset({"nir"})}
+    )
     refractory_steps: int = field(
         default=0, metadata={"values": (0, 3, 255), "since": 4, "opt_in": True}
     )
@@ -107,6 +112,15 @@ class NumericContract(Order):
     def bits_of(self, word: str) -> int:
         """Width of the words `syn` or `mem`."""
         return {"syn": self.syn_bits, "mem": self.mem_bits}[word]
+
+    def is_symmetric(self, word: str) -> bool:
+        """Whether the words `syn` or `mem` saturate at ends of the same size."""
+        return self.saturation == "symmetric" and self.overflow_of(word) == "saturate"
+
+    def range_of(self, word: str) -> tuple[int, int]:
+        """Smallest and largest value to which the words `syn` or `mem` are brought."""
+        low, high = signed_range(self.bits_of(word))
+        return (-high if self.is_symmetric(word) else low), high
 
     @property
     def input_values(self) -> tuple[int, int]:
@@ -183,3 +197,17 @@ SNNTORCH = NumericContract(
     reset_delay=True,
 )
 """The default order of snnTorch 1.0's neurons: `reset_mechanism="subtract"`, `reset_delay`."""
+LOIHI = NumericContract(
+    current="new",
+    fires_on="new_membrane",
+    bias_on="membrane",
+    weight_bits=9,
+    syn_bits=24,
+    mem_bits=24,
+    overflow_syn="wrap",
+    saturation="symmetric",
+)
+"""Compartments of Intel's Loihi, as its public emulators compute them.
+
+They part from each other where a current reaches 2^23, which has to be excluded.
+"""

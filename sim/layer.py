@@ -35,12 +35,14 @@ class Declared:
         axes: names of its axes; `post` counts the layer's neurons, `pre` the senders below it.
         low: smallest value, if that is not the smallest of the content's range.
         optional: whether a layer may have None instead.
+        tuned: names of the hand-written code that computes layers with this array; None for all.
     """
 
     content: Content
     axes: tuple[str, ...]
     low: int | None
     optional: bool
+    tuned: frozenset[str] | None = None
 
     def range(self, c: NumericContract) -> tuple[int, int]:
         """Smallest and largest integer under a contract."""
@@ -75,14 +77,15 @@ def array(
     low: int | None = None,
     optional: bool = False,
     omitted: bool = False,
+    tuned: frozenset[str] | None = None,
 ) -> Any:
     """Declare an array of a kind.
 
     Args:
-        content, axes, low, optional: as in `Declared`.
+        content, axes, low, optional, tuned: as in `Declared`.
         omitted: whether constructors may leave it out, which gives None.
     """
-    metadata = {"array": Declared(content, axes, low, optional or omitted)}
+    metadata = {"array": Declared(content, axes, low, optional or omitted, tuned)}
     return field(default=None, metadata=metadata) if omitted else field(metadata=metadata)
 
 
@@ -227,8 +230,14 @@ class Layer(ABC):
         return None
 
     def is_tuned(self, writer: str, contract: NumericContract) -> bool:
-        """Whether hand-written code of that name computes this kind under that contract."""
-        return writer in self.TUNED and contract.is_computed_by(writer)
+        """Whether hand-written code of that name computes this layer under that contract."""
+        known = writer in self.TUNED and contract.is_computed_by(writer)
+        return known and not self.arrays_beyond(writer)
+
+    def arrays_beyond(self, writer: str) -> list[str]:
+        """Names of the arrays that the layer has and hand-written code does not compute."""
+        known = {name: self.declared()[name].tuned for name, _ in self.arrays()}
+        return [name for name, by in known.items() if by is not None and writer not in by]
 
     def values(self, name: str) -> NDArray[np.int64]:
         """An array of one value per neuron (n_neurons,); zeros where the layer has None."""

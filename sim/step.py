@@ -105,11 +105,14 @@ def current(o: Any, layer: Any, old: Any, source: Value) -> Current:
     for connection in others:
         acc = acc + o.delivered(connection, old.spk)
     arrived = o.scaled(acc)
-    if layer.bias is not None:
+    if layer.bias is not None and o.order.bias_on == "current":
         arrived = arrived + o.constant("bias")
     asked_syn = o.decayed(old.syn, "decay_syn") + arrived
     syn = o.fit(asked_syn, "syn")
-    return Current(acc, asked_syn, syn, old.syn if o.order.current == "previous" else syn)
+    drive = old.syn if o.order.current == "previous" else syn
+    if layer.bias is not None and o.order.bias_on == "membrane":
+        drive = drive + o.constant("bias")
+    return Current(acc, asked_syn, syn, drive)
 
 
 def membrane(o: Any, mem: Value, drive: Value, threshold: Value) -> Membrane:
@@ -141,25 +144,28 @@ def hidden(o: Any, layer: Any, old: Any, source: Value) -> Hidden:
     """One step of a CuBa-LIF layer from its words `old`: `spk`, `syn` and `mem`.
 
     acc         = sum_j (w_in << e_in) x_j + sum_k (w_rec << e_rec) spk_k
-    asked_syn   = D(syn, decay_syn) + (acc << frac_bits) + bias
+    asked_syn   = D(syn, decay_syn) + (acc << frac_bits) + bias  bias_on == current
+                = D(syn, decay_syn) + (acc << frac_bits)         bias_on == membrane
     syn'        = syn(asked_syn)
-    drive       = syn                                      current == previous
-                = syn'                                     current == new
+    drive       = syn          current == previous, bias_on == current
+                = syn + bias   current == previous, bias_on == membrane
+                = syn'         current == new, bias_on == current
+                = syn' + bias  current == new, bias_on == membrane
     decayed     = D(mem, decay_mem)
     asked_sum   = decayed + drive
     integrated  = mem(asked_sum)
-    asked_reset = drive                                    reset == zero, not reset_drops_input
-                = 0                                        reset == zero, reset_drops_input
-                = decayed - threshold + drive              reset == subtract, not reset_drops_input
-                = decayed - threshold                      reset == subtract, reset_drops_input
+    asked_reset = drive                        reset == zero, not reset_drops_input
+                = 0                            reset == zero, reset_drops_input
+                = decayed - threshold + drive  reset == subtract, not reset_drops_input
+                = decayed - threshold          reset == subtract, reset_drops_input
     cleared     = mem(asked_reset)
     was_over    = mem > threshold
     tested      = mem                                      fires_on == previous_membrane
                 = integrated                               fires_on == new_membrane
                 = cleared where was_over, else integrated  fires_on == reset_membrane
     spk'        = tested > threshold
-    resets      = spk'                                     not reset_delay
-                = was_over                                 reset_delay
+    resets      = spk'      not reset_delay
+                = was_over  reset_delay
     mem'        = cleared where resets, else integrated
     """
     syn = current(o, layer, old, source)
@@ -180,11 +186,14 @@ def asked_of(o: Any, update: Any) -> dict[str, tuple[Value, ...]]:
 def readout(o: Any, layer: Any, old: Any, source: Value) -> Readout:
     """One step of a CuBa-LI readout from its words `old`: `syn` and `out`.
 
-    acc       = sum_j w_out x_j
-    asked_syn = D(syn, decay_syn) + (acc << frac_bits) + bias
+    acc       = sum_j (w_out << e_out) x_j
+    asked_syn = D(syn, decay_syn) + (acc << frac_bits) + bias  bias_on == current
+              = D(syn, decay_syn) + (acc << frac_bits)         bias_on == membrane
     syn'      = syn(asked_syn)
-    drive     = syn   current == previous
-              = syn'  current == new
+    drive     = syn          current == previous, bias_on == current
+              = syn + bias   current == previous, bias_on == membrane
+              = syn'         current == new, bias_on == current
+              = syn' + bias  current == new, bias_on == membrane
     decayed   = D(out, decay_mem)
     asked_sum = decayed + drive
     out'      = mem(asked_sum)

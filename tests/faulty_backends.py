@@ -30,7 +30,7 @@ def flipping(layer: int, name: str, *at: int) -> Change:
     """
 
     def change(network: IntegerNetwork) -> IntegerNetwork:
-        array = getattr(network.layers[layer], name)
+        array = dict(network.layers[layer].arrays()).get(name)
         if array is None:
             return network
         array = array.copy()

@@ -29,17 +29,22 @@ FLOOR_SUBTRACT = replace(
 )
 
 
-def covering_contracts() -> list[NumericContract]:
+def covering_contracts(writer: str = "") -> list[NumericContract]:
     """Few contracts in which every pair of choices occurs together, `PAPER` first.
 
-    Every pair of values of every two fields is in at least one of them.
+    Every pair of values of every two fields is in at least one of them; with `writer`, of those
+    values that its hand-written code computes.
     """
-    pairs = {
-        ((a, x), (b, y))
-        for a, b in combinations(CHOICES, 2)
-        for x, y in product(CHOICES[a], CHOICES[b])
+    known = {
+        name: tuple(
+            v for v in values if not writer or replace(PAPER, **{name: v}).is_computed_by(writer)
+        )
+        for name, values in CHOICES.items()
     }
-    every = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+    pairs = {
+        ((a, x), (b, y)) for a, b in combinations(known, 2) for x, y in product(known[a], known[b])
+    }
+    every = [dict(zip(known, values, strict=True)) for values in product(*known.values())]
     chosen = []
     while pairs:
         best = (

@@ -12,5 +12,6 @@ def word(c, kind, x):
     bits = c[f"{kind}_bits"]
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     if c[f"overflow_{kind}"] == "saturate":
+        low = -high if c.get("saturation", "full") == "symmetric" else low
         return min(max(x, low), high)
     return ((x - low) % (1 << bits)) + low

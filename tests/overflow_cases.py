@@ -15,6 +15,7 @@ from sim.intermediates import asked_in
 from sim.network import IntegerNetwork
 
 EVERY = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+BY_HAND = [choices for choices in EVERY if replace(PAPER, **choices).is_computed_by("bounds")]
 
 
 def asked_words(network: IntegerNetwork, raster: np.ndarray) -> dict[str, np.ndarray]:

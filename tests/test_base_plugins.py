@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from networks import random_network, random_raster
+from networks import random_network, random_raster, with_arrays
 from strangers import install
 
 import hw_targets
@@ -110,6 +110,12 @@ def test_a_target_refuses_a_contract_that_it_does_not_compute(added):
         for i in range(2)
     ]
     assert check(replace(target, kinds=("cuba_lif", "cuba_li")), NETWORK)["violations"] == []
+    shifted = with_arrays(NETWORK, -1, e_out=[1] * NETWORK.readout.n_neurons)
+    assert check(replace(target, writer="numba"), shifted)["violations"] == []
+    assert check(target, shifted)["violations"] == []
+    assert check(replace(target, writer="verilog"), shifted)["violations"] == [
+        "array: `readout` has `e_out`, which abacus does not compute. Name another target"
+    ]
 
 
 def test_a_target_refuses_options_that_it_does_not_have(added):

@@ -42,10 +42,10 @@ def read(path):
                 if name == "readout"
                 else 2.0 ** c["frac_bits"] / (np.array(layer["threshold"]) + half)
             )
-        for key, shift in (("w_in", "e_in"), ("w_rec", "e_rec"), ("w_out", None)):
+        for key, shift in (("w_in", "e_in"), ("w_rec", "e_rec"), ("w_out", "e_out")):
             if f"{name}_{key}" in nodes:
                 whole = np.rint(nodes[f"{name}_{key}"] / unit[:, None]).astype(np.int64)
-                if shift:
+                if shift in layer:
                     whole = whole >> np.array(layer[shift])[:, None]
                 layer[key] = whole
     return said, c, layers
@@ -64,7 +64,7 @@ def digest(said, c, layers):
             at = order.index("threshold")
             order[at : at + 1] = ["decay_threshold", "threshold", "threshold_step"]
         if name == "readout":
-            order = ("w_out", "decay_syn", "decay_mem", "initial_out", "out_scale", "bias")
+            order = ("w_out", "decay_syn", "decay_mem", "initial_out", "out_scale", "bias", "e_out")
         for key in order:
             if key not in layer:
                 continue
@@ -99,14 +99,17 @@ def run(c, layers, raster):
             for i in range(len(layer["decay_syn"])):
                 weights = layer.get("w_in", layer.get("w_out"))[i]
                 acc = sum(w * s for w, s in zip(weights, source, strict=True))
-                acc <<= layer.get("e_in", [0] * (i + 1))[i]
+                acc <<= layer.get("e_in", layer.get("e_out", [0] * (i + 1)))[i]
                 if "w_rec" in layer:
                     own = sum(w * s for w, s in zip(layer["w_rec"][i], old["spk"], strict=True))
                     acc += own << layer["e_rec"][i]
-                arrived = (acc << c["frac_bits"]) + layer.get("bias", [0] * (i + 1))[i]
+                bias = layer.get("bias", [0] * (i + 1))[i]
+                late = c.get("bias_on", "current") == "membrane"
+                arrived = (acc << c["frac_bits"]) + (0 if late else bias)
                 to_hold = {"syn": [rounded(c, old["syn"][i], layer["decay_syn"][i]) + arrived]}
                 syn = word(c, "syn", to_hold["syn"][0])
                 drive = old["syn"][i] if c["current"] == "previous" else syn
+                drive += bias if late else 0
                 decayed = rounded(c, old["mem"][i], layer["decay_mem"][i])
                 mem, spk = word(c, "mem", decayed + drive), 0
                 to_hold["mem"] = [decayed + drive]
@@ -176,6 +179,9 @@ def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, 
         rng = np.random.default_rng(i)
         shape = {"hidden": (5, 4), "n_heads": 2, "recurrent": i % 3 > 0, "biased": i % 2 > 0}
         network = random_network(rng, narrowed(contract, i), **shape, min_threshold=1)
+        if i % 3 == 1:
+            shifts = rng.integers(0, 4, network.readout.n_neurons)
+            network = with_arrays(network, -1, e_out=shifts)
         export_nir(network, tmp_path / "a.nir", reader)
         said, c, layers = read(tmp_path / "a.nir")
         assert digest(said, c, layers) == said["digest"] == network.digest()

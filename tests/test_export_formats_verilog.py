@@ -198,6 +198,15 @@ def test_what_the_decoder_does_not_compute_is_refused_by_name(network, tmp_path)
         "the contract's `inputs_once` is True; Verilog computes False": random_network(
             rng, replace(PAPER, inputs_once=True)
         ),
+        "the contract's `bias_on` is membrane; Verilog computes current": random_network(
+            rng, replace(PAPER, bias_on="membrane")
+        ),
+        "the contract's `saturation` is symmetric; Verilog computes full": random_network(
+            rng, replace(PAPER, saturation="symmetric")
+        ),
+        "`readout` has `e_out`, which Verilog does not compute": with_arrays(
+            network, -1, e_out=[1] * network.readout.n_neurons
+        ),
     }
     for text, other in refused.items():
         with pytest.raises(UnsupportedError) as error:

@@ -44,8 +44,10 @@ def test_a_choice_has_a_line_per_value_and_nothing_else_does():
         by_name.setdefault(name, []).append((text, condition))
     assert by_name["syn'"] == [("syn(asked_syn)", "")]
     assert by_name["drive"] == [
-        ("syn", "current == previous"),
-        ("syn'", "current == new"),
+        ("syn", "current == previous, bias_on == current"),
+        ("syn + bias", "current == previous, bias_on == membrane"),
+        ("syn'", "current == new, bias_on == current"),
+        ("syn' + bias", "current == new, bias_on == membrane"),
     ]
     assert by_name["tested"][0] == ("mem", "fires_on == previous_membrane")
     assert by_name["mem'"] == [("cleared where resets, else integrated", "")]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
 from overflow_cases import (
+    BY_HAND,
     EVERY,
     asked_words,
     contracts,
@@ -176,7 +177,8 @@ def test_a_bound_that_is_one_too_small_is_caught():
 
 def of_two_contracts(rng, field, value, other):
     """A random network under a random contract with `field` at `value`, and then at `other`."""
-    contract = replace(PAPER, **(EVERY[rng.integers(len(EVERY))] | {field: value}), mem_bits=12)
+    choices = BY_HAND[rng.integers(len(BY_HAND))] | {field: value}
+    contract = replace(PAPER, **choices, mem_bits=12)
     network = small_network(rng, replace(contract, decay_frac=4, frac_bits=2))
     return network, replace(network, contract=replace(network.contract, **{field: other}))
 

@@ -180,7 +180,7 @@ FAULTS |= {"weight": wrong_weight(0, 0), "delay": late_recurrence, "state": neve
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault):
     right = {"rounding": "negative-toward_zero", "fires_when": "tie-silent-new_membrane"}
-    right["reset_delay"] = "twice-over-at-once"
+    right |= {"reset_delay": "twice-over-at-once", "bias_on": "bias-saturate"}
     names = [*dict.fromkeys([right.get(fault, "contract-0"), "saturate-subtract", "again"])]
     write(tmp_path / "traces", FAULTS[fault], names)
     done = check(kit, tmp_path / "traces", *names)
@@ -198,7 +198,8 @@ def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault)
 
 
 READOUT_CHOICES = ("current", "rounding", "overflow_syn", "overflow_mem", "delay_steps")
-READOUT_ARRAYS = ("w_out", "decay_syn", "decay_mem", "initial_out", "bias")
+READOUT_CHOICES += ("bias_on", "saturation")
+READOUT_ARRAYS = ("w_out", "decay_syn", "decay_mem", "initial_out", "bias", "e_out")
 
 
 @pytest.mark.parametrize("fault", [*READOUT_CHOICES, *READOUT_ARRAYS])
@@ -237,7 +238,7 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     for path in paths:
         assert path.read_bytes() == (kit / path.name).read_bytes(), path.name
     index = json.loads((kit / "kit.json").read_text())
-    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 7)
+    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 8)
     for entry in index["cases"]:
         network = CASES[entry["name"]].network
         assert entry["digest"] == network.digest()
@@ -348,7 +349,8 @@ def test_a_version_keeps_its_cases():
     assert fingerprint([*list(CASES)[:52], "again"]) == "81b71265f744679c"  # all of version 2
     assert fingerprint([*list(CASES)[:59], "again"]) == "8e340e34a52e1427"  # all of version 4
     assert fingerprint([*list(CASES)[:68], "again"]) == "cd4266e92da6b2bc"  # all of version 5
-    assert fingerprint(CASES) == "0a6c0c349bd61688"
+    assert fingerprint([*list(CASES)[:93], "again"]) == "0a6c0c349bd61688"  # all of version 7
+    assert fingerprint(CASES) == "2317375ec939329a"
 
 
 def fingerprint(names):

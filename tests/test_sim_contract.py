@@ -63,7 +63,8 @@ def test_a_digest_covers_a_later_field_only_where_it_departs_from_its_default():
 
 def test_files_hold_a_field_introduced_after_version_3_only_where_it_departs_from_its_default():
     assert set(PAPER.as_dict()) - set(PAPER.written()) == {
-        *("refractory_steps", "input_bits", "input_signed", "inputs_once")
+        *("refractory_steps", "input_bits", "input_signed", "inputs_once"),
+        *("bias_on", "saturation"),
     }
 
 

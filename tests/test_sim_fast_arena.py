@@ -15,7 +15,7 @@ from sim.trace import first_difference
 
 # (bits of weights, bits of their sums) x whether sums of a step take 64 bits, and the choices of
 # contracts, of which every two occur together: nothing else is compiled apart.
-CONTRACTS = covering_contracts()
+CONTRACTS = covering_contracts("numba")
 WIDTHS = tuple(product(((8, 16), (8, 32), (16, 32)), (False, True)))
 
 

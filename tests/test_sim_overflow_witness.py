@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
-from overflow_cases import EVERY, contracts, pushing_raster, small_network
+from overflow_cases import BY_HAND, contracts, pushing_raster, small_network
 
 from base.errors import RangeError
 from sim import reference
@@ -25,7 +25,7 @@ def feedforward(seed: int, **changes) -> IntegerNetwork:
     rng = np.random.default_rng(seed)
     contract = replace(
         PAPER,
-        **EVERY[rng.integers(len(EVERY))],
+        **BY_HAND[rng.integers(len(BY_HAND))],
         decay_frac=int(rng.choice([2, 4, 8])),
         frac_bits=int(rng.integers(5)),
         weight_bits=int(rng.integers(3, 9)),

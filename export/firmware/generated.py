@@ -58,7 +58,7 @@ def source(network: IntegerNetwork, name: str) -> str:
     more = {"label"} if events.has_events(network) else set()
     ends: dict[str, str] = {}
     for word in ("syn", "mem"):
-        low, high = signed_range(c.bits_of(word))
+        low, high = c.range_of(word)
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
     adds = direct.add_row(network) + "\n\n" if is_direct(network) else ""
     layers = adds + "\n".join(_layer(network, name, *each) for each in named).rstrip()
@@ -182,7 +182,7 @@ def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) ->
     for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
         sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
         own = element(layer_name, shift, k.shift) if k.shift is not None else "0"
-        bits = f"({own} + {frac})" if shift else f"{frac}"
+        bits = f"({own} + {frac})" if k.shift is not None else f"{frac}"
         parts = {"CONNECTION": k.name, "LAYER": layer_name, "SENDER": sender}
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
         form = "generated_sum_sparse.c" if is_sparse(k.weights) else "generated_sum.c"
@@ -250,7 +250,7 @@ class _Ranges:
 
     def stays(self, term: Term, word: str) -> bool:
         """Whether a term never leaves its word."""
-        return self._terms.fits(term, *signed_range(self._contract.bits_of(word)))
+        return self._terms.fits(term, *self._contract.range_of(word))
 
 
 _MOST_SHIFT = 30  # of a 1 in 32 bits

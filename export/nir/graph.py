@@ -65,7 +65,7 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
         "readout_w_out",
         _from_below(
             readout,
-            readout.w_out,
+            _shifted(readout.w_out, readout.values("e_out")),
             _readout_scale(readout, network, reader),
             network.contract,
         ),
@@ -134,7 +134,8 @@ def integer_weights(
     if name == "readout":
         if reader.one_threshold:
             scale = readout_units(plain["out_scale"], contract)
-        return {"w_out": _unscaled(found["readout_w_out"].weight, scale)}
+        shift = plain.get("e_out", np.zeros(1, np.int64))
+        return {"w_out": _unscaled(found["readout_w_out"].weight, scale) >> shift[:, None]}
     if reader.one_threshold:
         scale = hidden_units(plain["threshold"], contract)
     if reader.nested:

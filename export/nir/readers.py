@@ -32,6 +32,7 @@ _CLEARS = {
     "reset_drops_input": True,
     "delay_steps": 0,
     "reset_delay": False,
+    "bias_on": "current",
 }
 """Default behaviour of Euler readers, as fields of a contract."""
 _SPIKES_ALIKE = (

@@ -36,7 +36,7 @@ from base.files import read_bytes, write_bytes
 from export.onnx.differences import first_difference
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified
-from sim.contract import NumericContract, signed_range
+from sim.contract import NumericContract
 from sim.layer import SPIKES, Layer
 from sim.network import IntegerNetwork
 from sim.trace import variable_names, word_dtype
@@ -345,7 +345,7 @@ class _Nodes:
 
     def _fit(self, x: Term, word: str) -> str:
         g, c = self.graph, self.contract
-        low, high = signed_range(c.bits_of(word))
+        low, high = c.range_of(word)
         if c.overflow_of(word) == "saturate":
             return g.emit("Min", g.emit("Max", self.of(x), g.number(low)), g.number(high))
         lifted = g.emit("Sub", self.of(x), g.number(low))

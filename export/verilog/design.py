@@ -71,7 +71,8 @@ def check_supported(network: IntegerNetwork) -> None:
     """Refuse a network that the decoder does not compute.
 
     Raises:
-        UnsupportedError: the kind of a layer, a choice of the contract, or too many channels.
+        UnsupportedError: the kind of a layer or an array that it has, a choice of the contract, or
+            too many channels.
     """
     for name, layer in network.named_layers():
         if layer.kind() not in KINDS:
@@ -84,6 +85,10 @@ def check_supported(network: IntegerNetwork) -> None:
                 f"`{name}` has {layer.n_neurons} neurons and"
                 f" {layer.connections()[0].weights.shape[1]} senders below; Verilog numbers them in"
                 f" 16 bits, up to {_MOST}. Export ONNX instead"
+            )
+        for array in layer.arrays_beyond("verilog"):
+            raise UnsupportedError(
+                f"`{name}` has `{array}`, which Verilog does not compute. Export C instead"
             )
     for field, values in CONTRACT.items():
         if (value := getattr(network.contract, field)) not in values:

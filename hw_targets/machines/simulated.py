@@ -39,6 +39,7 @@ def verilog_target(description: str, name: str, simulator: Simulator) -> Target:
         check=_check,
         contract=CONTRACT,
         kinds=KINDS,
+        writer="verilog",
         options=(LAYOUT,),
         tools=simulator.tools,
         editable=("Makefile",),

@@ -61,6 +61,8 @@ class Target:
         contract: values that it computes, by field of the numeric contract; fields not named may
             have any.
         kinds: names of the kinds of layers that it computes; None for any.
+        writer: name of the hand-written code that computes networks on it, as in
+            `sim.layer.Layer.TUNED`: arrays that it does not compute are refused; "" for none.
         options: that `check`, `build` and `backends` take; those of the format reach it too.
         tools: programs that they need, each with its Debian package.
         editable: names of files that `build` adds for users to edit; changed ones are kept.
@@ -76,6 +78,7 @@ class Target:
     limits: Limits = field(default_factory=Limits)
     contract: Mapping[str, Container[Any]] = field(default_factory=dict)
     kinds: tuple[str, ...] | None = None
+    writer: str = ""
     options: tuple[Option, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     editable: tuple[str, ...] = ()
@@ -83,7 +86,7 @@ class Target:
 
 
 def refusals(target: Target, network: IntegerNetwork) -> list[str]:
-    """Every kind of layer and choice of the contract that a target does not compute, by line."""
+    """Every kind of layer, array and choice of the contract that a target does not compute."""
     contract = network.contract.as_dict()
     kinds = [
         f"kind: `{name}` is {layer.kind()}; {target.name} computes {_said(target.kinds)}. Name"
@@ -91,7 +94,13 @@ def refusals(target: Target, network: IntegerNetwork) -> list[str]:
         for name, layer in network.named_layers()
         if target.kinds is not None and layer.kind() not in target.kinds
     ]
-    return kinds + [
+    arrays = [
+        f"array: `{name}` has `{array}`, which {target.name} does not compute. Name another target"
+        for name, layer in network.named_layers()
+        for array in layer.arrays_beyond(target.writer)
+        if target.writer
+    ]
+    return [*kinds, *arrays] + [
         f"contract: `{name}` is {contract[name]}; {target.name} computes {_said(values)}. Make a"
         " network of such a contract, or name another target"
         for name, values in target.contract.items()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.order import Order
-from sim.contract import NumericContract, signed_range
+from sim.contract import NumericContract
 from sim.layer import Connection, Layer
 
 Words = NDArray[np.int64]
@@ -56,7 +56,7 @@ class Exact:
 
     def fit(self, x: Words, word: str) -> Words:
         """`x` in a word of `syn_bits` or `mem_bits`."""
-        return fit(x, self.order.bits_of(word), self.order.overflow_of(word))
+        return fit(x, self.order.range_of(word), self.order.overflow_of(word))
 
     def over(self, x: Words, threshold: Words) -> Mask:
         """Whether a membrane is over threshold."""
@@ -97,12 +97,12 @@ def decayed(c: NumericContract, x: Words, decay: NDArray[Any]) -> Words:
     return rounded
 
 
-def fit(x: Words, bits: int, overflow: str) -> Words:
-    """Bring `x` into a signed word of `bits`, saturating or wrapping."""
-    low, high = signed_range(bits)
+def fit(x: Words, ends: tuple[int, int], overflow: str) -> Words:
+    """Bring `x` into a word of the range `ends`, saturating or wrapping."""
+    low, high = ends
     if overflow == "saturate":
         return np.clip(x, low, high)
-    return ((x - low) & ((1 << bits) - 1)) + low
+    return ((x - low) & (high - low)) + low
 
 
 def _integers(layer: Layer) -> list[tuple[str, NDArray[Any]]]:

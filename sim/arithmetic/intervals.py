@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sim.arithmetic.exact import fit, number_of
 from sim.arithmetic.ranges import UNBOUNDED, Range, add, decay_of
-from sim.contract import NumericContract, signed_range
+from sim.contract import NumericContract
 from sim.layer import Connection, Layer
 
 
@@ -69,10 +69,10 @@ class Intervals:
         """The ends in their word; all of the word where something can wrap around."""
         if self.unlimited:
             return x
-        bits, rule = self.order.bits_of(word), self.order.overflow_of(word)
-        low, high = signed_range(bits)
+        ends, rule = self.order.range_of(word), self.order.overflow_of(word)
+        low, high = ends
         if rule == "saturate":
-            return Interval(*(fit(end, bits, rule) for end in x))
+            return Interval(*(fit(end, ends, rule) for end in x))
         leaves = (x.low < low) | (x.high > high)
         return Interval(np.where(leaves, low, x.low), np.where(leaves, high, x.high))
 

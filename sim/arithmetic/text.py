@@ -93,14 +93,17 @@ def lines(kind: type[Layer], dialect: Dialect = PLAIN) -> list[tuple[str, str, s
 
 
 def plain(kind: type[Layer]) -> str:
-    """The equations of a kind, one per line, names and conditions in columns."""
+    """The equations of a kind, one per line; conditions of a name are in a column."""
     rows = lines(kind)
     width = max(len(name) for name, _, _ in rows)
-    longest = max((len(text) for _, text, condition in rows if condition), default=0)
+    longest: dict[str, int] = {}
+    for name, text, _ in rows:
+        longest[name] = max(longest.get(name, 0), len(text))
     written, before = [], ""
     for name, text, condition in rows:
         line = f"{'' if name == before else name:<{width}} = {text}"
-        written.append(f"{line:<{width + longest + 5}}{condition}".rstrip() if condition else line)
+        column = width + longest[name] + 5
+        written.append(f"{line:<{column}}{condition}".rstrip() if condition else line)
         before = name
     return "\n".join(written)
 

@@ -20,7 +20,6 @@ from sim.arithmetic.evaluated import Evaluated
 from sim.arithmetic.intervals import Interval, Intervals
 from sim.arithmetic.ranges import UNBOUNDED
 from sim.arithmetic.symbols import Term
-from sim.contract import signed_range
 from sim.layer import Layer
 
 _MARGIN = 1 + 1e-9  # far above the rounding of a float64 series
@@ -80,7 +79,7 @@ class Filters:
         waves = {cause: _steady(wave, kept) for cause, wave in waves.items()}
         word = self._layer.STATES[state]
         may_wrap = c.overflow_of(word) == "wrap" and not self._o.unlimited
-        return None if may_wrap and not _holds(signed_range(c.bits_of(word)), waves) else waves
+        return None if may_wrap and not _holds(c.range_of(word), waves) else waves
 
     def _parts(self, state: str) -> tuple[str, list[Term]] | None:
         """The name of a word's decay, and what is added to it; None if it is no filter."""

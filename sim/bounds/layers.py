@@ -50,6 +50,7 @@ class LayerBounds:
             bounds follow from their step alone; 0 if it never fires, as the readout.
         states: of kinds that have other states than these two, the range of each by name; `syn`
             and `mem` then hold all that have a word of `syn_bits` and of `mem_bits`.
+        symmetric: the words, `syn` or `mem`, that saturate at ends of the same size.
     """
 
     syn_low: NDArray[np.int64]
@@ -58,6 +59,7 @@ class LayerBounds:
     mem_high: NDArray[np.int64]
     periods: NDArray[np.int64]
     states: Mapping[str, Range] = field(default_factory=dict)
+    symmetric: frozenset[str] = frozenset()
 
     @property
     def syn(self) -> NDArray[np.int64]:
@@ -72,12 +74,14 @@ class LayerBounds:
     @property
     def syn_bits(self) -> int:
         """Signed width in which no synaptic current of the layer can overflow; 64 if unbounded."""
-        return int(bits_for(self.syn_low, self.syn_high).max())
+        needed = bits_for(self.syn_low, self.syn_high, symmetric="syn" in self.symmetric)
+        return int(needed.max())
 
     @property
     def mem_bits(self) -> int:
         """Signed width in which no membrane of the layer can overflow; 64 if unbounded."""
-        return int(bits_for(self.mem_low, self.mem_high).max())
+        needed = bits_for(self.mem_low, self.mem_high, symmetric="mem" in self.symmetric)
+        return int(needed.max())
 
     def range_of(self, variable: str) -> Range:
         """Ends of `syn`, or of `mem`, which for a readout may be called `out`; or of any state."""
@@ -88,9 +92,14 @@ class LayerBounds:
         return Range(self.mem_low, self.mem_high)
 
 
-def bits_for(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Least signed width that holds both ends, for each neuron; 64 where one is unbounded."""
-    largest = np.maximum(np.maximum(high, ~low), 0)
+def bits_for(
+    low: NDArray[np.int64], high: NDArray[np.int64], *, symmetric: bool = False
+) -> NDArray[np.int64]:
+    """Least signed width that holds both ends, for each neuron; 64 where one is unbounded.
+
+    With `symmetric`, the smallest value of a width does not count.
+    """
+    largest = np.maximum(np.maximum(high, -low if symmetric else ~low), 0)
     bits = np.array([int(value).bit_length() + 1 for value in largest], np.int64)
     return np.where(largest >= UNBOUNDED - 1, 64, bits)
 
@@ -148,7 +157,8 @@ def _of_any_kind(
         return Range(low, np.max([zero, *(found.high for found in own)], axis=0))
 
     syn, mem = of_word("syn"), of_word("mem")
-    return LayerBounds(syn.low, syn.high, mem.low, mem.high, periods, ranges)
+    symmetric = frozenset(filter(c.is_symmetric, ("syn", "mem")))
+    return LayerBounds(syn.low, syn.high, mem.low, mem.high, periods, ranges, symmetric)
 
 
 class _Analysis(NamedTuple):

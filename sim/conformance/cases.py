@@ -7,6 +7,7 @@ everywhere.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from sim.conformance.networks import (
     inputs,
     spikes,
 )
-from sim.contract import PAPER, SNNTORCH, signed_range
+from sim.contract import LOIHI, PAPER, SNNTORCH, signed_range
 from sim.network import IntegerNetwork
 
 # The version increases when a case or a file changes or is added; new cases come last, before
@@ -43,7 +44,9 @@ def cases() -> list[Case]:
     """Every case, in the order in which they are meant to run."""
     found = [*_contracts(), *_ties(), *_decays(), *_overflows(), *_extremes(), *_shapes()]
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
-    found += [*kind_cases(), *_later_fields(), *input_cases(), *lone_cases()]
+    later = _later_fields()
+    found += [*kind_cases(), *later.pop(5), *later.pop(6), *input_cases(), *lone_cases()]
+    found += [*chain(*later.values()), _shifted_readout()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]
@@ -251,9 +254,12 @@ def _biases() -> list[Case]:
     return [*found, Case("bias-alone", what, network, np.zeros((24, 1), np.uint8))]
 
 
-def _later_fields() -> list[Case]:
-    """Contracts in which each field introduced since meets every choice of those before it."""
-    found = []
+def _later_fields() -> dict[int, list[Case]]:
+    """Contracts in which each field introduced since meets every choice of those before it.
+
+    They are in a list per version that introduced some.
+    """
+    found: dict[int, list[Case]] = {}
     met = [case.network.contract for case in (*_contracts(), *_orders())]
     for version in later_versions(_FIELDS_VERSION):
         added = covering(known_in(version), met)
@@ -269,8 +275,20 @@ def _later_fields() -> list[Case]:
             ]
             network = replace(drawn_network(name, narrow), layers=tuple(layers))
             what = f"choices that version {version} of the numeric contract brought"
-            found.append(Case(name, what, network, inputs(name, 48, 8, narrow)))
+            case = Case(name, what, network, inputs(name, 48, 8, narrow))
+            found.setdefault(version, []).append(case)
     return found
+
+
+def _shifted_readout() -> Case:
+    """A readout whose sums are shifted, as those of hidden layers are."""
+    contract = replace(LOIHI, frac_bits=2, syn_bits=14, mem_bits=13)
+    drawn = drawn_network("readout-shifts", contract)
+    shifts = draw("readout-shifts e_out", (drawn.readout.n_neurons,), 0, 3)
+    readout = drawn.readout.replaced({"e_out": shifts})
+    network = replace(drawn, layers=(*drawn.hidden, readout))
+    what = "rows of the readout with a left shift each; contract `loihi` with narrow states"
+    return Case("readout-shifts", what, network, spikes("readout-shifts", 48, 8))
 
 
 def _paper(name: str) -> object:

@@ -40,8 +40,9 @@ that it uses.
 `kit.json` describes each case: what there is to get wrong, its numeric contract, its layers and
 their arrays. `CASE.h5` holds `raster` (n_steps, n_inputs), the arrays under `network/` (weights are
 (post, pre)), and the right words under `trace/`, (n_steps, n_neurons) after each step. A layer with
-an array `bias` adds it to the current in every step, the first and silent ones included; a layer
-without one adds nothing.
+an array `bias` adds it to the current in every step, the first and silent ones included, or to what
+the membrane integrates, where `bias_on` says so; a layer without one adds nothing. A readout
+without an array `e_out` shifts nothing.
 
 With `delay_steps` 1, layers read only what the step before has written, and inputs of a step
 arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.

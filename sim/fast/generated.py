@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.symbols import Term, equations, simplified, statements
-from sim.contract import NumericContract, signed_range
+from sim.contract import NumericContract
 from sim.inputs import first_events
 from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
@@ -122,7 +122,7 @@ class _Layer:
         self.constants += [layer.values(name) for name in _constants(layer)]
         self.constants.append(contract.decay_frac)
         for word in _WORDS:
-            self.constants += signed_range(contract.bits_of(word))
+            self.constants += contract.range_of(word)
         self.states: dict[str, NDArray[Any]] = {}
 
     def reset(self) -> None:

@@ -25,6 +25,7 @@ class CubaLI(Layer):
         out_scale: (rows,) float64; `out * out_scale` is in the unit of the training target.
         n_heads: heads whose outputs are averaged.
         bias: (rows,) in units of `syn`, added in each step, or None.
+        e_out: (rows,) left shift of the row of `w_out`, 0..15, or None for none.
     """
 
     w_out: NDArray[np.integer] = array("weight", "post", "pre")
@@ -34,10 +35,13 @@ class CubaLI(Layer):
     out_scale: NDArray[np.float64] = array("scale", "post")
     n_heads: int = 1
     bias: NDArray[np.integer] | None = array("syn", "post", omitted=True)
+    e_out: NDArray[np.integer] | None = array(
+        "shift", "post", omitted=True, tuned=frozenset({"numba", "bounds", "nir"})
+    )
 
     STATES: ClassVar = {"syn": "syn", "out": "mem"}
     INITIAL: ClassVar = {"out": "initial_out"}
-    CONNECTIONS: ClassVar = (("w_out", "", BELOW),)
+    CONNECTIONS: ClassVar = (("w_out", "e_out", BELOW),)
     UNNAMED: ClassVar = True
     TUNED: ClassVar = frozenset({"numba", "nir", "c", "verilog", "bounds", "gradient"})
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from sim.arithmetic.ranges import UNBOUNDED
 from sim.bounds.layers import LayerBounds, bits_for, state_bounds
-from sim.contract import signed_range
 from sim.network import IntegerNetwork
 from sim.overflow.witness import Witness, drive, words_of
 
@@ -75,11 +74,12 @@ def verdicts(network: IntegerNetwork, *, rounds: int = ROUNDS, seed: int = 1) ->
     found = []
     for name, layer in network.named_layers():
         for variable in words_of(layer):
-            needed = bits_for(*unlimited[name].range_of(variable)).max()
-            width = network.contract.bits_of(layer.STATES[variable])
-            found.append(
-                _judged(network, name, variable, width, int(needed), bounds[name], rounds, seed)
+            word = layer.STATES[variable]
+            needed = bits_for(
+                *unlimited[name].range_of(variable), symmetric=network.contract.is_symmetric(word)
             )
+            most = int(needed.max())
+            found.append(_judged(network, name, variable, word, most, bounds[name], rounds, seed))
     return found
 
 
@@ -87,13 +87,13 @@ def _judged(
     network: IntegerNetwork,
     layer: str,
     variable: str,
-    width: int,
+    word: str,
     needed: int,
     bounds: LayerBounds,
     rounds: int,
     seed: int,
 ) -> Verdict:
-    first, end = signed_range(width)
+    first, end = ends = network.contract.range_of(word)
     low, high = bounds.range_of(variable)
     excess = np.maximum(first - low, high - end)
     doubtful = [
@@ -120,7 +120,7 @@ def _judged(
                 seed=seed,
                 within_word=True,
             )
-            if _overflows(witness, width):
+            if _overflows(witness, ends):
                 return witness
             if best is None or abs(witness.value) > abs(best.value):
                 best = witness
@@ -132,31 +132,29 @@ def _judged(
     for neuron in doubtful:
         if in_vain < IN_VAIN:
             witnesses[neuron] = driven(neuron, 0)
-            in_vain += not _overflows(witnesses[neuron], width)
-    if rounds and not any(_overflows(w, width) for w in witnesses.values()):
+            in_vain += not _overflows(witnesses[neuron], ends)
+    if rounds and not any(_overflows(w, ends) for w in witnesses.values()):
         nearest = sorted(witnesses, key=lambda neuron: -abs(witnesses[neuron].value))
         for neuron in nearest[:TRIED]:
             witnesses[neuron] = driven(neuron, rounds)
-            if _overflows(witnesses[neuron], width):
+            if _overflows(witnesses[neuron], ends):
                 break
-    short = [w for w in witnesses.values() if not _overflows(w, width)]
+    short = [w for w in witnesses.values() if not _overflows(w, ends)]
     return Verdict(
         layer=layer,
         variable=variable,
-        width=width,
+        width=network.contract.bits_of(word),
         needed=needed,
         low=None if low.min() <= -UNBOUNDED else int(low.min()),
         high=None if high.max() >= UNBOUNDED else int(high.max()),
         overflows=tuple(
-            witnesses[neuron]
-            for neuron in sorted(witnesses)
-            if _overflows(witnesses[neuron], width)
+            witnesses[neuron] for neuron in sorted(witnesses) if _overflows(witnesses[neuron], ends)
         ),
         open=tuple(sorted({w.neuron for w in short} | (set(doubtful) - set(witnesses)))),
         farthest=max((w.value for w in short), key=abs, default=None),
     )
 
 
-def _overflows(witness: Witness, width: int) -> bool:
-    first, end = signed_range(width)
+def _overflows(witness: Witness, ends: tuple[int, int]) -> bool:
+    first, end = ends
     return not first <= witness.value <= end

@@ -120,7 +120,7 @@ class _Search:
         self.best = np.zeros((1, network.n_inputs), network.input_dtype)
         self.reached: int | None = None
         c = network.contract
-        low, high = signed_range(c.bits_of(network.layers[index].STATES[variable]))
+        low, high = c.range_of(network.layers[index].STATES[variable])
         self._end = (high if sign > 0 else -low) if within_word else None
         self._step = 0
         self._arena = prepared(network)
