@@ -33,6 +33,7 @@ from rsnn import checkpoint, published
 from rsnn import inspect as inspect_model
 from rsnn.data import session as sessions
 from rsnn.data import synthetic
+from rsnn.data.probes import verify_trace
 from rsnn.data.session import Session
 from rsnn.data.split import split_session
 from rsnn.data.stream import session_part
@@ -114,6 +115,7 @@ __all__ = [
     "trace",
     "train",
     "verify",
+    "verify_trace",
     *_EXPORTS,
 ]
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 import hw_targets
 from base.checks import check_count
-from base.errors import MismatchError, UnsupportedError
+from base.errors import MismatchError, RangeError, UnsupportedError
 from hw_targets.machines.target import Runner, run_whole, runners
+from rsnn.data import probes
 from rsnn.data.raster import random_raster
 from rsnn.data.stream import open_stream
 from rsnn.first_spike.network import check_fits
@@ -158,6 +159,40 @@ def verify_session(
                 results[name] = replace(compared, code=code_of(network, chosen.format))
     show.say_step(stream, network.dt)
     return Verification(network.digest(), n_steps, results, not_run)
+
+
+def verify_trace(path: Path, trace: Path, session: Path | None = None) -> Verification:
+    """Compare what something else recorded of a network with the reference.
+
+    Args:
+        path: the network.
+        trace: file of probes, as in `rsnn.data.probes`.
+        session: recording or raster that was the input, where the trace does not have it.
+
+    Raises:
+        MismatchError: the trace is of another network, or there is no input, or there are two.
+        RangeError, MismatchError, FileError, DataError: as `verify_file` and `read_probes`.
+    """
+    network, _ = _opened(path)
+    recorded = probes.read_probes(trace, network)
+    given = None
+    if session is not None:
+        with open_stream(session, network, "all", scored=False) as stream:
+            _check_memory(network, len(stream.steps))
+            given = next(stream.blocks(len(stream.steps))).raster
+        show.say_step(stream, network.dt)
+    raster = recorded.input(given)
+    _check_memory(network, len(raster))
+    return probes.compare(network, recorded, raster)
+
+
+def _check_memory(network: IntegerNetwork, n_steps: int) -> None:
+    most = MOST_WORDS // _words_per_step(network)
+    if n_steps > most:
+        raise RangeError(
+            f"the input has {n_steps} steps; of this network, {most} fit into memory. Shorten the"
+            " input and the trace"
+        )
 
 
 def _backend(run: Runner) -> Backend:

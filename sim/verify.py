@@ -27,7 +27,8 @@ Backend = Callable[[IntegerNetwork, NDArray[np.uint8]], Trace]
 class Finding:
     """The first word in which a backend is wrong, and the operands of that update.
 
-    `raster_index` tells which raster; `operands` are the values of the reference by name.
+    `raster_index` tells which raster; `operands` are the values of the reference by name, of a word
+    before the first step none.
     """
 
     raster_index: int
@@ -36,17 +37,18 @@ class Finding:
 
     def __str__(self) -> str:
         given = ", ".join(f"{name} {value}" for name, value in self.operands.items())
-        return f"{self.difference}; computed from {given}"
+        return f"{self.difference}; computed from {given}" if given else str(self.difference)
 
 
 @dataclass(frozen=True)
 class BackendResult:
     """State words compared, the number that differ, and the first that does.
 
-    `what` is what was compared: every state word, or `outcomes`, words after the last step alone.
-    `code` is `hand-written` where a backend's code was written for every layer's kind, and
-    `generated` where it comes from the step, as the reference does. `reproducer` tells where a
-    minimal case with a difference is kept and how to replay it, or why there is none, in words.
+    `what` is what was compared: every state word, those of some variables, or `outcomes`, words
+    after the last step alone. `code` is `hand-written` where a backend's code was written for every
+    layer's kind, and `generated` where it comes from the step, as the reference does; `recorded` is
+    what something else computed. `reproducer` tells where a minimal case with a difference is kept
+    and how to replay it, or why there is none, in words.
     """
 
     words: int

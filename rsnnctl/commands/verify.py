@@ -29,8 +29,8 @@ VERIFIED = Kind(
             (
                 Column("words", "integer", "State words that were compared."),
                 Column("differences", "integer", "Words that differ."),
-                Column("compared", "text", "What these words are: all of every step, or outcomes."),
-                Column("code", "text", "`hand-written` or `generated`."),
+                Column("compared", "text", "What these words are: all, some variables', outcomes."),
+                Column("code", "text", "`hand-written`, `generated`, or `recorded` elsewhere."),
                 Column("first", "object", "The first difference, and its operands.", optional=True),
                 Column("reproducer", "object", "Files that show a difference.", optional=True),
             ),
@@ -74,6 +74,12 @@ VERIFIED = Kind(
     help="Folder for a conformance kit; nothing is compared.",
 )
 @click.option("--target", type=TARGET, help="Target to run on. Default: the backends of this host.")
+@click.option(
+    "--trace",
+    type=INPUT,
+    help="Words that something else recorded of the network (HDF5 or .npz, docs/chips.md), compared"
+    " in place of backends. Their input is `raster` in the file, or --session.",
+)
 @layout_option
 @output_option("Folder for minimal cases of differences. Default: beside the network.", folder=True)
 def command(
@@ -85,6 +91,7 @@ def command(
     steps: int | None,
     kit: Path | None,
     target: str | None,
+    trace: Path | None,
     layout: str | None,
     output: Path | None,
     force: bool,
@@ -115,10 +122,18 @@ def command(
 
     from rsnnctl.exported import format_of, network_of
     from rsnnctl.runs import lineage
-    from rsnnctl.verifying import Stimulus, verify_file, verify_session, verify_written
+    from rsnnctl.verifying import (
+        Stimulus,
+        verify_file,
+        verify_session,
+        verify_trace,
+        verify_written,
+    )
 
     if samples is not None:
         refuse("beside --samples, which are compared", "session")
+    if trace is not None:
+        refuse("with --trace", "samples", "steps", "target", "layout", "force", "output")
     if target is None:
         refuse("without --target", "layout")
     else:
@@ -128,11 +143,13 @@ def command(
         refuse("for a network, which is compared itself", "source")
         path = lineage.used(chosen, stale=stale)
     else:
-        refuse("for an exported file", "target", "force", "output", "stale")
+        refuse("for an exported file", "target", "trace", "force", "output", "stale")
         path = network_of(chosen, format, source)
     stimulus = Stimulus(session, samples, steps)
     if format is not None and format.open_written is not None:
         report = verify_written(chosen, format.open_written, path, stimulus)
+    elif trace is not None:
+        report = verify_trace(path, trace, session)
     elif session is not None and target is not None:
         report = verify_session(path, target, session, layout, steps=steps)
     else:

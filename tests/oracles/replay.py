@@ -2,12 +2,12 @@
 
     python tests/oracles/replay.py FILES...
 
-prints, for each .npz of a simulator, the words compared and those that differ, exit status 1 if any
-do. Arrays of a file are those of a Loihi trace (lava-nc's fixed-point LIF and Dense): `raster`
-(n_steps, n_inputs), `w_in`, `w_rec` and `w_out` (post, pre) as given to Dense, `weight_bits`, an
-exponent `exp_*` of each, `du`, `dv`, `vth`, `bias_mant` (post,) and `bias_exp` of the hidden layer,
-`_out` of the readout, and what the simulator did: `u`, `v`, `spk`, `u_out`, `v_out`, `spk_out`
-(n_steps, neurons).
+prints, for each .npz of a simulator, the words compared, those that differ and the first of them;
+exit status 1 if any do. Arrays of a file are those of a Loihi trace (lava-nc's fixed-point LIF and
+Dense): `raster` (n_steps, n_inputs), `w_in`, `w_rec` and `w_out` (post, pre) as given to Dense,
+`weight_bits`, an exponent `exp_*` of each, `du`, `dv`, `vth`, `bias_mant` (post,) and `bias_exp` of
+the hidden layer, `_out` of the readout, and what the simulator did: `u`, `v`, `spk`, `u_out`,
+`v_out`, `spk_out` (n_steps, neurons).
 """
 
 import sys
@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import UnsupportedError
-from sim import reference
+from rsnn.data.probes import Probe, ProbeFile, compare
 from sim.contract import LOIHI
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
 from sim.network import IntegerNetwork
+from sim.verify import Verification
 
 Arrays = Mapping[str, NDArray[Any]]
 _WORDS = {
@@ -89,15 +90,18 @@ def chip_weights(weights: NDArray[Any], bits: int) -> NDArray[np.int64]:
     return np.clip(sizes, -256, 255) >> (9 - bits) << (9 - bits)
 
 
-def replay(arrays: Arrays) -> tuple[int, int]:
-    """State words of a trace, and how many of them the reference computes otherwise.
+def replay(arrays: Arrays, path: Path) -> Verification:
+    """Compare the state words of a trace with those that the reference computes.
 
     Raises:
         UnsupportedError: as `loihi_network`.
     """
-    found = reference.run(loihi_network(arrays), arrays["raster"]).variables
-    pairs = [(found[ours], arrays[theirs]) for ours, theirs in _WORDS.items()]
-    return sum(a.size for a, _ in pairs), sum(int((a != b).sum()) for a, b in pairs)
+    network = loihi_network(arrays)
+    probes = tuple(
+        Probe(ours, arrays[theirs].astype(np.int64), 0, np.arange(arrays[theirs].shape[1]))
+        for ours, theirs in _WORDS.items()
+    )
+    return compare(network, ProbeFile(path, probes, arrays["raster"]), arrays["raster"])
 
 
 def main(paths: list[str]) -> int:
@@ -107,12 +111,13 @@ def main(paths: list[str]) -> int:
         with np.load(path) as stored:
             arrays = dict(stored)
         try:
-            words, differences = replay(arrays)
+            report = replay(arrays, path)
         except UnsupportedError as error:
             print(f"{path.name}: not replayed: {error}")
             continue
-        print(f"{path.name}: {words} words, {differences} differ")
-        total, wrong = total + words, wrong + differences
+        for line in list(report.lines())[:-1]:
+            print(line)
+        total, wrong = total + report.words, wrong + report.differences
     print(f"{total} words, {wrong} differ")
     return 1 if wrong else 0
 
