@@ -25,6 +25,7 @@ def test_targets_are_found_by_listing_files_and_named_like_them():
         "wasm",
         "icarus",
         "verilator",
+        "loihi1",
     }
     assert all(name == found.name for name, found in TARGETS.items())
 

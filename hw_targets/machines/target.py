@@ -129,11 +129,11 @@ def check(
     values = chosen(target.options, options or {})
     refused = refusals(target, network)
     found: dict[str, Any] = {}
-    if target.check is not None and not refused:
+    if target.check is not None:
         try:
             found = target.check(target, network, **values)
         except (ToolError, UnsupportedError) as error:
-            found = {"not_checked": [str(error)]}
+            found = {} if refused else {"not_checked": [str(error)]}
     violations = [*refused, *found.get("violations", ())]
     not_checked = list(found.get("not_checked", ()))
     fits = False if violations else None if not_checked else True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rsnnctl.options import TARGET, layout_option, network_argument, told
-from rsnnctl.results.kind import Column, Kind, Result, Rows
+from rsnnctl.results.kind import Column, Facts, Kind, Result, Rows
 
 if TYPE_CHECKING:
     from sim.network import IntegerNetwork
@@ -54,6 +54,30 @@ CHECKED = Kind(
         Column("instructions_mean_bitmap", "number?", "By bitmaps.", "per step", optional=True),
         Column("energy_nj", "number?", "Estimated energy.", "nJ per step", optional=True),
         *_SAMPLES,
+        Column("cores", "integer?", "Cores of a chip that it takes.", optional=True),
+        Facts(
+            "utilization",
+            (),
+            "Of each thing that these cores have, the part in use.",
+            is_open=True,
+            optional=True,
+        ),
+        Rows(
+            "map",
+            (
+                Column("core", "integer", "Number of the core."),
+                Column("layers", "text", "Layers of its neurons."),
+                Column("neurons", "integer", "Compartments in use."),
+                Column("decay_pairs", "integer", "Decays that they share."),
+                Column("thresholds", "integer", "Thresholds that they share."),
+                Column("axons_in", "integer", "Inputs and neurons that send it spikes."),
+                Column("axons_out", "integer", "Cores that its neurons send to."),
+                Column("synapse_bits", "integer", "Memory of weights.", "bit"),
+            ),
+            "One per core.",
+            title="Cores",
+            optional=True,
+        ),
         _FITS,
         *_LINES,
     ),
@@ -82,24 +106,30 @@ CHECKED_EVERYWHERE = Kind(
 @click.command()
 @network_argument
 @click.option("--target", type=TARGET, help="Target to check. Default: every target with limits.")
+@click.option(
+    "--architecture",
+    help="Sizes to check before any network is trained, in place of NETWORK: inputs, hidden layers"
+    " and outputs, as 96-64-2; every neuron with constants of its own, and no weight pruned.",
+)
 @layout_option
-def command(network: Path | None, stale: bool, target: str | None, layout: str | None) -> Result:
+def command(
+    network: Path | None,
+    stale: bool,
+    target: str | None,
+    architecture: str | None,
+    layout: str | None,
+) -> Result:
     """Check a network against the limits of a target.
 
     Report its cost and every limit it exceeds. Without the tools of a target it is not checked,
     and the packages that have them are named. Exit status 1 if the network does not fit a target
     that was checked, or if the target named by --target cannot be checked.
     """
-    from rsnnctl.runs import folders
-
-    path = folders.chosen(network, folders.NETWORK)
+    loaded = _network(network, stale, target, architecture)
 
     from hw_targets import find_target
     from hw_targets.machines.target import check
-    from rsnnctl.runs import lineage
-    from sim.artifact import load_network
 
-    loaded = load_network(lineage.used(path, stale=stale))
     if target is None:
         rows = check_everywhere(loaded, layout)
         lines = [f"{', '.join(names)}: {line}" for line, names in _lines(rows).items()]
@@ -108,6 +138,27 @@ def command(network: Path | None, stale: bool, target: str | None, layout: str |
     found = _told(check(find_target(target), loaded, {"layout": layout}))
     lines = list(_lines([found])) or [f"fits {target}"]
     return Result(CHECKED, found, lines, exit_code=0 if found["fits"] else 1)
+
+
+def _network(
+    network: Path | None, stale: bool, target: str | None, architecture: str | None
+) -> "IntegerNetwork":
+    """The network to check: a file, or one of given sizes."""
+    from rsnnctl.given import refuse
+    from rsnnctl.runs import folders
+
+    if architecture is not None:
+        refuse("with --architecture", "network", "stale")
+        from hw_targets import find_target
+        from hw_targets.machines.sketch import sketch
+
+        return sketch(architecture, None if target is None else find_target(target))
+    path = folders.chosen(network, folders.NETWORK)
+
+    from rsnnctl.runs import lineage
+    from sim.artifact import load_network
+
+    return load_network(lineage.used(path, stale=stale))
 
 
 def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
