@@ -231,6 +231,8 @@ def test_neurons_that_share_constants_meet_on_a_core():
     assert [core.use.thresholds for core in mapping.placed(own, ROOM)] == [16, 16, 16, 16, 1]
     pairs = fitting(0, n, threshold=np.full(n, 640), decay_mem=np.full(n, 9), decay_syn=order)
     assert [core.use.decay_pairs for core in mapping.placed(pairs, ROOM)] == [32, 32, 2]
+    near = fitting(0, n, threshold=6400 + order % 64 - 32, **shared)
+    assert [core.use.thresholds for core in mapping.placed(near, ROOM)] == [2]
     both = fitting(0, n, threshold=(order % 20) * 64, **shared)
     cores = mapping.placed(both, ROOM)
     assert [core.use.thresholds for core in cores] == [16, 5]

@@ -117,7 +117,7 @@ def _ranges(name: str, layer: Layer) -> Iterator[str]:
             yield from beyond(shift, 0, LARGEST_EXPONENT)
     if not layer.is_readout():
         yield from beyond("threshold", 0, LARGEST_VTH << THRESHOLD_BITS)
-        yield from _steps(name, layer, "threshold", _on_grid)
+        yield from _steps(name, layer, "threshold", on_grid)
     yield from _steps(name, layer, "bias", _held_bias)
 
 
@@ -139,8 +139,8 @@ def _steps(
         )
 
 
-def _on_grid(thresholds: Integers) -> Integers:
-    """The nearest multiples."""
+def on_grid(thresholds: Integers) -> Integers:
+    """The nearest thresholds that there are, of two the larger."""
     return (thresholds + (1 << THRESHOLD_BITS - 1)) >> THRESHOLD_BITS << THRESHOLD_BITS
 
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_targets.machines.loihi.chip import LARGEST_VTH, THRESHOLD_BITS
+from hw_targets.machines.loihi.chip import LARGEST_VTH, THRESHOLD_BITS, on_grid
 from sim.layer import OWN, Layer
 from sim.network import IntegerNetwork
 
@@ -164,9 +164,9 @@ def _senders(
 
 
 def _constants(layer: Layer) -> tuple[list[tuple[int, int]], list[int]]:
-    """Decays and threshold of each neuron."""
+    """Decays of each neuron, and its threshold, the nearest that there is."""
     syn, mem = layer.values("decay_syn").tolist(), layer.values("decay_mem").tolist()
     pairs = list(zip(syn, mem, strict=True))
     if layer.is_readout():
-        return pairs, [LARGEST_VTH] * layer.n_neurons
-    return pairs, (layer.values("threshold") >> THRESHOLD_BITS).tolist()
+        return pairs, [LARGEST_VTH << THRESHOLD_BITS] * layer.n_neurons
+    return pairs, on_grid(layer.values("threshold")).tolist()
