@@ -21,11 +21,12 @@ def test_no_weight_is_0_and_every_neuron_has_constants_of_its_own():
     assert [layer.n_neurons for layer in network.layers] == [40, 30, 2]
     assert (network.n_inputs, network.n_outputs, network.contract) == (9, 2, PAPER)
     for layer in network.layers:
-        assert all(connection.weights.all() for connection in layer.connections())
+        for connection in layer.connections():
+            assert set(connection.weights.ravel().tolist()) == {-2, 2}
         constants = [layer.decay_syn, layer.decay_mem]
         assert len(set(zip(*(each.tolist() for each in constants), strict=True))) == layer.n_neurons
     for layer in network.hidden:
-        assert len(np.unique(layer.threshold)) == layer.n_neurons
+        assert np.array_equal(layer.threshold, 64 + 64 * np.arange(layer.n_neurons))
     big = sketch("2-3000-1")
     pairs = zip(big.hidden[0].decay_syn.tolist(), big.hidden[0].decay_mem.tolist(), strict=True)
     assert len(set(pairs)) == 3000
@@ -50,7 +51,9 @@ def test_what_is_no_architecture_is_refused(text):
     )
 
 
-@pytest.mark.parametrize("text", ["0-4-2", "4-0-2", "4-65537-2", "9-4096-1", "65536-200-65536"])
+@pytest.mark.parametrize(
+    "text", ["0-4-2", "4-0-2", "4-65537-2", "9-4096-1", "65536-200-65536", "6144-2048-1"]
+)
 def test_an_architecture_that_is_too_large_is_refused(text):
     with pytest.raises(RangeError) as raised:
         sizes_of(text)
@@ -59,6 +62,7 @@ def test_an_architecture_that_is_too_large_is_refused(text):
         " all are possible"
     )
     assert sizes_of("65536-100-65536") == [65536, 100, 65536]
+    assert sizes_of("6143-2048-1") == [6143, 2048, 1]  # 2^24 weights
 
 
 def test_the_page_has_what_is_found_of_loihi():

@@ -69,7 +69,7 @@ def test_rows_begin_at_first_step_and_columns_are_the_neurons_that_are_named(pat
     assert report.differences == 1
     assert (d.step, d.layer, d.variable, d.neuron) == (16, "hidden0", "mem", 0)
     assert (d.expected, d.found) == (int(MEM[16, 0]), int(MEM[16, 0]) + 2)
-    assert first.operands["step"] == 16
+    assert (first.raster_index, first.operands["step"]) == (0, 16)
     assert first.operands["mem"] == MEM[15, 0]
 
 
