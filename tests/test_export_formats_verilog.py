@@ -54,14 +54,16 @@ def network():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("contract", covering_contracts(), ids=lambda c: f"{c.reset}-{c.rounding}")
+@pytest.mark.parametrize(
+    "contract", covering_contracts("verilog"), ids=lambda c: f"{c.reset}-{c.rounding}"
+)
 def test_every_choice_of_the_contract_gives_the_words_of_the_reference(
     contract, tmp_path, verilator
 ):
     """With words that overflow and with the widest there are, in shapes by turns."""
     rng = np.random.default_rng(3)
     raster = random_raster(rng, 80, 12)
-    turn = covering_contracts().index(contract)
+    turn = covering_contracts("verilog").index(contract)
     for i, widths in enumerate(({}, NARROW, WIDEST)):
         network = random_network(
             rng, replace(contract, **widths), hidden=(6, 5), n_heads=3, biased=i == turn % 3
@@ -82,7 +84,7 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
-    network=networks(covering_contracts()),
+    network=networks(covering_contracts("verilog")),
     shape=st.sampled_from(SHAPES),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -131,7 +133,7 @@ def test_both_linters_have_nothing_to_say(layers, tmp_path):
     for i, widths in enumerate(({}, NARROW, WIDEST)):
         network = random_network(
             np.random.default_rng(i),
-            replace(covering_contracts()[i + 3 * (layers == 3)], **widths),
+            replace(covering_contracts("verilog")[i + 3 * (layers == 3)], **widths),
             hidden=(20, 6, 5)[:layers],
             n_inputs=(12, 1, 300)[i],
             biased=i == 1,

