@@ -20,9 +20,9 @@ BESIDE = {"percentile": "--scale percentile", "idle": "--udp 0", "steps": "--udp
 """What an option needs beside it where it is of no effect alone."""
 INSTEAD = {("train", "units"): "train --task go-nogo"}
 """A call in which an option has an effect, where the usual one leaves it without."""
-LISTS = {"bits", "decay_bits", "sparsity", "seeds", "architecture"}
+LISTS = {"bits", "decay_bits", "sparsity", "seeds"}
 TEXTS = {"settings", "name", "lsl", "mirror", "session", "layout", "key_file", "network", "factors"}
-TEXTS |= {"data", "samples"}
+TEXTS |= {"data", "samples", "architecture"}
 """Options that take any text: lists of numbers, and texts."""
 
 

@@ -222,7 +222,12 @@ running.run(root)
 def test_a_signal_ends_a_command_as_ctrl_c_does(number, code):
     words = [sys.executable, "-c", WAITING, "wait", ""]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, **pipes) as process:
+    before = signal.signal(number, signal.SIG_DFL)  # tests in the background ignore Ctrl-C
+    try:
+        process = subprocess.Popen(words, **pipes)
+    finally:
+        signal.signal(number, before)
+    with process:
         assert process.stdout.readline() == "begun\n"
         process.send_signal(number)
         assert process.wait(60) == code

@@ -232,8 +232,8 @@ def test_every_choice_of_the_contract_changes_what_some_network_computes():
         narrow = replace(base, syn_bits=14, mem_bits=15, frac_bits=4)
         coarse = replace(narrow, weight_bits=2, frac_bits=0)  # membranes are often at threshold
         networks = (
-            random_network(rng, narrow, hidden=(20,), threshold=1500),
-            random_network(rng, coarse, hidden=(20,), threshold=8),
+            random_network(rng, narrow, hidden=(20,), threshold=1500, biased=True),
+            random_network(rng, coarse, hidden=(20,), threshold=8, biased=True),
         )
         raster = random_raster(rng, 300, networks[0].n_inputs)
         for name, value in ((n, v) for n, values in CHOICES.items() for v in values):
