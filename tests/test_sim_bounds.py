@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from itertools import combinations
 
@@ -24,9 +25,11 @@ from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
 from sim.network import IntegerNetwork
 
+MANY = 2000 if "RSNN_TEST_ALL" in os.environ else 300
+
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(contracts(), st.integers(0, 2**32 - 1))
 def test_no_input_drives_a_state_beyond_its_bounds(contract, seed):
     rng = np.random.default_rng(seed)
