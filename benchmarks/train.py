@@ -104,18 +104,41 @@ class SnnTorch(nn.Module):
         return Decoded(torch.stack(outs).transpose(0, 1), (torch.stack(spikes).transpose(0, 1),))
 
 
-def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads: int = 1) -> Step:
-    """Return a function that takes one step of training; all variants start alike.
-
-    Threads are the kernel's own; torch has one, as `train` leaves it for a tinyRSNN.
-    """
+def start(
+    preset: Callable, batch: int, n_steps: int
+) -> tuple[RSNN, Tensor, Tensor, torch.Generator]:
+    """What all variants start from: a model, raster and target of a batch, and random numbers."""
     generator = torch.Generator().manual_seed(1)
     model = RSNN(preset(N_CHANNELS))
     initialize(model, rates=(RATE,), generator=generator)
     drawn = torch.rand(batch, n_steps, N_CHANNELS, generator=generator)
     raster = (drawn < RATE * DT).to(torch.uint8)
     target = torch.randn(batch, n_steps, 2, generator=generator).cumsum(1) / 10.0
-    del drawn
+    return model, raster, target, generator
+
+
+def step_of(network: nn.Module, forward: Step, target: Tensor) -> Step:
+    """One step of training of a network that `forward` runs."""
+    optimizer = SMORMS3(network.parameters())
+
+    def step() -> Decoded:
+        decoded = forward()
+        penalty = torch.stack([activity_penalty(c, CONFIG) for c in decoded.spike_counts()]).sum()
+        loss = rmse(decoded.out, target) + penalty
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return decoded
+
+    return step
+
+
+def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads: int = 1) -> Step:
+    """Return a function that takes one step of training; all variants start alike.
+
+    Threads are the kernel's own; torch has one, as `train` leaves it for a tinyRSNN.
+    """
+    model, raster, target, generator = start(preset, batch, n_steps)
     network: nn.Module = model
     if name == "numba":
         workspace = bptt.Workspace(n_threads)
@@ -137,18 +160,7 @@ def variant(name: str, preset: Callable, batch: int, n_steps: int, *, n_threads:
             def forward() -> Decoded:
                 return network(time_major, CONFIG.dropout)
 
-    optimizer = SMORMS3(network.parameters())
-
-    def step() -> Decoded:
-        decoded = forward()
-        penalty = torch.stack([activity_penalty(c, CONFIG) for c in decoded.spike_counts()]).sum()
-        loss = rmse(decoded.out, target) + penalty
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return decoded
-
-    return step
+    return step_of(network, forward, target)
 
 
 def seconds(step: Step) -> float:

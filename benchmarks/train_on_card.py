@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from torch import Tensor, nn
-from train import CONFIG, N_CHANNELS, RATE, SnnTorch
+from train import CONFIG, N_CHANNELS, RATE, SnnTorch, start, step_of
 from train import variant as on_processors
 
 from rsnn.cuda import bptt as cuda
@@ -40,8 +40,6 @@ from rsnn.model import DT, RSNN, Architecture, Decoded, Head, big, tiny
 from rsnn.neurons import TimeConstants
 from rsnn.training.captured import CapturedSteps
 from rsnn.training.initialize import initialize
-from rsnn.training.optimizers import SMORMS3
-from rsnn.training.steps import activity_penalty, rmse
 from rsnn.training.train import train
 
 DEVICE = torch.device("cuda")
@@ -97,14 +95,8 @@ class SpikingJelly(nn.Module):
 
 def variant(name: str, preset: Callable, batch: int, n_steps: int, card: Card) -> Step:
     """Return a function that takes one step of training; all variants start alike."""
-    generator = torch.Generator().manual_seed(1)
-    model = RSNN(preset(N_CHANNELS))
-    initialize(model, rates=(RATE,), generator=generator)
-    model.to(DEVICE)
-    drawn = torch.rand(batch, n_steps, N_CHANNELS, generator=generator)
-    raster = (drawn < RATE * DT).to(torch.uint8).to(DEVICE)
-    target = torch.randn(batch, n_steps, 2, generator=generator).cumsum(1).to(DEVICE) / 10.0
-    del drawn
+    model, raster, target, generator = start(preset, batch, n_steps)
+    model, raster, target = (each.to(DEVICE) for each in (model, raster, target))
     network: nn.Module = model
     keys = cuda.draw_keys(model, CONFIG.dropout, generator).to(DEVICE)
     if name == "cuda":
@@ -126,17 +118,7 @@ def variant(name: str, preset: Callable, batch: int, n_steps: int, card: Card) -
             def forward() -> Decoded:
                 return peer(time_major, CONFIG.dropout)
 
-    optimizer = SMORMS3(network.parameters())
-
-    def step() -> None:
-        decoded = forward()
-        penalty = torch.stack([activity_penalty(c, CONFIG) for c in decoded.spike_counts()]).sum()
-        loss = rmse(decoded.out, target) + penalty
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
+    return step_of(network, forward, target)
 
 
 def milliseconds(step: Step, repeats: int, warm: int = 2) -> float:

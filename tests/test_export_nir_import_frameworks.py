@@ -4,7 +4,6 @@ Both discretize by forward Euler and compute layers one after the other, recurre
 every step is compared.
 """
 
-import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from networks import LOIHI_LIKE, random_network, with_arrays
+from tools import needed_module
 
 from export.nir.files import export_nir
 from export.nir.import_graph import import_graph, order_of
@@ -32,10 +32,7 @@ def framework(*modules):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs
         for module in modules:
-            if os.environ.get("CI") == "true":
-                __import__(module)
-            else:
-                pytest.importorskip(module)
+            needed_module(module)
         yield
 
 

@@ -2,12 +2,14 @@
 
 import io
 import re
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from cuda_models import FakeCard
-from tools import need_module
+from tools import needed_module
 
 from base.errors import RangeError, RsnnWarning, ToolError
 from base.order import Order
@@ -133,7 +135,7 @@ def report(name, sizes, arch):
 
 @pytest.mark.parametrize("name", SPILT)
 def test_nvrtc_compiles_every_kernel_and_spills_nothing_at_64_neurons(name):
-    need_module("cuda.core")
+    needed_module("cuda.core")
     sizes, spilt = SPILT[name]
     found = []
     for arch in ("sm_80", "sm_90", "sm_100"):
@@ -192,3 +194,85 @@ def test_the_kernel_that_is_used_is_told(monkeypatch):
     assert kernel_used(RSNN(Architecture(12)), TrainConfig(kernel="torch")) == "torch"
     other = RSNN(Architecture(12, order=Order(reset="subtract")))
     assert kernel_used(other, TrainConfig()) == "torch"
+
+
+def kept_in(folder, monkeypatch):
+    """Keep compiled kernels in a folder; returns the names of what was compiled."""
+    core, utils = needed_module("cuda.core"), needed_module("cuda.core.utils")
+    cache, program, compiled = utils.FileStreamProgramCache, core.Program, []
+
+    def noted(*arguments):
+        compiled.append(arguments)
+        return program(*arguments)
+
+    monkeypatch.setattr(utils, "FileStreamProgramCache", lambda: cache(folder))
+    monkeypatch.setattr(core, "Program", noted)
+    return compiled
+
+
+def test_what_was_compiled_is_kept_until_a_size_a_header_or_the_card_is_another(
+    tmp_path, monkeypatch
+):
+    sources = tmp_path / "kernels"
+    shutil.copytree(cards.SOURCES, sources)
+    monkeypatch.setattr(cards, "SOURCES", sources)
+    compiled = kept_in(tmp_path / "kept", monkeypatch)
+    sizes = [("N", 4), ("RECURRENT", 1), ("IN_SHARED", 1)]
+    first = cards.compiled("run_hidden", sizes, "sm_90").code
+    assert cards.compiled("run_hidden", sizes, "sm_90").code == first
+    assert len(compiled) == 1
+    cards.compiled("run_hidden", [("N", 5), *sizes[1:]], "sm_90")
+    cards.compiled("run_hidden", sizes, "sm_80")
+    assert len(compiled) == 3
+    header = sources / "common.h"
+    header.write_text(header.read_text().replace("THRESHOLD 1.0f", "THRESHOLD 2.0f"))
+    assert cards.compiled("run_hidden", sizes, "sm_90").code != first
+    assert len(compiled) == 4
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_text("no folder")
+    compiled = kept_in(tmp_path / "kept", monkeypatch)
+    for _ in range(2):
+        assert cards.compiled("project", [], "sm_90").code
+    assert len(compiled) == 2
+
+
+class Device:
+    """cuda-core's device, of a card that is not there."""
+
+    properties = SimpleNamespace(multiprocessor_count=3, max_shared_memory_per_block_optin=4)
+    device_id = 0
+
+    def __init__(self, number):
+        pass
+
+    def set_current(self):
+        pass
+
+
+def test_a_card_tells_what_it_has_and_what_it_lacks(monkeypatch):
+    core, pathfinder = needed_module("cuda.core"), needed_module("cuda.pathfinder")
+    monkeypatch.setattr(core, "Device", Device)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    card = cards.Card(torch.device("cuda"))
+    assert (card.n_processors, card.most_shared) == (3, 4)
+
+    def missing(name):
+        raise pathfinder.DynamicLibNotFoundError(name)
+
+    monkeypatch.setattr(pathfinder, "load_nvidia_dynamic_lib", missing)
+    with pytest.raises(ToolError) as refusal:
+        cards.Card(torch.device("cuda"))
+    assert str(refusal.value) == (
+        "kernel is cuda, which NVRTC compiles: pip install nvidia-cuda-nvrtc, or choose the slower"
+        " `kernel=torch`"
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(ToolError) as refusal:
+        cards.Card(torch.device("cuda"))
+    assert str(refusal.value) == (
+        "kernel is cuda, which needs compute capability 8.0, and this card has 7.5; choose"
+        " `kernel=torch`"
+    )

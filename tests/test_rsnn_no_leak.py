@@ -9,6 +9,7 @@ import pytest
 import torch
 from driven_sessions import quarters, tuned_session
 from snntorch_networks import Network, spikes
+from tools import needed_module
 
 from base.errors import RangeError
 from base.order import PUBLISHED
@@ -136,7 +137,7 @@ def test_an_if_node_takes_its_resistance_and_threshold_per_neuron():
 def test_norses_integrators_compute_the_same_here():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs
-        norse = pytest.importorskip("norse.torch.module.iaf")
+        norse = needed_module("norse.torch.module.iaf")
         cell = norse.IAFCell(dt=DT)
     state, found = None, []
     for x in raster() @ weights().T:

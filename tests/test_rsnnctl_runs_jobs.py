@@ -214,6 +214,22 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(here, session, monkeypat
     assert not folder.exists()  # nothing was learned yet, so nothing is kept
 
 
+def test_the_model_tells_the_kernel_that_was_used_and_the_state_the_settings(here, session):
+    """So a run that was begun before models told it goes on."""
+    (folder,) = started(session, "model.neuron=adaptive_cuba_lif", "training.epochs=1")
+
+    def interrupt(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(folder, interrupt)
+    _, kept = stages.load_state(stages.state_path(folder, "training"))
+    assert kept["label"]["training"]["kernel"] == "numba"
+    train_run(folder, lambda record: None)
+    _, told = load_model(folder / folders.MODEL)
+    assert told["training"]["kernel"] == "torch"
+
+
 def test_continuing_with_other_settings_is_refused(here, session):
     (folder,) = started(session)
 

@@ -3,6 +3,8 @@
 import os
 from importlib import import_module
 from shutil import which
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -13,15 +15,15 @@ def need(program: str, package: str) -> None:
         _do_without(f"`{program}` is missing: install Debian's {package}")
 
 
-def need_module(name: str) -> None:
-    """Skip the test without the module; fail it where `RSNN_REQUIRE_TOOLS` says so."""
+def needed_module(name: str) -> ModuleType:
+    """Import a module; without it skip the test, or fail it where `RSNN_REQUIRE_TOOLS` says so."""
     try:
-        import_module(name)
+        return import_module(name)
     except ImportError:
         _do_without(f"the module `{name}` is missing: install the extra `test`")
 
 
-def _do_without(reason: str) -> None:
+def _do_without(reason: str) -> NoReturn:
     if os.environ.get("RSNN_REQUIRE_TOOLS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -25,7 +25,7 @@ FILES = {  # in which each kernel is
     "weight_gradient": "weights.cu",
 }
 OLDEST = 8  # compute capability whose warps add integers in one instruction
-MOST_SHARED = 48 << 10  # bytes of a block that no kernel has to ask for
+GIVEN_SHARED = 48 << 10  # bytes of shared memory of a block that no kernel has to ask for
 Argument = Tensor | np.generic | None
 
 
@@ -109,7 +109,7 @@ class Card:
         if 0 in wanted.grid:
             return
         kernel = _kernel(wanted.name, tuple(wanted.sizes.items()), self._arch)
-        if wanted.shared > self._largest.get(kernel, MOST_SHARED):
+        if wanted.shared > self._largest.get(kernel, GIVEN_SHARED):
             self._allow(kernel, wanted.shared)
             self._largest[kernel] = wanted.shared
         stream = _stream(torch.cuda.current_stream().cuda_stream)

@@ -96,6 +96,7 @@ class CapturedSteps(Steps):
         self._recorded: dict[int, _Recorded] = {}
         self._captures = True
         largest = min(self.config.batch, len(self.windows))
+        torch.cuda.empty_cache()  # or what earlier trainings have left would count as taken
         free, _ = torch.cuda.mem_get_info(self.windows.device)
         check_memory(self.model, largest, self.config.window_steps, free)
 

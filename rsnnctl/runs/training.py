@@ -142,13 +142,15 @@ def _train(folder: Path, report: Report) -> None:
     rates = input_rates(session.raster[split.train], session.dt)
     initialize(model, rates=rates, generator=generator_for(config.training, "weights"))
     history: dict[str, Any] = {"session": session.digest, "rates": rates, **config.as_dict()}
-    history["training"]["kernel"] = kernel_used(model, config.training)
-    names = []
+    names = [*(["pretraining"] if facts["pretrain_on"] else []), "training"]
+    kernels = {name: kernel_used(model, getattr(config, name)) for name in names}
     if facts["pretrain_on"]:
-        names.append("pretraining")
         first, *others = [_load(Path(path)) for path in facts["pretrain_on"]]
-        history["pretraining"]["kernel"] = kernel_used(model, config.pretraining)
         history["pretrained_on"] = [each.digest for each, _ in (first, *others)]
+    label = history
+    if any(history[name]["device"] != "cpu" for name in names):
+        label = history | {"kernels": kernels}  # another card may need others
+    if facts["pretrain_on"]:
 
         def pretrain(state, keep):
             return train(
@@ -162,7 +164,7 @@ def _train(folder: Path, report: Report) -> None:
                 keep=keep,
             )
 
-        stages.stage(folder, "pretraining", model, history, pretrain)
+        stages.stage(folder, "pretraining", model, label, pretrain)
 
     def fine_tune(state, keep):
         return train(
@@ -176,9 +178,10 @@ def _train(folder: Path, report: Report) -> None:
             keep=keep,
         )
 
-    names.append("training")
-    stages.stage(folder, "training", model, history, fine_tune)
+    stages.stage(folder, "training", model, label, fine_tune)
     stages.write_log(folder, names, folder / LOG)
+    for name, kernel in kernels.items():
+        history[name]["kernel"] = kernel
     save_model(model, folder / folders.MODEL, provenance("train", **history))
 
 
