@@ -227,7 +227,7 @@ def test_the_model_tells_the_kernel_that_was_used_and_the_state_the_settings(her
     assert kept["label"]["training"]["kernel"] == "numba"
     train_run(folder, lambda record: None)
     _, told = load_model(folder / folders.MODEL)
-    assert told["training"]["kernel"] == "torch"
+    assert told["inputs"]["training"]["kernel"] == "torch"
 
 
 def test_continuing_with_other_settings_is_refused(here, session):
