@@ -96,6 +96,7 @@ def test_a_training_in_integers_goes_forward_on_the_card(host):
     ("fields", "changed", "reason"),
     [
         ({"reset": "subtract"}, {}, "the order of its step is not the published one"),
+        ({"saturation": "symmetric"}, {}, "its neurons have no gradient but that of their step"),
         ({"input_bits": 3}, {}, "its neurons have no gradient but that of their step"),
         ({}, {"threshold": -1}, "hidden0 has a threshold below 0"),
         ({}, {"e_in": 15}, "sums of the weights of hidden0 do not fit in 32 bits"),
