@@ -8,6 +8,10 @@ import pytest
 
 pytest_plugins = ("command_line", "harm.fixture", "strangers", "verilated")
 
+# Under `make test`, a make that a test starts would inherit the outer one's flags, and print more.
+for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(_name, None)
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -45,6 +45,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@pytest.mark.slow
 def test_all_arrows_point_down():
     for path in sources():
         own = FLOORS.index(module_of(path).split(".")[0])
@@ -54,6 +55,7 @@ def test_all_arrows_point_down():
                 assert FLOORS.index(floor) <= own, f"{path} imports {name}, which is above it"
 
 
+@pytest.mark.slow
 def test_no_two_folders_of_a_package_import_each_other():
     arrows = {}
     names = {module_of(path) for path in sources()}
@@ -73,6 +75,7 @@ def test_no_two_folders_of_a_package_import_each_other():
     assert not circles
 
 
+@pytest.mark.slow
 def test_torch_is_needed_above_the_integer_world_only():
     modules = [module_of(p) for p in sources() if p.is_relative_to(ROOT) and _torchless(p)]
     assert len(modules) > 40
@@ -126,6 +129,7 @@ def test_help_loads_neither_torch_nor_numba_nor_numpy(words):
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_no_test_imports_another():
     """What two of them share is a file of its own, named after its idea."""
     for path in (ROOT / "tests").glob("*.py"):
@@ -133,6 +137,7 @@ def test_no_test_imports_another():
         assert not others, f"{path} imports {others}"
 
 
+@pytest.mark.slow
 def test_collecting_tests_of_the_integer_world_leaves_torch_out():
     code = (
         "import sys, pytest\n"
@@ -151,6 +156,7 @@ def test_the_golden_files_stay_small():
     assert sum(path.stat().st_size for path in files) < 100_000
 
 
+@pytest.mark.slow
 def test_no_layer_is_asked_for_its_class_outside_the_file_of_its_kind():
     kinds = {
         node.name

@@ -90,6 +90,7 @@ def test_damaged_files_of_every_kind_are_refused_by_every_reader(files, tmp_path
         answer(read, path)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.binary(max_size=400), st.booleans())
 def test_random_bytes_are_no_file_of_any_kind(tmp_path, content, as_hdf5):

@@ -33,6 +33,7 @@ def script():
     del sys.modules[spec.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["s2stdp", "s2stdp-ncg", "sstdp-ncg", "rstdp", "s4nn"])
 def test_the_yardstick_computes_what_the_compiled_epoch_computes(script, rule):
     samples = script.synthetic(40)

@@ -125,6 +125,7 @@ def test_further_trials_come_after_the_end_whatever_the_rule_says(script, monkey
     assert rates == [None, 0.001]
 
 
+@pytest.mark.slow
 def test_the_plain_loop_computes_the_published_loss(script):
     """Against the library, without noise."""
     import torch

@@ -119,6 +119,7 @@ def test_simulate_writes_what_was_decoded_and_every_state_if_asked(run, network)
         assert stored.attrs["digest"] == row["digest"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
 def test_rasters_come_in_three_formats(run, network, suffix):
     raster = (np.random.default_rng(0).random((40, 96)) < 0.1).astype(float)
@@ -138,6 +139,7 @@ def test_rasters_come_in_three_formats(run, network, suffix):
     assert last == f"verified: 140 steps, {7280 * len(ran)} state words, 0 differences"
 
 
+@pytest.mark.slow
 def test_evaluate_averages_over_sessions(run, model, session, tmp_path_factory):
     other = tmp_path_factory.mktemp("other") / "other.mat"
     synthesize(other, minutes=1.0, seed=4)
@@ -150,6 +152,7 @@ def test_evaluate_averages_over_sessions(run, model, session, tmp_path_factory):
     assert both["n_steps"] == one["n_steps"] + two["n_steps"]
 
 
+@pytest.mark.slow
 def test_inspect_and_info_show_tables_for_people(run, model, network, session):
     for arguments, words in (
         (("inspect", model), ("tau mem (ms)", "64 x 96", "float32")),

@@ -92,6 +92,7 @@ def test_an_edited_and_a_newer_network_are_refused(run, network):
     )
 
 
+@pytest.mark.slow
 def test_a_session_or_raster_of_other_width_is_refused_with_both_numbers(
     run, model, network, tmp_path
 ):
@@ -195,6 +196,7 @@ def test_unknown_names_are_usage_errors_that_list_the_known_ones(run, arguments,
     assert done.out == ""
 
 
+@pytest.mark.slow
 def test_wrong_settings_of_a_training_are_refused_before_anything_is_made(run, session):
     for arguments, text in (
         (("--set", "training.epoch=5"), "there is no setting `training.epoch`; the nearest is"),
@@ -222,6 +224,7 @@ def test_a_run_has_a_plain_name(run, session, name):
     assert text.startswith(f"--name is {name!r}; ")
 
 
+@pytest.mark.slow
 def test_verbose_shows_where_an_error_was_raised(tmp_path):
     (tmp_path / "text.int.h5").write_text("hello")
     command = [sys.executable, cli.__file__, "-v", "inspect", "text.int.h5"]
@@ -238,6 +241,7 @@ def test_a_folder_that_cannot_be_made_is_refused(run, model):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_training_leaves_no_run_behind(run, tmp_path):
     short = tmp_path / "short.mat"
     synthesize(short, minutes=0.5, seed=1)
@@ -252,6 +256,7 @@ def test_a_failed_training_leaves_no_run_behind(run, tmp_path):
     assert "reaches" in text
 
 
+@pytest.mark.slow
 def test_a_download_is_checked_and_a_wrong_one_refused(run, monkeypatch, tmp_path):
     served = tmp_path / "served"
     served.mkdir()

@@ -84,6 +84,7 @@ def run(case, file):
         yield new
 
 
+@pytest.mark.slow
 def test_the_reader_finds_every_word_of_the_kit(kit):
     index = json.loads((kit / "kit.json").read_text())
     cases = [case for case in index["cases"] if case["name"].startswith("double-exp-lif")]

@@ -36,12 +36,14 @@ def imports() -> set[tuple[str, str]]:
     return {(a, b) for a, b in found if b in PACKAGES and a != b}
 
 
+@pytest.mark.slow
 def test_the_picture_shows_every_arrow_and_no_other():
     drawn = set(re.findall(r'id="(\w+)-imports-(\w+)"', PICTURE))
     assert drawn == imports()
     assert len(drawn) >= 15
 
 
+@pytest.mark.slow
 def test_every_arrow_points_down():
     heights = [height_of(package) for package in PACKAGES]
     assert all(above < below for above, below in pairwise(heights))

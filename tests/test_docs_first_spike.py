@@ -47,6 +47,7 @@ def test_every_option_and_preset_on_the_page_is_one():
     assert presets <= PRESETS.keys()
 
 
+@pytest.mark.slow
 def test_the_examples_run_as_they_stand(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     training, integers = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

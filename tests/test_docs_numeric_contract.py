@@ -173,6 +173,7 @@ def assert_same_run(network, c, layers, raster):
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["exact", "norse", "snntorch"])
 def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, tmp_path):
     for i, contract in enumerate(covering_contracts()):
@@ -188,6 +189,7 @@ def test_a_reader_written_from_the_page_finds_the_same_digest_and_words(reader, 
         assert_same_run(network, c, layers, random_raster(rng, 40, 12))
 
 
+@pytest.mark.slow
 def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_path):
     for i, contract in enumerate(covering_contracts()):
         rng = np.random.default_rng(i)
@@ -204,6 +206,7 @@ def test_the_same_reader_finds_those_of_neurons_with_adaptive_thresholds(tmp_pat
         assert trace.variables["hidden0.adapt"].any()
 
 
+@pytest.mark.slow
 def test_constants_have_the_ranges_that_the_page_names():
     rng = np.random.default_rng(0)
     contract = replace(covering_contracts()[0], weight_bits=16, syn_bits=12, mem_bits=20)

@@ -77,6 +77,7 @@ def test_every_backend_computes_twelve_layers(name, network, raster):
     )
 
 
+@pytest.mark.slow
 def test_float_checkpoints_of_twelve_layers_come_back_and_are_quantized(tmp_path):
     model = random_model(Architecture(9, SIZES), 3, sparsity=0.0)
     save_model(model, tmp_path / "deep.rsnn.h5", {})

@@ -95,6 +95,7 @@ def test_one_weight_is_stored_alone_and_none_as_a_whole_table(n, n_weights):
     assert (f"hidden0_w_rec[{n}][{n}]" in text) is (n_weights == 0)
 
 
+@pytest.mark.slow
 def test_a_word_is_multiplied_in_32_bits_where_the_product_fits():
     """The membrane is at most the threshold, and nothing is lost: 524287 x 4096 < 2^31."""
     for threshold, product in (
@@ -109,6 +110,7 @@ def test_a_word_is_multiplied_in_32_bits_where_the_product_fits():
     assert "decayed = (old_mem * (4096) >> 12);" in floor
 
 
+@pytest.mark.slow
 def test_sums_are_as_wide_as_they_need_to_be_and_words_fitted_where_they_can_overflow():
     most = (1 << 31) - 1 - (5 << 15 + 12)
     for threshold, kind in ((most, "int32_t"), (most + 1, "int64_t")):

@@ -137,6 +137,7 @@ def test_a_state_that_no_step_leaves_is_refused(name, states, tmp_path):
     assert judged(networks()[name], states, tmp_path) == list(states.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "name"),
     [
@@ -165,6 +166,7 @@ def spoilt(file, old, new):
     return text.replace(old, new) if file.startswith("checked") else text
 
 
+@pytest.mark.slow
 def test_a_fuzz_of_no_calls_counts_none_and_one_that_fails_says_why(tmp_path):
     program = FUZZ.compile_fuzz(networks()["bits"], tmp_path, "compact")
     assert set(FUZZ.fuzz(program, 0, 1).values()) == {0}
@@ -259,6 +261,7 @@ def test_a_header_says_what_is_undefined_and_who_may_call(name, tmp_path):
     assert "@" not in text
 
 
+@pytest.mark.slow
 def test_two_checked_decoders_stand_in_one_program_of_cpp(tmp_path):
     need("g++", "g++")
     main = "#define RSNN_CHECKED\n"

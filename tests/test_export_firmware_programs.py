@@ -70,6 +70,7 @@ def networks():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layout"),
     [(name, layout) for name, network in networks().items() for layout in layouts(network)],

@@ -34,6 +34,7 @@ def program(network, tmp_path):
     return [str(compile_replay(network, tmp_path))]
 
 
+@pytest.mark.slow
 def test_blocks_of_any_length_give_the_trace_of_the_whole(network, raster, program, tmp_path):
     right = reference.run(network, raster)
     for ends in ((0, N_STEPS), (0, 1, 600, N_STEPS), tuple(range(0, N_STEPS + 1, 7))):
@@ -45,6 +46,7 @@ def test_blocks_of_any_length_give_the_trace_of_the_whole(network, raster, progr
             assert (joined == array).all(), name
 
 
+@pytest.mark.slow
 def test_a_replay_can_be_left_before_its_end(network, raster, program, tmp_path):
     blocks = [raster[i : i + 10] for i in range(0, N_STEPS, 10)]
     running = replay_blocks(network, blocks, N_STEPS, program, tmp_path)

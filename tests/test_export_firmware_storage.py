@@ -85,6 +85,7 @@ def test_a_fault_in_a_table_shows_where_the_reference_would_differ(zeros, table,
     assert expected.variables["hidden0.spk"][found.step - 1, sender]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "dtype"), [(2**16 - 1, np.uint16), (2**16, np.uint32)])
 def test_starts_of_rows_take_as_many_bits_as_the_last_needs(n, dtype):
     """Of two inputs, the first reaches n of the neurons and the second none."""
@@ -99,6 +100,7 @@ def test_starts_of_rows_take_as_many_bits_as_the_last_needs(n, dtype):
     assert stored.tables["_start"].dtype == dtype
 
 
+@pytest.mark.slow
 def test_gaps_longer_than_a_byte_are_halved_by_a_zero(tmp_path):
     network = network_of(8, 0.995, hidden=(700,), n_inputs=8)
     storage = store(network, "compact")["w_rec0"]
@@ -108,6 +110,7 @@ def test_gaps_longer_than_a_byte_are_halved_by_a_zero(tmp_path):
     check_words(network, "compact", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_matrices_without_any_weight_can_be_stored(layout, tmp_path):
     network = network_of(8, 0.5)
@@ -117,6 +120,7 @@ def test_matrices_without_any_weight_can_be_stored(layout, tmp_path):
     check_words(network, layout, tmp_path)
 
 
+@pytest.mark.slow
 def test_sums_are_as_narrow_as_the_largest_row_allows(tmp_path):
     """2^15 - 1 fits in 16 bits and 2^15 does not, whichever sign."""
     rng = np.random.default_rng(3)

@@ -72,6 +72,7 @@ def test_networks_of_all_shapes_and_widths_agree(network, layout):
     assert first_difference(reference.run(network, raster), found) is None
 
 
+@pytest.mark.slow
 def test_many_inputs_and_neurons_have_sums_of_their_own_words():
     rng = np.random.default_rng(6)
     network = random_network(rng, n_inputs=258, hidden=(300, 7), threshold=200_000)
@@ -175,6 +176,7 @@ def test_the_same_network_gives_the_same_bytes_which_name_its_digest(network, la
         )
 
 
+@pytest.mark.slow
 def test_several_decoders_run_side_by_side(network, tmp_path):
     """State is the caller's, so two decoders in one program do not disturb each other."""
     export_c(network, tmp_path, "one")
@@ -290,6 +292,7 @@ def test_the_most_channels_that_16_bits_count_can_all_be_listed():
     assert first_difference(reference.run(network, raster), run_backend(network, raster)) is None
 
 
+@pytest.mark.slow
 def test_sources_are_the_same_on_every_machine(tmp_path):
     """A change of the templates needs the new digest here; every machine must find it."""
     everything = hashlib.sha256()

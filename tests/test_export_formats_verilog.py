@@ -82,6 +82,7 @@ def test_every_choice_of_the_contract_gives_the_words_of_the_reference(
             assert difference(network, raster, shape, folder, simulator=VERILATOR)[0] is None
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     network=networks(covering_contracts("verilog")),
@@ -119,6 +120,7 @@ def test_a_network_of_the_published_size_takes_the_clocks_that_are_counted(tmp_p
     assert clocks.max() == worst_step(design) == 8 * 162 + 66 + 2 + 8 * 3
 
 
+@pytest.mark.slow
 def test_without_delay_layers_wait_for_each_other(tmp_path):
     network = random_network(np.random.default_rng(1), SNNTORCH, hidden=(19, 7), n_heads=5)
     raster = random_raster(np.random.default_rng(0), 30, 12)
@@ -127,6 +129,7 @@ def test_without_delay_layers_wait_for_each_other(tmp_path):
     assert (clocks[10:] == counted_steps(design_of(network, SMALL), raster)[10:]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 3])
 def test_both_linters_have_nothing_to_say(layers, tmp_path):
     need("verilator", "verilator")
@@ -270,6 +273,7 @@ def test_exported_verilog_is_read_back_and_run_as_it_is(network, tmp_path):
         open_written([], network)
 
 
+@pytest.mark.slow
 def test_verify_runs_a_folder_of_verilog(tmp_path):
     drawn = random_network(np.random.default_rng(5), n_inputs=10, hidden=(6,), n_heads=2)
     network = replace(drawn, metadata={"command": "test"})

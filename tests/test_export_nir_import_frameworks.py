@@ -186,6 +186,7 @@ def their_run(path, reader, dt, raster):
     return [torch.cat(train).numpy() for train in trains], torch.cat(outputs).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("biased", ["nothing", "from below", "recurrence too"])
 @pytest.mark.parametrize(("reader", "dt"), [("snntorch", 1e-4), ("norse", 0.004)])
 def test_a_recurrent_graph_computes_what_their_own_import_of_it_computes(

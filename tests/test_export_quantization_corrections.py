@@ -70,6 +70,7 @@ def test_a_correction_that_does_not_help_on_held_out_streams_is_not_kept(case):
     assert not Correction("x", 0.5, 0.5).is_kept
 
 
+@pytest.mark.slow
 def test_calibration_gives_the_same_network_each_time_and_keeps_widths_proven(case):
     model, _, streams, _ = case
     found = [calibrate(model, PRECISION, streams).network for _ in range(2)]
@@ -105,6 +106,7 @@ def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them(current, del
 AT_ONCE = Order(current="new", fires_on="new_membrane", delay_steps=0)
 
 
+@pytest.mark.slow
 def test_moments_and_a_refit_know_how_late_spikes_are_in_the_models_order():
     quick = Head(0.004, 0.002)  # in which two steps are a long time
     architecture = replace(

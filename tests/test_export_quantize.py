@@ -50,6 +50,7 @@ def restored(model: RSNN, network) -> dict[str, np.ndarray]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.integers(0, 10_000), st.sampled_from([0.2, 1.0, 5.0]), st.integers(2, 16))
 def test_no_weight_moves_by_more_than_half_a_step_and_zeros_stay_zero(seed, recurrence, bits):

@@ -143,6 +143,7 @@ def test_the_ledger_shows_the_rounding_of_biases_as_a_step_of_its_own_where_ther
         assert [e.step for e in entries[3:-1]] == steps
 
 
+@pytest.mark.slow
 def test_the_step_of_the_ledger_holds_the_integers_biases():
     """With the coarsest of biases and 16 bits of weights, only that step costs anything."""
     model = random_model(replace(BIASED, hidden=(6,)), seed=2)
@@ -156,6 +157,7 @@ def test_the_step_of_the_ledger_holds_the_integers_biases():
     assert abs(r2["state words"] - r2["thresholds"]) < 0.1
 
 
+@pytest.mark.slow
 def test_a_refitted_readout_keeps_its_biases_in_its_new_units():
     model = random_model(BIASED)
     streams = streams_for(model)
@@ -191,6 +193,7 @@ def test_neurons_that_have_only_a_bias_are_not_called_silent():
     assert text.startswith("hidden0: all weights of 1 neurons are zero (neuron 3 is the first)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [Precision(bits=3, frac_bits=2), MANY])
 def test_training_in_integers_moves_biases_on_their_grid_and_runs_sims_words(precision):
     model = random_model(BIASED)

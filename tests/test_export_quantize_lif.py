@@ -26,6 +26,7 @@ def small(factor=2.0, downsample=1, **changes):
     return mapped(random_rate_network(n=16, **changes), factor, downsample=downsample)
 
 
+@pytest.mark.slow
 def test_a_network_at_rest_stays_silent_for_ever():
     """The trap of the mapping: the resting value is the threshold."""
     for precision in (PRECISION, Precision(bits=4, frac_bits=4, decay_bits=6)):
@@ -60,6 +61,7 @@ def test_a_row_of_zeros_gets_the_smallest_scale_of_the_others():
         quantize_lif(replace(floats, w_out=floats.w_out * 0), PRECISION)
 
 
+@pytest.mark.slow
 def test_integers_follow_the_floats_step_by_step():
     """At steps of 0.05 ms and fine integers, spikes are the floats' and membranes nearly so."""
     floats = replace(small(), tau=np.full(16, 0.03))
@@ -83,6 +85,7 @@ def test_integers_follow_the_floats_step_by_step():
     assert np.abs(out[:-1] - outs[1:])[early].max() < 0.08 * np.abs(outs[early]).max()  # truncated
 
 
+@pytest.mark.slow
 def test_the_contract_has_the_refractory_period_and_the_step():
     for dt, steps, period in ((5e-4, 10, 4), (1e-3, 5, 2), (5e-5, 100, 40)):
         assert steps_per_column(dt) == steps
@@ -117,6 +120,7 @@ def test_inputs_that_the_network_does_not_take_are_refused():
         integer_trials(network, find_task("xor", 2), 1, seed=[1])
 
 
+@pytest.mark.slow
 def test_inputs_of_a_task_are_rounded_to_its_unit_and_saturate_or_are_refused():
     xor, mante = find_task("xor", 2), find_task("mante", 4)
     assert (xor.input_step, mante.input_step) == (None, 1 / 32)
@@ -155,6 +159,7 @@ def test_input_weights_take_in_the_unit_of_the_inputs(name):
     assert np.abs(layer.w_direct).max() > 100
 
 
+@pytest.mark.slow
 def test_trials_have_the_same_inputs_and_starts_in_floats_and_integers():
     floats, task = small(), find_task("go-nogo", 1)
     network = quantize_lif(floats, PRECISION)
@@ -191,6 +196,7 @@ def test_membranes_start_where_they_are_told_within_their_word():
     assert np.array_equal(at, network.hidden[0].threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bits", "dt", "rise", "syn", "mem", "period"),
     [(8, 5e-4, 12, 19, 25, 7), (4, 5e-4, 12, 19, 24, 7), (8, 5e-5, 12, 22, 31, 67)],

@@ -302,6 +302,7 @@ def test_what_is_built_has_the_parameters_the_map_and_a_golden_run(tmp_path):
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_commands_check_and_verify_it(run, tmp_path):
     path = tmp_path / "net.int.h5"
     save_network(fitting(3, 40, threshold=np.arange(40) * 64), path)

@@ -73,6 +73,7 @@ def test_no_input_takes_more_than_the_bound(name, layout):
         assert 0.4 * counted.worst_case < counted.maximum < counted.worst_case
 
 
+@pytest.mark.slow
 def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
     """Lower thresholds would ask for wider sums; the arithmetic that is built is the network's."""
     machine = machine_of("cortex_m4")
@@ -92,6 +93,7 @@ def test_the_worst_case_is_that_of_the_networks_own_code(monkeypatch):
     assert arithmetic_of(replace(network, layers=(lowest, network.layers[1]))) != built[0]
 
 
+@pytest.mark.slow
 def test_steps_are_counted_by_the_way_in_which_input_is_given(monkeypatch):
     """A bound covers lists of every channel twice; means are of lists that name each once."""
     machine = machine_of("cortex_m4")
@@ -137,6 +139,7 @@ def test_a_check_says_what_the_compact_layout_would_take():
         ]
 
 
+@pytest.mark.slow
 def test_a_worst_step_that_cannot_be_made_is_said_not_to_be_counted():
     """Every membrane is at the lowest of its word, which is above no threshold."""
     machine_of("cortex_m4")

@@ -191,6 +191,7 @@ def test_an_application_of_hard_float_links_the_decoder_and_keeps_its_own_flags(
     assert "-Werror" not in commands["rsnn.c"]
 
 
+@pytest.mark.slow
 def test_a_subdirectory_of_a_host_application_links(tmp_path):
     project("host_c", tmp_path / "decoder")
     (tmp_path / "main.c").write_text(APPLICATION)
@@ -247,6 +248,7 @@ def test_a_project_is_twice_the_same(name, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_build_files_leave_no_part_open(tmp_path, monkeypatch):
     monkeypatch.setattr("hw_targets.machines.c_machine.which", lambda program: None)
     for name in OF_C:
@@ -258,6 +260,7 @@ def test_build_files_leave_no_part_open(tmp_path, monkeypatch):
                 assert not [word for word in words if f"@{word}@" in text], path
 
 
+@pytest.mark.slow
 def test_a_readme_says_what_a_network_costs(tmp_path):
     target = TARGETS["cortex_m4"]
     for program, package in target.tools.items():
@@ -283,6 +286,7 @@ def test_a_readme_says_what_is_not_counted_and_why(tmp_path, monkeypatch):
     assert "`make size` prints bytes. Instructions are counted for microcontrollers alone." in text
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_exceeded_stands_in_the_readme(tmp_path):
     target = TARGETS["cortex_m4"]
     for program, package in target.tools.items():

@@ -78,6 +78,7 @@ def test_both_forms_are_verified_on_every_target_and_a_fault_in_either_is_found(
         assert [differs[name].differences > 0 for name in both] == [i == 0, i == 1]
 
 
+@pytest.mark.slow
 def test_what_events_cannot_compute_is_not_run_and_other_networks_have_one_form(tmp_path):
     need("cc", "gcc")
     leaking, _, raster = drawn(3, leak=True)
@@ -90,6 +91,7 @@ def test_what_events_cannot_compute_is_not_run_and_other_networks_have_one_form(
         run_whole(run, raster[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(T,), (5, 11, 3), (16, 4), (9, 9), (15, 5)])
 def test_blocks_of_an_input_end_as_the_whole_does(sizes, tmp_path):
     need("cc", "gcc")
@@ -223,6 +225,7 @@ def test_a_sample_that_is_too_large_to_be_counted_is_said(monkeypatch):
     assert check(TARGETS["cortex_m4"], network)["fits"]
 
 
+@pytest.mark.slow
 def test_neurons_that_fire_at_no_threshold_have_no_worst_step():
     machine_of("cortex_m4")
     network, _, _ = drawn(0)
@@ -272,6 +275,7 @@ def test_the_time_of_a_sample_is_checked_where_events_can_wait_for_it():
         assert violations(network, small, Cost(Sizes(1, 1), steps, samples)) == found
 
 
+@pytest.mark.slow
 def test_the_worst_sample_is_that_of_the_networks_own_code(monkeypatch, tmp_path):
     """Thresholds are a table at least where the network's are; comparisons begin at once."""
     machine = machine_of("cortex_m4")

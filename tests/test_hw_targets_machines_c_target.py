@@ -36,6 +36,7 @@ def test_a_layout_reaches_what_is_compiled(layout, tmp_path):
     assert ("APART static void deliver_input" in source) is (layout == "compact")
 
 
+@pytest.mark.slow
 def test_a_project_names_its_part(tmp_path):
     target = TARGETS["cortex_m4"]
     build(target, NETWORK, random_raster(np.random.default_rng(2), 9, 12), tmp_path)

@@ -16,6 +16,7 @@ from sim.contract import PAPER
 PAGE = (Path(__file__).parents[1] / "docs" / "chips.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_no_weight_is_0_and_every_neuron_has_constants_of_its_own():
     network = sketch("9-40-30-2")
     assert [layer.n_neurons for layer in network.layers] == [40, 30, 2]
@@ -65,6 +66,7 @@ def test_an_architecture_that_is_too_large_is_refused(text):
     assert sizes_of("6143-2048-1") == [6143, 2048, 1]  # 2^24 weights
 
 
+@pytest.mark.slow
 def test_the_page_has_what_is_found_of_loihi():
     rows = re.findall(r"^\| (\d+(?:-\d+)+)(?:, \w+)? \| (\d+)(.*) \|$", PAGE, re.MULTILINE)
     assert len(rows) == 3
@@ -81,6 +83,7 @@ def test_the_page_has_what_is_found_of_loihi():
         assert said == [*fullest.values(), bits >> 10]
 
 
+@pytest.mark.slow
 def test_the_command_checks_sizes_on_a_target(run, tmp_path):
     done = run("check", "--architecture", "96-600-600-900-2", "--target", "loihi1", "--json")
     report = json.loads(done.out)

@@ -67,6 +67,7 @@ def assert_close(found, wanted, relative=1e-5):
     assert any(gradient.any() for gradient in wanted.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS, ids=[f"order {i}" for i in range(len(ORDERS))])
 @pytest.mark.parametrize("shape", ["recurrent", "biased, two heads"])
 def test_the_step_gives_spikes_and_gradients_of_the_layer_written_by_hand(shape, order):

@@ -34,6 +34,7 @@ def test_a_linear_code_is_decoded_far_better_than_by_chance():
     assert found.name.startswith("GRU, ")
 
 
+@pytest.mark.slow
 def test_spikes_that_say_nothing_decode_little_but_the_mean():
     session = session_of(random_raster(4000, 20, rate=25.0), np.diff(random_target(4001), axis=0))
     assert -0.3 < train_gru(session, quarters(4000), QUICK).r2 < 0.05

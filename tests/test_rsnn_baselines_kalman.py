@@ -56,6 +56,7 @@ def test_filters_that_take_turns_decode_what_one_filter_decodes_at_the_ends_of_i
     assert (decoded[:3] == fitted.velocity).all()
 
 
+@pytest.mark.slow
 def test_a_linear_code_is_decoded_far_better_than_by_chance():
     found = kalman(tuned_session(12_000), quarters(12_000))
     assert found.r2 > 0.8
@@ -74,6 +75,7 @@ def test_spikes_that_say_nothing_decode_the_mean():
     assert -0.1 < kalman(session, quarters(6000)).r2 < 0.05
 
 
+@pytest.mark.slow
 def test_silent_and_constant_channels_do_no_harm():
     session = tuned_session(8000)
     wanted = kalman(session, quarters(8000)).r2
@@ -89,6 +91,7 @@ def test_a_session_without_any_spike_decodes_the_mean():
     assert kalman(silent, quarters(4000)).r2 == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_from_the_test_part(monkeypatch):
     session, split = tuned_session(6000), quarters(6000)
     fit, fitted = module._fit, []

@@ -51,6 +51,7 @@ def test_ridge_equals_scikit_learn_on_all_features_written_out(monkeypatch, pena
     assert wanted > 0.1
 
 
+@pytest.mark.slow
 def test_the_best_history_is_the_one_that_scikit_learn_finds_on_the_validation_part(monkeypatch):
     raster = random_raster(4000, 5, rate=25.0)
     session = session_of(raster, linear_velocity(raster, noise=5.0))

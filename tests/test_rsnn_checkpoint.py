@@ -65,6 +65,7 @@ def test_parameters_of_mixed_dtypes_keep_each_its_own(tmp_path):
     assert_equal_models(model, load_model(tmp_path / "a.rsnn.h5")[0])
 
 
+@pytest.mark.slow
 def test_the_same_content_gives_the_same_bytes_a_second_later(tmp_path):
     model = random_model(ARCHITECTURES["two layers"])
     save_model(model, tmp_path / "a.rsnn.h5", PROVENANCE)
@@ -89,6 +90,7 @@ def test_the_digest_covers_weights_dtypes_and_architecture_but_not_provenance(tm
     assert len(digests | {digest}) == 5
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

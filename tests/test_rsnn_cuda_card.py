@@ -133,6 +133,7 @@ def report(name, sizes, arch):
     return int(found[3]), int(found[1]) + int(found[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPILT)
 def test_nvrtc_compiles_every_kernel_and_spills_nothing_at_64_neurons(name):
     needed_module("cuda.core")
@@ -210,6 +211,7 @@ def kept_in(folder, monkeypatch):
     return compiled
 
 
+@pytest.mark.slow
 def test_what_was_compiled_is_kept_until_a_size_a_header_or_the_card_is_another(
     tmp_path, monkeypatch
 ):

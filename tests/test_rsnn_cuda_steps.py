@@ -75,10 +75,12 @@ def test_a_step_with_another_surrogate_is_that_of_the_cpu(host, surrogate):
     assert_like_the_cpu(host, (Architecture(11, (20,)), 2, 25, 0.3), surrogate)
 
 
+@pytest.mark.slow
 def test_counts_without_spikes_are_those_of_the_cpu(host):
     assert_like_the_cpu(host, CASES["layers in a row"], with_spikes=False)
 
 
+@pytest.mark.slow
 def test_layers_choose_their_kernel_by_their_width(host):
     def kernels_of(name):
         del host.launched[:]
@@ -153,6 +155,7 @@ def test_currents_and_membranes_are_those_of_the_cpu(host):
     assert len(got.kept) == 3
 
 
+@pytest.mark.slow
 def test_a_stream_is_decoded_as_on_the_cpu(host):
     architecture = Architecture(35, (37,), HEADS, bias=True)
     model, (raster, *_) = made(architecture), drawn(architecture, 1, 60)

@@ -16,6 +16,7 @@ from rsnn.data.synthetic import synthesize
 PAGE = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_its_example_runs_and_gives_the_shapes_it_names(tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     shapes = "assert session.raster.shape == (75000, 96) and session.velocity.shape == (75000, 2)"

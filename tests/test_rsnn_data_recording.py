@@ -79,6 +79,7 @@ def test_stretches_of_any_length_make_up_the_session(path: Path, length: int) ->
     assert np.concatenate(parts).tobytes() == session.velocity.tobytes()
 
 
+@pytest.mark.slow
 def test_stretches_may_be_read_in_any_order(path: Path) -> None:
     raster = load_session(path).raster
     random = np.random.default_rng(2)

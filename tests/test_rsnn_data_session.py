@@ -157,6 +157,7 @@ def test_a_null_reference_is_a_cell_without_spikes(tmp_path: Path) -> None:
     assert load_session(path).raster.sum(axis=0).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_recordings_equal_neurobenchs(

@@ -27,6 +27,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
     arguments = {"minutes": 1, "n_channels": 10}
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
@@ -37,6 +38,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
     assert a == b != c
 
 
+@pytest.mark.slow
 def test_the_layout_is_the_published_one(short: Path) -> None:
     header = short.read_bytes()[:512]
     assert header.startswith(b"MATLAB 7.3 MAT-file")
@@ -78,6 +80,7 @@ def test_the_hand_moves_smoothly_and_holds_on_a_grid_of_64_targets(short: Path) 
     assert np.median(speed) < 50 < np.percentile(speed, 90)
 
 
+@pytest.mark.slow
 def test_neurobench_reads_a_synthetic_session_as_we_do(short: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its many imports, none of them ours
@@ -92,6 +95,7 @@ def test_neurobench_reads_a_synthetic_session_as_we_do(short: Path) -> None:
     assert np.array_equal(ours.segments, theirs.time_segments)
 
 
+@pytest.mark.slow
 def test_its_statistics_are_those_of_a_recorded_session(short: Path) -> None:
     figures = describe(short)
     assert figures["synthetic"] is True
@@ -107,11 +111,13 @@ def test_its_statistics_are_those_of_a_recorded_session(short: Path) -> None:
     assert figures["empty_cells"] > 100
 
 
+@pytest.mark.slow
 def test_a_short_session_can_be_decoded(short: Path) -> None:
     session = load_session(short)
     assert ridge(session, split_session(session)).r2 > 0.45
 
 
+@pytest.mark.slow
 def test_two_arrays_fire_at_different_rates(tmp_path: Path) -> None:
     synthesize(tmp_path / "loco.mat", minutes=1, n_channels=192)
     rates = load_session(tmp_path / "loco.mat").raster.mean(axis=0) / 0.004

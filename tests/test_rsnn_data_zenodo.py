@@ -169,6 +169,7 @@ def test_a_clock_more_than_a_step_from_its_samples_is_warned_of_and_read(
         assert describe(path)["clock_drift_s"] == pytest.approx(sign * 0.006)
 
 
+@pytest.mark.slow
 def test_the_command_warns_once_in_one_line(tmp_path: Path) -> None:
     t = 2.0 + np.delete(np.arange(103) * DT, [50, 51, 70])
     path = write_recording(tmp_path / "a.mat", [[[2.2]]], t=t[None])
@@ -247,6 +248,7 @@ def test_a_cell_that_holds_no_numbers_is_refused(tmp_path: Path) -> None:
     assert message_of(path) == "`spikes[0, 1]` is of type |S1; numbers are needed, export it again"
 
 
+@pytest.mark.slow
 def test_damaged_bytes_give_one_line_or_a_session_but_never_a_traceback(tmp_path: Path) -> None:
     whole = write_recording(tmp_path / "a.mat", [[[149.0], [149.1]]]).read_bytes()
     random = np.random.default_rng(1)

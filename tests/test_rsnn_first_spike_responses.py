@@ -83,6 +83,7 @@ def test_integers_decide_as_the_reference_sample_by_sample():
     assert 0 < (found.decided < T).mean() < 1 or (found.decided < T).all()
 
 
+@pytest.mark.slow
 def test_a_network_with_a_leak_is_clocked():
     network, _, _ = drawn(5, leak=True)
     samples = random_samples(8, n_inputs=24, t_max=T)

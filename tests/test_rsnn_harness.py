@@ -50,6 +50,7 @@ def test_neurobench_agrees_where_its_float32_decides_the_last_decimal_of_sparsit
     assert_neurobench_agrees(model, random_raster(20, 198))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initial_out", [0.0, 3.0])
 def test_neurobench_agrees_where_only_the_start_of_out_differs(initial_out):
     model = random_model(Architecture(12, (20, 15), initial_out=initial_out))

@@ -267,6 +267,7 @@ def test_the_same_seed_gives_the_same_dropout_and_another_seed_another():
     assert not torch.equal(first.out, other.out)
 
 
+@pytest.mark.slow
 def test_a_batch_is_decoded_like_its_streams_one_by_one():
     model = random_model(Architecture(12, (20, 15), FEW_HEADS)).double()
     raster = torch.from_numpy(np.stack([random_raster(200, 12, seed=seed) for seed in range(3)]))

@@ -91,6 +91,7 @@ def run(model, dtype=torch.float64):
 # snnTorch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mechanism", ["subtract", "zero"])
 @pytest.mark.parametrize("kind", ["Leaky", "RLeaky", "Synaptic", "RSynaptic"])
 def test_snntorchs_neurons_without_leak_compute_the_same_here(kind, mechanism):
@@ -279,6 +280,7 @@ def test_exported_integrators_come_back_with_the_contract_and_without(reader, tm
     assert np.abs(out - integrated()).max() < 1e-2  # the readout's weights are rounded
 
 
+@pytest.mark.slow
 def test_calibration_ledger_and_cautions_know_integrators():
     model, precision = imported(), Precision()
     data = from_raster(raster(4000), "seed 9", DT)

@@ -98,6 +98,7 @@ def test_inputs_that_are_no_events_are_multiplied():
     assert products(*rows[0], multiplied=True) > 100
 
 
+@pytest.mark.slow
 def test_an_input_lasts_from_half_a_column_before_its_step_to_half_a_column_after():
     network = mapped(random_rate_network(), 2.0)
     u = np.zeros((200, 1))

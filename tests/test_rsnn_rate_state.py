@@ -63,6 +63,7 @@ def test_a_finished_training_stays_finished(tmp_path):
     assert np.array_equal(again.last["x"], training.last["x"])
 
 
+@pytest.mark.slow
 def test_a_state_of_another_network_or_without_its_parts_is_refused(tmp_path):
     training, path = Training(start(), np.random.default_rng(3)), tmp_path / "t.state.h5"
     train(training, TASK, max_trials=2)

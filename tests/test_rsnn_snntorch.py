@@ -204,6 +204,7 @@ def test_the_page_runs_as_it_stands(run, tmp_path):
     assert done.out.split()[-1] == api.save_model(names["model"], tmp_path / "other.rsnn.h5")
 
 
+@pytest.mark.slow
 def test_the_ledger_says_nothing_of_decays_that_were_nothing_before():
     """A Leaky readout has no synapse: its time constant is no time in floats and in integers."""
     reset = {"reset_mechanism": "zero"}

@@ -236,6 +236,7 @@ def test_the_output_is_found_among_what_is_returned(returned):
     imported(Stepwise(lambda net, x: returned(*plain(net, x))))
 
 
+@pytest.mark.slow
 def test_a_flatten_is_a_view():
     torch.manual_seed(1)
     layers = [nn.Linear(N_IN, N), snntorch.Leaky(0.8, init_hidden=True), nn.Linear(N, 2)]
@@ -372,6 +373,7 @@ def test_a_difference_after_rounding_has_decided_is_no_proof(monkeypatch):
     assert said.endswith("); describe its state dict")
 
 
+@pytest.mark.slow
 def test_a_module_of_float64_agrees_to_its_own_rounding():
     theirs = Network(("Synaptic", "RLeaky", "Leaky"), {"reset_mechanism": "zero"}).double()
     imported(theirs)

@@ -41,6 +41,7 @@ def test_psp_energy_is_the_integral_of_the_squared_response(taus):
     assert psp_energy(tau_mem, tau_syn) == pytest.approx((psp**2).sum() * step, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_poisson_input_makes_membranes_fluctuate_by_the_wanted_amount():
     dt, rate = 0.00025, 20.0
     model = initialized(Architecture(96, hidden=(200,), dt=dt), (rate,))

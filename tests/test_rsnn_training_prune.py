@@ -97,6 +97,7 @@ def test_a_fraction_that_binary_floats_miss_prunes_the_whole_number():
     assert int((~masks["hidden0.w_in"]).sum()) == 29  # 0.29 * 100 is 28.999999999999996
 
 
+@pytest.mark.slow
 @given(
     fraction=st.floats(0.0, 1.0, exclude_max=True),
     seed=st.integers(0, 2**16),

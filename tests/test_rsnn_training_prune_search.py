@@ -40,6 +40,7 @@ def test_steps_and_ends_are_those_of_the_settings():
     assert tried(0.45, pruning) == [0.2, 0.4, 0.6, 0.5]
 
 
+@pytest.mark.slow
 def test_the_largest_fraction_within_tolerance_wins_and_the_model_stays_unpruned():
     session = quick_session()
     model = fresh_model(session)

@@ -27,6 +27,7 @@ def kept_states(session, config, **options) -> tuple[list[TrainState], dict]:
     return states, model.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smorms3", "adam", "adamw"])
 @pytest.mark.parametrize("kernel", ["numba", "torch"])
 def test_continuing_from_disk_ends_bit_identical(session, tmp_path, optimizer, kernel):

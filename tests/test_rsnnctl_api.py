@@ -19,6 +19,7 @@ from rsnnctl import api
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_in_the_docs_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -62,6 +63,7 @@ def test_every_type_that_a_function_takes_or_returns_is_exported():
     assert {"IntegerNetwork", "RSNN", "Precision", "Verification", "Metrics"} <= named
 
 
+@pytest.mark.slow
 def test_exploring_measures_every_combination_and_leaves_the_model(tmp_path):
     session = api.load_session(api.synthesize(tmp_path / "s.mat", channels=12, minutes=0.8, seed=3))
     model = api.train(session, epochs=1, settings=["model.hidden=[8]"])
@@ -114,6 +116,7 @@ def test_graphs_with_and_without_a_contract_come_in(tmp_path):
     assert api.load_model(tmp_path / "b.rsnn.h5").architecture == model.architecture
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_no_torch_and_the_api_no_scipy_signal():
     code = "import rsnnctl, sys; print('torch' in sys.modules); from rsnnctl import api;"
     code += "print('scipy.signal' in sys.modules, 'matplotlib' in sys.modules)"

@@ -39,6 +39,7 @@ def test_files_go_beside_the_network_or_to_the_given_path(run, network):
         assert printed(run, command, "my net.int.h5", *options) == [Path(p) for p in expected]
 
 
+@pytest.mark.slow
 def test_the_float_abi_is_the_one_asked_for(run, network):
     printed(run, "build", network, "--target", "cortex_m4", "-o", "made", "--float-abi", "hard")
     flags = "TARGET_FLAGS = -mcpu=cortex-m4 -mthumb -mfloat-abi=hard --specs=picolibc.specs\n"

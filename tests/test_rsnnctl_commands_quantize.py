@@ -44,6 +44,7 @@ def test_the_ledger_names_every_step_beside_half_precision_and_is_stored(in_run)
     assert load_network(folders.latest() / folders.NETWORK).digest() == printed["digest"]
 
 
+@pytest.mark.slow
 def test_rows_before_the_integers_are_close_to_them_where_there_are_many_bits(in_run):
     """16 bits: each line then is the float network but for the last digits, so R2 is near 1."""
     done = in_run("quantize", "--bits=16", "--decay-bits=16", "--frac-bits=8", "--json")
@@ -52,6 +53,7 @@ def test_rows_before_the_integers_are_close_to_them_where_there_are_many_bits(in
         assert rows[name]["r2_float"] > 0.9, rows[name]
 
 
+@pytest.mark.slow
 def test_states_that_are_too_narrow_are_named_where_they_cost(in_run):
     narrow = json.loads(in_run("quantize", "--syn-bits", "12", "--json").out)["ledger"]
     rows = {row["step"]: row for row in narrow}
@@ -68,6 +70,7 @@ def test_without_a_recording_independent_spikes_calibrate(run, model):
     assert json.loads(done.out)["ledger"][0]["r2_task"] is None
 
 
+@pytest.mark.slow
 def test_a_raster_can_calibrate(run, model):
     raster = np.random.default_rng(0).random((2000, 96)) < 0.08
     np.save("raster.npy", raster.astype(np.uint8))

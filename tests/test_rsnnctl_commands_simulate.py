@@ -19,6 +19,7 @@ from sim.fast import runs
 from sim.metrics import evaluate_run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npy", ".h5"])
 @pytest.mark.parametrize("record", [False, True])
 def test_blocks_on_disk_hold_every_word_of_one_run(tmp_path, monkeypatch, suffix, record):

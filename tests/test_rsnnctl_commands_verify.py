@@ -100,6 +100,7 @@ def test_minimal_cases_go_where_they_are_asked_to_go(path, monkeypatch, tmp_path
     assert files(tmp_path / "cases" / "any") == NAMES[1:]
 
 
+@pytest.mark.slow
 def test_the_same_difference_gives_the_same_files(path, monkeypatch):
     plant(monkeypatch, late_recurrence)
     contents = []

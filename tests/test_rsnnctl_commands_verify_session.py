@@ -41,6 +41,7 @@ def test_a_whole_session_is_compared_by_one_command(run, network, session):
     assert report["backends"]["host_c"] == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cortex_m0plus", "wasm"])
 def test_a_raster_streams_to_other_targets_too(run, network, name):
     for program, package in find_target(name).tools.items():
@@ -51,6 +52,7 @@ def test_a_raster_streams_to_other_targets_too(run, network, name):
     assert done.out.endswith("verified: 900 steps, 46800 state words, 0 differences\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_the_first_difference_and_its_operands_do_not_depend_on_blocks(
     tmp_path, monkeypatch, block

@@ -56,6 +56,7 @@ def refused(*words):
     return str(done.exception)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_an_exported_file_is_run_as_it_is(here, file):
     done = verify(file, "--steps", 60, "--json")
@@ -153,6 +154,7 @@ def test_anything_else_in_onnx_is_named(here, what, text):
         raise AssertionError(refused(path))
 
 
+@pytest.mark.slow
 def test_a_line_of_c_is_named(here):
     for file in ("rsnn.c", "rsnn.h"):
         for folder in ("c", "compact"):
@@ -206,6 +208,7 @@ def test_the_metadata_of_nir_are_compared_too(here):
     assert verify("net.nir", "--steps", 20).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_the_network_is_found_by_the_digest_that_the_file_names(here, file):
     Path("net.int.h5").rename("elsewhere.h5")

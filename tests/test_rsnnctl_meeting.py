@@ -156,6 +156,7 @@ def test_entry_points_are_found():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mismatch", MISMATCHES)
 @pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
 def test_a_command_refuses_a_recording_that_is_not_the_networks(
@@ -277,6 +278,7 @@ def test_a_step_that_is_no_number_of_seconds_is_refused(tmp_path, dt):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["simulate", "verify", "quantize"])
 def test_a_raster_without_a_step_is_taken_at_the_networks_and_the_output_says_so(
     run, folder, tmp_path, command

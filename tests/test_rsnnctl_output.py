@@ -122,6 +122,7 @@ def test_one_file_can_go_to_stdout(words, command):
     )
 
 
+@pytest.mark.slow
 def test_a_second_build_keeps_what_the_user_changed_and_renews_the_rest(run, network):
     build = ("build", network, "--target", "host_c", "-o", "f")
     assert run(*build).code == 0
@@ -175,6 +176,7 @@ def test_an_imported_graph_leaves_the_network_it_came_from_as_it_is(run, network
     assert Path("a.int.h5").read_bytes() == network.read_bytes()
 
 
+@pytest.mark.slow
 def test_pruning_never_loses_the_unpruned_model(run, words, model):
     prune = ("prune", *words["prune",])
     assert run(*prune).code == 0

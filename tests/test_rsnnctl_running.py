@@ -42,6 +42,7 @@ def words_of(name: str, absent: click.Parameter | None) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 def test_missing_files_are_refused_before_anything_heavy_is_imported(tmp_path):
     """Each file that a command reads, and a run that is not there, all in one process."""
     (tmp_path / "here.x").write_text("")
@@ -130,6 +131,7 @@ def test_an_error_is_told_even_if_its_document_cannot_be_written(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_is_no_error():
     process = subprocess.Popen(
         [sys.executable, "-m", "rsnnctl", "targets"],
@@ -276,6 +278,7 @@ def test_an_interrupted_training_names_the_command_that_continues_it(
     )
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_the_first_epoch_keeps_no_run(run, session, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -115,6 +115,7 @@ def test_a_state_of_other_samples_or_settings_is_refused(here):
         jobs.run_all([folder], n_jobs=1, cluster="loky", are_new=False)
 
 
+@pytest.mark.slow
 def test_train_prints_rows_and_their_mean_and_resumes(run, here):
     done = run("first-spike", "train", *WORDS, "--seeds", "1..3", "--json")
     found = json.loads(done.out)
@@ -153,6 +154,7 @@ def test_a_training_of_another_sort_is_left_to_train(run, here):
     assert run("train", "--resume").err.startswith(text)
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_where_they_are_asked_for(run, here):
     assert run("first-spike", "train", *WORDS, "--plot").code == 0
     assert run("first-spike", "kfold", *WORDS, "--folds", 2, "--plot").code == 0
@@ -163,6 +165,7 @@ def test_pictures_are_drawn_where_they_are_asked_for(run, here):
     assert Path("grid/grid.png").exists()
 
 
+@pytest.mark.slow
 def test_samples_without_a_validation_part_are_drawn_and_summarized(run, here):
     parts = {name: numbers for name, numbers in PARTS.items() if name != "validation"}
     save_samples(random_samples(60), here / "few.h5", parts)

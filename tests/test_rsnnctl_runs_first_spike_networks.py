@@ -141,6 +141,7 @@ def test_options_that_decide_nothing_are_refused(run, trained, words, option):
     assert f"{option} has no effect on a first-spike network" in done.err
 
 
+@pytest.mark.slow
 def test_samples_are_those_of_the_run_or_those_that_are_named(run, trained):
     Path("moved.rsnn.h5").write_bytes(trained.read_bytes())
     assert error(run("quantize", "moved.rsnn.h5")) == (
@@ -207,6 +208,7 @@ def test_evaluate_puts_floats_and_integers_side_by_side(run, quantized):
     assert train[0]["number"] == 30
 
 
+@pytest.mark.slow
 def test_evaluate_draws_decisions(run, quantized):
     done = run("evaluate", "--plot", "drawn", "--json")
     names = ["model.rsnn.classes.png", "model.int.classes.png", "decisions.png"]
@@ -230,6 +232,7 @@ def test_networks_that_do_different_things_are_evaluated_apart(run, quantized):
     assert "--baselines has no effect on first-spike networks" in done.err
 
 
+@pytest.mark.slow
 def test_verify_takes_samples_each_a_run_of_its_own(run, quantized, monkeypatch):
     found = value(run("verify", "--samples", "few.h5", "--json"))
     assert found["steps"] == 100 + 18 * 9
@@ -254,6 +257,7 @@ def test_verify_takes_samples_each_a_run_of_its_own(run, quantized, monkeypatch)
     )
 
 
+@pytest.mark.slow
 def test_verify_finds_a_backend_that_carries_state_from_sample_to_sample(
     run, quantized, monkeypatch
 ):
@@ -291,6 +295,7 @@ def test_simulate_runs_one_sample_and_names_evaluate_for_many(run, quantized):
     assert decoded[-1, 0] == classes[0]
 
 
+@pytest.mark.slow
 def test_fit_predict_and_verify_from_python(run, trained):
     parts = api.load_samples("few.h5")
     settings = [word for word in WORDS if "=" in word]

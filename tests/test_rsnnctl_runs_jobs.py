@@ -102,6 +102,7 @@ def test_a_cluster_that_is_not_installed_names_its_extra(here, session, monkeypa
             jobs.run_all(started(session, name=cluster), n_jobs=2, cluster=cluster)
 
 
+@pytest.mark.slow
 def test_pretraining_on_all_sessions_changes_each_and_is_logged(here, session, tmp_path):
     other = tmp_path / "two.mat"
     synthesize(other, minutes=0.5, n_channels=12, seed=6)
@@ -164,6 +165,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(here, sess
     }
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_kept_and_continued(here, session):
     (folder,) = started(session)
 

@@ -54,6 +54,7 @@ def in_run(run, model, network, session):
     return run
 
 
+@pytest.mark.slow
 def test_a_run_is_fresh_as_it_is_made_and_names_what_is_missing(in_run):
     found = {
         "session short.mat": "fresh",
@@ -125,6 +126,7 @@ def test_a_network_of_another_model_is_refused_with_what_renews_it(in_run, comma
     assert set(Path().rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_who_insists_can_use_a_stale_network(in_run):
     other_model()
     for words in (("export-c",), ("verify", "--steps", 9)):
@@ -154,6 +156,7 @@ def test_after_training_quantizing_and_pruning_the_old_network_is_refused(run, s
     assert states("runs/train")["export-nir model.nir"] == "fresh"
 
 
+@pytest.mark.slow
 def test_a_network_outside_a_run_is_unknown_in_one_line_and_used(run, network):
     done = run("export-c", network)
     assert done.code == 0
@@ -163,6 +166,7 @@ def test_a_network_outside_a_run_is_unknown_in_one_line_and_used(run, network):
     json.loads(done.out)
 
 
+@pytest.mark.slow
 def test_a_network_that_names_no_model_or_one_that_is_gone_is_unknown_and_used(in_run, network):
     quantized({"command": "quantize"}, network=network)
     done = in_run("export-c")
@@ -178,6 +182,7 @@ def test_a_network_that_names_no_model_or_one_that_is_gone_is_unknown_and_used(i
     assert states()["export-nir far.nir"] == "fresh"
 
 
+@pytest.mark.slow
 def test_a_network_of_another_name_is_judged_by_the_model_it_names(in_run, network):
     digest = api.save_model(api.load_model(MODEL), "runs/x/other.rsnn.h5")
     for name in ("small", "other"):
@@ -194,6 +199,7 @@ def test_a_network_of_another_name_is_judged_by_the_model_it_names(in_run, netwo
     assert found["small.int.h5"].renew == f"rsnnctl quantize {MODEL} -o runs/x/small.int.h5"
 
 
+@pytest.mark.slow
 def test_the_command_that_renews_a_network_makes_one_as_wide(in_run, network):
     facts = provenance("quantize", model="0" * 64, bits=8, bits_in=10, per_layer=True, scale="max")
     quantized(facts | {"qat": {"epochs": 3}}, network=network)
@@ -203,6 +209,7 @@ def test_the_command_that_renews_a_network_makes_one_as_wide(in_run, network):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["quantize", "prune", "explore", "evaluate"])
 def test_a_model_of_another_session_is_refused_with_what_renews_it(in_run, tmp_path, command):
     other = tmp_path / "other.mat"
@@ -220,6 +227,7 @@ def test_a_model_of_another_session_is_refused_with_what_renews_it(in_run, tmp_p
     assert states()["model model.rsnn.h5"] == "unknown"
 
 
+@pytest.mark.slow
 def test_a_pruned_model_of_another_unpruned_one_is_refused(in_run):
     loaded, made = load_model(MODEL)
     save_model(loaded, "runs/x/unpruned.rsnn.h5", made)
@@ -231,6 +239,7 @@ def test_a_pruned_model_of_another_unpruned_one_is_refused(in_run):
     assert f"renew it with `rsnnctl prune runs/x/unpruned.rsnn.h5 -o {MODEL}`" in done.err
 
 
+@pytest.mark.slow
 def test_a_graph_of_another_network_is_refused_with_what_renews_it(in_run, network):
     assert in_run("export-nir").code == 0
     assert in_run("import-nir", "runs/x/model.nir", "-o", "a.int.h5").code == 0
@@ -245,6 +254,7 @@ def test_a_graph_of_another_network_is_refused_with_what_renews_it(in_run, netwo
     assert in_run("import-nir", "runs/x/model.nir", "-o", "b.int.h5", "--stale").code == 0
 
 
+@pytest.mark.slow
 def test_a_folder_is_of_the_network_that_all_its_files_name(in_run, network):
     digest = lineage.read_label(Path(MODEL)).digest
     small = load_network(network)
@@ -257,6 +267,7 @@ def test_a_folder_is_of_the_network_that_all_its_files_name(in_run, network):
     assert states()["export-c c"] == "stale"
 
 
+@pytest.mark.slow
 def test_status_shows_the_newest_run_or_the_one_named(in_run):
     done = in_run("status")
     assert done.code == 0
@@ -279,6 +290,7 @@ def test_status_shows_the_newest_run_or_the_one_named(in_run):
     assert states()["model model.rsnn.h5"] == "missing"
 
 
+@pytest.mark.slow
 def test_a_damaged_export_is_unknown(in_run):
     for name in ("model.nir", "model.step.onnx", "model.decoded.h5"):
         Path("runs/x", name).write_text("damaged")

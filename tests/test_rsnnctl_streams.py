@@ -72,6 +72,7 @@ def test_every_packet_is_answered_with_what_a_run_decodes(network):
     assert 0 < tally.latencies.quantile(0.5) <= tally.latencies.largest
 
 
+@pytest.mark.slow
 def test_malformed_packets_are_counted_and_never_fatal(network):
     served = Served(network, idle=1.0)
     rng = np.random.default_rng(3)
@@ -160,6 +161,7 @@ def test_lines_are_steps_and_bad_ones_are_counted(network):
     assert np.array_equal(found[:, 1:], expected)
 
 
+@pytest.mark.slow
 def test_the_command_reports_on_stderr(network, tmp_path):
     save_network(network, tmp_path / "net.int.h5")
     done = subprocess.run(
@@ -204,6 +206,7 @@ def started(network: IntegerNetwork, folder: Path) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_a_line_is_answered_before_the_next_one_comes(network, tmp_path):
     raster = random_raster(np.random.default_rng(8), 20, 21)
     expected = network.readout.decode(runs.run(network, raster).out)
@@ -217,6 +220,7 @@ def test_a_line_is_answered_before_the_next_one_comes(network, tmp_path):
         assert json.loads(process.communicate()[1])["steps"] == 20
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_a_malformed_line(network, tmp_path):
     with started(network, tmp_path) as process:
         out, report = process.communicate(b"1 2\n\xff\xfe 1\n\n")
@@ -224,6 +228,7 @@ def test_bytes_that_are_no_text_are_a_malformed_line(network, tmp_path):
     assert json.loads(report)["malformed"] == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_ends_the_stream_with_its_report(network, tmp_path):
     with started(network, tmp_path) as process:
         process.stdin.write(b"1\n")

@@ -140,6 +140,7 @@ def test_help_is_ascii():
         assert cli.rsnnctl.get_help(context).isascii()
 
 
+@pytest.mark.slow
 def test_letters_that_a_terminal_lacks_are_escaped_in_errors():
     done = called(["inspect", "ünï"], env={"PYTHONIOENCODING": "ascii"})
     assert done.stderr == b"Error: \\xfcn\\xef: no such file\n"

@@ -28,6 +28,7 @@ def test_the_docstrings_of_the_step_have_those_of_its_kinds(name, step):
     assert NOTATION.strip() in inspect.getdoc(inspect.getmodule(step))
 
 
+@pytest.mark.slow
 def test_the_kit_has_those_of_every_kind_in_it(tmp_path):
     readme = next(p for p in export_kit(tmp_path) if p.name == "README.md").read_text("utf-8")
     assert f"\n{NOTATION}\n" in readme

@@ -20,6 +20,7 @@ def saved(tmp_path_factory):
     return network, path, path.read_bytes()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,
@@ -51,6 +52,7 @@ def test_the_golden_run_in_the_file_is_what_the_kernel_computes(saved):
     assert first_difference(trace, runs.run_backend(network, raster)) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_flipped_bit_is_refused(saved, tmp_path_factory, data):

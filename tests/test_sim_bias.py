@@ -37,6 +37,7 @@ def test_a_bias_of_zeros_changes_the_digest_but_no_word_and_none_changes_neither
         assert np.array_equal(words, reference.run(zeros, raster).variables[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", covering_contracts())
 def test_biased_networks_run_as_the_reference_within_their_bounds(contract):
     rng = np.random.default_rng(2)

@@ -115,6 +115,7 @@ def many_steps(network: IntegerNetwork, words: np.ndarray, total: int):
     return zip(*new, strict=True), asked
 
 
+@pytest.mark.slow
 def test_no_state_that_one_neuron_can_be_in_leaves_the_bounds_and_most_are_exact():
     rng = np.random.default_rng(3)
     exact = checked = 0
@@ -186,6 +187,7 @@ def of_two_contracts(rng, field, value, other):
     return network, replace(network, contract=replace(network.contract, **{field: other}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "other"),
     [
@@ -210,6 +212,7 @@ def test_bounds_that_ignore_a_choice_of_the_contract_are_violated(field, value, 
     assert failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "other"), [("current", "new", "previous"), ("delay_steps", 0, 1)]
 )

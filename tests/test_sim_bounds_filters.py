@@ -141,6 +141,7 @@ def test_no_state_that_any_inputs_lead_to_leaves_the_bounds(overflow, rounding, 
     assert all(near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(0, len(covering_contracts()), 3))
 def test_bounds_of_the_step_alone_hold_for_kinds_that_have_bounds_of_their_own(number):
     """Under contracts in which a spike leaves a membrane above threshold, or clears it late."""
@@ -253,6 +254,7 @@ def test_layers_above_know_it_too():
     assert every["readout"].syn_high.tolist() == [31]
 
 
+@pytest.mark.slow
 def test_long_runs_of_several_layers_stay_within():
     for seed in (0, 2, 5):
         rng = np.random.default_rng(seed)

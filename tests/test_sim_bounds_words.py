@@ -135,6 +135,7 @@ def test_worst_cases_count_where_widths_alone_are_too_wide():
     assert not fits_in_words(replace(network, layers=(calm[0], unity)))
 
 
+@pytest.mark.slow
 def test_kernel_and_c_decide_alike():
     found = set()
     for i, contract in enumerate(covering_contracts() * 3):

@@ -165,6 +165,7 @@ def check(kit, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_checker_finds_every_word_right(kit, tmp_path):
     write(tmp_path / "traces", runs.run_backend)
     done = check(kit, tmp_path / "traces")
@@ -211,6 +212,7 @@ def test_every_fault_of_the_readout_alone_is_caught_by_some_case(fault):
     assert next(filter(None, found)).layer == "readout"
 
 
+@pytest.mark.slow
 def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
     traces = tmp_path / "traces"
     write(traces, runs.run_backend, ["one-step", "one-neuron", "silent"])
@@ -232,6 +234,7 @@ def test_the_checker_says_what_is_missing_or_of_another_kind(kit, tmp_path):
     assert "usage: check.py TRACES" in check(kit, traces, "no-such-case").stderr
 
 
+@pytest.mark.slow
 def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     paths = export_kit(tmp_path / "other")
     assert {p.name for p in paths} == {p.name for p in kit.iterdir()} - {MANIFEST}
@@ -290,6 +293,7 @@ def flip(path):
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kit.json", "one-neuron.h5"])
 def test_the_checker_refuses_a_damaged_kit(own_kit, tmp_path, name):
     write(tmp_path / "traces", runs.run_backend, ["one-neuron", "one-step"])
@@ -305,6 +309,7 @@ def test_the_checker_refuses_a_damaged_kit(own_kit, tmp_path, name):
     assert check(own_kit, tmp_path / "traces", "one-step").returncode == code
 
 
+@pytest.mark.slow
 def test_the_checker_misses_the_sums_of_a_kit_that_should_have_them(own_kit, tmp_path):
     write(tmp_path / "traces", runs.run_backend, ["one-step"])
     sums = own_kit / "SHA256SUMS"

@@ -50,6 +50,7 @@ def test_every_choice_changes_words_of_the_reference(field, value):
     assert default.digest() != other.digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("field", "value"), OTHERS)
 def test_every_choice_changes_the_same_words_in_every_backend(field, value, backend):

@@ -48,6 +48,7 @@ def test_the_contracts_tested_contain_every_pair_of_choices():
     assert CONTRACTS[0] == PAPER
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", CONTRACTS, ids=range(len(CONTRACTS)))
 def test_the_kernel_equals_the_reference_under_every_contract(contract):
     rng = np.random.default_rng(7)
@@ -66,6 +67,7 @@ def test_the_kernel_equals_the_reference_under_every_contract(contract):
     assert fired > 1000
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )

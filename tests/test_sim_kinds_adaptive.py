@@ -69,6 +69,7 @@ def test_subtraction_takes_the_raised_threshold_off():
     assert trace["hidden0.adapt"][:, 0].tolist() == [0, 0, 0, 0, 3, 3, 3, 6, 6]
 
 
+@pytest.mark.slow
 def test_a_step_of_nothing_is_the_neuron_without_adaptation():
     for i, contract in enumerate(covering_contracts()):
         rng = np.random.default_rng(i)

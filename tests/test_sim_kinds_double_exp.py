@@ -153,6 +153,7 @@ def test_kernels_agree_and_no_input_leaves_the_bounds_at_any_width(plain, seed, 
     assert not violations(asked_words(network, raster), state_bounds(network))
 
 
+@pytest.mark.slow
 def test_the_count_of_a_refractory_period_has_the_range_that_it_can_have():
     network = one_neuron(replace(CONTRACT, refractory_steps=200))
     wait = state_bounds(network)["hidden0"].range_of("wait")

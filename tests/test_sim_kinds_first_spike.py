@@ -170,6 +170,7 @@ def test_operations_are_those_of_the_events():
     assert found.activation_sparsity == 0.0
 
 
+@pytest.mark.slow
 def test_a_failing_network_shrinks_to_the_neuron_that_matters():
     network, _, raster = drawn(8)
 
@@ -203,6 +204,7 @@ def sparse(rasters):
     return ptr, index, tick
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fires_when", [">", ">="])
 @pytest.mark.parametrize("frac_bits", [0, 3])
 def test_the_engine_without_a_clock_finds_first_spikes_and_potentials(fires_when, frac_bits):
@@ -279,6 +281,7 @@ def test_what_the_engine_cannot_compute_is_refused_by_name():
     assert first_spikes(network, [0, 1, 2], [0, 1], [3, 2]).n_events.tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_verify_says_which_comparison_it_made(tmp_path, monkeypatch):
     network, _, raster = drawn(3)
     path = tmp_path / "a.int.h5"

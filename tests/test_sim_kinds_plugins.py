@@ -91,6 +91,7 @@ def test_every_backend_computes_every_word_under_every_contract(number, added_as
     assert report.not_run["nir"] == NO_NODE["nir"]
 
 
+@pytest.mark.slow
 def test_a_wrong_word_is_found_with_its_operands_and_shrunk(added_as_files):
     network, raster = drawn(5, hidden=(6,))
 
@@ -120,6 +121,7 @@ def test_no_input_leaves_the_bounds(added_as_files):
                 assert (found.high <= high).all(), (number, name, state)
 
 
+@pytest.mark.slow
 def test_overflow_is_shown_by_inputs_that_reach_it(added_as_files):
     contract = replace(PAPER, mem_bits=9, frac_bits=3)
     network = leaky(random_network(np.random.default_rng(3), contract, threshold=200))
@@ -132,6 +134,7 @@ def test_overflow_is_shown_by_inputs_that_reach_it(added_as_files):
     assert not -256 <= witness.value <= 255
 
 
+@pytest.mark.slow
 def test_files_the_kit_and_inspection_know_the_kind(added):
     network, _ = drawn(1)
     path = added / "a.int.h5"
@@ -184,6 +187,7 @@ def test_commands_verify_it_and_check_it_on_a_target(added, run):
     assert row["instructions_max"] <= row["instructions_worst_case"]
 
 
+@pytest.mark.slow
 def test_nir_refuses_it_by_name(added_as_files):
     network, _ = drawn(0)
     with pytest.raises(UnsupportedError) as error:

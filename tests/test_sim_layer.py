@@ -148,6 +148,7 @@ def test_every_backend_agrees_on_every_kind(kind):
         assert "; Verilog computes" in found.not_run["verilog"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bits", "signed"), SEVERAL)
 def test_no_input_leaves_the_bounds(bits, signed):
     for seed, contract in enumerate(covering_contracts()[bits % 3 :: 3]):
@@ -160,6 +161,7 @@ def test_no_input_leaves_the_bounds(bits, signed):
                 assert (asked.high <= high).all(), (name, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 def test_inputs_are_found_that_reach_the_bound_of_a_current(signed):
     network, _ = graded(0, 8, signed, hidden=(7,), recurrent=False)
@@ -171,6 +173,7 @@ def test_inputs_are_found_that_reach_the_bound_of_a_current(signed):
         assert found.raster.dtype == network.input_dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("kind", ["adaptive", "double_exp"])
 def test_bounds_of_any_kind_count_on_every_value(kind, signed):
@@ -219,6 +222,7 @@ def test_a_raster_beyond_the_range_is_refused(bits, signed, outside, tmp_path):
         runs.run(network, pack_raster(raster))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, float])
 def test_rasters_of_every_dtype_are_the_same(dtype):
     network, raster = graded(2, 8, True)
@@ -319,6 +323,7 @@ def test_random_rasters_have_values_of_the_range(values):
     assert np.mean(raster == 0) == pytest.approx(zeros, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_reproducer_keeps_signed_inputs():
     network, raster = graded(6, 8, True, hidden=(4,))
 

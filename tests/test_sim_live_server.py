@@ -224,6 +224,7 @@ def test_no_step_is_new_twice(steps):
             last = step
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), st.booleans())
 def test_no_packet_breaks_a_server(network, content, is_signed):

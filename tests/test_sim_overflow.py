@@ -82,6 +82,7 @@ def narrow(tmp_path, monkeypatch) -> Path:
     return tmp_path / "narrow.int.h5"
 
 
+@pytest.mark.slow
 def test_inspect_shows_the_verdicts_and_writes_inputs_that_simulate_and_verify_read(run, narrow):
     done = run("inspect", narrow)
     assert done.code == 0, done

@@ -54,6 +54,7 @@ def check(network: IntegerNetwork, witness: Witness) -> None:
     assert witness.value in (int(end[-1, 0]) for end in asked[witness.variable])
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(contracts(), st.integers(0, 2**32 - 1))
 def test_all_steps_at_once_are_each_step_alone_and_lead_to_the_words_of_the_trace(contract, seed):
@@ -83,6 +84,7 @@ def test_all_steps_at_once_are_each_step_alone_and_lead_to_the_words_of_the_trac
             assert ((words == fitted[0]) | (words == fitted[1])).all(), variable
 
 
+@pytest.mark.slow
 def test_inputs_alone_drive_currents_and_membranes_to_their_bounds_exactly():
     reached: dict[str, int] = {}
     for seed in range(25):
@@ -108,6 +110,7 @@ def test_inputs_alone_drive_currents_and_membranes_to_their_bounds_exactly():
     assert min(reached.values()) > 10, reached
 
 
+@pytest.mark.slow
 def test_a_membrane_that_fires_comes_within_a_few_percent_of_its_upper_bound():
     """The bound needs a membrane just at threshold when the current is at its top."""
     shares = []

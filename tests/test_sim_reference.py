@@ -226,6 +226,7 @@ def test_a_neuron_whose_threshold_is_below_rest_always_fires():
     assert found["readout.out"] == [0, 0, 1, 2]
 
 
+@pytest.mark.slow
 def test_every_choice_of_the_contract_changes_what_some_network_computes():
     rng = np.random.default_rng(5)
     for base in (PAPER, FLOOR_SUBTRACT, SNNTORCH):

@@ -161,6 +161,7 @@ def test_no_tries_at_all_are_refused():
         shrink(network, raster, late_recurrence, tries=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(networks(covering_contracts()), st.integers(0, 2**32 - 1))
 def test_a_case_that_differs_still_differs_when_shrunk(network, seed):
