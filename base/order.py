@@ -5,6 +5,9 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from base.errors import RangeError
 
+_BETWEEN = frozenset({"nir", "bounds"})  # hand-written code with other delays between layers
+BETWEEN_LAYERS = ("delay_steps", "inputs_at_once", "readout_delayed")  # fields no step depends on
+
 
 @dataclass(frozen=True)
 class Order:
@@ -14,6 +17,9 @@ class Order:
     A field's metadata may have
 
     since: the version of the numeric contract that introduced it, if not the first.
+    choice_since: the version in which a field got its second value.
+    opt_in: for a field that only those kinds of neurons compute that name it in
+        `sim.layer.Layer.CHOICES`: `all` kinds or, of a field about spikes, all but readouts.
     tuned: the names of the hand-written code (`sim.layer.Layer.TUNED`) that computes its values
         other than the default; without it, all does. For networks in which a field has a value
         that some hand-written code does not compute, generated code takes its place.
@@ -31,6 +37,14 @@ class Order:
         reset_delay: a spike resets its membrane in the step after, not in its own.
         fires_when: a membrane exactly at threshold stays silent (`>`) or fires (`>=`).
         bias_on: a bias is added to the synaptic current, or to what the membrane integrates of it.
+        adds_first: what arrives is added to a synaptic current before it decays, not after.
+        delivery: spikes of a step are summed exactly before a current can overflow (`sum`), or it
+            overflows after every single one (`each`): matrix by matrix, in the order of senders, n
+            spikes of a sender as n single ones. Floats have no overflow.
+        by_increment: the change of a membrane is summed first, in words that overflow, and then
+            added to it. Floats have no overflow, so for them nothing changes.
+        inputs_at_once: inputs reach the first layer in their own step whatever `delay_steps` says.
+        readout_delayed: spikes reach the readout in the step after, whatever `delay_steps` says.
 
     Raises:
         RangeError: a field has a value that is not allowed.
@@ -46,9 +60,25 @@ class Order:
     bias_on: Literal["current", "membrane"] = field(
         default="current", metadata={"since": 7, "tuned": frozenset({"nir"})}
     )
+    adds_first: bool = field(default=False, metadata={"since": 8, "tuned": frozenset({"nir"})})
+    delivery: Literal["sum", "each"] = field(
+        default="sum", metadata={"choice_since": 8, "opt_in": "all"}
+    )
+    by_increment: bool = field(default=False, metadata={"since": 8, "opt_in": "all"})
+    inputs_at_once: bool = field(default=False, metadata={"since": 8, "tuned": _BETWEEN})
+    readout_delayed: bool = field(default=False, metadata={"since": 8, "tuned": _BETWEEN})
 
     def __post_init__(self) -> None:
         check_choices(self)
+
+    def delays(self, n_layers: int) -> tuple[int, ...]:
+        """Steps that a spike takes to each of a network's layers from below, the readout's last."""
+        found = [int(self.delay_steps)] * n_layers
+        if n_layers > 1 and self.readout_delayed:
+            found[-1] = 1
+        if self.inputs_at_once:
+            found[0] = 0
+        return tuple(found)
 
 
 def possible_values(kind: type[Order]) -> dict[str, tuple[Any, ...]]:

@@ -8,7 +8,7 @@ With a contract, values are integers, exact in float64, and gradients go straigh
 and overflow (Bengio et al. 2013): training in the integers that ship.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -76,6 +76,11 @@ class Floats:
         exact = x * self._constants[name]
         if self._contract is None:
             return exact
+        if self._contract.decay == "shift":
+            # x less a part of it, which is floor(x / 2^d), but at least 1 where x is above 0
+            part = torch.floor(x.detach() * (1 - self._constants[name].detach()))
+            part = torch.where(x.detach() > 0, part.clamp(min=1), part)
+            return straight_through(exact, x.detach() - part)
         rounding = torch.floor if self._contract.rounding == "floor" else torch.trunc
         return straight_through(exact, rounding(exact.detach()))
 
@@ -109,6 +114,28 @@ class Floats:
     def larger(self, a: Tensor, b: Tensor) -> Tensor:
         """The larger of `a` and `b`."""
         return torch.maximum(a, b)
+
+    def each(
+        self, x: Tensor, senders: Sequence[tuple[FloatConnection, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All spikes at once: floats have no overflow, of integers it is that of the sum."""
+        total = x
+        for sender in senders:
+            total = total + self.delivered(*sender)
+        return total, total, self.fit(total, "syn")
+
+    def count(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """How often the threshold is in `x`; its gradient is that of the nearest crossing."""
+        reached = x.detach() if self.order.fires_when == ">=" else x.detach() - 1
+        most = number_of(self.order, "max_spikes")
+        hard = torch.floor(reached / threshold.detach()).clamp(0, most)
+        nearest = torch.round(x.detach() / threshold.detach()).clamp(1, most)
+        away = (x - nearest * threshold) * self._gain + V_THRESHOLD
+        return straight_through(Spike.apply(away, self._surrogate), hard)
+
+    def less(self, x: Tensor, n: Tensor, threshold: Tensor) -> Tensor:
+        """`x` less `n` times the threshold; without a gradient through the count."""
+        return x - n.detach() * threshold
 
     def zero(self, x: Tensor) -> Tensor:
         """Zeros like `x`."""

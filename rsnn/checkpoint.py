@@ -7,6 +7,7 @@ parameters, not the provenance. Nothing here is ever pickled.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from base.container import create_container, open_container, read_provenance
 from base.errors import DataError, FileError, MismatchError, RangeError
-from base.order import PUBLISHED
+from base.order import Order
 from rsnn.model import RSNN, Architecture
 
 FORMAT = "rsnnctl-float-model"
@@ -138,9 +139,11 @@ def _architecture_json(architecture: Architecture) -> str:
     if architecture.is_published:  # so that files of older versions keep their digests
         del values["dynamics"]
     else:
-        for name in ("fires_when", "bias_on"):  # later fields
-            if getattr(architecture.order, name) == getattr(PUBLISHED, name):
-                del values["dynamics"][name]
+        for item in fields(Order):
+            since = item.metadata.get("choice_since", item.metadata.get("since", 1))
+            is_later = item.name == "fires_when" or since > 3
+            if is_later and getattr(architecture.order, item.name) == item.default:
+                del values["dynamics"][item.name]
     if not architecture.bias:
         del values["bias"]
     if architecture.neuron == Architecture.neuron:

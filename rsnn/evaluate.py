@@ -171,8 +171,10 @@ def _connections(
     model: RSNN, raster: NDArray[np.uint8], spk: tuple[NDArray[np.uint8], ...]
 ) -> list[Connection]:
     """Every weight matrix with the spikes it received; with a delay, the last step's reach none."""
-    late = model.architecture.order.delay_steps
-    counts = [source[: len(raster) - late].sum(0, dtype=np.int64) for source in (raster, *spk)]
+    counts = [
+        source[: len(raster) - late].sum(0, dtype=np.int64)
+        for source, late in zip((raster, *spk), model.architecture.delays, strict=True)
+    ]
     feeds: dict[str, NDArray[np.int64]] = {}
     for i, own in enumerate(spk):
         feeds |= {f"hidden{i}.w_in": counts[i], f"hidden{i}.w_rec": own[:-1].sum(0, dtype=np.int64)}

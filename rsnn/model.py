@@ -80,6 +80,11 @@ class Architecture:
         return found == (type(self).neuron, PUBLISHED, INITIAL_OUT)
 
     @property
+    def delays(self) -> tuple[int, ...]:
+        """Steps that a spike takes to each hidden layer from below, and to the readout."""
+        return self.order.delays(len(self.hidden) + 1)
+
+    @property
     def input_values(self) -> tuple[int, int]:
         """Smallest and largest value of an input in a step: float models take spikes."""
         return SPIKES
@@ -218,10 +223,11 @@ class RSNN(nn.Module):
         check_channels(self, raster.shape[2])
         signal = _drop(raster.transpose(0, 1), dropout, generator)
         spikes = []
-        for layer in self.layers:
-            spk, signal = _run_hidden(layer, signal, dropout, generator)
+        *delays, last = self.architecture.delays
+        for layer, late in zip(self.layers, delays, strict=True):
+            spk, signal = _run_hidden(layer, signal, late, dropout, generator)
             spikes.append(spk.transpose(0, 1))
-        out = torch.stack([_run_readout(head, signal) for head in self.readouts]).mean(0)
+        out = torch.stack([_run_readout(head, signal, last) for head in self.readouts]).mean(0)
         return Decoded(out.transpose(0, 1), tuple(spikes))
 
 
@@ -244,12 +250,12 @@ def check_channels(model: RSNN, n_channels: int) -> None:
 
 
 def _run_hidden(
-    layer: CubaLIF, signal: Tensor, dropout: float, generator: torch.Generator | None
+    layer: CubaLIF, signal: Tensor, late: int, dropout: float, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     """Return the spikes of a layer, and the same as its connections see them (after dropout)."""
     batch = signal.shape[1]
     # unbind, because the gradient of 500 slices would be 500 tensors as large as the whole
-    feeds = _arriving(signal @ layer.w_in.T, layer.order)
+    feeds = _arriving(signal @ layer.w_in.T, late)
     keep = keep_factors((*signal.shape[:2], layer.n_neurons), dropout, generator, layer.w_in)
     factors = layer.factors(batch)
     state = layer.initial_state(batch)
@@ -264,21 +270,21 @@ def _run_hidden(
     return spk, spk if keep is None else torch.stack(all_sent)
 
 
-def _run_readout(head: CubaLI, signal: Tensor) -> Tensor:
+def _run_readout(head: CubaLI, signal: Tensor, late: int) -> Tensor:
     """Return `out` of a readout head at every step."""
     batch = signal.shape[1]
     factors = head.tau.factors(batch)
     state = head.initial_state(batch)
     outs = []
-    for feed in _arriving(signal @ head.w_out.T, head.order):
+    for feed in _arriving(signal @ head.w_out.T, late):
         state = head.step(feed, state, factors)
         outs.append(state.out)
     return torch.stack(outs)
 
 
-def _arriving(projected: Tensor, order: Order) -> list[Tensor]:
+def _arriving(projected: Tensor, late: int) -> list[Tensor]:
     """The signal that arrives at each step: sent in that step or, with a delay, before it."""
-    if order.delay_steps == 0:
+    if not late:
         return [*projected.unbind(0)]
     return [torch.zeros_like(projected[0]), *projected[:-1].unbind(0)]
 

@@ -155,7 +155,7 @@ class CubaLIF(nn.Module):
         """The step in the order of `self.order`; `acc` is the sum of all that arrives."""
         decay_mem, gain_mem, decay_syn = factors
         chosen = self.order
-        syn = decay_syn * state.syn + acc
+        syn = _current(chosen, decay_syn, state.syn, acc)
         drive = state.syn if chosen.current == "previous" else syn
         if self.bias is not None and chosen.bias_on == "membrane":
             drive = drive + self.bias
@@ -215,7 +215,7 @@ class CubaLI(nn.Module):
         decay_mem, gain_mem, decay_syn = factors
         on_current = self.order.bias_on == "current"
         acc = feed if self.bias is None or not on_current else feed + self.bias
-        syn = decay_syn * state.syn + acc
+        syn = _current(self.order, decay_syn, state.syn, acc)
         drive = state.syn if self.order.current == "previous" else syn
         if self.bias is not None and not on_current:
             drive = drive + self.bias
@@ -223,6 +223,13 @@ class CubaLI(nn.Module):
 
 
 Layer = CubaLIF | CubaLI
+
+
+def _current(order: Order, decay: Tensor, syn: Tensor, arrived: Tensor) -> Tensor:
+    """The synaptic current of a step from the one before, and what arrived."""
+    if order.adds_first:
+        return decay * (syn + arrived)
+    return decay * syn + arrived
 
 
 def inverse_softplus(value: float) -> float:

@@ -1,14 +1,20 @@
 """The numeric contract: every choice in which two integer simulators could differ, as data."""
 
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from base.errors import DataError, RangeError
 from base.order import Order, check_choices, possible_values
 
+if TYPE_CHECKING:  # --help does without
+    import numpy as np
+    from numpy.typing import NDArray
+
 MAX_STATE_BITS = 32  # a state word of every target fits in 32 bits; products are taken in 64
 MAX_WEIGHT_BITS = 16
 MAX_FRAC = 16
+MAX_SPIKES = 255  # of a neuron in a step; counts are bytes
+LARGEST_SHIFT = 15  # of a decay by shifting
 GRADED = frozenset({"bounds", "nir"})  # hand-written code that computes inputs other than spikes
 
 
@@ -22,14 +28,12 @@ class NumericContract(Order):
     """How one step is computed in integers. The defaults are the contract `paper`.
 
     The equations are those of `sim/step.py`, the first eight fields those of `Order`, which says
-    what a field's metadata may have. Two more: `values`, whole numbers to be covered by tests, and
-    `opt_in`, for a field that only those kinds of neurons compute that name it
-    (`sim.layer.Layer.CHOICES`).
+    what a field's metadata may have. One more: `values`, whole numbers to be covered by tests.
 
     Attributes:
-        decay: `multiply`: by an integer factor, as `D` in the equations.
         rounding: of D: `toward_zero`, or `floor` (towards minus infinity).
-        decay_frac: fractional bits of decay factors, 1..16; 2^decay_frac is unity.
+        decay_frac: fractional bits of decay factors, 1..16; 2^decay_frac is unity. With `decay`
+            `shift`, neither this nor `rounding` means anything.
         frac_bits: fractional bits of synaptic current and membrane below one weight unit, 0..16.
         weight_bits: width of a signed weight, 2..16.
         syn_bits, mem_bits: width of the signed state words, 2..32; `out` has `mem_bits` too.
@@ -39,10 +43,13 @@ class NumericContract(Order):
             is the same on both sides of 0 (`symmetric`).
         refractory_steps: steps after its spike in which a neuron integrates nothing, 0..255; only
             of kinds that count them.
+        max_spikes: the most times that a neuron spikes in a step, 1..255; only of kinds that count
+            spikes.
         input_bits, input_signed: an input of the network is a whole number of 1..8 bits, unsigned
             or in two's complement; by default a spike, 0 or 1.
         inputs_once: of each input, only the first event of a run counts, the first value but 0.
-        delivery: `sum`: spikes of a step are summed exactly before anything can overflow.
+        decay: `multiply` by an integer factor, as `D` in the equations; or `shift`: x - S(x, d) of
+            a decay 0..15, in which S(x, d) is floor(x / 2^d), but 1 where that is 0 and x is not.
     """
 
     rounding: Literal["toward_zero", "floor"] = "toward_zero"
@@ -57,14 +64,17 @@ class NumericContract(Order):
         default="full", metadata={"since": 7, "tuned": frozenset({"nir"})}
     )
     refractory_steps: int = field(
-        default=0, metadata={"values": (0, 3, 255), "since": 4, "opt_in": True}
+        default=0, metadata={"values": (0, 3, 255), "since": 4, "opt_in": "spikes"}
+    )
+    max_spikes: int = field(
+        default=1, metadata={"values": (1, 31, MAX_SPIKES), "since": 8, "opt_in": "spikes"}
     )
     input_bits: int = field(default=1, metadata={"values": (1, 3, 8), "since": 5, "tuned": GRADED})
     input_signed: bool = field(default=False, metadata={"since": 5, "tuned": GRADED})
     inputs_once: bool = field(default=False, metadata={"since": 6, "tuned": GRADED | {"events"}})
-    # These have a single value, which nothing reads: constants of the file format.
-    decay: Literal["multiply"] = "multiply"
-    delivery: Literal["sum"] = "sum"
+    decay: Literal["multiply", "shift"] = field(
+        default="multiply", metadata={"choice_since": 8, "tuned": frozenset({"nir"})}
+    )
 
     def __post_init__(self) -> None:
         check_choices(self, "contract field ")
@@ -110,8 +120,8 @@ class NumericContract(Order):
         )
 
     def bits_of(self, word: str) -> int:
-        """Width of the words `syn` or `mem`."""
-        return {"syn": self.syn_bits, "mem": self.mem_bits}[word]
+        """Width of the words `syn`, `mem`, or `fall`, which is as wide as `mem`."""
+        return {"syn": self.syn_bits, "mem": self.mem_bits, "fall": self.mem_bits}[word]
 
     def is_symmetric(self, word: str) -> bool:
         """Whether the words `syn` or `mem` saturate at ends of the same size."""
@@ -123,6 +133,17 @@ class NumericContract(Order):
         return (-high if self.is_symmetric(word) else low), high
 
     @property
+    def largest_decay(self) -> int:
+        """Decays are whole numbers from 0 to this one."""
+        return LARGEST_SHIFT if self.decay == "shift" else 1 << self.decay_frac
+
+    def kept(self, decays: "NDArray[np.integer]") -> "NDArray[np.float64]":
+        """What is left of a word after a step under decays (n_neurons,), before rounding."""
+        if self.decay == "shift":
+            return cast("NDArray[np.float64]", 1.0 - 0.5**decays)
+        return decays / 2.0**self.decay_frac
+
+    @property
     def input_values(self) -> tuple[int, int]:
         """Smallest and largest value of an input in a step; (0, 1) for spikes."""
         if self.input_signed:
@@ -130,8 +151,8 @@ class NumericContract(Order):
         return 0, (1 << self.input_bits) - 1
 
     def overflow_of(self, word: str) -> str:
-        """Overflow rule of the words `syn` or `mem`."""
-        return {"syn": self.overflow_syn, "mem": self.overflow_mem}[word]
+        """Overflow rule of the words `syn` or `mem`, or of `fall`, which wraps around."""
+        return {"syn": self.overflow_syn, "mem": self.overflow_mem, "fall": "wrap"}[word]
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -155,11 +176,12 @@ class NumericContract(Order):
 
 
 def choices() -> dict[str, tuple[Any, ...]]:
-    """The values of each field that offers a choice, the default first."""
+    """The values of each field that offers a choice to every kind, the default first."""
+    opt_in = {item.name for item in fields(NumericContract) if "opt_in" in item.metadata}
     return {
         name: (getattr(PAPER, name), *(v for v in values if v != getattr(PAPER, name)))
         for name, values in possible_values(NumericContract).items()
-        if len(values) > 1
+        if len(values) > 1 and name not in opt_in
     }
 
 
@@ -197,6 +219,28 @@ SNNTORCH = NumericContract(
     reset_delay=True,
 )
 """The default order of snnTorch 1.0's neurons: `reset_mechanism="subtract"`, `reset_delay`."""
+XYLO = NumericContract(
+    current="new",
+    fires_on="new_membrane",
+    fires_when=">=",
+    reset="subtract",
+    reset_drops_input=False,
+    bias_on="membrane",
+    adds_first=True,
+    inputs_at_once=True,
+    decay="shift",
+    frac_bits=0,
+    syn_bits=16,
+    mem_bits=16,
+    max_spikes=31,
+    input_bits=4,
+    delivery="each",
+    by_increment=True,
+)
+"""Neurons of SynSense's XyloAudio 2, XyloAudio 3 and XyloIMU, as their public simulators have them.
+
+Those of the older core are the same without `by_increment`.
+"""
 LOIHI = NumericContract(
     current="new",
     fires_on="new_membrane",

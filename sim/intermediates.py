@@ -88,7 +88,7 @@ def arriving(
         sent = trace.variables[f"{network.layer_names[index - 1]}.spk"]
     elif network.contract.inputs_once:
         sent, _ = first_events(raster, np.zeros(network.n_inputs, bool))
-    if network.contract.delay_steps:
+    if network.contract.delays(len(network.layers))[index]:
         return _later(sent, np.zeros(sent.shape[1], np.int64))
     return sent.astype(np.int64)
 

@@ -7,7 +7,7 @@ metrics, storage and every backend read these declarations; none of them names a
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -30,8 +30,8 @@ class Declared:
 
     Attributes:
         content: its content, which decides dtype and range: a `weight` (`weight_bits`), a
-            left `shift` (0..15), a `decay` factor (0..2^decay_frac), a word of `syn_bits` or
-            `mem_bits`, or a float64 `scale`.
+            left `shift` (0..15), a `decay` (0..2^decay_frac, or 0..15 where it is a shift), a word
+            of `syn_bits` or `mem_bits`, or a float64 `scale`.
         axes: names of its axes; `post` counts the layer's neurons, `pre` the senders below it.
         low: smallest value, if that is not the smallest of the content's range.
         optional: whether a layer may have None instead.
@@ -49,7 +49,7 @@ class Declared:
         low, high = {
             "weight": signed_range(c.weight_bits),
             "shift": (0, MAX_EXPONENT),
-            "decay": (0, 1 << c.decay_frac),
+            "decay": (0, c.largest_decay),
             "syn": signed_range(c.syn_bits),
             "mem": signed_range(c.mem_bits),
         }[self.content]
@@ -129,6 +129,8 @@ class Layer(ABC):
     Attributes:
         received: smallest and largest value that a sender below may send in a step; the network
             sets it.
+        sent: smallest and largest value that a neuron of the layer sends in a step: (0, 1), or up
+            to the contract's `max_spikes` of kinds that count spikes; the network sets it.
         STATES: state words in the order of computation, and the contract's word of each: `syn` or
             `mem`; "" for spikes, which are 0 or 1. A layer with `spk` is hidden, one without is a
             readout, whose last state is what is decoded.
@@ -136,8 +138,10 @@ class Layer(ABC):
         CONNECTIONS: matrix, array of its shifts ("" for none) and source of each connection, the
             one from below first.
         CHOICES: by contract field, the values that the kind computes, where those are not all. Of a
-            field that is `opt_in`, a kind that does not name it computes the default only.
+            field that is `opt_in`, a kind that does not name it computes the default only, and a
+            kind that does names every value it computes.
         ALONE: whether the kind decides by itself, so that a network may have no other layer.
+        COUNTS: whether a neuron may spike several times in a step; `spk` is then a count.
         UNNAMED: files and digests do not name the kind, as they did not when it was the only one.
         TUNED: names of what has hand-written code for this kind: backends, `bounds`, and the
             `gradient` of training in integers; all else follows from `step`.
@@ -148,10 +152,12 @@ class Layer(ABC):
     CONNECTIONS: ClassVar[tuple[tuple[str, str, str], ...]]
     CHOICES: ClassVar[Mapping[str, Container[Any]]] = {}
     ALONE: ClassVar[bool] = False
+    COUNTS: ClassVar[bool] = False
     UNNAMED: ClassVar[bool] = False
     TUNED: ClassVar[frozenset[str]] = frozenset()
 
     received: tuple[int, int] = SPIKES
+    sent: tuple[int, int] = SPIKES
 
     if TYPE_CHECKING:  # the arrays of a kind, read by name in code for that kind
 
@@ -211,21 +217,27 @@ class Layer(ABC):
         for name, shift, source in self.CONNECTIONS:
             if (weights := getattr(self, name)) is not None:
                 shifts = getattr(self, shift) if shift else None
-                values = SPIKES if source == OWN else self.received
+                values = self.sent if source == OWN else self.received
                 found.append(Connection(name, weights, shifts, source, values))
         return tuple(found)
+
+    @classmethod
+    def computes(cls, item: Field[Any], value: Any) -> bool:
+        """Whether the kind computes a value of a field of the contract."""
+        opt_in = item.metadata.get("opt_in")
+        if item.name in cls.CHOICES:
+            return value in cls.CHOICES[item.name]
+        is_concerned = opt_in == "all" or (opt_in and not cls.is_readout())
+        return not is_concerned or value == item.default
 
     @classmethod
     def not_computed(cls, contract: NumericContract) -> str | None:
         """The first field of which the kind does not compute the contract's choice, or None.
 
-        A readout does not fire, so the choices that are about spikes do not concern it.
+        A readout without spikes is not concerned by the choices that are about them.
         """
         for item in fields(contract):
-            known = cls.CHOICES.get(item.name)
-            if known is None and item.metadata.get("opt_in") and not cls.is_readout():
-                known = (item.default,)
-            if known is not None and getattr(contract, item.name) not in known:
+            if not cls.computes(item, getattr(contract, item.name)):
                 return item.name
         return None
 
@@ -250,10 +262,12 @@ class Layer(ABC):
             return self.values(self.INITIAL[state])
         return np.zeros(self.n_neurons, np.int64)
 
-    def _largest_sent(self, connection: str, received: tuple[int, int]) -> int:
+    def _largest_sent(
+        self, connection: str, received: tuple[int, int], sent: tuple[int, int]
+    ) -> int:
         """Largest magnitude that a sender of a connection may send in a step."""
         owns = {key for key, _, source in self.CONNECTIONS if source == OWN}
-        return max(map(abs, SPIKES if connection in owns else received))
+        return max(map(abs, sent if connection in owns else received))
 
     def limits(self, contract: NumericContract) -> Mapping[str, tuple[Any, Any]]:
         """Ranges that the kind itself knows intermediates of its step not to leave, by name.
@@ -263,12 +277,12 @@ class Layer(ABC):
         return {}
 
     def decays(self) -> list[NDArray[np.integer]]:
-        """The arrays of decay factors, (n_neurons,) each."""
+        """The arrays of decays, (n_neurons,) each."""
         return [v for k, v in self.arrays() if self.declared()[k].content == "decay"]
 
     def has_unity(self, c: NumericContract) -> bool:
         """Whether some state of the layer never decays."""
-        return any(int(decay.max()) == 1 << c.decay_frac for decay in self.decays())
+        return any(bool((c.kept(decay) == 1.0).any()) for decay in self.decays())
 
     def checked(
         self,
@@ -296,7 +310,8 @@ class Layer(ABC):
                 f" {getattr(contract, field_name)}"
             )
         sizes = {"post": self.n_neurons, "pre": n_pre}
-        changed: dict[str, Any] = {"received": received}
+        sent = (0, contract.max_spikes if self.COUNTS else 1)
+        changed: dict[str, Any] = {"received": received, "sent": sent}
         for key, declared in self.declared().items():
             value = getattr(self, key)
             if value is None and declared.optional:
@@ -309,7 +324,7 @@ class Layer(ABC):
             ends = declared.range(contract)
             changed[key] = _integers(f"{name}.{key}", value, shape, dtype, ends)
             if declared.content == "weight":
-                _check_sums(f"{name}.{key}", changed[key], self._largest_sent(key, received))
+                _check_sums(f"{name}.{key}", changed[key], self._largest_sent(key, received, sent))
         return self.replaced(changed)
 
     def replaced(self, changed: Mapping[str, Any]) -> Self:

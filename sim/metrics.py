@@ -40,9 +40,9 @@ class Storage:
 def storage(network: IntegerNetwork) -> Storage:
     """Count the bits that a network's parameters need, index overhead included.
 
-    A decay takes `decay_frac` bits (one more where some decay is unity), a threshold or an initial
-    value `mem_bits`, a bias `syn_bits`, a shift as many as the largest one needs; `out_scale` is a
-    float64 outside.
+    A decay takes `decay_frac` bits (one more where some decay is unity), or the 4 of a shift; a
+    threshold or an initial value `mem_bits`, a bias `syn_bits`, a left shift as many as the largest
+    one needs; `out_scale` is a float64 outside.
     """
     c = network.contract
     other = sum(
@@ -63,7 +63,7 @@ def storage(network: IntegerNetwork) -> Storage:
 def _width(layer: Layer, content: str, array: NDArray[Any], c: NumericContract) -> int:
     """Bits of each value of an array."""
     if content == "decay":
-        return c.decay_frac + layer.has_unity(c)
+        return (c.largest_decay - 1 + layer.has_unity(c)).bit_length()
     shift = int(array.max()).bit_length() if content == "shift" else 0
     return {"syn": c.syn_bits, "mem": c.mem_bits, "shift": shift, "scale": 0}[content]
 
@@ -130,19 +130,22 @@ def evaluate_counts(
 ) -> Metrics:
     """NeuroBench's figures from the counts of a run, or of a simulator that has done its steps."""
     below = counted.input_counts
-    multiplied: NDArray[np.int64] | None = counted.multiplied_counts
+    multiplied = counted.multiplied_counts
     connections = []
     start = 0
     for layer in network.layers:
         own = slice(start, start + layer.n_neurons)
-        counts = {BELOW: below, OWN: counted.returned_counts[own]}
-        connections += [
-            Connection(k.weights != 0, counts[k.source], multiplied if k.source == BELOW else None)
-            for k in layer.connections()
-        ]
-        multiplied = None
+        counts = {
+            BELOW: (below, multiplied),
+            OWN: (counted.returned_counts[own], counted.returned_multiplied[own]),
+        }
+        connections += [Connection(k.weights != 0, *counts[k.source]) for k in layer.connections()]
         if layer is not network.readout:
-            start, below = own.stop, counted.sent_counts[own]
+            start, below, multiplied = (
+                own.stop,
+                counted.sent_counts[own],
+                counted.sent_multiplied[own],
+            )
     return measure(
         connections,
         hidden_spikes=counted.hidden_spikes,

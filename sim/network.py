@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from base.errors import MismatchError, RangeError
 from sim.contract import NumericContract
-from sim.layer import SPIKES, Layer
+from sim.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class IntegerNetwork:
         checked, n_pre, received = [], self.n_inputs, self.input_values
         for name, layer in self.named_layers():
             checked.append(layer.checked(name, n_pre, self.contract, received))
-            n_pre, received = layer.n_neurons, SPIKES
+            n_pre, received = layer.n_neurons, checked[-1].sent
         object.__setattr__(self, "layers", tuple(checked))
 
     @property

@@ -54,18 +54,18 @@ def layer_step(o: Exact, layer: Layer, old: Any, source: NDArray[Any]) -> Any:
 def _step(
     network: IntegerNetwork, arithmetics: list[Exact], state: State, x: NDArray[Any]
 ) -> State:
-    """With a delay, a layer receives what the layer below sent in the step before, so their order
-    does not matter; without one, it receives what was sent in this step."""
-    late, seen = network.contract.delay_steps == 1, state.seen
+    """With a delay, a layer receives what the layer below sent in the step before; without one, it
+    receives what was sent in this step."""
+    delays, seen = network.contract.delays(len(network.layers)), state.seen
     if network.contract.inputs_once:
         (x,), seen = first_events(x[None], seen)
-    source = state.arriving if late else x
+    sent = (state.arriving, x)
     layers = []
-    for o, layer, old in zip(arithmetics, network.layers, state.layers, strict=True):
-        new = layer_step(o, layer, old, source)
+    for o, layer, old, late in zip(arithmetics, network.layers, state.layers, delays, strict=True):
+        new = layer_step(o, layer, old, sent[0] if late else sent[1])
         layers.append(new)
         if layer is not network.readout:
-            source = old.spk if late else new.spk
+            sent = (old.spk, new.spk)
     return State(x, tuple(layers), seen)
 
 

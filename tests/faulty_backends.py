@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from networks import with_arrays
+from networks import under, with_arrays
 
 from sim import reference
 from sim.arithmetic.exact import Exact
@@ -20,7 +20,7 @@ Change = Callable[[IntegerNetwork], IntegerNetwork]
 
 def choosing(**choices) -> Change:
     """Other choices in the contract."""
-    return lambda network: replace(network, contract=replace(network.contract, **choices))
+    return lambda network: under(network, **choices)
 
 
 def flipping(layer: int, name: str, *at: int) -> Change:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import combinations, product
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
+from sim.conformance.covering import covering
 from sim.contract import PAPER, NumericContract, choices, numbers, signed_range
 from sim.kinds.adaptive_cuba_lif import AdaptiveCubaLIF
 from sim.kinds.cuba_li import CubaLI
@@ -16,7 +16,8 @@ from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.network import IntegerNetwork
 
 # choices about inputs have tests of their own: test_sim_layer.py, test_sim_kinds_first_spike.py
-CHOICES = {name: values for name, values in choices().items() if not name.startswith("input")}
+_INPUTS = ("input_bits", "input_signed", "inputs_once")
+CHOICES = {name: values for name, values in choices().items() if name not in _INPUTS}
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
 FLOOR_SUBTRACT = replace(
     PAPER,
@@ -35,30 +36,16 @@ def covering_contracts(writer: str = "") -> list[NumericContract]:
     Every pair of values of every two fields is in at least one of them; with `writer`, of those
     values that its hand-written code computes.
     """
-    known = {
-        name: tuple(
-            v for v in values if not writer or replace(PAPER, **{name: v}).is_computed_by(writer)
-        )
-        for name, values in CHOICES.items()
-    }
-    pairs = {
-        ((a, x), (b, y)) for a, b in combinations(known, 2) for x, y in product(known[a], known[b])
-    }
-    every = [dict(zip(known, values, strict=True)) for values in product(*known.values())]
-    chosen = []
-    while pairs:
-        best = (
-            max(every, key=lambda c: sum(_covers(c, pair) for pair in pairs))
-            if chosen
-            else every[0]
-        )
-        chosen.append(replace(PAPER, **best))
-        pairs = {pair for pair in pairs if not _covers(best, pair)}
-    return chosen
-
-
-def _covers(choice: dict, pair: tuple) -> bool:
-    return all(choice[name] == value for name, value in pair)
+    return covering(
+        {
+            name: tuple(
+                v
+                for v in values
+                if not writer or replace(PAPER, **{name: v}).is_computed_by(writer)
+            )
+            for name, values in CHOICES.items()
+        },
+    )
 
 
 def random_network(
@@ -86,7 +73,7 @@ def random_network(
         return rng.integers(low, high + 1, shape) * (rng.random(shape) >= sparsity)
 
     def decays(n: int) -> np.ndarray:
-        return rng.integers(0, (1 << contract.decay_frac) + 1, n)
+        return rng.integers(0, contract.largest_decay + 1, n)
 
     def biases(n: int) -> np.ndarray | None:
         if not biased:
@@ -128,6 +115,17 @@ def random_network(
     return IntegerNetwork(tuple(layers), contract, 0.004, {"seed": "test"})
 
 
+def under(network: IntegerNetwork, **choices) -> IntegerNetwork:
+    """The same under other choices of its contract; decays beyond the largest become that one."""
+    contract = replace(network.contract, **choices)
+    layers = []
+    for layer in network.layers:
+        decays = (name for name, each in layer.declared().items() if each.content == "decay")
+        kept = {name: np.minimum(layer.values(name), contract.largest_decay) for name in decays}
+        layers.append(layer.replaced(kept))
+    return replace(network, layers=tuple(layers), contract=contract)
+
+
 def adaptive(rng: np.random.Generator, network: IntegerNetwork) -> IntegerNetwork:
     """The same with adaptive thresholds, their steps and decays over a wide range."""
     c, top = network.contract, signed_range(network.contract.mem_bits)[1]
@@ -135,7 +133,7 @@ def adaptive(rng: np.random.Generator, network: IntegerNetwork) -> IntegerNetwor
     for layer in network.hidden:
         n, most = layer.n_neurons, int(np.abs(layer.threshold).max()) // 2
         own = {
-            "decay_threshold": rng.integers(0, (1 << c.decay_frac) + 1, n),
+            "decay_threshold": rng.integers(0, c.largest_decay + 1, n),
             "threshold_step": np.minimum(rng.integers(0, most + 1, n), top),
         }
         layers.append(AdaptiveCubaLIF(**vars(layer), **own))
@@ -150,7 +148,7 @@ def double_exp(rng: np.random.Generator, network: IntegerNetwork, **fields) -> I
         if getattr(network.contract, name) not in values
     }
     c = replace(network.contract, **computed, **fields)
-    unity, (low, high) = 1 << c.decay_frac, signed_range(c.mem_bits)
+    unity, (low, high) = c.largest_decay, signed_range(c.mem_bits)
     top = min(high, signed_range(c.weight_bits)[1] << (c.frac_bits + 2))
     layers = []
     for layer in network.hidden:

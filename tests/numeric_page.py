@@ -2,6 +2,9 @@
 
 
 def rounded(c, x, d):
+    if c.get("decay") == "shift":
+        part = x // 2**d
+        return x - (1 if part == 0 and x > 0 else part)
     product = x * d
     if c["rounding"] == "floor":
         return product >> c["decay_frac"]

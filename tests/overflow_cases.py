@@ -56,7 +56,7 @@ def small_network(rng: np.random.Generator, contract: NumericContract) -> Intege
         threshold=int(rng.choice([0, 3, 40, 1000, 2**20])),
         biased=bool(rng.integers(2)),
     )
-    unity = 1 << contract.decay_frac
+    unity = contract.largest_decay
     lowest = signed_range(contract.weight_bits)[0]
     layers = []
     for layer in network.layers:

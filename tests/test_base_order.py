@@ -40,6 +40,9 @@ AT_ONCE = Order("new", "reset_membrane", "subtract", False, 0)
 VALUES = possible_values(Order)
 
 
+OF_WORDS = ("delivery", "by_increment")  # of which floats have none
+
+
 @pytest.mark.parametrize("field", [x for x in VALUES if x != "fires_when"])
 def test_every_value_of_every_field_changes_what_a_float_model_decodes(field):
     raster = torch.from_numpy(random_raster(60, 12)).float()[None]
@@ -50,7 +53,7 @@ def test_every_value_of_every_field_changes_what_a_float_model_decodes(field):
             random_model(Architecture(12, (20, 15), order=order, bias=True)) for order in orders
         ]
         found.add(tuple(model(raster).out.detach().numpy().tobytes() for model in models))
-    assert len(found) == len(VALUES[field])
+    assert len(found) == (1 if field in OF_WORDS else len(VALUES[field]))
 
 
 @pytest.mark.parametrize("delay", [False, True])

@@ -35,5 +35,5 @@ def test_the_files_that_read_a_contract_field_are_those_that_the_page_counts():
 def test_the_operations_that_the_page_counts_are_those_of_the_step():
     text = (ROOT / "sim" / "step.py").read_text(encoding="utf-8")
     operations = re.findall(r"^    o\.(\w+)\(", text, re.MULTILINE)
-    assert len(operations) == 11
-    assert "eleven operations" in PAGE
+    assert len(operations) == 14
+    assert "fourteen operations" in PAGE

@@ -92,8 +92,14 @@ def run(c, layers, raster):
     trace = {name: [] for name in plain}
     arriving = [0] * raster.shape[1]
     for x in raster.tolist():
-        source, new = arriving if c["delay_steps"] else x, {}
+        before, now_sent, new = arriving, x, {}
         for name, layer in plain.items():
+            delay = c["delay_steps"]
+            if name == "hidden0" and c.get("inputs_at_once"):
+                delay = 0
+            if name == "readout" and c.get("readout_delayed"):
+                delay = 1
+            source = before if delay else now_sent
             old = states[name]
             now = new[name] = {"syn": [], "mem": [], "spk": [], "adapt": [], "to_hold": []}
             for i in range(len(layer["decay_syn"])):
@@ -106,8 +112,12 @@ def run(c, layers, raster):
                 bias = layer.get("bias", [0] * (i + 1))[i]
                 late = c.get("bias_on", "current") == "membrane"
                 arrived = (acc << c["frac_bits"]) + (0 if late else bias)
-                to_hold = {"syn": [rounded(c, old["syn"][i], layer["decay_syn"][i]) + arrived]}
-                syn = word(c, "syn", to_hold["syn"][0])
+                if c.get("adds_first"):
+                    to_hold = {"syn": [old["syn"][i] + arrived]}
+                    syn = rounded(c, word(c, "syn", to_hold["syn"][0]), layer["decay_syn"][i])
+                else:
+                    to_hold = {"syn": [rounded(c, old["syn"][i], layer["decay_syn"][i]) + arrived]}
+                    syn = word(c, "syn", to_hold["syn"][0])
                 drive = old["syn"][i] if c["current"] == "previous" else syn
                 drive += bias if late else 0
                 decayed = rounded(c, old["mem"][i], layer["decay_mem"][i])
@@ -145,7 +155,7 @@ def run(c, layers, raster):
                 now["to_hold"].append(to_hold)
                 for key, value in (("syn", syn), ("mem", mem), ("spk", spk), ("adapt", adapt)):
                     now[key].append(value)
-            source = old["spk"] if c["delay_steps"] else now["spk"]
+            before, now_sent = old["spk"], now["spk"]
         states, arriving = new, x
         for name, words in new.items():
             trace[name].append(words)

@@ -43,7 +43,10 @@ def test_a_choice_has_a_line_per_value_and_nothing_else_does():
     by_name = {}
     for name, text, condition in found:
         by_name.setdefault(name, []).append((text, condition))
-    assert by_name["syn'"] == [("syn(asked_syn)", "")]
+    assert by_name["syn'"] == [
+        ("syn(asked_syn)", "not adds_first"),
+        ("D(syn(asked_syn), decay_syn)", "adds_first"),
+    ]
     assert by_name["drive"] == [
         ("syn", "current == previous, bias_on == current"),
         ("syn + bias", "current == previous, bias_on == membrane"),

@@ -182,6 +182,7 @@ FAULTS |= {"weight": wrong_weight(0, 0), "delay": late_recurrence, "state": neve
 def test_every_fault_is_caught_and_told_as_verify_tells_it(kit, tmp_path, fault):
     right = {"rounding": "negative-toward_zero", "fires_when": "tie-silent-new_membrane"}
     right |= {"reset_delay": "twice-over-at-once", "bias_on": "bias-saturate"}
+    right |= {"readout_delayed": "twice-over-at-once"}
     names = [*dict.fromkeys([right.get(fault, "contract-0"), "saturate-subtract", "again"])]
     write(tmp_path / "traces", FAULTS[fault], names)
     done = check(kit, tmp_path / "traces", *names)
@@ -241,7 +242,7 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
     for path in paths:
         assert path.read_bytes() == (kit / path.name).read_bytes(), path.name
     index = json.loads((kit / "kit.json").read_text())
-    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 8)
+    assert (index["format"], index["version"]) == ("rsnnctl-conformance-kit", 9)
     for entry in index["cases"]:
         network = CASES[entry["name"]].network
         assert entry["digest"] == network.digest()
@@ -355,7 +356,8 @@ def test_a_version_keeps_its_cases():
     assert fingerprint([*list(CASES)[:59], "again"]) == "8e340e34a52e1427"  # all of version 4
     assert fingerprint([*list(CASES)[:68], "again"]) == "cd4266e92da6b2bc"  # all of version 5
     assert fingerprint([*list(CASES)[:93], "again"]) == "0a6c0c349bd61688"  # all of version 7
-    assert fingerprint(CASES) == "2317375ec939329a"
+    assert fingerprint([*list(CASES)[:98], "again"]) == "2317375ec939329a"  # all of version 8
+    assert fingerprint(CASES) == "8de94102d7b4b3ab"
 
 
 def fingerprint(names):

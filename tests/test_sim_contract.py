@@ -20,7 +20,7 @@ def test_a_contract_survives_the_way_through_a_dictionary():
         ("fires_when", ">>", "contract field `fires_when` is '>>'; known: >, >="),
         ("reset_drops_input", 1, "contract field `reset_drops_input` is 1; known: False, True"),
         ("delay_steps", 2, "contract field `delay_steps` is 2; known: 0, 1"),
-        ("decay", "shift", "contract field `decay` is 'shift'; known: multiply"),
+        ("decay", "divide", "contract field `decay` is 'divide'; known: multiply, shift"),
         ("weight_bits", 1, "contract field `weight_bits` is 1; it is a whole number 2..16"),
         ("mem_bits", 33, "contract field `mem_bits` is 33; it is a whole number 2..32"),
         ("decay_frac", 12.0, "contract field `decay_frac` is 12.0; it is a whole number 1..16"),
@@ -33,10 +33,11 @@ def test_a_value_without_a_meaning_is_refused(field, value, text):
     assert str(caught.value) == text
 
 
-def test_every_field_is_a_choice_a_number_or_a_constant_of_the_file_format():
-    constants = {"decay", "delivery"}
+def test_every_field_is_a_choice_or_a_number():
+    opt_in = {"delivery", "by_increment"}  # choices that not every kind offers
     names = {field.name for field in fields(NumericContract)}
-    assert names == {*choices(), *numbers(), *constants}
+    assert names == {*choices(), *numbers(), *opt_in}
+    assert not opt_in & set(choices())
     assert all(len(values) > 1 for values in choices().values())
     for name, (default, *_) in choices().items():
         assert getattr(PAPER, name) == default
@@ -56,7 +57,8 @@ def test_a_digest_covers_a_later_field_only_where_it_departs_from_its_default():
     assert "reset_delay" in later
     assert set(PAPER.as_dict()) - set(PAPER.identity()) == later
     for name in later:
-        other = replace(PAPER, **{name: (choices().get(name) or numbers()[name])[1]})
+        values = choices() | numbers() | {"by_increment": (False, True)}
+        other = replace(PAPER, **{name: values[name][1]})
         assert set(other.identity()) == set(PAPER.identity()) | {name}
         assert set(other.written()) == set(PAPER.written()) | {name}
 
@@ -64,7 +66,8 @@ def test_a_digest_covers_a_later_field_only_where_it_departs_from_its_default():
 def test_files_hold_a_field_introduced_after_version_3_only_where_it_departs_from_its_default():
     assert set(PAPER.as_dict()) - set(PAPER.written()) == {
         *("refractory_steps", "input_bits", "input_signed", "inputs_once"),
-        *("bias_on", "saturation"),
+        *("bias_on", "saturation", "adds_first", "inputs_at_once", "readout_delayed"),
+        *("max_spikes", "by_increment"),
     }
 
 

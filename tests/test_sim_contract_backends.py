@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster
+from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster, under
 
 from export.formats import backends
 from sim import reference
@@ -35,7 +35,7 @@ def pair(field, value):
             rng = np.random.default_rng(5)
             default = random_network(rng, contract, hidden=(9, 6), threshold=threshold, biased=True)
             raster = random_raster(rng, 60, default.n_inputs)
-            other = replace(default, contract=replace(contract, **{field: value}))
+            other = under(default, **{field: value})
             words = reference.run(default, raster), reference.run(other, raster)
             if count_differences(*words):
                 return default, other, raster

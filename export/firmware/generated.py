@@ -19,7 +19,14 @@ from export.firmware.tables import element, is_constant, is_sparse, literal, tab
 from export.firmware.templates import filled, template
 from sim.arithmetic.exact import number_of
 from sim.arithmetic.intervals import Intervals
-from sim.arithmetic.symbols import Term, equations, simplified, statements
+from sim.arithmetic.symbols import (
+    Term,
+    equations,
+    held_in,
+    one_by_one,
+    simplified,
+    statements,
+)
 from sim.bounds.invariant import settled
 from sim.contract import NumericContract, signed_range
 from sim.layer import OWN, SPIKES, Connection, Layer
@@ -62,11 +69,13 @@ def source(network: IntegerNetwork, name: str) -> str:
         ends |= {f"{word.upper()}_LOW": literal(low), f"{word.upper()}_HIGH": literal(high)}
     adds = direct.add_row(network) + "\n\n" if is_direct(network) else ""
     layers = adds + "\n".join(_layer(network, name, *each) for each in named).rstrip()
-    rules = {c.overflow_of(word) for word in ("syn", "mem")}
+    rules = {c.overflow_of(word) for word in ("syn", "mem", "fall")}
+    counts = template("generated_count.c").rstrip() if "count(" in layers else ""
     called = [rule for rule in sorted(rules) if f"{rule}(" in layers]  # clang wants no others
-    decay = template("generated_decay.c").rstrip() if "decay_of(" in layers else ""
+    form = "generated_shift.c" if c.decay == "shift" else "generated_decay.c"
+    decay = template(form).rstrip() if "decay_of(" in layers else ""
     parts = {
-        "DECAY": decay,
+        "DECAY": "\n\n".join(filter(None, (decay, counts))),
         "TABLES": "\n".join(
             line for named_layer in named for line in _tables(*named_layer, c, more)
         ),
@@ -161,25 +170,29 @@ def _init(name: str, layer: Layer) -> Iterator[str]:
 
 
 def _advance(network: IntegerNetwork) -> Iterator[str]:
-    """With a delay, upper layers come first, so that each finds the spikes of the step before."""
-    late = network.contract.delay_steps == 1
-    below = ["arriving" if late else "given"]
+    """With a delay, a layer comes before the one below, whose spikes are then those before."""
+    delays = network.contract.delays(len(network.layers))
+    below = ["arriving" if delays[0] else "given"]
     below += [f"{name}_spk" for name, _ in network.named_layers()][:-1]
     if is_direct(network):
         return iter([f"step_{name}(state);" for name in network.layer_names])
-    calls = [
-        f"step_{name}(state, state->{sender});"
-        for name, sender in zip(network.layer_names, below, strict=True)
-    ]
-    return reversed(calls) if late else iter(calls)
+    calls: list[str] = []
+    at = 0  # of the layer below
+    for name, sender, late in zip(network.layer_names, below, delays, strict=True):
+        at = at if late else len(calls)
+        calls.insert(at, f"step_{name}(state, state->{sender});")
+    return iter(calls)
 
 
 def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) -> str:
     """The function that does the step of a layer."""
     c = network.contract
     frac, ranges = c.frac_bits, _Ranges(c, layer)
+    writer = _Writer(c, layer, layer_name, ranges)
+    named = simplified(equations(layer, c))
     sums, scaled = [], []
-    for k, (_, shift, _) in zip(layer.connections(), layer.CONNECTIONS, strict=False):
+    for k in layer.connections() if c.delivery == "sum" else ():
+        shift = shift_of(layer, k)
         sender = f"state->{layer_name}_spk" if k.source == OWN else "source"
         own = element(layer_name, shift, k.shift) if k.shift is not None else "0"
         bits = f"({own} + {frac})" if k.shift is not None else f"{frac}"
@@ -187,15 +200,15 @@ def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) ->
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
         form = "generated_sum_sparse.c" if is_sparse(k.weights) else "generated_sum.c"
         form = "generated_sum_direct.c" if is_direct(network) else form
-        times = {"TIMES": "" if k.values == SPIKES else " * source[j]"}
+        times = {"TIMES": "" if k.values == SPIKES else f" * {sender}[j]"}
         sums.append(filled(form, parts | sizes | times).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
         if k.shifts.max() + frac > _MOST_SHIFT:
             kind = "int64_t"
         scaled.append(f"{kind} sum_{k.name} = rows_{k.name}[i] * (({kind})1 << {bits});")
         scaled.append(f"rows_{k.name}[i] = 0;")
-    writer = _Writer(c, layer, layer_name, ranges)
-    named = simplified(equations(layer, c))
+    for term in one_by_one(named):
+        sums += _one_by_one(writer, term)
     body = list(statements(named, layer.STATES, writer.write))
     known = {term: key for key, term in named.items() if key in {n for n, _ in body}}
     ends = []
@@ -218,6 +231,37 @@ def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) ->
         "N": str(layer.n_neurons),
     }
     return filled("generated_layer.c", parts)
+
+
+def _one_by_one(writer: "_Writer", term: Term) -> Iterator[str]:
+    """C that brings a current into its word after every single spike."""
+    c, layer, name = writer.contract, writer.layer, writer.name
+    writer = _Writer(c, layer, name, writer.ranges)  # with the states that are read here
+    held = f"held_{held_in(term)}"
+    yield f"int32_t *{held} = state->{name}_rows_{held_in(term)};"
+    start = writer.write(term.operands[0], {})
+    yield f"for (uint32_t i = 0; i < {layer.n_neurons}u; i++) {{"
+    yield from (
+        f"    int32_t old_{state} = state->{name}_{state}[i];" for state in sorted(writer.read)
+    )
+    yield f"    {held}[i] = {start};\n}}"
+    by_name = {k.name: k for k in layer.connections()}
+    for k in (by_name[part] for part in term.operands[2::2]):
+        sent = f"state->{name}_spk[j]" if k.source == OWN else "source[j]"
+        own = element(name, shift_of(layer, k), k.shift) if k.shift is not None else "0"
+        is_signed = k.values[0] < 0
+        parts = {"CONNECTION": k.name, "LAYER": name, "HELD": held, "N": str(layer.n_neurons)}
+        parts |= {"TIMES": f"({sent} < 0 ? -{sent} : {sent})" if is_signed else sent}
+        parts |= {"SIGN": f"({sent} < 0 ? -1 : 1) * " if is_signed else ""}
+        parts |= {"BITS": f"({own} + {c.frac_bits})", "RULE": c.overflow_of("syn")}
+        parts |= {"N_SOURCES": str(k.weights.shape[1])}
+        form = "generated_each_sparse.c" if is_sparse(k.weights) else "generated_each.c"
+        yield filled(form, parts).rstrip()
+
+
+def shift_of(layer: Layer, connection: Connection) -> str:
+    """The name of the array of a connection's shifts."""
+    return next(shift for name, shift, _ in layer.CONNECTIONS if name == connection.name)
 
 
 def _divided(c: NumericContract, kind: str) -> str:
@@ -254,7 +298,7 @@ class _Ranges:
 
 
 _MOST_SHIFT = 30  # of a 1 in 32 bits
-_ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit"}
+_ATOMS = {"state", "constant", "zero", "number", "delivered", "scaled", "decayed", "fit", "count"}
 
 
 class _Writer:
@@ -299,6 +343,8 @@ class _Writer:
             case "decayed", x, name:
                 factors = getattr(self.layer, name)
                 decay = element(self.name, name, factors)
+                if self.contract.decay == "shift":
+                    return cast(f"decay_of({part(x)}, {decay})")
                 if self.ranges.product_fits(x, factors):
                     return f"({part(x)} * {decay} {_divided(self.contract, 'int32_t')})"
                 return cast(f"decay_of({part(x)}, {decay})")
@@ -306,11 +352,21 @@ class _Writer:
                 return part(x)
             case "fit", x, word:
                 ends = f"{word.upper()}_LOW, {word.upper()}_HIGH"
+                if word == "fall":
+                    ends = ", ".join(map(literal, self.contract.range_of(word)))
                 return cast(f"{self.contract.overflow_of(word)}({part(x)}, {ends})")
             case "number", what:
                 return str(number_of(self.contract, what))
             case "positive", x:
                 return f"{part(x)} > 0"
+            case "each", *_:
+                return f"held_{held_in(term)}[i]"
+            case "count", x, threshold:
+                reached = part(x) if self.contract.fires_when == ">=" else f"{part(x)} - 1"
+                most = self.contract.max_spikes
+                return f"count((int64_t){reached}, {part(threshold)}, {most})"
+            case "less", x, n, threshold:
+                return cast(f"({part(x)} - (int64_t){part(n)} * {part(threshold)})")
             case "larger", a, b:
                 return f"{part(a)} > {part(b)} ? {part(a)} : {part(b)}"
             case "over", x, threshold:

@@ -20,7 +20,7 @@ from export.quantization.units import (
 from sim.contract import NumericContract
 from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
-from sim.layer import Layer
+from sim.layer import OWN, Layer
 from sim.network import IntegerNetwork
 
 Nodes = dict[str, Any]
@@ -59,6 +59,11 @@ def build_graph(network: IntegerNetwork, reader: Reader, metadata: dict[str, str
         if w_rec is not None:
             connect(f"{name}_w_rec", w_rec, after=name)
             edges.append((f"{name}_w_rec", name))
+        for k in layer.connections():
+            if k.name not in ("w_in", "w_rec"):
+                more = nir.Linear(_shifted(k.weights, k.shifts))
+                connect(f"{name}_{k.name}", more, after=name if k.source == OWN else source)
+                edges.append((f"{name}_{k.name}", name))
         source = name
     readout = network.readout
     connect(
@@ -149,6 +154,11 @@ def integer_weights(
     }
     if recurrent is not None:
         weights["w_rec"] = _unscaled(recurrent.weight, scale) >> plain["e_rec"][:, None]
+    for key, node in found.items():
+        matrix = key.removeprefix(f"{name}_")
+        if matrix.startswith("w_") and matrix not in weights and key != matrix:
+            shift = plain["e_" + matrix.removeprefix("w_")]
+            weights[matrix] = np.asarray(node.weight) >> shift[:, None]
     return weights
 
 
@@ -243,7 +253,7 @@ def _readout_scale(layer: CubaLI, network: IntegerNetwork, reader: Reader) -> Fl
 
 
 def _factor(decay: NDArray[np.integer], c: NumericContract) -> Floats:
-    return decay / 2.0**c.decay_frac
+    return c.kept(decay)
 
 
 def _shifted(weights: NDArray[np.integer], shift: NDArray[np.integer]) -> NDArray[np.integer]:

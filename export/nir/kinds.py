@@ -1,6 +1,7 @@
 """The kinds of layers that NIR has nodes for."""
 
 from base.errors import RangeError, UnsupportedError
+from sim.kinds.cuba_li import CubaLI
 from sim.kinds.cuba_lif import CubaLIF
 from sim.kinds.first_spike import FirstSpike
 from sim.layer import Layer
@@ -15,9 +16,9 @@ def decides(layer: Layer) -> bool:
 def check_kinds(network: IntegerNetwork, reader: str = "exact", *, is_exact: bool = True) -> None:
     """Refuse a layer that no node represents.
 
-    For readers of the metadata, a kind with the arrays of a CuBa-LIF is written as one, and first
-    spikes as integrate-and-fire neurons, since the node is only a description; other readers would
-    compute a different neuron.
+    For readers of the metadata, a kind with the arrays of a CuBa-LIF or of a CuBa-LI is written as
+    one, further matrices as linear nodes of their own, and first spikes as integrate-and-fire
+    neurons, since the node is only a description; other readers would compute a different neuron.
 
     Args:
         network: the network.
@@ -28,10 +29,10 @@ def check_kinds(network: IntegerNetwork, reader: str = "exact", *, is_exact: boo
         UnsupportedError: there is no node for a kind.
         RangeError: the reader does not compute a kind.
     """
-    needed = set(CubaLIF.declared()) - {"bias"}
+    nodes = [set(CubaLIF.declared()) - {"bias"}, set(CubaLI.declared()) - {"bias", "e_out"}]
     for name, kind in network.kinds().items():
         layer = network.layers[network.layer_names.index(name)]
-        if not (needed <= set(layer.declared()) or decides(layer)):
+        if not (any(node <= set(layer.declared()) for node in nodes) or decides(layer)):
             lacking = ", ".join(f"no `{s}`" for s in layer.STATES if s not in CubaLIF.STATES)
             why = f": its current-based neuron has {lacking}" if lacking else ""
             raise UnsupportedError(

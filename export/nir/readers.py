@@ -33,6 +33,8 @@ _CLEARS = {
     "delay_steps": 0,
     "reset_delay": False,
     "bias_on": "current",
+    "adds_first": False,
+    "readout_delayed": False,
 }
 """Default behaviour of Euler readers, as fields of a contract."""
 _SPIKES_ALIKE = (

@@ -31,7 +31,7 @@ from onnx import (
 )
 from onnx.checker import check_model
 
-from base.errors import FileError, MismatchError, RangeError
+from base.errors import FileError, MismatchError, RangeError, UnsupportedError
 from base.files import read_bytes, write_bytes
 from export.onnx.differences import first_difference
 from sim.arithmetic.exact import number_of
@@ -97,6 +97,11 @@ def to_step_model(network: IntegerNetwork) -> ModelProto:
 
     State `hidden0.mem` comes out as `hidden0.mem.next`, and so on; each is (batch, n_neurons).
     """
+    if network.contract.delivery != "sum":
+        raise UnsupportedError(
+            "ONNX has no operator that adds spikes one by one, as the contract's `delivery` is"
+            f" {network.contract.delivery}; use C, NIR or a simulation"
+        )
     words = _words(network)
     graph = _equations(network)
     states = [name for name in words if name != "x"]
@@ -252,15 +257,15 @@ def _equations(network: IntegerNetwork) -> _Graph:
         had = graph.emit("Or", seen, graph.cast("x", TensorProto.BOOL))
         graph.cast(had, TensorProto.UINT8, f"{SEEN}.next")
     graph.emit("Identity", x, name=f"{ARRIVING}.next")
-    late = network.contract.delay_steps == 1
-    source = ARRIVING if late else x
-    for name, layer in network.named_layers():
-        nodes = _Nodes(graph, network.contract, name, layer, source)
+    sent = (ARRIVING, x)
+    delays = network.contract.delays(len(network.layers))
+    for (name, layer), late in zip(network.named_layers(), delays, strict=True):
+        nodes = _Nodes(graph, network.contract, name, layer, sent[0] if late else sent[1])
         terms = simplified(equations(layer, network.contract))
         for state, word in layer.STATES.items():
             kind = TensorProto.INT32 if word else TensorProto.UINT8
             graph.cast(nodes.of(terms[state]), kind, f"{name}.{state}.next")
-        source = f"{name}.spk" if late else f"{name}.spk.next"
+        sent = (f"{name}.spk", f"{name}.spk.next")
     return graph
 
 
@@ -300,6 +305,16 @@ class _Nodes:
     def _larger(self, a: Term, b: Term) -> str:
         return self.graph.emit("Max", self.of(a), self.of(b))
 
+    def _count(self, x: Term, threshold: Term) -> str:
+        g, c = self.graph, self.contract
+        reached = self.of(x) if c.fires_when == ">=" else g.emit("Sub", self.of(x), g.number(1))
+        times = g.emit("Div", g.emit("Max", reached, g.number(0)), self.of(threshold))
+        return g.emit("Min", times, g.number(c.max_spikes))
+
+    def _less(self, x: Term, n: Term, threshold: Term) -> str:
+        taken = self.graph.emit("Mul", self.of(n), self.of(threshold))
+        return self.graph.emit("Sub", self.of(x), taken)
+
     def _add(self, a: Term, b: Term) -> str:
         return self.graph.emit("Add", self.of(a), self.of(b))
 
@@ -337,11 +352,22 @@ class _Nodes:
 
     def _decayed(self, x: Term, name: str) -> str:
         g, c = self.graph, self.contract
+        if c.decay == "shift":
+            return self._shifted(self.of(x), name)
         unity = g.number(1 << c.decay_frac)
         product = g.emit("Mul", self.of(x), self._constant(name))
         if c.rounding == "floor":
             product = g.emit("Sub", product, g.emit("Mod", product, unity))
         return g.emit("Div", product, unity)
+
+    def _shifted(self, x: str, name: str) -> str:
+        """`x` less its part, which is at least 1 where `x` is above 0."""
+        g = self.graph
+        divisors = g.constant(f"{self.name}.{name}.divisor", 1 << self.layer.values(name))
+        part = g.emit("Div", g.emit("Sub", x, g.emit("Mod", x, divisors)), divisors)
+        some = g.emit("Max", part, g.number(1))
+        taken = g.emit("Where", g.emit("Greater", x, g.number(0)), some, part)
+        return g.emit("Sub", x, taken)
 
     def _fit(self, x: Term, word: str) -> str:
         g, c = self.graph, self.contract

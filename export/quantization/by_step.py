@@ -37,14 +37,17 @@ def run_by_step(
         floats: result of `export.qat.Latent.floats`.
         added: the arrays of each hidden layer that a CuBa-LIF lacks, as floats.
     """
-    signal = raster.to(torch.float64)
+    signal, c = raster.to(torch.float64), network.contract
+    *delays, last = c.delays(len(network.layers))
     spikes = []
-    for layer, surrogate, its, own in zip(network.hidden, surrogates, floats, added, strict=False):
-        part = _Part.of(layer, network.contract, its, own)
-        signal = _run(part, network.contract, surrogate, signal)["spk"]
+    for layer, surrogate, its, own, late in zip(
+        network.hidden, surrogates, floats, added, delays, strict=False
+    ):
+        part = _Part.of(layer, c, its, own)
+        signal = _run(part, c, surrogate, signal, late)["spk"]
         spikes.append(signal)
-    part = _Part.of(network.readout, network.contract, floats[-1], {})
-    out = _run(part, network.contract, Surrogate(), signal)["out"] * part.gain
+    part = _Part.of(network.readout, c, floats[-1], {})
+    out = _run(part, c, Surrogate(), signal, last)["out"] * part.gain
     heads = out.unflatten(2, (network.readout.n_heads, -1))
     return Decoded(heads.mean(2).float(), tuple(spk.float() for spk in spikes))
 
@@ -66,7 +69,6 @@ class _Part(NamedTuple):
         floats: LayerFloats[Tensor],
         added: Mapping[str, Tensor],
     ) -> "_Part":
-        unity = 2.0**contract.decay_frac
         unit = torch.from_numpy(units_of(layer, contract)) / 2.0**contract.frac_bits
         decays = {"decay_mem": floats.decay_mem.double(), "decay_syn": floats.decay_syn.double()}
         gain = unit * (1.0 - decays["decay_mem"])
@@ -80,9 +82,10 @@ class _Part(NamedTuple):
             exact["bias"] = floats.bias.double() / unit
         constants = {}
         for name, value in exact.items():
-            whole = torch.from_numpy(layer.values(name)).double()
-            decay = layer.declared()[name].content == "decay"
-            constants[name] = straight_through(value, whole / unity if decay else whole)
+            integers = layer.values(name)
+            is_decay = layer.declared()[name].content == "decay"
+            held = contract.kept(integers) if is_decay else integers
+            constants[name] = straight_through(value, torch.from_numpy(held).double())
         weights = (floats.w_in, floats.w_rec)
         connections = []
         for k, matrix in zip(layer.connections(), weights, strict=False):
@@ -90,8 +93,8 @@ class _Part(NamedTuple):
             factor = 2.0 ** torch.from_numpy(k.shifts).double()
             scale = unit * 2.0**contract.frac_bits * factor
             whole = torch.from_numpy(k.weights.astype("float64"))
-            integers = straight_through(matrix.double() / scale[:, None], whole)
-            connections.append(FloatConnection(k.name, integers, factor * 2.0**contract.frac_bits))
+            rounded = straight_through(matrix.double() / scale[:, None], whole)
+            connections.append(FloatConnection(k.name, rounded, factor * 2.0**contract.frac_bits))
         return cls(layer, tuple(connections), constants, gain, constants.get("bias"))
 
     def connections(self) -> tuple[FloatConnection, ...]:
@@ -101,13 +104,13 @@ class _Part(NamedTuple):
 
 
 def _run(
-    part: _Part, contract: NumericContract, surrogate: Surrogate, signal: Tensor
+    part: _Part, contract: NumericContract, surrogate: Surrogate, signal: Tensor, late: int
 ) -> dict[str, Tensor]:
     """Run a layer on the values sent from below, (batch, n_steps, pre); return all its states."""
     o = Floats(contract, part.constants, part.gain, surrogate, contract)
     layer, batch = part.layer, len(signal)
     arriving = o.delivered(part.all_connections[0], signal)
-    if contract.delay_steps:
+    if late:
         arriving = torch.cat([torch.zeros_like(arriving[:, :1]), arriving[:, :-1]], 1)
     start = (_initial(part, state).expand(batch, -1) for state in layer.STATES)
     words = layer.words()(*start)

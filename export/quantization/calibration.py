@@ -106,15 +106,15 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     found = {}
     below: NDArray = calibration.raster
     order = model.architecture.order
-    late = lag(order.current, order.delay_steps)
-    for i, (layer, spk) in enumerate(zip(model.layers, response.spk, strict=True)):
+    *delays, last = model.architecture.delays
+    for i, (layer, spk, late) in enumerate(zip(model.layers, response.spk, delays, strict=True)):
         decays = _median_decays([layer])
-        delivered = [filtered(below, *decays, late)]
+        delivered = [filtered(below, *decays, lag(order.current, late))]
         if layer.w_rec is not None:
             delivered.append(filtered(spk, *decays, lag(order.current, 1)))
         found[f"hidden{i}"] = _moment(np.concatenate(delivered, 2))
         below = spk
-    delivered = [filtered(below, *_median_decays(model.readouts), late)]
+    delivered = [filtered(below, *_median_decays(model.readouts), lag(order.current, last))]
     found["readout"] = _moment(delivered[0])
     return found
 

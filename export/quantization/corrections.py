@@ -106,13 +106,13 @@ def refit_readout(
     done = runs.run_many(network, fit.raster, record=True)
     name = f"{network.layer_names[-2]}.spk"
     spk = np.stack([run.trace.variables[name] for run in done if run.trace is not None])
-    unity = 2.0**c.decay_frac
+    late = lag(c.current, c.delays(len(network.layers))[-1])
     gain, unit = gain_of(readout, c), units_of(readout, c)
     fitted, moments = readout.w_out * unit[:, None], []
     missing = wanted.out - np.stack([readout.decode(run.out) for run in done])
     for row in range(readout.n_neurons):
-        decays = readout.decay_mem[row] / unity, readout.decay_syn[row] / unity
-        z = filtered(spk, *decays, lag(c.current, c.delay_steps))
+        decay_mem, decay_syn = c.kept(np.array([readout.decay_mem[row], readout.decay_syn[row]]))
+        z = filtered(spk, decay_mem, decay_syn, late)
         z = z.reshape(-1, z.shape[2])
         moment = z.T @ z / len(z)
         moments.append(moment)

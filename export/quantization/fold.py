@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.quantization.rounding import Rounded
 from export.quantization.units import membrane_gain
 from rsnn.neurons import TimeConstants
-from sim.contract import NumericContract
+from sim.contract import LARGEST_SHIFT, NumericContract
 from sim.layer import Layer
 
 
@@ -56,6 +56,9 @@ def integer_decays(
 
 
 def integer_factors(decay: NDArray[np.float64], contract: NumericContract) -> NDArray[np.int64]:
-    """Decay factors of 0 to 1 as integers below unity."""
+    """Decay factors of 0 to 1 as integers below unity, or as the shift whose part is nearest."""
+    if contract.decay == "shift":
+        leak = np.maximum(1.0 - decay, 0.5**LARGEST_SHIFT)
+        return np.rint(-np.log2(leak)).astype(np.int64)
     unity = 1 << contract.decay_frac
     return np.minimum(np.rint(decay * unity), unity - 1).astype(np.int64)

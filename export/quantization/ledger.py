@@ -151,7 +151,7 @@ def _steps(model: RSNN, rounded: IntegerNetwork) -> Iterator[tuple[str, RSNN, st
     changes: list[tuple[float, str]] = []
     for name, layer, integers, _, part in owners:
         for kind in ("mem", "syn"):
-            decay = getattr(integers, f"decay_{kind}")[part] / 2.0**c.decay_frac
+            decay = c.kept(getattr(integers, f"decay_{kind}")[part])
             changes.append(_set_decay(name, layer.tau, kind, decay))
     worst = max(changes)[1]
     yield "decays", copy.deepcopy(current), worst

@@ -28,8 +28,8 @@ def gain_of(layer: Layer, contract: NumericContract) -> Floats:
 
 def membrane_gain(decay_mem: NDArray[np.integer], contract: NumericContract) -> Floats:
     """The gain on the drive under integer decays: 1 - decay_mem as a float, or 1 without a leak."""
-    unity = 1 << contract.decay_frac
-    return np.where(decay_mem == unity, 1.0, 1.0 - decay_mem / unity)
+    leak = 1.0 - contract.kept(decay_mem)
+    return np.where(leak == 0.0, 1.0, leak)
 
 
 def hidden_units(

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from base.errors import RangeError
 from hw_targets.machines.target import Target
 from sim.contract import PAPER, NumericContract
-from sim.kinds.cuba_li import CubaLI
-from sim.kinds.cuba_lif import CubaLIF
+from sim.kinds import find_kind
+from sim.layer import Layer
 from sim.network import IntegerNetwork
 
 MOST_UNITS = 1 << 16
 MOST_WEIGHTS = 1 << 24
 _DT = 0.004
+_THRESHOLDS, _APART = 8192, 64
 
 
 def sizes_of(architecture: str) -> list[int]:
@@ -54,18 +55,38 @@ def sketch(architecture: str, target: Target | None = None) -> IntegerNetwork:
     """
     n_inputs, *hidden, n_outputs = sizes_of(architecture)
     contract = PAPER if target is None else replace(PAPER, **dict(_asked(target)))
-    layers: list[CubaLIF | CubaLI] = []
+    kinds = ("cuba_lif", "cuba_li") if target is None or target.kinds is None else target.kinds
+    every = [find_kind(name) for name in kinds]
+    inner = next(kind for kind in every if not kind.is_readout())
+    last = next(kind for kind in every if kind.is_readout())
+    layers: list[Layer] = []
     pre = n_inputs
     for n in hidden:
-        none = np.zeros(n, np.int64)
-        syn, mem = _decays(contract, n)
-        threshold = 64 * (1 + np.arange(n) % 8192)
-        layers.append(CubaLIF(_weights(n, pre), _weights(n, n), none, none, syn, mem, threshold))
+        layers.append(_layer(inner, n, pre, contract))
         pre = n
-    ones = np.ones(n_outputs)
-    decays = _decays(contract, n_outputs)
-    layers.append(CubaLI(_weights(n_outputs, pre), *decays, np.zeros(n_outputs, np.int64), ones))
+    layers.append(_layer(last, n_outputs, pre, contract))
     return IntegerNetwork(tuple(layers), contract, _DT)
+
+
+def _layer(kind: type[Layer], n: int, pre: int, contract: NumericContract) -> Layer:
+    """A layer of a kind without biases, its thresholds and decays as different as can be."""
+    syn, mem = _decays(contract, n)
+    n_thresholds = min(_THRESHOLDS, contract.range_of("mem")[1] // _APART)
+    own = {"decay_mem": mem, "threshold": _APART * (1 + np.arange(n) % n_thresholds)}
+    values: dict[str, Any] = {}
+    for name, declared in kind.declared().items():
+        match declared.content:
+            case "weight":
+                values[name] = _weights(n, pre if "pre" in declared.axes else n)
+            case "decay":
+                values[name] = own.get(name, syn)
+            case "scale":
+                values[name] = np.ones(n)
+            case _ if declared.optional and name not in own:
+                values[name] = None
+            case _:
+                values[name] = own.get(name, np.zeros(n, np.int64))
+    return kind(**values)
 
 
 def _asked(target: Target) -> Iterator[tuple[str, Any]]:
@@ -84,6 +105,6 @@ def _weights(post: int, pre: int) -> NDArray[np.int8]:
 
 def _decays(contract: NumericContract, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Decays of currents and of membranes, a pair of its own for each neuron where there are."""
-    half = 1 << contract.decay_frac - 1
+    half = contract.largest_decay + 1 >> 1
     numbers = np.arange(n)
     return numbers // half % half, 1 + numbers % half

@@ -29,7 +29,8 @@ class Evaluated:
 
         `known` are terms known for other reasons: ranges that they do not leave, and conditions.
         """
-        self._o, self._state, self._source, self._known = o, state, source, known or {}
+        self.state, self.source = state, source
+        self._o, self._known = o, known or {}
         self._connections = {k.name: k for k in layer.connections()}
         self._layer = layer
         self.of = cache(self._of)
@@ -62,14 +63,20 @@ class Evaluated:
         operands = [self.of(x) if isinstance(x, Term) else x for x in term.operands]
         match term.op:
             case "state":
-                return getattr(self._state, operands[0])
+                return getattr(self.state, operands[0])
             case "source":
-                return self._source
+                return self.source
             case "delivered":
                 found = self._o.delivered(self._connections[operands[0]], operands[1])
                 return self._o.scaled(found)
             case "scaled":
                 return operands[0]
+            case "each":
+                x, which, *parts = operands
+                senders = [
+                    (self._connections[k], s) for k, s in zip(parts[::2], parts[1::2], strict=True)
+                ]
+                return self._o.each(x, senders)[("least", "most", "each").index(which)]
             case "zero":
                 return Interval(*[np.zeros(self._layer.n_neurons, np.int64)] * 2)
             case "add":

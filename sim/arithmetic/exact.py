@@ -4,6 +4,7 @@ States have the layer's neurons as their last axis and any axes before it: (n_ne
 step, (n_steps, n_neurons) for all steps of a trace at once.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class Exact:
         return self._constants[name]
 
     def decayed(self, x: Words, name: str) -> Words:
-        """`x * d / 2^decay_frac`, rounded as the contract says."""
+        """`D(x, d)`, as the contract says."""
         return decayed(self.order, x, self._constants[name])
 
     def fit(self, x: Words, word: str) -> Words:
@@ -78,6 +79,32 @@ class Exact:
         """The larger of `a` and `b`."""
         return np.maximum(a, b)
 
+    def each(
+        self, x: Words, senders: Sequence[tuple[Connection, NDArray[Any]]]
+    ) -> tuple[Words, Words, Words]:
+        """Spikes one after the other: the least and the most asked, and the word after them."""
+        ends, rule = self.order.range_of("syn"), self.order.overflow_of("syn")
+        least = most = word = x
+        for connection, source in senders:
+            weights = connection.weights[self._rows].astype(np.int64)
+            weights = weights << (connection.shifts[self._rows] + self.order.frac_bits)[:, None]
+            for sender in range(weights.shape[1]):
+                times = source[..., sender : sender + 1]
+                for n in range(int(np.abs(times).max(initial=0))):
+                    sign = np.sign(times) * (np.abs(times) > n)
+                    asked = word + sign * weights[:, sender]
+                    least, most = np.minimum(least, asked), np.maximum(most, asked)
+                    word = fit(asked, ends, rule)
+        return least, most, word
+
+    def count(self, x: Words, threshold: Words) -> Words:
+        """How often the threshold can be taken off `x` while it is over it."""
+        return count(self.order, x, threshold)
+
+    def less(self, x: Words, n: Words, threshold: Words) -> Words:
+        """`x` less `n` times the threshold."""
+        return x - n * threshold
+
     def zero(self, x: Words) -> Words:
         """Zeros like `x`."""
         return np.zeros_like(x)
@@ -89,12 +116,22 @@ def number_of(order: Order, what: int | str) -> int:
 
 
 def decayed(c: NumericContract, x: Words, decay: NDArray[Any]) -> Words:
-    """`x * decay / 2^decay_frac`, rounded as the contract says."""
+    """`D(x, decay)`: a product, rounded as the contract says, or `x` less a part of it."""
+    if c.decay == "shift":
+        part = x >> decay
+        return x - np.where((part == 0) & (x > 0), 1, part)
     product: Words = x * decay
     if c.rounding == "floor":
         return product >> c.decay_frac
     rounded: Words = np.sign(product) * (np.abs(product) >> c.decay_frac)
     return rounded
+
+
+def count(c: NumericContract, x: Words, threshold: Words) -> Words:
+    """How often a threshold above 0 can be taken off `x` while it is over it, with the limit."""
+    reached = x - (c.fires_when == ">")  # a whole number is over threshold, or at it
+    times: Words = np.clip(reached // threshold, 0, c.max_spikes)
+    return times
 
 
 def fit(x: Words, ends: tuple[int, int], overflow: str) -> Words:

@@ -4,12 +4,13 @@ Sound for every kind, and loose where two values depend on each other: a membran
 not known to be 0. `sim/arithmetic/evaluated.py` knows more, since it sees the terms.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.arithmetic.exact import fit, number_of
+from sim.arithmetic.exact import count, fit, number_of
 from sim.arithmetic.ranges import UNBOUNDED, Range, add, decay_of
 from sim.contract import NumericContract
 from sim.layer import Connection, Layer
@@ -101,6 +102,30 @@ class Intervals:
         """The larger of both, end by end."""
         return Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high))
 
+    def each(
+        self, x: Interval, senders: Sequence[tuple[Connection, Interval]]
+    ) -> tuple[Interval, Interval, Interval]:
+        """As if all that raises a word came first, or all that lowers it."""
+        asked = x
+        for sender in senders:
+            asked = asked + _around_zero(self.scaled(self.delivered(*sender)))
+        return asked, asked, self.fit(asked, "syn")
+
+    def count(self, x: Interval, threshold: Interval) -> Interval:
+        """Of both ends, since a count is monotone."""
+        return Interval(*(count(self.order, end, threshold.low) for end in x))
+
+    def less(self, x: Interval, n: Interval, threshold: Interval) -> Interval:
+        """What the most that can be taken off leaves: less than a threshold, or what is beyond."""
+        at_most = threshold.high - (self.order.fires_when == ">=")
+        beyond = np.where(x.high < UNBOUNDED, x.high - n.high * threshold.low, x.high)
+        high = np.where(n.high > 0, np.maximum(at_most, beyond), x.high)
+        return Interval(np.minimum(x.low, 0), high)
+
     def zero(self, x: Interval) -> Interval:
         """0."""
         return Interval(*[np.zeros_like(x.low)] * 2)
+
+
+def _around_zero(x: Interval) -> Interval:
+    return Interval(np.minimum(x.low, 0), np.maximum(x.high, 0))

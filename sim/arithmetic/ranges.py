@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.arithmetic.exact import decayed
 from sim.contract import NumericContract
 
 UNBOUNDED = 1 << 46
@@ -29,9 +30,6 @@ def add(a: Words, b: Words) -> Words:
 
 def decay_of(c: NumericContract, x: Words, decay: Words) -> Words:
     """`D(x, decay)`, as in the reference; what is unbounded stays so unless the decay is 0."""
-    product = np.where(np.abs(x) >= UNBOUNDED, 0, x) * decay
-    if c.rounding == "floor":
-        small = product >> c.decay_frac
-    else:
-        small = np.sign(product) * (np.abs(product) >> c.decay_frac)
-    return np.where((np.abs(x) >= UNBOUNDED) & (decay > 0), x, small)
+    is_unbounded = np.abs(x) >= UNBOUNDED
+    small = decayed(c, np.where(is_unbounded, 0, x), decay)
+    return np.where(is_unbounded & (decay > 0), x, small)

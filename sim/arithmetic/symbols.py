@@ -19,7 +19,9 @@ class Term:
 
     Operations: `state NAME`, `source`, `delivered CONNECTION source`, `scaled x`, `constant NAME`,
     `decayed x NAME`, `fit x WORD`, `over x threshold`, `where mask a b`, `zero`, `number N` (or the
-    name of a field of the contract), `positive x`, `larger a b`, `add a b`, `sub a b`.
+    name of a field of the contract), `positive x`, `larger a b`, `count x threshold`,
+    `less x n threshold`, `each x VALUE CONNECTION sent ..` (VALUE is `least`, `most` or `each`),
+    `add a b`, `sub a b`.
     """
 
     op: str
@@ -95,6 +97,20 @@ class Symbols:
         """`max(a, b)`."""
         return Term("larger", (a, b))
 
+    def each(self, x: Term, senders: list[tuple[Connection, Term]]) -> tuple[Term, Term, Term]:
+        """`least(x)`, `most(x)` and `each(x)`."""
+        parts = [part for connection, sent in senders for part in (connection.name, sent)]
+        least, most, word = (Term("each", (x, n, *parts)) for n in ("least", "most", "each"))
+        return least, most, word
+
+    def count(self, x: Term, threshold: Term) -> Term:
+        """`n(x, threshold)`."""
+        return Term("count", (x, threshold))
+
+    def less(self, x: Term, n: Term, threshold: Term) -> Term:
+        """`x - n * threshold`."""
+        return Term("less", (x, n, threshold))
+
     def zero(self, x: Term) -> Term:
         """0."""
         return Term("zero")
@@ -157,7 +173,7 @@ def statements(
         if term in done:
             return
         done.add(term)
-        for operand in term.terms():
+        for operand in () if term.op == "each" else term.terms():  # they are read before
             yield from needed(operand)
         if term in names:
             others = {other: name for other, name in names.items() if other != term}
@@ -165,3 +181,15 @@ def statements(
 
     for name in wanted:
         yield from needed(named[name])
+
+
+def one_by_one(named: Mapping[str, Term]) -> list[Term]:
+    """The terms to which spikes are added one after the other."""
+    found = (part for term in named.values() for part in (term, *term.below()))
+    every = (term for term in found if term.op == "each" and term.operands[1] == "each")
+    return list(dict.fromkeys(every))
+
+
+def held_in(term: Term) -> str:
+    """The name of the first connection through which spikes come one after the other."""
+    return str(term.operands[2])

@@ -5,13 +5,13 @@ Each intermediate has a line, or one per choice of the contract that it depends 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain, product
 from typing import Any
 
 import numpy as np
 
-from base.order import Order, possible_values
+from base.order import BETWEEN_LAYERS, Order, possible_values
 from sim.arithmetic.symbols import Term, equations
 from sim.layer import OWN, Layer
 
@@ -27,6 +27,9 @@ class Dialect:
     scaled: str = "({} << frac_bits)"
     positive: str = "{} > 0"
     larger: str = "max({}, {})"
+    count: str = "n({}, {})"
+    each: str = "{1}({0})"
+    less: str = "{} - {} * {}"
     add: str = "{} + {}"
     sub: str = "{} - {}"
     shifted: str = "({} << {})"
@@ -45,6 +48,7 @@ PLAIN = Dialect()
 LATEX = Dialect(
     fit=r"\mathrm{{{1}}}({0})",
     larger=r"\max({}, {})",
+    less=r"{} - {} \cdot {}",
     where=r"{1} \text{{ where }} {0} \text{{, else }} {2}",
     scaled=r"{} \cdot 2^{{\mathit{{frac\_bits}}}}",
     shifted=r"{} 2^{{{}}}",
@@ -55,9 +59,14 @@ LATEX = Dialect(
 )
 
 NOTATION = """\
-In equations, `D(x, d) = x * d / 2^decay_frac`, rounded as `rounding` says; `syn()` and `mem()` are
-the overflow rules of the two state words; a primed state is that after the step; `>` is `>=` where
-`fires_when` says so; `x_j` is a spike of `delay_steps` before, `spk_k` one of the step before.
+In equations, `D(x, d) = x * d / 2^decay_frac`, rounded as `rounding` says, or, where `decay` is
+`shift`, x - floor(x / 2^d), at least 1 less if x > 0; `syn()` and `mem()` are the overflow rules of
+the two state words; a primed state is that after the step; `>` is `>=` where `fires_when` says so;
+`x_j` is a spike of `delay_steps` before, unless `inputs_at_once` or `readout_delayed` says
+otherwise, `spk_k` one of the step before; `n(x, th)` is how often th can be taken off x while
+x > th, at most `max_spikes` times; `each(x)` is x after every spike of the step has been added to
+it by itself, by `syn()` each time, and `least(x)` and `most(x)` are the least and the most that
+`syn()` is given meanwhile.
 """
 _PART = "\0"
 
@@ -76,16 +85,21 @@ def lines(kind: type[Layer], dialect: Dialect = PLAIN) -> list[tuple[str, str, s
     The condition is empty where there is none.
     """
     layer = _complete(kind)
-    known = possible_values(Order)
+    values = possible_values(Order)
+    known = {
+        item.name: tuple(value for value in values[item.name] if kind.computes(item, value))
+        for item in fields(Order)
+        if item.name not in BETWEEN_LAYERS
+    }
     orders = [dict(zip(known, values, strict=True)) for values in product(*known.values())]
     written = [_written(layer, Order(**order), dialect) for order in orders]
     found = []
     for name in written[0]:
         texts = _settled([text[name] for text in written])
-        fields = [field for field in known if _depends(orders, texts, field)]
+        deciding = [field for field in known if _depends(orders, texts, field)]
         cases: dict[str, list[str]] = {}
         for order, text in zip(orders, texts, strict=True):
-            condition = ", ".join(_condition(field, order[field]) for field in fields)
+            condition = ", ".join(_condition(field, order[field]) for field in deciding)
             if condition not in cases.setdefault(text, []):
                 cases[text].append(condition)
         found += [(name, text, " or ".join(conditions)) for text, conditions in cases.items()]
@@ -140,7 +154,8 @@ def _written(layer: Layer, order: Order, dialect: Dialect) -> dict[str, _Text]:
         if name not in layer.STATES or is_new:
             before = labels.get(id(term), ())
             if before:
-                texts[own] = _Text(_PART, (before,))
+                held = (dialect.called(term.operands[0]),) if term.op == "state" else ()
+                texts[own] = _Text(_PART, ((*held, *before),))
             else:
                 texts[own] = _expression(layer, term, labels, dialect)
             labels[id(term)] = (*before, own)
@@ -160,12 +175,12 @@ def _expression(
     if term.op == "delivered":
         return _Text(_PART, ((_sum(layer, term.operands[0], d),),))
     operands = []
-    for operand in term.operands:
+    for operand in term.operands[: 2 if term.op == "each" else None]:
         if isinstance(operand, str):
-            operands.append(_Text(operand if term.op == "fit" else d.called(operand)))
+            operands.append(_Text(operand if term.op in ("fit", "each") else d.called(operand)))
         elif id(operand) in labels:
             own = () if operand.op != "state" else (d.called(operand.operands[0]),)
-            operands.append(_Text(_PART, ((*own, *labels[id(operand)]),)))
+            operands.append(_Text(_PART, ((*labels[id(operand)], *own),)))
         else:
             operands.append(_expression(layer, operand, labels, d))
     if term.op == "add" and operands[0].form == "0":
@@ -195,7 +210,7 @@ def _settled(texts: list[_Text]) -> list[str]:
     settled = []
     for text in texts:
         pieces = text.form.split(_PART)
-        names = [(n or p)[-1] for n, p in zip(common[text.form], text.parts, strict=True)]
+        names = [(n or p)[0] for n, p in zip(common[text.form], text.parts, strict=True)]
         settled.append("".join(chain.from_iterable(zip(pieces, [*names, ""], strict=True))))
     return settled
 

@@ -70,9 +70,10 @@ class Filters:
         if (parts := self._parts(state)) is None:
             return None
         c, (decay, added) = self._o.order, parts
-        kept = self._layer.values(decay) / 2.0**c.decay_frac
-        down = np.array([c.rounding == "floor", False])[:, None, None]
-        waves: _Waves = {_EVERY: np.zeros((2, 1, len(kept))) + down}
+        kept = c.kept(self._layer.values(decay))
+        by_shift = c.decay == "shift"  # which rounds up
+        away = np.array([c.rounding == "floor" and not by_shift, by_shift])[:, None, None]
+        waves: _Waves = {_EVERY: np.zeros((2, 1, len(kept))) + away}
         for part in added:
             for cause, wave in self._wave(part).items():
                 waves[cause] = waves.get(cause, 0.0) + wave

@@ -9,6 +9,7 @@ needs until its next spike, as in a refractory period. Words that filter spikes 
 (`sim/bounds/filters.py`), so the ranges are made smaller once more, and so on.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,8 @@ def invariant(
 
 def settled(o: Intervals, layer: Layer, below: NDArray[np.int64]) -> Settled:
     """Ranges of a layer's terms that no step leaves; `o` computes the step, `below` as above."""
+    if o.order.by_increment and (found := _as_if_at_once(o, layer, below)):
+        return found
     low, high = layer.received
     source = Interval((below > 0) * np.int64(low), (below > 0) * np.int64(high))
     reach = _Reach(o, layer, equations(layer, o.order), source)
@@ -84,6 +87,25 @@ def settled(o: Intervals, layer: Layer, below: NDArray[np.int64]) -> Settled:
         state = reach.narrowed(state, known)
         terms, periods = reach.terms(state, known), reach.periods(state, known)
     return Settled(terms, periods)
+
+
+def _as_if_at_once(o: Intervals, layer: Layer, below: NDArray[np.int64]) -> Settled | None:
+    """The ranges of a membrane that does not sum its change first, where that is the same.
+
+    As long as no word overflows, both compute the same. So ranges of one hold for the other, if in
+    them neither the membrane nor its change ever leaves its word; None if they may.
+    """
+    at_once = Intervals(replace(o.order, by_increment=False), layer, unlimited=o.unlimited)
+    found = settled(at_once, layer, below)
+    total = found.terms.of(equations(layer, at_once.order)["asked_mem"])
+    named = equations(layer, o.order)
+    known = {named["asked_mem"]: total}
+    terms = Evaluated(o, layer, found.terms.state, found.terms.source, known)
+    words = [total, *(terms.of(named[name]) for name in ("asked_rise", "rise"))]
+    low, high = o.order.range_of("mem")
+    if not o.unlimited and any((x.low < low).any() or (x.high > high).any() for x in words):
+        return None
+    return Settled(terms, found.periods)
 
 
 _Known = dict[Term, Any]
@@ -150,7 +172,10 @@ class _Reach(NamedTuple):
         if self.layer.is_readout():
             return np.zeros(self.layer.n_neurons, np.int64)
         fires = self.named["spk"]
-        may = self.terms(state, known).of(fires).can
+        found = self.terms(state, known).of(fires)
+        if not isinstance(found, Maybe):  # a count: what it leaves behind may fire at once
+            return np.where(found.high > 0, 1, 0)
+        may = found.can
         left = self.after(state, known | {fires: Maybe(np.ones_like(may), np.zeros_like(may))})
         period = 1
         while period < LONGEST:

@@ -14,7 +14,13 @@ import numpy as np
 
 from sim.conformance.case import ALTERNATIVES, Case, covering_contracts
 from sim.conformance.covering import covering, known_in, later_versions, numbers_since
-from sim.conformance.kind_cases import input_cases, kind_cases, lone_cases, with_number
+from sim.conformance.kind_cases import (
+    input_cases,
+    kind_cases,
+    later_kind_cases,
+    lone_cases,
+    with_number,
+)
 from sim.conformance.networks import (
     draw,
     drawn_network,
@@ -46,7 +52,7 @@ def cases() -> list[Case]:
     found += [*_orders(), *_ties(("reset_membrane",)), *_twice_over(), *_biases()]
     later = _later_fields()
     found += [*kind_cases(), *later.pop(5), *later.pop(6), *input_cases(), *lone_cases()]
-    found += [*chain(*later.values()), _shifted_readout()]
+    found += [*later.pop(7), _shifted_readout(), *chain(*later.values()), *later_kind_cases()]
     first = found[0]
     what = f"`{first.name}` once more: nothing may be left over from other runs"
     return [*found, replace(first, name="again", what=what)]

@@ -23,9 +23,14 @@ def known_in(version: int) -> dict[str, tuple[Any, ...]]:
 
 
 def numbers_since(version: int) -> dict[str, tuple[int, ...]]:
-    """The numeric fields that a version of the numeric contract introduced, and their values."""
+    """The numeric fields of every kind that a version introduced, and their values."""
     introduced = _introduced()
-    return {name: values for name, values in numbers().items() if introduced[name] == version}
+    opt_in = {item.name for item in fields(NumericContract) if "opt_in" in item.metadata}
+    return {
+        name: values
+        for name, values in numbers().items()
+        if introduced[name] == version and name not in opt_in
+    }
 
 
 def covering(known: Choices, met: Sequence[NumericContract] = ()) -> list[NumericContract]:
@@ -53,8 +58,11 @@ def covering(known: Choices, met: Sequence[NumericContract] = ()) -> list[Numeri
 
 
 def _introduced() -> dict[str, int]:
-    """The version that introduced each field."""
-    return {item.name: item.metadata.get("since", 1) for item in fields(NumericContract)}
+    """The version that introduced each field, or made it a choice."""
+    return {
+        item.name: item.metadata.get("choice_since", item.metadata.get("since", 1))
+        for item in fields(NumericContract)
+    }
 
 
 def _has(contract: NumericContract, pair: tuple[tuple[str, Any], ...]) -> bool:

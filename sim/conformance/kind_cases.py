@@ -1,11 +1,12 @@
 """Conformance cases of kinds of neurons, drawn from what each kind declares."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from base.order import possible_values
 from sim.conformance.case import Case, covering_contracts
 from sim.conformance.covering import covering, known_in
 from sim.conformance.networks import (
@@ -19,18 +20,21 @@ from sim.conformance.networks import (
 )
 from sim.contract import PAPER, SNNTORCH, NumericContract, numbers
 from sim.kinds import kinds
+from sim.kinds.cuba_li import CubaLI
 from sim.kinds.first_spike import FirstSpike
 from sim.layer import Layer
 from sim.network import IntegerNetwork
 
 _KINDS_VERSION = 4  # the latest choices that these cases combine; those of later fields follow
+_INPUTS = ("input_bits", "input_signed", "inputs_once")  # of the network, set case by case
+_FIRST_KINDS = ("adaptive_cuba_lif", "cuba_lif", "double_exp_lif")  # cases of later ones follow
 
 
 def kind_cases() -> list[Case]:
     """Two layers of each kind but the first, under contracts in which any two choices meet."""
     found = []
-    for kind in kinds().values():
-        if kind.UNNAMED or kind.is_readout():
+    for kind in _hidden(first=True):
+        if kind.UNNAMED:
             continue
         for i, contract in enumerate(_contracts_of(kind)):
             name = f"{kind.kind().replace('_', '-')}-{i}"
@@ -47,7 +51,7 @@ def kind_cases() -> list[Case]:
 def input_cases() -> list[Case]:
     """Inputs of several bits, unsigned and signed, into layers of each kind."""
     found = []
-    hidden = [kind for kind in kinds().values() if not kind.is_readout()]
+    hidden = _hidden(first=True)
     ranges = [(2, False), (8, False), (2, True), (8, True)]
     for i, (kind, (bits, signed)) in enumerate(product(hidden, ranges)):
         own = _contracts_of(kind)
@@ -95,17 +99,51 @@ def lone_cases() -> list[Case]:
     return [*found, Case("first-spike-ties", what, network, raster)]
 
 
+def later_kind_cases() -> list[Case]:
+    """Two layers and a readout of kinds that came later, on inputs of several bits."""
+    readouts = [kind for kind in kinds().values() if issubclass(kind, CubaLI)]
+    found = []
+    for kind in _hidden(first=False):
+        for i, contract in enumerate(_contracts_of(kind)):
+            name = f"{kind.kind().replace('_', '-')}-{i}"
+            readout = readouts[i % len(readouts)]
+            if readout.not_computed(contract):
+                readout = readouts[-1]
+            narrow = replace(contract, frac_bits=i % 3, syn_bits=13, mem_bits=12 + i % 2)
+            narrow = replace(narrow, input_bits=1 + i % 4, input_signed=i % 5 == 4)
+            sizes = ((6, 8), (5, 6))
+            layers = [drawn_layer(kind, f"{name} {k}", n, narrow) for k, n in enumerate(sizes)]
+            layers.append(drawn_layer(readout, f"{name} out", (4, 5), narrow))
+            network = IntegerNetwork(tuple(layers), narrow, DT, METADATA)
+            what = f"two layers of {kind.__name__}, a readout {readout.__name__}, narrow states"
+            found.append(Case(name, what, network, inputs(name, 40, 8, narrow)))
+    return found
+
+
+def _hidden(*, first: bool) -> list[type[Layer]]:
+    """The kinds of hidden layers, those of the first versions or those that came later."""
+    return [
+        kind
+        for name, kind in kinds().items()
+        if not kind.is_readout() and (name in _FIRST_KINDS) == first
+    ]
+
+
 def _contracts_of(kind: type[Layer]) -> list[NumericContract]:
     """Contracts that a kind computes, in which any two of its choices meet."""
     if not kind.CHOICES:
         return [*covering_contracts(), replace(SNNTORCH, rounding="floor")]
+    is_first = kind.kind() in _FIRST_KINDS
+    known = known_in(_KINDS_VERSION) if is_first else possible_values(NumericContract)
+    items = {item.name: item for item in fields(NumericContract)}
     computed = {
-        name: tuple(value for value in values if value in kind.CHOICES.get(name, values))
-        for name, values in known_in(_KINDS_VERSION).items()
+        name: tuple(value for value in values if kind.computes(items[name], value))
+        for name, values in known.items()
+        if name not in _INPUTS
     }
     found = covering(computed)
     for name, values in numbers().items():
-        if name in kind.CHOICES:
+        if name in kind.CHOICES and name not in _INPUTS:
             found = [with_number(c, name, values[i % len(values)]) for i, c in enumerate(found, 1)]
     return found
 

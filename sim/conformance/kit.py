@@ -46,6 +46,8 @@ without an array `e_out` shifts nothing.
 
 With `delay_steps` 1, layers read only what the step before has written, and inputs of a step
 arrive in the next one; with 0, layers are computed from the input upwards, on spikes of this step.
+Under `inputs_at_once` inputs reach the first layer in their own step, and under `readout_delayed`
+spikes reach the readout in the next one, whatever `delay_steps` is.
 Before the first step every state is 0, but for `out`, which starts at `initial_out`, and for `mem`
 of a layer with an array `initial_mem` and `lead` of one with `lead_start`, which start there. The
 readout's rows are ordered head by head. `out_scale` turns `out` into floats, `label` into a class;

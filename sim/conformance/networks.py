@@ -69,7 +69,7 @@ def drawn_network(
     """Several layers and two heads with numbers over the whole range that the contract allows."""
     low, high = signed_range(contract.weight_bits)
     mem_low, mem_high = signed_range(contract.mem_bits)
-    unity = 1 << contract.decay_frac
+    unity = contract.largest_decay
     top = min(mem_high, high << min(contract.frac_bits + 2, 20))
     layers: list[CubaLIF | CubaLI] = []
     n_pre = 8
@@ -132,6 +132,9 @@ def drawn_layer(kind: type[Layer], key: str, shape: tuple[int, int], c: NumericC
     top = min(signed_range(c.mem_bits)[1], signed_range(c.weight_bits)[1] << (c.frac_bits + 2))
     values: dict[str, Any] = {}
     for name, declared in kind.declared().items():
+        if declared.content == "scale":
+            values[name] = np.ones(sizes["post"])
+            continue
         low, high = declared.range(c)
         if declared.content == "shift":
             high = 2

@@ -14,13 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arithmetic.exact import number_of
-from sim.arithmetic.symbols import Term, equations, simplified, statements
+from sim.arithmetic.symbols import (
+    Term,
+    equations,
+    held_in,
+    one_by_one,
+    simplified,
+    statements,
+)
 from sim.contract import NumericContract
 from sim.inputs import first_events
 from sim.layer import OWN, SPIKES, Connection, Layer
 from sim.network import IntegerNetwork
 
-_WORDS = ("syn", "mem")
+_WORDS = ("syn", "mem", "fall")
 _NOTHING = np.zeros(0, np.int64)
 _ATOMS = ("state", "constant", "zero", "number", "scaled")
 
@@ -32,20 +39,19 @@ class Generated:
         """Start from the initial state."""
         self.network = network
         self._layers = [_Layer(network.contract, layer) for layer in network.layers]
-        self._late = network.contract.delay_steps == 1
-        self._are_graded = network.input_values != SPIKES
+        self._delays = network.contract.delays(len(network.layers))
         self.reset()
 
     def reset(self) -> None:
         """Go back to the initial state and reset the counts."""
         for layer in self._layers:
             layer.reset()
-        sizes = [k.weights.shape[1] for layer in self.network.layers for k in _below(layer)]
+        sizes = [layer.connections()[0].weights.shape[1] for layer in self.network.layers]
         kinds = [self.network.input_dtype, *[np.dtype(np.uint8)] * len(sizes)]
         self._under_way = [np.zeros((1, n), kind) for n, kind in zip(sizes, kinds, strict=False)]
         self._counts = [np.zeros(n, np.int64) for n in sizes]
         self._seen = np.zeros(self.network.n_inputs, bool)
-        self._multiplied = np.zeros(self.network.n_inputs, np.int64)
+        self._multiplied = [np.zeros(n, np.int64) for n in sizes]
 
     @property
     def input_counts(self) -> NDArray[np.int64]:
@@ -58,7 +64,12 @@ class Generated:
     @property
     def multiplied_counts(self) -> NDArray[np.int64]:
         """Those of `input_counts` of steps in which some input was beyond -1..1, (n_inputs,)."""
-        return self._multiplied.copy()
+        return self._multiplied[0].copy()
+
+    @property
+    def sent_multiplied(self) -> NDArray[np.int64]:
+        """Those of `sent_counts` of steps in which some neuron sent more than one spike."""
+        return np.concatenate([_NOTHING, *self._multiplied[1:]])
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
@@ -93,13 +104,13 @@ class Generated:
         found: list[NDArray[Any]] = []
         for i, layer in enumerate(self._layers):
             arriving = sent
-            if self._late and len(sent):
+            if self._delays[i] and len(sent):
                 arriving = np.concatenate([self._under_way[i], sent[:-1]])
                 self._under_way[i] = sent[-1:].copy()
             self._counts[i] += np.count_nonzero(arriving, axis=0)
-            if i == 0 and self._are_graded:
+            if layer.layer.received != SPIKES:
                 large = arriving[(np.abs(arriving.astype(np.int16)) > 1).any(1)]
-                self._multiplied += np.count_nonzero(large, axis=0)
+                self._multiplied[i] += np.count_nonzero(large, axis=0)
             kept = layer.run(arriving, record=record)
             sent = next(iter(kept.values()))  # a hidden layer's spikes
             found += kept.values()
@@ -150,10 +161,6 @@ class _Layer:
         return kept
 
 
-def _below(layer: Layer) -> list[Connection]:
-    return [k for k in layer.connections() if k.source != OWN]
-
-
 def _constants(layer: Layer) -> list[str]:
     """The arrays of one integer per neuron that a layer's step reads."""
     shifts = {shift for _, shift, _ in layer.CONNECTIONS}
@@ -170,6 +177,7 @@ def _constants(layer: Layer) -> list[str]:
 def source(layer: Layer, contract: NumericContract) -> str:
     """The function `run_layer` of a kind under a contract's choices, as Python for Numba."""
     connections, constants = layer.connections(), _constants(layer)
+    named, writer = simplified(equations(layer, contract)), _Writer(contract)
     arguments = ["arriving"]
     for k in connections:
         arguments += [k.name, f"shift_{k.name}"]
@@ -180,15 +188,16 @@ def source(layer: Layer, contract: NumericContract) -> str:
     lines = [f"def run_layer({', '.join(arguments)}):"]
     lines.append(f"    n = np.uint64({connections[0].name}.shape[1])")
     lines += [f"    sum_{k.name} = np.zeros(n, np.int32)" for k in connections]
+    held = one_by_one(named)
+    lines += [f"    held_{held_in(term)} = np.zeros(n, np.int64)" for term in held]
     lines.append("    for now in range(np.uint64(arriving.shape[0])):")
-    for k in connections:
-        sender = "words_spk" if k.source == OWN else "arriving[now]"
-        lines += _summing(k.name, sender, graded=k.values != SPIKES)
+    for k in connections if contract.delivery == "sum" else ():
+        lines += _summing(k.name, _sender(k), graded=k.values != SPIKES)
+    for term in held:
+        lines += _one_by_one(layer, writer, term)
     lines.append("        for i in range(n):")
     for state in layer.STATES:
         lines.append(f"            old_{state} = np.int64(words_{state}[i])")
-    named = simplified(equations(layer, contract))
-    writer = _Writer(contract)
     body = list(statements(named, layer.STATES, writer.write))
     lines += [f"            {name} = {text}" for name, text in body]
     known = {term: name for name, term in named.items() if name in {n for n, _ in body}}
@@ -214,6 +223,34 @@ def _summing(name: str, sender: str, *, graded: bool) -> list[str]:
         "                for i in range(n):",
         f"                    sum_{name}[i] += {name}[j, i]{factor}",
     ]
+
+
+def _sender(connection: Connection) -> str:
+    """What a connection weights, by its name in the kernel."""
+    return "words_spk" if connection.source == OWN else "arriving[now]"
+
+
+def _one_by_one(layer: Layer, writer: "_Writer", term: Term) -> list[str]:
+    """Lines that bring a current into its word after every single spike."""
+    held, start, *parts = f"held_{held_in(term)}", term.operands[0], *term.operands[2::2]
+    by_name = {k.name: k for k in layer.connections()}
+    states = [f"            old_{s} = np.int64(words_{s}[i])" for s in layer.STATES]
+    lines = ["        for i in range(n):", *states]
+    lines.append(f"            {held}[i] = {writer.write(start, {})}")
+    rule = writer.contract.overflow_of("syn")
+    for name in parts:
+        sign, times = ("", "sent[j]")
+        if by_name[name].values[0] < 0:
+            sign, times = " * np.sign(sent[j])", "abs(sent[j])"
+        lines += [
+            f"        sent = {_sender(by_name[name])}",
+            "        for j in range(np.uint64(sent.size)):",
+            f"            for _ in range({times}):",
+            "                for i in range(n):",
+            f"                    weight = (np.int64({name}[j, i]) << shift_{name}[i]){sign}",
+            f"                    {held}[i] = {rule}({held}[i] + weight, syn_low, syn_high)",
+        ]
+    return lines
 
 
 class _Writer:
@@ -242,6 +279,8 @@ class _Writer:
                 return f"np.int64(sum_{name}[i]) << shift_{name}[i]"
             case "scaled", x:
                 return part(x)
+            case "decayed", x, name if self.contract.decay == "shift":
+                return f"shifted({part(x)}, {name}[i])"
             case "decayed", x, name:
                 product = f"{part(x)} * {name}[i]"
                 if self.contract.rounding == "floor":
@@ -254,6 +293,14 @@ class _Writer:
                 return str(number_of(self.contract, what))
             case "positive", x:
                 return f"{part(x)} > 0"
+            case "each", *_:
+                return f"held_{held_in(term)}[i]"
+            case "count", x, threshold:
+                strict = int(self.contract.fires_when == ">")
+                most = self.contract.max_spikes
+                return f"count({part(x)} - {strict}, {part(threshold)}, {most})"
+            case "less", x, n, threshold:
+                return f"{part(x)} - {part(n)} * {part(threshold)}"
             case "larger", a, b:
                 return f"max({part(a)}, {part(b)})"
             case "over", x, threshold:
@@ -274,6 +321,19 @@ def toward_zero(product: Any, decay_frac: Any) -> Any:
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def shifted(x: Any, decay: Any) -> Any:
+    """`x` less `x / 2^decay`, at least 1 if `x` is above 0."""
+    part = x >> decay
+    return x - (1 if part == 0 and x > 0 else part)
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def count(x: Any, threshold: Any, most: Any) -> Any:
+    """How often the threshold is in `x`, at most `most` times."""
+    return min(x // threshold, most) if x > 0 else 0
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def saturate(x: Any, low: Any, high: Any) -> Any:
     """The value in low..high that is nearest to `x`."""
     return min(max(x, low), high)
@@ -291,6 +351,8 @@ def _kernel(text: str) -> Any:
     scope: dict[str, Any] = {
         "np": np,
         "toward_zero": toward_zero,
+        "shifted": shifted,
+        "count": count,
         "saturate": saturate,
         "wrap": wrap,
     }

@@ -30,9 +30,12 @@ class Run:
         input_counts: steps in which something arrived from each input, (n_inputs,): its spikes;
             with a delay, all but those of the last step.
         multiplied_counts: those of steps in which some input was beyond -1..1, (n_inputs,).
-        sent_counts: spikes of each hidden neuron that arrived above it, layer after layer.
+        sent_counts: spikes of each hidden neuron that arrived above it, layer after layer; those
+            of one step count once.
+        sent_multiplied: those of steps in which some neuron sent more than one spike.
         returned_counts: spikes that arrived through recurrent weights, never the last step's.
-        hidden_spikes: spikes of all hidden neurons over all steps.
+        returned_multiplied: those of steps in which some neuron sent more than one spike.
+        hidden_spikes: steps of all hidden neurons in which they spiked.
         trace: every state word, or None if it was not recorded.
     """
 
@@ -40,7 +43,9 @@ class Run:
     input_counts: NDArray[np.int64]
     multiplied_counts: NDArray[np.int64]
     sent_counts: NDArray[np.int64]
+    sent_multiplied: NDArray[np.int64]
     returned_counts: NDArray[np.int64]
+    returned_multiplied: NDArray[np.int64]
     hidden_spikes: int
     trace: Trace | None
 
@@ -124,7 +129,9 @@ def _run(simulator: Simulator, raster: Raster, *, record: bool) -> Run:
         simulator.input_counts,
         simulator.multiplied_counts,
         simulator.sent_counts,
+        simulator.sent_multiplied,
         simulator.returned_counts,
+        simulator.returned_multiplied,
         simulator.hidden_spikes,
         block.trace,
     )

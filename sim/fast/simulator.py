@@ -1,6 +1,7 @@
 """Stateful simulation: state carried from one block of steps to the next, in constant memory."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,7 +46,11 @@ class Engine(Protocol):
 
     @property
     def sent_counts(self) -> NDArray[np.int64]:
-        """Spikes of each hidden neuron that arrived above it, layer after layer."""
+        """Steps in which each hidden neuron's spikes arrived above it, layer after layer."""
+
+    @property
+    def sent_multiplied(self) -> NDArray[np.int64]:
+        """Those of `sent_counts` of steps in which some neuron sent more than one spike."""
 
     @property
     def last_spikes(self) -> NDArray[np.int64]:
@@ -86,7 +91,9 @@ class Simulator:
         """Start from the initial state; `arena` is what `prepared` returned, if available."""
         self.network = network
         self._engine: Engine = Tuned(network, arena) if is_tuned(network) else Generated(network)
-        self._at_once = network.contract.delay_steps == 0
+        sizes = [layer.n_neurons for layer in network.hidden]
+        late = network.contract.delays(len(network.layers))[1:]
+        self._at_once = np.repeat(np.logical_not(late), sizes)
         self.n_steps = 0
 
     def reset(self) -> None:
@@ -114,13 +121,35 @@ class Simulator:
 
     @property
     def returned_counts(self) -> NDArray[np.int64]:
-        """Spikes that arrived through `w_rec`, if there is one: never those of the last step."""
-        return self.sent_counts - self._engine.last_spikes if self._at_once else self.sent_counts
+        """Spikes that arrived through `w_rec`, if there is one: never those of the last step.
+
+        A neuron's spikes of one step count once.
+        """
+        return self.sent_counts - np.where(self._at_once, self._engine.last_spikes > 0, 0)
+
+    @property
+    def sent_multiplied(self) -> NDArray[np.int64]:
+        """Those of `sent_counts` of steps in which some neuron sent more than one spike."""
+        return self._engine.sent_multiplied
+
+    @property
+    def returned_multiplied(self) -> NDArray[np.int64]:
+        """Those of `returned_counts` of steps in which some neuron sent more than one spike."""
+        last = self._engine.last_spikes
+        ends = np.cumsum([0, *(layer.n_neurons for layer in self.network.hidden)])
+        large = np.concatenate(
+            [np.zeros(0, bool)]
+            + [
+                np.full(end - start, bool((last[start:end] > 1).any()))
+                for start, end in pairwise(ends.tolist())
+            ]
+        )
+        return self.sent_multiplied - np.where(self._at_once & large, last > 0, 0)
 
     @property
     def spike_counts(self) -> NDArray[np.int64]:
-        """Spikes per hidden neuron, layer after layer."""
-        return self.returned_counts + self._engine.last_spikes
+        """Steps with spikes per hidden neuron, layer after layer."""
+        return self.returned_counts + (self._engine.last_spikes > 0)
 
     @property
     def hidden_spikes(self) -> int:

@@ -49,6 +49,11 @@ class Tuned:
         return np.zeros_like(self._input_counts)
 
     @property
+    def sent_multiplied(self) -> NDArray[np.int64]:
+        """None: a neuron sends one spike in a step at most, (n_hidden,)."""
+        return np.zeros_like(self.sent_counts)
+
+    @property
     def sent_counts(self) -> NDArray[np.int64]:
         """Spikes per hidden neuron that arrived above it, layer after layer."""
         return self._hidden(self._sent_counts)

@@ -57,7 +57,7 @@ class CubaLI(Layer):
         return self.n_neurons // self.n_heads
 
     @staticmethod
-    def step(o: Any, layer: "CubaLI", old: Any, source: Any) -> step.Readout:
+    def step(o: Any, layer: "CubaLI", old: Any, source: Any) -> Any:
         """`sim.step.readout`."""
         return step.readout(o, layer, old, source)
 

@@ -22,6 +22,7 @@ from sim.layer import OWN, Connection, Layer
 from sim.network import IntegerNetwork
 
 MAX_STEPS = 4000  # of a raster that a search may use
+_LEAST_LEAK = 2.0**-16  # of a word that counts as leaking
 MAX_ORBIT = 50_000  # where the number of steps that reach the bound is known,
 _TRACE_WORDS = 1 << 22  # and the words that the traces of all neurons may fill
 _BLOCK = 500  # steps
@@ -203,12 +204,10 @@ def _steps_to_settle(search: _Search) -> int:
     `MAX_ORBIT`.
     """
     network = search.network
-    unity = 1 << network.contract.decay_frac
     steps = 16.0
     for layer in network.layers[: search.index + 1]:
         for decay in layer.decays():
-            with np.errstate(divide="ignore"):
-                memory = 1.0 / (1.0 - np.minimum(decay, unity - 1) / unity)
+            memory = 1.0 / np.maximum(1.0 - network.contract.kept(decay), _LEAST_LEAK)
             own = layer is network.layers[search.index]
             steps += 8.0 * float(memory[search.neuron] if own else np.median(memory))
     first = network.hidden[0]

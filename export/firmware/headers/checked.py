@@ -7,7 +7,6 @@ from export.firmware.direct import is_direct
 from export.firmware.events.code import has_events
 from export.firmware.storage import Storage
 from export.firmware.templates import filled, template
-from sim.layer import SPIKES
 from sim.network import IntegerNetwork
 
 _FLAGS = (0, 1)
@@ -47,7 +46,7 @@ def _arrays(network: IntegerNetwork) -> Iterator[str]:
     for name, layer in network.named_layers():
         for state, word in layer.STATES.items():
             if not word:
-                yield _in_range(f"{name}_{state}", layer.n_neurons, SPIKES)
+                yield _in_range(f"{name}_{state}", layer.n_neurons, layer.sent)
     if not is_direct(network):
         for array in ("given", "arriving"):
             yield _in_range(array, network.n_inputs, network.input_values)

@@ -1,0 +1,1 @@
+"""SynSense's Xylo: what its core holds, and its public simulator."""
