@@ -252,7 +252,7 @@ def test_a_header_says_what_is_undefined_and_who_may_call(name, tmp_path):
         "a state that rsnn_init has not set",
         "functions are re-entrant",
         "an interrupt must not step one that a task may be stepping",
-        "`int` has 32 bits",
+        "`int` has 16 bits or more",
         "Attributes stand under __GNUC__",
         "The order of bytes does not matter",
         'extern "C" {',

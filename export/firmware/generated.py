@@ -200,7 +200,7 @@ def _layer(network: IntegerNetwork, name: str, layer_name: str, layer: Layer) ->
         sizes = {"N": str(layer.n_neurons), "N_SOURCES": str(k.weights.shape[1])}
         form = "generated_sum_sparse.c" if is_sparse(k.weights) else "generated_sum.c"
         form = "generated_sum_direct.c" if is_direct(network) else form
-        times = {"TIMES": "" if k.values == SPIKES else f" * {sender}[j]"}
+        times = {"TIMES": "" if k.values == SPIKES else f" * (int32_t){sender}[j]"}
         sums.append(filled(form, parts | sizes | times).rstrip())
         kind = ranges.type_of(Term("delivered", (k.name, _sender(k))))
         if k.shifts.max() + frac > _MOST_SHIFT:

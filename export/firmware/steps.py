@@ -85,7 +85,7 @@ class _Arriving:
     def term(self, place: int, at: str) -> str:
         """A neuron's sum, shifted; `place` is that of the neuron within its turn."""
         value = _IN_LANES[place].replace("@KIND@", self.kind) if self.in_lanes else self.sum_at(at)
-        shift = f" * (sum_t)(1 << e_{self.kind}{self.layer}[{at}])" if self.is_shifted else ""
+        shift = f" * ((sum_t)1 << e_{self.kind}{self.layer}[{at}])" if self.is_shifted else ""
         return f"(sum_t){value}{shift}"
 
 

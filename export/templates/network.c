@@ -58,7 +58,7 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
         return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
     uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
-    return high * (1 << (16u - DECAY_FRAC)) + (int32_t)(low >> DECAY_FRAC);
+    return high * ((int32_t)1 << (16u - DECAY_FRAC)) + (int32_t)(low >> DECAY_FRAC);
 }
 #elif @HAS_HEADROOM@ /* words have two bits to spare: the result is the upper half of a product */
 static inline int32_t decayed(int32_t word, uint32_t decay)
@@ -74,7 +74,7 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int64_t product = (int64_t)word * (int64_t)decay;
 #if ROUND_TO_ZERO
-    product += word < 0 ? (1 << DECAY_FRAC) - 1 : 0;
+    product += word < 0 ? ((int32_t)1 << DECAY_FRAC) - 1 : 0;
 #endif
     return (int32_t)(product >> DECAY_FRAC);
 }
@@ -104,7 +104,7 @@ static inline int32_t integrated(int32_t kept, int32_t drive)
 /* The synaptic current after a step in which `acc` arrives. */
 static inline int32_t new_current(int32_t syn, const neuron *constant, sum_t acc)
 {
-    acc = acc * (sum_t)(1 << FRAC_BITS);
+    acc = acc * ((sum_t)1 << FRAC_BITS);
 #if HAS_BIAS
     acc += constant->bias;
 #endif

@@ -7,7 +7,7 @@
  * state is for one caller at a time, so an interrupt must not step one that a task may be stepping:
  * let it collect inputs, and hand them over. Other states are not concerned.
  *
- * Compilers: C99 or C++, without extensions, where `int` has 32 bits, numbers are two's complement
- * and >> keeps the sign. Attributes stand under __GNUC__, and instructions of DSP under ACLE's
+ * Compilers: C99 or C++, without extensions, where `int` has 16 bits or more, numbers are two's
+ * complement and >> keeps the sign. Attributes stand under __GNUC__, and instructions of DSP under ACLE's
  * __ARM_FEATURE_DSP. The order of bytes does not matter: @ORDERED@.
  */
