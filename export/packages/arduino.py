@@ -1,4 +1,4 @@
-"""Arduino: a library with a sketch, for cores whose `int` has 32 bits."""
+"""Arduino: a library with a sketch."""
 
 from export.package import Package
 
@@ -9,7 +9,7 @@ PACKAGE = Package(
         "examples/@NAME@_step/@NAME@_step.ino": "sketch.ino",
     },
     note=(
-        "Its `url`, `author` and `maintainer` are yours to fill in. AVR is left out: its `int` has"
-        " 16 bits."
+        "Its `url`, `author` and `maintainer` are yours to fill in. On AVR the weights take RAM, so"
+        " only small networks fit."
     ),
 )
