@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-import hw_targets
 import rsnn.training.prune
 import rsnn.training.train
 from base.errors import RangeError
@@ -28,7 +27,7 @@ from export.quantization import calibration
 from export.quantization.precision import Precision
 from export.quantize import calibrate
 from export.quantize_first_spike import quantize_first_spike
-from hw_targets.machines import target as machines
+from hw_targets import build, check
 from rsnn import checkpoint, published
 from rsnn import inspect as inspect_model
 from rsnn.data import session as sessions
@@ -335,38 +334,6 @@ def inspect(model: RSNN | IntegerNetwork) -> dict[str, Any]:
     if isinstance(model, IntegerNetwork):
         return inspect_network.describe(model)
     return inspect_model.describe(model)
-
-
-def check(network: IntegerNetwork, target: str, *, layout: str | None = None) -> dict[str, Any]:
-    """The cost of a network on a target, and every limit it exceeds, in `violations`.
-
-    `fits` is None where it cannot be checked here, for the reasons in `not_checked`.
-
-    Args:
-        network: the network.
-        target: a name that `rsnnctl targets` lists.
-        layout: layout of the weights in flash, `fast` or `compact`.
-    """
-    return machines.check(hw_targets.find_target(target), network, {"layout": layout})
-
-
-def build(
-    network: IntegerNetwork,
-    target: str,
-    folder: Path | str,
-    *,
-    layout: str | None = None,
-    float_abi: str | None = None,
-    force: bool = False,
-) -> list[Path]:
-    """Write a firmware project for a target, with a golden run as self-test; return its files.
-
-    Of the files that are there to be edited, changed ones are kept; `force` overwrites them.
-    """
-    golden = artifact.vector_raster(network)
-    found = hw_targets.find_target(target)
-    options = {"layout": layout, "float_abi": float_abi}
-    return machines.build(found, network, golden, Path(folder), options, force=force).files
 
 
 def import_snntorch(

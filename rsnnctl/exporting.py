@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from export.format import Format, place, remarks, write_network
-from rsnnctl.options import network_argument, output_option
+from rsnnctl.options import declared, network_argument, output_option
 from rsnnctl.results.kind import Result
 
 if TYPE_CHECKING:
@@ -47,14 +47,7 @@ def command_of(format: Format) -> click.Command:
 
     export.__doc__ = f"Write {format.description}.\n\n{format.details}"
     for option in reversed(format.options):
-        export = click.option(
-            f"--{(option.flag or option.name).replace('_', '-')}",
-            option.name,
-            type=click.Choice(option.choices) if option.choices else type(option.default),
-            default=option.default,
-            show_default=True,
-            help=option.help,
-        )(export)
+        export = declared(option, option.default)(export)
     output = output_option(_output_help(format), folder=not format.writes_one_file)
     return click.command(network_argument(output(export)))
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from base.errors import FileError
+from base.option import Option
 from export.firmware.options import FLOAT_ABI, LAYOUT
+from export.verilog.options import DECODER
 from rsnnctl.runs.cluster import CLUSTERS
 
 FILE = click.Path(path_type=Path)
@@ -66,6 +68,43 @@ layout_option = click.option(
     help=f"{LAYOUT.help.rstrip('.')}, on targets of C, or size of the decoder, on those of Verilog."
     f" Default: {LAYOUT.default}.",
 )
+
+
+def declared(option: Option, default: Any = None) -> Callable:
+    """The option of the command line that an `Option` declares; a flag if its values are booleans.
+
+    Args:
+        option: the declaration.
+        default: the value where none is given; None where the option's own is filled in later.
+    """
+    is_flag = isinstance(option.default, bool)
+    kind = click.Choice(option.choices) if option.choices else type(option.default)
+    return click.option(
+        f"--{(option.flag or option.name).replace('_', '-')}",
+        option.name,
+        type=None if is_flag else kind,
+        is_flag=is_flag,
+        default=default,
+        show_default=not is_flag,
+        help=option.help,
+    )
+
+
+def target_options(command: Callable) -> Callable:
+    """`--layout` and those of decoders in Verilog; the command gets a mapping, `options`."""
+    names = TARGET_OPTIONS
+
+    @wraps(command)
+    def collected(**values: Any) -> Any:
+        options = {name: values.pop(name) for name in names}
+        return command(**values, options=options)
+
+    for option in reversed(DECODER):
+        collected = declared(option)(collected)
+    return layout_option(collected)
+
+
+TARGET_OPTIONS = ("layout", *(option.name for option in DECODER))
 float_abi_option = click.option(
     "--float-abi",
     type=click.Choice(FLOAT_ABI.choices),

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def verify_file(
     stimulus: Stimulus,
     *,
     target: str | None = None,
-    layout: str | None = None,
+    options: Mapping[str, Any] | None = None,
     output: Path | None = None,
     force: bool = False,
 ) -> Verification:
@@ -71,12 +72,12 @@ def verify_file(
         path: the network.
         stimulus: what they are compared on.
         target: name of the target to run on; None for every backend of this machine.
-        layout: of the weights in the flash of a target; None is the target's default.
+        options: of the target, by name; those left out, or None, have their defaults.
         output: folder for reproducers; None for that of the network.
         force: let a reproducer overwrite files that `verify` did not write.
 
     Raises:
-        RangeError: `steps` is below 1, or there is no such target or layout.
+        RangeError: `steps` is below 1, or there is no such target or option.
         MismatchError: the file's golden run is not what the reference computes; or the step or
             number of channels of the stimulus is not the network's.
         ToolError: a program that the target needs is missing.
@@ -90,7 +91,7 @@ def verify_file(
             place = path if output is None else output / path.name
             return with_reproducers(report, place, network, rasters, here, force=force)
         machine = hw_targets.find_target(target)
-        found = runners(machine, network, Path(folder), {"layout": layout})
+        found = runners(machine, network, Path(folder), options)
         runs = {name: _backend(run) for name, run in found.items()}
         return verify(network, rasters, runs, writer=machine.format)
 
@@ -121,7 +122,7 @@ def verify_session(
     path: Path,
     target: str,
     source: Path,
-    layout: str | None = None,
+    options: Mapping[str, Any] | None = None,
     *,
     steps: int | None = None,
 ) -> Verification:
@@ -131,7 +132,7 @@ def verify_session(
         path: the network.
         target: its name.
         source: session (.mat) or raster file, of any length.
-        layout: of the weights in flash; None is the target's default.
+        options: of the target, by name; those left out, or None, have their defaults.
         steps: maximum number of steps; None for all.
 
     Raises:
@@ -148,7 +149,7 @@ def verify_session(
     ):
         stream = replace(stream, steps=stream.steps[:steps])
         n_steps = len(stream.steps)
-        found = runners(chosen, network, Path(folder), {"layout": layout})
+        found = runners(chosen, network, Path(folder), options)
         for name, run in found.items():
             blocks = (block.raster for block in stream.blocks(_BLOCK_STEPS))
             try:

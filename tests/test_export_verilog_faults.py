@@ -14,7 +14,7 @@ from tools import need
 from verilog_runs import LARGE, SMALL, difference
 
 from export.firmware.templates import template
-from export.verilog.design import design_of
+from export.verilog.design import Shape, design_of
 from sim.conformance.cases import cases
 from sim.conformance.networks import hand_made
 from sim.contract import PAPER, SNNTORCH
@@ -48,6 +48,13 @@ def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
         for layer, n in enumerate((6, 5)):
             network = with_arrays(network, layer, threshold=np.full(n, -(1 << 30)))
         return network, raster
+    if name == "few rows":  # the readout is apart, and all of its words are used
+        network = random_network(rng, hidden=(30, 5), n_heads=1, threshold=-1, min_threshold=-1)
+        return with_arrays(network, -1, w_out=[[127] * 5, [-128] * 5]), raster
+    if name == "waits":  # each layer has one neuron, which fires
+        return random_network(
+            rng, SNNTORCH, hidden=(1, 1, 1), threshold=-1, min_threshold=-1
+        ), raster
     if name == "unity":
         network = random_network(rng, hidden=(6,))
         return with_arrays(network, 0, decay_mem=[4096, 0, 4096, 1, 4095, 2048]), raster
@@ -64,35 +71,36 @@ FAULTS = {
         ("against >= level", "against > level", "tie-fires-previous_membrane"),
         ("held > level", "held >= level", "tie-silent-reset_membrane"),
         ("{threshold[LEVEL_BITS-1]}", NEGATIVE, "all fire"),
-        ("{decayed[X_BITS-1]}", NEGATIVE, "narrow"),
+        ("{down[X_BITS-1]}", NEGATIVE, "narrow"),
         ("{drive[SYN_BITS-1]}", NEGATIVE, "loud"),
         ("{tested[MEM_BITS-1]}", NEGATIVE, "loud"),
-        ("kept - level", "kept + level", "subtracting"),
+        ("- level : none", "+ level : none", "subtracting"),
         ("left : left + driven", "left : left", "subtracting"),
         ("FIRES_ON == 0 ? mem", "FIRES_ON == 0 ? integrated", "loud"),
         ("FIRES_ON == 2 && was_over", "FIRES_ON == 2", "without delay"),
         ("RESET_DELAY != 0 ? was_over : fires", "fires", "without delay"),
         ("!is_row && (", "(", "narrow"),
     ),
-    "rsnn_decay_single.v": (
+    "rsnn_decay_single.v": (("{x[X_BITS-1]}", NEGATIVE, "loud"),),
+    "rsnn_round.v": (
         (" && product[DECAY_FRAC-1:0] != 0", "", "unity"),
         ("ROUND_TO_ZERO != 0", "1'b0", "loud"),
-        ("{x[X_BITS-1]}", NEGATIVE, "loud"),
     ),
     "rsnn_decay_serial.v": (
         ("ROUND_TO_ZERO != 0", "1'b0", "loud"),
-        ("turn == 0", "1'b0", "loud"),
         ("is_unity ? x", "1'b0 ? x", "unity"),
-        ("sum[SUM_BITS-1:1]", "{1'b0, sum[SUM_BITS-2:1]}", "loud"),
-        ("{x[X_BITS-1], x}", "{1'b0, x}", "loud"),
+        ("sum[X_BITS+1:2]", "{1'b0, sum[X_BITS:2]}", "loud"),
+        ("{term[X_BITS-1], term, up}", "{1'b0, term, up}", "loud"),
     ),
     "rsnn_current.v": (
-        ("<<< e_below", "<<< e_own", "loud"),
         ("<<< FRAC_BITS", "<<< 5", "loud"),
         ("{acc[ACC_BITS-1]}", NEGATIVE, "narrow"),
         ("{bias[BIAS_BITS-1]}", NEGATIVE, "loud"),
+        (" + added", "", "loud"),
+    ),
+    "rsnn_acc.v": (
+        ("<<< e_below", "<<< e_own", "loud"),
         ("{sum_own[SUM_BITS-1]}", NEGATIVE, "loud"),
-        ("arrived + added", "arrived", "loud"),
     ),
     "rsnn_fit.v": (
         ("SATURATE != 0", "SATURATE == 2", "narrow"),
@@ -111,7 +119,7 @@ FAULTS = {
     "rsnn_events.v": (
         ("ends_before <= ends_next", "ends_before <= ends", "all fire"),
         ("state == JUDGE && !known", "state == JUDGE", "loud"),
-        ("whole_place < inputs_end && ", "", "loud"),
+        ("looked_at < inputs_end && ", "", "loud"),
         (" && list_id == whole_channel", "", "loud"),
         ("half <= !half", "half <= half", "loud"),
         ("< N_INPUTS;", "< N_INPUTS - 1;", "loud"),
@@ -120,27 +128,72 @@ FAULTS = {
     ),
     "rsnn_update.v": (
         (".write(advance)", ".write(done)", "loud"),
-        ("is_row ? first_mem", "1'b0 ? first_mem", "loud"),
+        ("is_row ? first_out", "1'b0 ? first_out", "loud"),
         ("CURRENT_IS_NEW != 0 ? new_syn : syn", "new_syn", "loud"),
         ("CURRENT_IS_NEW != 0 ? new_syn : syn", "syn", "subtracting"),
-        ("phase == MEM && turn == 0", "phase == MEM", "loud"),
-        ("below >> SUM_BITS", "below", "loud"),
+        ("MULTIPLIER != 0 ? MEM : KEEP)", "MEM)", "loud"),
         ("out_last <= is_last_of_layer", "out_last <= 1'b1", "loud"),
         ("(!is_row || !out_valid || out_ready)", "1'b1", "loud"),
-        ("done && (is_last_of_layer || &lane)", "done && &lane", "loud"),
-        ("!block_valid || block_end", "1'b1", "loud"),
+        ("rst || phase == KEEP || done", "rst || done", "loud"),
+        ("rst || phase == KEEP || done", "rst || phase == KEEP", "loud"),
+        ("if (rst) new_syn <= 0;", "if (1'b0) new_syn <= 0;", "loud"),
+        ("available && is_last_turn", "is_last_turn", "loud"),
+    ),
+    "rsnn_update_pipelined.v": (
+        ("write_fill ? {{", "1'b0 ? {{", "loud"),
+        ("scale_is_row ? first_out", "1'b0 ? first_out", "loud"),
+        ("CURRENT_IS_NEW != 0 ? new_syn : write_syn", "new_syn", "loud"),
+        ("CURRENT_IS_NEW != 0 ? new_syn : write_syn", "write_syn", "subtracting"),
+        ("out_last <= write_ends", "out_last <= 1'b1", "loud"),
+        ("out_valid && !out_ready", "1'b0", "loud"),
+        ("computing && !drains", "computing", "few rows"),
+        ("(write_valid && write_is_last)", "1'b0", "few rows"),
+        ("(scale_valid && scale_is_last)", "1'b0", "few rows"),
+        ("!block_valid && !scale_valid", "!block_valid", "waits"),
+        ("write_valid && go", "write_valid", "loud"),
+        ("write_mem <= mem", "write_mem <= new_mem", "loud"),
+    ),
+    "rsnn_block.v": (
+        ("below >> SUM_BITS", "below", "loud"),
+        ("take && (is_last_of_layer || &lane)", "take && &lane", "loud"),
+        ("!valid || block_end", "1'b1", "loud"),
+    ),
+    "rsnn_rows.v": (
+        ("{weight[WEIGHT_BITS-1]}", NEGATIVE, "few rows"),
+        ("if (clear) kept", "if (1'b0) kept", "few rows"),
+        ("index*SUM_BITS", "0*SUM_BITS", "few rows"),
+    ),
+    "rsnn_turn.v": (
+        ("is_row ? {SUM_BITS{1'b0}} : lane_own", "lane_own", "few rows"),
+        ("advance && is_row && is_last_of_layer", "advance && is_row", "few rows"),
+        ("advance && is_row && is_last_of_layer", "advance && is_last_of_layer", "few rows"),
+        ("{row_sum[ROW_SUM_BITS-1]}", NEGATIVE, "few rows"),
+        ("advance && !row_apart", "advance", "few rows"),
+        ("row_apart ? computing : block_valid", "row_apart || block_valid", "few rows"),
+    ),
+    "rsnn_constants.v": (
+        ("{level[LEVEL_BITS-1]}", NEGATIVE, "few rows"),
+        ("BELOW_AT + BELOW_SHIFT_BITS", "BELOW_AT", "loud"),
+    ),
+    "rsnn_walk.v": (
+        ("is_last ? {NEURON_BITS{1'b0}}", "1'b0 ? {NEURON_BITS{1'b0}}", "loud"),
+        ("if (is_last) layer <= 0;", "if (1'b0) layer <= 0;", "loud"),
     ),
     "rsnn_core.v": (("computing <= 1'b0;\n            if", "if", "loud"),),
 }
 SMALL_ONLY = {
     "rsnn_decay_serial.v",
-    "phase == MEM && turn == 0",
+    "rsnn_update.v",
+    "rsnn_turn.v",
     "op_add != HAND || block_free",
     "left <= LANES",
 }
+SINGLE_ONLY = {"available && is_last_turn"}
 WIDTHS = {
     **dict.fromkeys(("SUM_BITS", "ACC_BITS", "SYN_BITS", "MEM_BITS", "LEVEL_BITS"), "extremes"),
-    **dict.fromkeys(("WEIGHT_BITS", "DECAY_BITS", "BIAS_BITS", "SHIFT_BITS"), "loud"),
+    **dict.fromkeys(("WEIGHT_BITS", "DECAY_BITS", "BIAS_BITS"), "loud"),
+    **dict.fromkeys(("BELOW_SHIFT_BITS", "OWN_SHIFT_BITS"), "loud"),
+    **dict.fromkeys(("ROW_WEIGHT_BITS", "ROW_SUM_BITS"), "few rows"),
 }
 EACH = [(file, *fault) for file, faults in FAULTS.items() for fault in faults]
 
@@ -158,6 +211,8 @@ def test_a_planted_fault_is_caught(file, right, wrong, name, tmp_path):
     text = template(f"verilog/{file}")
     assert right in text
     shape = SMALL if {file, right} & SMALL_ONLY else LARGE
+    if right in SINGLE_ONLY:
+        shape = Shape(4, "single")
     changes = {file: text.replace(right, wrong)}
     assert difference(*stimulus(name), shape, tmp_path, changes=changes)[0] is not None
 

@@ -34,12 +34,12 @@ CONTRACTS = {
 }
 
 
-def project(contract, folder):
+def project(contract, folder, layout="fast"):
     """A project with the proof of a network of the published size."""
     network = random_network(
         np.random.default_rng(2), contract, n_inputs=96, hidden=(64,), biased=contract is PAPER
     )
-    design = design_of(network, SHAPES["fast"])
+    design = design_of(network, SHAPES[layout])
     write_project(design, np.zeros((1, 96), np.uint8), folder, simulator="icarus")
     for name in FIXED:
         (folder / name).write_text(template(f"verilog/{name}"))
@@ -55,9 +55,10 @@ def prove(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("layout", SHAPES)
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
-def test_a_neuron_computes_what_the_contract_says_for_all_inputs(contract, tmp_path):
-    done = prove(project(contract, tmp_path))
+def test_a_neuron_computes_what_the_contract_says_for_all_inputs(contract, layout, tmp_path):
+    done = prove(project(contract, tmp_path, layout))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -65,18 +66,24 @@ FAULTS = (
     ("rsnn_membrane.v", "against > level", "against >= level"),
     ("rsnn_membrane.v", "{threshold[LEVEL_BITS-1]}", "{1'b0}"),
     ("rsnn_membrane.v", "!is_row && (", "("),
-    ("rsnn_decay_single.v", "ROUND_TO_ZERO != 0", "1'b0"),
-    ("rsnn_decay_single.v", " && product[DECAY_FRAC-1:0] != 0", ""),
+    ("rsnn_membrane.v", "{none, up}", "{none, 1'b0}"),
+    ("rsnn_round.v", "ROUND_TO_ZERO != 0", "1'b0"),
+    ("rsnn_round.v", " && product[DECAY_FRAC-1:0] != 0", ""),
     ("rsnn_decay_single.v", "{x[X_BITS-1]}", "{1'b0}"),
-    ("rsnn_current.v", "(own <<< e_own)", "(own <<< e_own[0])"),
-    ("rsnn_current.v", "arrived + added", "arrived"),
+    ("rsnn_acc.v", "(own <<< e_own)", "(own <<< e_own[0])"),
+    ("rsnn_current.v", " + added", ""),
+    ("rsnn_current.v", "{arrived, up}", "{arrived, 1'b0}"),
+    ("rsnn_decay_serial.v", "{term[X_BITS-1], term, up}", "{term[X_BITS-1], term, 1'b0}"),
+    ("rsnn_decay_serial.v", "{left[X_BITS-1], left, 1'b1}", "{1'b0, left, 1'b1}"),
+    ("rsnn_decay_serial.v", "is_unity ? x", "1'b0 ? x"),
 )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "right", "wrong"), FAULTS)
 def test_a_planted_fault_is_refuted(file, right, wrong, tmp_path):
-    path = project(PAPER, tmp_path) / file
+    subtracts = replace(PAPER, reset="subtract")
+    path = project(subtracts, tmp_path) / file
     assert right in path.read_text()
     path.write_text(path.read_text().replace(right, wrong))
     done = prove(tmp_path)
@@ -94,15 +101,21 @@ module bench;
     rsnn_decay_serial #(.X_BITS(8), .DECAY_BITS(7), .DECAY_FRAC(6), .TURN_BITS(3),
         .ROUND_TO_ZERO(`ROUND)) serial (.turn(turn), .left(kept), .x(x), .decay(decay),
         .decayed(next));
-    rsnn_decay_single #(.X_BITS(8), .DECAY_BITS(7), .DECAY_FRAC(6), .ROUND_TO_ZERO(`ROUND))
-        at_once (.x(x), .decay(decay), .decayed(single));
+    wire signed [13:0] product;
+    wire signed [7:0] down;
+    wire up;
+    assign single = down + $signed({1'b0, up});
+    rsnn_decay_single #(.X_BITS(8), .DECAY_BITS(7), .DECAY_FRAC(6))
+        at_once (.x(x), .decay(decay), .product(product));
+    rsnn_round #(.X_BITS(8), .DECAY_FRAC(6), .ROUND_TO_ZERO(`ROUND))
+        rounded (.product(product), .down(down), .up(up));
     initial begin
         wrong = 0;
         for (i = -128; i < 128; i = i + 1)
             for (d = 0; d <= 64; d = d + 1) begin
                 x = i;
                 decay = d;
-                kept = 99;
+                kept = 0;
                 for (turn = 0; turn < 6; turn = turn + 1) begin
                     #1;
                     kept = next;
@@ -120,7 +133,7 @@ endmodule
 def test_both_decays_are_exact_for_every_word_of_8_bits_and_every_decay(rounding, tmp_path):
     need("iverilog", "iverilog")
     (tmp_path / "bench.v").write_text(BENCH)
-    for name in ("rsnn_decay_serial.v", "rsnn_decay_single.v"):
+    for name in ("rsnn_decay_serial.v", "rsnn_decay_single.v", "rsnn_round.v"):
         (tmp_path / name).write_text(template(f"verilog/{name}"))
     files = sorted(path.name for path in tmp_path.glob("*.v"))
     command = ["iverilog", f"-DROUND={rounding}", "-o", "bench", *files]

@@ -13,8 +13,14 @@ from sim import reference
 from sim.network import IntegerNetwork
 from sim.trace import Difference, first_difference
 
-SMALL, LARGE = Shape(1, False), Shape(8, True)
-SHAPES = (SMALL, LARGE, Shape(2, False), Shape(4, True), Shape(16, True))
+SMALL, LARGE = Shape(1, "serial"), Shape(8, "pipelined")
+SHAPES = (
+    SMALL,
+    LARGE,
+    Shape(2, "serial", unique_inputs=True),
+    Shape(4, "single"),
+    Shape(16, "pipelined", unique_inputs=True),
+)
 
 
 def difference(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.format import Format
-from export.verilog.options import LAYOUT, NAME
+from export.verilog.options import NAME, SHAPE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
     from sim.verify import Backend
 
 
-def _write(network: "IntegerNetwork", path: Path, *, name: str, layout: str) -> list[Path]:
+def _write(
+    network: "IntegerNetwork",
+    path: Path,
+    *,
+    name: str,
+    layout: str,
+    lanes: str,
+    update: str,
+    unique_inputs: bool,
+) -> list[Path]:
     from export.verilog.decoder import export_verilog
+    from export.verilog.design import shape_of
 
-    return export_verilog(network, path, name, layout)
+    return export_verilog(network, path, name, shape_of(layout, lanes, update, unique_inputs))
 
 
 def _verilog(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":
@@ -63,7 +73,7 @@ FORMAT = Format(
         " are files beside it."
     ),
     write=_write,
-    options=(NAME, LAYOUT),
+    options=(NAME, *SHAPE),
     check=_check,
     backends={"verilog": _verilog},
     prepared={"verilog": _prepared},

@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 from export.verilog.design import Design
 from sim import reference
 
+_DRAINS = {"serial": 0, "single": 0, "pipelined": 2}
+"""Clocks from the last neuron's turn to the end of the step."""
+_ENTERS = 4
+"""Clocks from the last channel of a step until it is computed; 2 where channels are unique."""
+
 
 def worst_step(design: Design) -> int:
     """Clocks of a step in which every input and every neuron sends a spike."""
@@ -36,25 +41,40 @@ def step_clocks(design: Design, now: list[int], before: list[int]) -> int:
             layer.
     """
     late = design.network.contract.delay_steps == 1
-    neuron = neuron_clocks(design)
-    handed, freed = 2, 0  # an event takes two clocks to reach a lane
+    neuron, drains = neuron_clocks(design), _DRAINS[design.shape.update]
+    handed, taken = 2, 0  # an event takes two clocks to reach a lane; block that is not taken yet
+    freed = neuron * row_neurons(design)
     for is_first, slots, n in _blocks(design, before if late else now, before):
-        if is_first and not late:  # all spikes of the layer below are waited for
-            handed = max(handed, freed + 2)
-        handed = max(handed + slots, freed)
-        freed = handed + n * neuron
-    return freed
+        if is_first and freed and not late:  # all spikes of the layer below are waited for
+            handed = max(handed, freed + 2 + drains // 2)
+        handed = max(handed + slots, taken)
+        freed = taken = max(handed, freed) + n * neuron
+    return freed + drains
+
+
+def first_output(design: Design) -> int | None:
+    """Clocks from the last channel of a step to its first output; None if its events decide."""
+    if not design.number("ROWS_APART"):
+        return None
+    enters = _ENTERS - 2 * design.shape.unique_inputs
+    return enters + neuron_clocks(design) + _DRAINS[design.shape.update]
 
 
 def neuron_clocks(design: Design) -> int:
-    """Clocks that a neuron's update takes."""
-    turns = 1 if design.shape.multiplier else design.number("DECAY_FRAC")
-    return 2 * turns + 1
+    """Clocks from the update of a neuron to that of the next."""
+    return {"serial": 2 * design.number("DECAY_FRAC") + 2, "single": 3, "pipelined": 1}[
+        design.shape.update
+    ]
+
+
+def row_neurons(design: Design) -> int:
+    """Rows of the readout that are updated without blocks."""
+    return design.number("ROWS_APART") * design.network.readout.n_neurons
 
 
 def _blocks(design: Design, below: list[int], own: list[int]) -> Iterator[tuple[bool, int, int]]:
     """Of each block: whether its layer begins, clocks to gather it, and its neurons."""
-    for index in design.order:
+    for index in design.order[design.number("ROWS_APART") :]:
         layer = design.network.layers[index]
         recurrent = len(layer.connections()) > 1
         slots = below[index] + (own[index + 1] if recurrent else 0) + 2

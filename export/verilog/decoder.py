@@ -16,7 +16,7 @@ from base.errors import RangeError
 from base.files import write_text
 from export.firmware.replay import replay
 from export.verilog.cycles import worst_step
-from export.verilog.design import SHAPES, Design, design_of
+from export.verilog.design import SHAPES, Design, Shape, design_of
 from export.verilog.simulators import ICARUS, VERILATOR, Simulator
 from export.verilog.source import texts
 from sim.network import IntegerNetwork
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 _MANY = 1_000_000  # clocks, in the worst case, beyond which Verilator's compiling takes less time
 
 
-def export_verilog(network: IntegerNetwork, folder: Path, name: str, layout: str) -> list[Path]:
+def export_verilog(network: IntegerNetwork, folder: Path, name: str, shape: Shape) -> list[Path]:
     """Write a decoder, atomically file by file; the same network gives the same bytes.
 
     Args:
         network: the network.
         folder: created if missing.
         name: name of the top module and beginning of its files.
-        layout: `fast` or `compact`, a key of `SHAPES`.
+        shape: what it computes at the same time.
 
     Raises:
         RangeError: `name` is none that a module can have.
@@ -45,7 +45,7 @@ def export_verilog(network: IntegerNetwork, folder: Path, name: str, layout: str
     """
     check_name(name)
     paths = []
-    for file, text in texts(design_of(network, SHAPES[layout]), name).items():
+    for file, text in texts(design_of(network, shape), name).items():
         paths.append(Path(folder) / file)
         write_text(paths[-1], text)
     return paths

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import UnsupportedError
+from export.verilog.options import AUTO
 from sim.bounds.layers import bits_for, state_bounds
 from sim.contract import NumericContract
-from sim.layer import BELOW, Layer
+from sim.layer import BELOW, Connection, Layer
 from sim.network import IntegerNetwork
 
 KINDS = ("cuba_lif", "cuba_li")
@@ -21,23 +22,41 @@ CONTRACT: dict[str, tuple[Any, ...]] = {
 }
 """Values that the decoder computes, by field of the contract; of other fields, all."""
 _MOST = (1 << 16) - 1  # channels or neurons that 16 bits number, beside all ones
+_MOST_ROWS = 4  # of a readout whose weights are constants of the neurons that send
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a decoder computes at the same time.
+    """What a decoder computes at the same time, and what it expects of its inputs.
 
     Attributes:
         lanes: neurons whose sums are gathered together.
-        multiplier: whether a decay is one product; without it, a sum per bit of the decay.
+        update: how a neuron is updated, one of `UPDATES`.
+        unique_inputs: channels of a step come in ascending order, so that none is stored to tell
+            whether it came before.
     """
 
     lanes: int
-    multiplier: bool
+    update: str
+    unique_inputs: bool = False
 
 
-SHAPES = {"fast": Shape(8, True), "compact": Shape(1, False)}
+UPDATES = ("serial", "single", "pipelined")
+"""By a sum per bit of a decay; by one product per decay; by two products in every clock."""
+SHAPES = {"fast": Shape(8, "pipelined"), "compact": Shape(1, "serial")}
 """By layout."""
+
+
+def shape_of(
+    layout: str = "fast", lanes: str = AUTO, update: str = AUTO, unique_inputs: bool = False
+) -> Shape:
+    """The shape that options name: that of a layout, but for what is chosen."""
+    of_layout = SHAPES[layout]
+    return Shape(
+        of_layout.lanes if lanes == AUTO else int(lanes),
+        of_layout.update if update == AUTO else update,
+        unique_inputs,
+    )
 
 
 @dataclass(frozen=True)
@@ -116,12 +135,19 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
     starts = np.cumsum([0, *lists])[:-1].tolist()
     below = [_pre(layer) for layer in layers]
     own = [layer.n_neurons if len(layer.connections()) > 1 else 0 for layer in layers]
-    rows = sum(-(-n // shape.lanes) * (a + b) for n, a, b in zip(sizes, below, own, strict=True))
-    widths = _widths(network)
+    apart = rows_apart(network)
+    rows = sum(
+        -(-n // shape.lanes) * (a + b)
+        for n, a, b in list(zip(sizes, below, own, strict=True))[apart:]
+    )
+    widths = _widths(network, apart)
     constants = (
         widths["LEVEL_BITS"]
-        + 2 * (widths["DECAY_BITS"] + widths["SHIFT_BITS"])
+        + 2 * widths["DECAY_BITS"]
         + widths["BIAS_BITS"]
+        + widths["BELOW_SHIFT_BITS"]
+        + widths["OWN_SHIFT_BITS"]
+        + apart * sizes[0] * widths["ROW_WEIGHT_BITS"]
     )
     count = "COUNT_BITS"
     return Design(
@@ -135,7 +161,11 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "N_LAYERS": len(layers),
             "N_NEURONS": sum(sizes),
             "LANES": shape.lanes,
-            "MULTIPLIER": int(shape.multiplier),
+            "MULTIPLIER": int(shape.update != "serial"),
+            "PIPELINED": int(shape.update == "pipelined"),
+            "UNIQUE_INPUTS": int(shape.unique_inputs),
+            "ROWS_APART": int(apart),
+            "N_ROWS": network.readout.n_neurons,
             count: max(*sizes, shape.lanes).bit_length(),
             "NEURONS": (count, tuple(sizes)),
             "N_BELOW": ("WORD_ADDRESS_BITS", tuple(below)),
@@ -154,7 +184,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "WORD_ADDRESS_BITS": _address_bits(rows),
             **widths,
             "CONSTANT_BITS": constants,
-            "TURN_BITS": 1 if shape.multiplier else _address_bits(c.decay_frac),
+            "TURN_BITS": _address_bits(c.decay_frac),
             "DECAY_FRAC": c.decay_frac,
             "FRAC_BITS": c.frac_bits,
             "ROUND_TO_ZERO": int(c.rounding == "toward_zero"),
@@ -167,6 +197,15 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "DELAY_STEPS": c.delay_steps,
         },
     )
+
+
+def rows_apart(network: IntegerNetwork) -> bool:
+    """Whether rows of the readout have no blocks, since neurons that spike have their weights.
+
+    With a delay, they are summed up for the next step.
+    """
+    delayed = network.contract.delay_steps == 1
+    return delayed and len(network.layers) > 1 and network.readout.n_neurons <= _MOST_ROWS
 
 
 def level(layer: Layer) -> NDArray[np.int64]:
@@ -190,23 +229,28 @@ def _address_bits(n: int) -> int:
     return max(1, (n - 1).bit_length())
 
 
-def _widths(network: IntegerNetwork) -> dict[str, int]:
+def _widths(network: IntegerNetwork, apart: bool) -> dict[str, int]:
     """Widths of words: as narrow as worst cases allow, as wide as the contract where they do not.
 
-    A word that cannot leave its width is neither saturated nor checked.
+    A word that cannot leave its width is neither saturated nor checked. Weights and sums of the
+    readout are words of their own if it is apart.
     """
     c, bounds = network.contract, state_bounds(network)
+    gathered = network.hidden if apart else network.layers
     connections = [k for layer in network.layers for k in layer.connections()]
     syn = max(bounds[name].syn_bits for name in network.layer_names)
     mem = max(bounds[name].mem_bits for name in network.layer_names)
     mem = max(mem, _signed_bits([network.readout.initial("out")]))  # which no step asks for
-    ends = [_sums(layer) for layer in network.layers]
-    largest_shift = max(int(k.shifts.max()) for k in connections)
+    accs = [end for layer in network.layers for end in _sums(layer)[1]]
+    row_sums = _signed_bits(_sums(network.readout)[0])
+    sums = _signed_bits([end for layer in gathered for end in _sums(layer)[0]])
     biases = [layer.values("bias") for layer in network.layers if layer.bias is not None]
     return {
-        "WEIGHT_BITS": _signed_bits([k.weights for k in connections]),
-        "SUM_BITS": _signed_bits([end for sums, _ in ends for end in sums]),
-        "ACC_BITS": _signed_bits([end for _, acc in ends for end in acc]),
+        "WEIGHT_BITS": _signed_bits([k.weights for n in gathered for k in n.connections()]),
+        "ROW_WEIGHT_BITS": _signed_bits([network.readout.connections()[0].weights]),
+        "SUM_BITS": max(sums, row_sums),
+        "ROW_SUM_BITS": row_sums,
+        "ACC_BITS": _signed_bits(accs),
         "SYN_BITS": max(2, min(syn, c.syn_bits)),
         "MEM_BITS": max(2, min(mem, c.mem_bits)),
         "LEVEL_BITS": _signed_bits([level(layer) for layer in network.layers]),
@@ -214,10 +258,18 @@ def _widths(network: IntegerNetwork) -> dict[str, int]:
             1, max(int(d.max()).bit_length() for layer in network.layers for d in layer.decays())
         ),
         "BIAS_BITS": _signed_bits(biases) if biases else 0,
-        "SHIFT_BITS": largest_shift.bit_length(),
+        "BELOW_SHIFT_BITS": _largest_shift(connections, below=True).bit_length(),
+        "OWN_SHIFT_BITS": _largest_shift(connections, below=False).bit_length(),
         "SATURATE_SYN": int(syn > c.syn_bits and c.overflow_syn == "saturate"),
         "SATURATE_MEM": int(mem > c.mem_bits and c.overflow_mem == "saturate"),
     }
+
+
+def _largest_shift(connections: Sequence[Connection], *, below: bool) -> int:
+    """The largest shift of sums from below, or of own spikes."""
+    return max(
+        (int(k.shifts.max()) for k in connections if (k.source == BELOW) is below), default=0
+    )
 
 
 def _signed_bits(arrays: Sequence[NDArray[Any]]) -> int:

@@ -14,7 +14,7 @@ def weight_words(design: Design) -> list[int]:
     """
     lanes, bits = design.shape.lanes, design.number("WEIGHT_BITS")
     words: list[int] = []
-    for index in design.order:
+    for index in design.order[design.number("ROWS_APART") :]:
         layer = design.network.layers[index]
         by_source = sorted(layer.connections(), key=lambda k: k.source != OWN)
         weights = np.concatenate([k.weights for k in by_source], axis=1).astype(np.int64)
@@ -35,12 +35,25 @@ def constant_words(design: Design) -> list[int]:
             (layer.decay_syn, "DECAY_BITS"),
             (layer.decay_mem, "DECAY_BITS"),
             (layer.values("bias"), "BIAS_BITS"),
-            (below, "SHIFT_BITS"),
-            (own, "SHIFT_BITS"),
+            (below, "BELOW_SHIFT_BITS"),
+            (own, "OWN_SHIFT_BITS"),
+            *((row, "ROW_WEIGHT_BITS") for row in _rows(design, index)),
         ]
         fields = [(column, design.number(name)) for column, name in columns]
         words += _packed(fields, layer.n_neurons)
     return words
+
+
+def _rows(design: Design, index: int) -> list[NDArray[np.integer]]:
+    """Of each row of the readout that is apart, the weights of a layer's neurons (n_neurons,)."""
+    if not design.number("ROWS_APART"):
+        return []
+    rows = design.network.readout.connections()[0].weights
+    sends = index == len(design.network.layers) - 2
+    return [
+        row if sends else np.zeros(design.network.layers[index].n_neurons, row.dtype)
+        for row in rows
+    ]
 
 
 def hexadecimal(words: list[int], bits: int, digest: str) -> str:

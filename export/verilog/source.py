@@ -1,13 +1,16 @@
 """The files of a decoder: fixed Verilog, its top with the network's parameters, its memories."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
-from export.verilog.design import Design
+from export.verilog.design import Design, Shape
 from export.verilog.memories import constant_words, hexadecimal, weight_words
 
 FIXED = (
+    "rsnn_acc.v",
+    "rsnn_block.v",
+    "rsnn_constants.v",
     "rsnn_core.v",
     "rsnn_current.v",
     "rsnn_decay_serial.v",
@@ -18,7 +21,12 @@ FIXED = (
     "rsnn_membrane.v",
     "rsnn_ram.v",
     "rsnn_rom.v",
+    "rsnn_round.v",
+    "rsnn_rows.v",
+    "rsnn_turn.v",
     "rsnn_update.v",
+    "rsnn_update_pipelined.v",
+    "rsnn_walk.v",
 )
 """The same for every network."""
 
@@ -48,6 +56,7 @@ def replay_source(design: Design, name: str) -> str:
         "N_INPUTS": str(network.n_inputs),
         "N_NEURONS": str(design.number("N_NEURONS")),
         "N_ROWS": str(rows),
+        "IN_ORDER": str(int(design.shape.unique_inputs)),
         "LIMIT": str(4 * worst_step(design) + 10 * network.n_inputs + 64 * rows + 1000),
         "PUT": "\n".join(put),
     }
@@ -63,13 +72,23 @@ def proof_source(design: Design) -> str:
     }
     values = {k: v for k, v in design.parameters.items() if isinstance(v, int)} | fits
     products = max(number("SYN_BITS"), number("MEM_BITS"), number("LEVEL_BITS")) + c.decay_frac
-    shifted = number("SUM_BITS") + (1 << number("SHIFT_BITS"))
+    shifted = number("SUM_BITS") + (1 << max(number("BELOW_SHIFT_BITS"), number("OWN_SHIFT_BITS")))
+    of_turn = {name: number(name) for name in _OF_TURN}
+    of_turn["X_BITS"] = max(number("SYN_BITS"), number("MEM_BITS"))
     parts = {
         "DIGEST": design.network.digest(),
-        "PARAMETERS": ",\n".join(f"parameter {name} = {value}" for name, value in values.items()),
+        "PARAMETERS": _declared(values),
+        "TURN_PARAMETERS": _declared(of_turn),
         "ALL_BITS": str(max(products, shifted + c.frac_bits, number("BIAS_BITS")) + 4),
     }
     return filled("verilog/rsnn_proof.v", parts)
+
+
+_OF_TURN = ("TURN_BITS", "DECAY_BITS", "DECAY_FRAC", "ROUND_TO_ZERO")
+
+
+def _declared(values: Mapping[str, int]) -> str:
+    return ",\n".join(f"parameter {name} = {value}" for name, value in values.items())
 
 
 def _sizes(design: Design, name: str) -> dict[str, str]:
@@ -86,10 +105,24 @@ def _parts(design: Design, name: str, weights: str, constants: str) -> dict[str,
     lines = [*_parameters(design), f'.WEIGHTS("{weights}")', f'.CONSTANTS("{constants}")']
     return _sizes(design, name) | {
         "SHAPE": f"{network.n_inputs} inputs, {hidden}, {network.readout.n_neurons} readout rows",
+        "OPTIONS": f"Options: {options_line(design.shape)}",
+        "ERRORS": "a number out of order, or of no channel,"
+        if design.shape.unique_inputs
+        else "a number of no channel",
+        "ORDER": _ORDER if design.shape.unique_inputs else "",
         "READING": "\n".join(f"// {line}" for line in network.readout.reading()),
         "OUT_WORD": sign,
         "PARAMETERS": ",\n".join(lines),
     }
+
+
+_ORDER = "// Each comes once, in ascending order."
+
+
+def options_line(shape: Shape) -> str:
+    """The options that give a decoder of this shape, as the top of its files has them."""
+    unique = " --unique-inputs" if shape.unique_inputs else ""
+    return f"--lanes {shape.lanes} --update {shape.update}{unique}"
 
 
 def _parameters(design: Design) -> Iterator[str]:
@@ -110,5 +143,5 @@ def memory_bits(design: Design) -> int:
         number("N_WORDS") * number("LANES") * number("WEIGHT_BITS")
         + number("N_NEURONS") * (number("CONSTANT_BITS") + number("SYN_BITS") + number("MEM_BITS"))
         + (2 << number("POINTER_BITS")) * number("ID_BITS")
-        + number("N_INPUTS") * number("INPUT_BITS")
+        + (1 - number("UNIQUE_INPUTS")) * number("N_INPUTS") * number("INPUT_BITS")
     )

@@ -1,6 +1,7 @@
 """Verilog that was exported, read back: compared with a fresh export, then simulated as it is."""
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from base.errors import FileError, MismatchError
 from base.files import read_bytes
 from export.fresh import first_line
 from export.verilog.decoder import check_name, run_texts, simulator_for
-from export.verilog.design import SHAPES, design_of
+from export.verilog.design import SHAPES, UPDATES, Shape, design_of
 from export.verilog.source import texts
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -33,25 +34,24 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
     Raises:
         FileError: there is no such file, or several; one cannot be read.
         RangeError: its name is none that `export_verilog` gives.
-        MismatchError: a line is another than in a fresh export, in whichever layout.
+        MismatchError: a line is another than in a fresh export with the options that the top
+            names.
     """
     if len(tops) != 1:
         names = ", ".join(path.name for path in tops)
         raise FileError(f"one top module of a network is needed; found: {names or 'none'}")
     (top,) = tops
     check_name(top.stem)
-    designs = [design_of(network, shape) for shape in SHAPES.values()]
-    right = [texts(design, top.stem) for design in designs]
-    found = {name: read_bytes(top.with_name(name), _LARGEST) for name in right[0]}
-    firsts = [[first_line(found[name], text) for name, text in each.items()] for each in right]
-    nearest = max(range(len(right)), key=lambda i: firsts[i])
-    for name, line in zip(found, firsts[nearest], strict=True):
+    design = design_of(network, _shape_in(read_bytes(top, _LARGEST).decode(errors="replace")))
+    right = texts(design, top.stem)
+    found = {name: read_bytes(top.with_name(name), _LARGEST) for name in right}
+    for name, text in right.items():
+        line = first_line(found[name], text)
         if line < math.inf:
             raise MismatchError(
                 f"{top.with_name(name)}: line {line} is not what exporting the network gives;"
                 " export it again"
             )
-    design = designs[nearest]
     sources = {name: text.decode() for name, text in found.items()}
 
     def run(_: IntegerNetwork, raster: NDArray[np.uint8]) -> Trace:
@@ -60,3 +60,11 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
         return run_texts(design, sources, top.stem, raster, simulator)
 
     return {"verilog": run}
+
+
+def _shape_in(top: str) -> Shape:
+    """The shape that a top's comment names; if it names none, that of the default layout."""
+    updates = "|".join(UPDATES)
+    pattern = rf"^// Options: --lanes (\d\d?) --update ({updates})( --unique-inputs)?$"
+    found = re.search(pattern, top, re.MULTILINE)
+    return Shape(int(found[1]), found[2], found[3] is not None) if found else SHAPES["fast"]

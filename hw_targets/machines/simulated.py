@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from export.firmware.replay import replay_blocks
 from export.verilog.cycles import counted_steps, worst_step
-from export.verilog.design import CONTRACT, KINDS, SHAPES, design_of
-from export.verilog.options import LAYOUT
+from export.verilog.design import CONTRACT, KINDS, design_of, shape_of
+from export.verilog.options import SHAPE
 from export.verilog.project import write_project
 from export.verilog.simulators import Simulator
 from export.verilog.source import memory_bits, texts
@@ -40,7 +40,7 @@ def verilog_target(description: str, name: str, simulator: Simulator) -> Target:
         contract=CONTRACT,
         kinds=KINDS,
         writer="verilog",
-        options=(LAYOUT,),
+        options=SHAPE,
         tools=simulator.tools,
         editable=("Makefile",),
     )
@@ -52,16 +52,15 @@ def _build(
     network: IntegerNetwork,
     golden: NDArray[np.uint8],
     folder: Path,
-    *,
-    layout: str,
+    **options: Any,
 ) -> list[Path]:
     """A test bench with the golden run, and a Makefile that runs it."""
-    return write_project(design_of(network, SHAPES[layout]), golden, folder, simulator=name)
+    return write_project(design_of(network, shape_of(**options)), golden, folder, simulator=name)
 
 
-def _prepare(simulator: Simulator, network: IntegerNetwork, folder: Path, *, layout: str) -> Runner:
+def _prepare(simulator: Simulator, network: IntegerNetwork, folder: Path, **options: Any) -> Runner:
     """Compile the decoder and its test bench; return the function that runs them."""
-    design = design_of(network, SHAPES[layout])
+    design = design_of(network, shape_of(**options))
     command = simulator.build(design, folder, texts(design, "rsnn"), "rsnn")
 
     def run(
@@ -72,12 +71,14 @@ def _prepare(simulator: Simulator, network: IntegerNetwork, folder: Path, *, lay
     return run
 
 
-def _check(target: Target, network: IntegerNetwork, *, layout: str) -> dict[str, Any]:
+def _check(target: Target, network: IntegerNetwork, **options: Any) -> dict[str, Any]:
     """Bits of memory, and clocks per step over random input and in the worst case."""
-    design = design_of(network, SHAPES[layout])
+    design = design_of(network, shape_of(**options))
     raster = random_raster(_COUNTED_STEPS, network.n_inputs, dt=network.dt)
     return {
-        "layout": layout,
+        "layout": options["layout"],
+        "lanes": design.shape.lanes,
+        "update": design.shape.update,
         "memory_bits": memory_bits(design),
         "cycles_mean": float(counted_steps(design, raster).mean()),
         "cycles_worst": worst_step(design),

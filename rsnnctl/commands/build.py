@@ -1,15 +1,16 @@
 """`rsnnctl build`: a firmware project for a target."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rsnnctl.options import (
     TARGET,
     float_abi_option,
-    layout_option,
     network_argument,
     output_option,
+    target_options,
 )
 from rsnnctl.results.kind import Result
 
@@ -17,17 +18,17 @@ from rsnnctl.results.kind import Result
 @click.command()
 @network_argument
 @click.option("--target", type=TARGET, required=True, help="Target to build for.")
-@layout_option
+@target_options
 @float_abi_option
 @output_option("Folder. Default: `firmware` beside the network.", folder=True)
 def command(
     network: Path | None,
     stale: bool,
     target: str,
-    layout: str | None,
     float_abi: str | None,
     output: Path | None,
     force: bool,
+    options: dict[str, Any],
 ) -> Result:
     """Write a firmware project with a self-test.
 
@@ -47,6 +48,12 @@ def command(
     source = lineage.used(chosen, stale=stale)
     loaded, (golden, _) = load_network(source), load_vectors(source)
     folder = output or source.parent / "firmware"
-    options = {"layout": layout, "float_abi": float_abi}
-    written = build(find_target(target), loaded, golden, folder, options, force=force)
+    written = build(
+        find_target(target),
+        loaded,
+        golden,
+        folder,
+        {**options, "float_abi": float_abi},
+        force=force,
+    )
     return written_files(written, output)

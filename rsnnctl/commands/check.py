@@ -1,11 +1,12 @@
 """`rsnnctl check`: the cost of a network on a target, and every limit it exceeds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rsnnctl.options import TARGET, layout_option, network_argument, told
+from rsnnctl.options import TARGET, network_argument, target_options, told
 from rsnnctl.results.kind import Column, Facts, Kind, Result, Rows
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ CHECKED = Kind(
         Column("target", "text", "Name of the target."),
         Column("layout", "text", "Layout of weights in flash, size of Verilog.", optional=True),
         *_COSTS,
+        Column("lanes", "integer?", "Neurons of Verilog gathered at a time.", optional=True),
+        Column("update", "text", "How Verilog updates a neuron.", optional=True),
         Column("memory_bits", "integer?", "Bits of all memories of Verilog.", "bit", optional=True),
         Column(
             "cycles_mean",
@@ -111,13 +114,13 @@ CHECKED_EVERYWHERE = Kind(
     help="Sizes to check before any network is trained, in place of NETWORK: inputs, hidden layers"
     " and outputs, as 96-64-2; every neuron with constants of its own, and no weight pruned.",
 )
-@layout_option
+@target_options
 def command(
     network: Path | None,
     stale: bool,
     target: str | None,
     architecture: str | None,
-    layout: str | None,
+    options: dict[str, Any],
 ) -> Result:
     """Check a network against the limits of a target.
 
@@ -131,11 +134,11 @@ def command(
     from hw_targets.machines.target import check
 
     if target is None:
-        rows = check_everywhere(loaded, layout)
+        rows = check_everywhere(loaded, options)
         lines = [f"{', '.join(names)}: {line}" for line, names in _lines(rows).items()]
         code = 1 if any(row["fits"] is False for row in rows) else 0
         return Result(CHECKED_EVERYWHERE, {"targets": rows}, lines, exit_code=code)
-    found = _told(check(find_target(target), loaded, {"layout": layout}))
+    found = _told(check(find_target(target), loaded, options))
     lines = list(_lines([found])) or [f"fits {target}"]
     return Result(CHECKED, found, lines, exit_code=0 if found["fits"] else 1)
 
@@ -161,15 +164,20 @@ def _network(
     return load_network(lineage.used(path, stale=stale))
 
 
-def check_everywhere(network: "IntegerNetwork", layout: str | None) -> list[dict[str, Any]]:
-    """The cost of a network on every target with limits, one row each, and whether it `fits`."""
+def check_everywhere(network: "IntegerNetwork", options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cost of a network on every target with limits, one row each, and whether it `fits`.
+
+    A target gets those options that it has.
+    """
     from hw_targets import targets
     from hw_targets.machines.target import Limits, check
 
     rows = []
     for target in targets().values():
         if target.check is not None and target.limits != Limits():
-            found = _told(check(target, network, {"layout": layout}))
+            known = {option.name for option in target.options}
+            given = {name: value for name, value in options.items() if name in known}
+            found = _told(check(target, network, given))
             rows.append(
                 {"target": target.name, "part": target.description}
                 | {column: found.get(column) for column in _COLUMNS}

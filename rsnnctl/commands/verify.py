@@ -1,6 +1,7 @@
 """`rsnnctl verify`: backends of this machine, or a target, against the reference, bit for bit."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,11 +10,12 @@ from rsnnctl.options import (
     INPUT,
     INPUT_OR_FOLDER,
     TARGET,
-    layout_option,
+    TARGET_OPTIONS,
     no_stdout,
     output_option,
     samples_option,
     stale_option,
+    target_options,
 )
 from rsnnctl.results.files import files
 from rsnnctl.results.kind import Column, Facts, Kind, Result, Rows
@@ -80,7 +82,7 @@ VERIFIED = Kind(
     help="Words that something else recorded of the network (HDF5 or .npz, docs/chips.md), compared"
     " in place of backends. Their input is `raster` in the file, or --session.",
 )
-@layout_option
+@target_options
 @output_option("Folder for minimal cases of differences. Default: beside the network.", folder=True)
 def command(
     network: Path | None,
@@ -92,9 +94,9 @@ def command(
     kit: Path | None,
     target: str | None,
     trace: Path | None,
-    layout: str | None,
     output: Path | None,
     force: bool,
+    options: dict[str, Any],
 ) -> Result:
     """Compare every backend with the reference, bit for bit.
 
@@ -133,9 +135,9 @@ def command(
     if samples is not None:
         refuse("beside --samples, which are compared", "session")
     if trace is not None:
-        refuse("with --trace", "samples", "steps", "target", "layout", "force", "output")
+        refuse("with --trace", "samples", "steps", "target", *TARGET_OPTIONS, "force", "output")
     if target is None:
-        refuse("without --target", "layout")
+        refuse("without --target", *TARGET_OPTIONS)
     else:
         refuse("with --target, where no reproducer is written", "force", "output")
     format = format_of(chosen)
@@ -151,10 +153,10 @@ def command(
     elif trace is not None:
         report = verify_trace(path, trace, session)
     elif session is not None and target is not None:
-        report = verify_session(path, target, session, layout, steps=steps)
+        report = verify_session(path, target, session, options, steps=steps)
     else:
         report = verify_file(
-            path, stimulus, target=target, layout=layout, output=output, force=force
+            path, stimulus, target=target, options=options, output=output, force=force
         )
     return Result(
         VERIFIED,

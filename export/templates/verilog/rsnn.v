@@ -1,5 +1,6 @@
 // Decoder of the integer network @DIGEST@
 // @SHAPE@
+// @OPTIONS@
 //
 @READING@
 `default_nettype none
@@ -9,6 +10,7 @@ module @NAME@ (
     input wire aresetn,  // synchronous, active low
     // AXI4-Stream of events: the channels that spike in a step, in any order; tlast ends the step.
     // All ones are no channel, for a step without spikes, or to end one.
+    @ORDER@
     input wire s_axis_tvalid,
     output wire s_axis_tready,
     input wire [@DATA_BITS_1@:0] s_axis_tdata,
@@ -20,7 +22,7 @@ module @NAME@ (
     output wire m_axis_tlast,
     output wire busy,  // a step is computed; otherwise the clock may stand still
     output wire overrun,  // since reset, a step was complete before the one before was computed
-    output wire error,  // since reset, a number that is no channel came, and was left out
+    output wire error,  // since reset, @ERRORS@ was left out
     // every state word when it is written; leave open what is not used
     output wire trace_valid,
     output wire [@NEURON_BITS_1@:0] trace_neuron,

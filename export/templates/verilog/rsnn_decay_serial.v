@@ -12,13 +12,11 @@ module rsnn_decay_serial #(
     parameter ROUND_TO_ZERO = 1
 ) (
     input wire [TURN_BITS-1:0] turn,  // 0 .. DECAY_FRAC - 1
-    input wire signed [X_BITS-1:0] left,  // by the turn before
+    input wire signed [X_BITS-1:0] left,  // by the turn before; 0 in the first
     input wire signed [X_BITS-1:0] x,
     input wire [DECAY_BITS-1:0] decay,
     output wire signed [X_BITS-1:0] decayed
 );
-    localparam SUM_BITS = X_BITS + 1;
-
     wire [DECAY_FRAC-1:0] part;  // of the decay, below unity
     wire is_unity;
     generate
@@ -31,14 +29,13 @@ module rsnn_decay_serial #(
         end
     endgenerate
 
-    wire signed [SUM_BITS-1:0] so_far =
-        turn == 0 ? {SUM_BITS{1'b0}} : {left[X_BITS-1], left};
-    wire signed [SUM_BITS-1:0] term = part[turn] ? {x[X_BITS-1], x} : {SUM_BITS{1'b0}};
+    wire signed [X_BITS-1:0] term = part[turn] ? x : {X_BITS{1'b0}};
     wire up = ROUND_TO_ZERO != 0 && x[X_BITS-1];
-    wire signed [SUM_BITS-1:0] sum = so_far + term + $signed({{(SUM_BITS - 1) {1'b0}}, up});
-    wire unused = sum[0];
+    // the lowest bit is the carry
+    wire signed [X_BITS+1:0] sum = {left[X_BITS-1], left, 1'b1} + {term[X_BITS-1], term, up};
+    wire unused = &{1'b0, sum[1:0]};
 
-    assign decayed = is_unity ? x : sum[SUM_BITS-1:1];
+    assign decayed = is_unity ? x : sum[X_BITS+1:2];
 endmodule
 
 `default_nettype wire

@@ -2,11 +2,13 @@
 //
 // A channel comes as its number. One that is sent twice in a step counts once: `places` says where
 // in the list a channel was put last, and if that place is in use and holds the channel, it is
-// there already. So nothing has to be cleared between steps.
+// there already. So nothing has to be cleared between steps. With UNIQUE_INPUTS channels have to
+// come in ascending order instead, which one register can tell.
 `default_nettype none
 
 module rsnn_events #(
     parameter N_INPUTS = 8,
+    parameter UNIQUE_INPUTS = 0,
     parameter DATA_BITS = 8,  // of the stream; all ones stand for no channel
     parameter N_LAYERS = 2,
     parameter LAYER_BITS = 1,
@@ -26,7 +28,7 @@ module rsnn_events #(
     input wire [DATA_BITS-1:0] in_channel,
     input wire in_last,
     output reg start,
-    output reg error,  // a number that is no channel was left out
+    output reg error,  // a number that is no channel, or one out of order, was left out
     // lists that are read
     input wire [LAYER_BITS-1:0] list_layer,
     input wire list_is_below,
@@ -40,81 +42,102 @@ module rsnn_events #(
     input wire [ID_BITS-1:0] spike_id,
     input wire step_end
 );
-    localparam [1:0] OPEN = 0, LOOK = 1, JUDGE = 2;
-
     reg half;  // in which lists of this step lie
     reg [N_LAYERS*POINTER_BITS-1:0] ends, ends_before;
 
     // inputs
-    reg [1:0] state;
-    reg [INPUT_BITS-1:0] channel;
-    reg is_last;
-    wire [INPUT_BITS-1:0] place;
     wire [POINTER_BITS-1:0] inputs_end = ends[0+:POINTER_BITS];
-    wire [POINTER_BITS-1:0] whole_place;
+    wire [INPUT_BITS-1:0] channel;  // that comes into the list
+    wire new_input;
+    wire looks;  // into the list
+    wire [POINTER_BITS-1:0] looked_at;
     wire [ID_BITS-1:0] whole_channel;
+    wire [INPUT_BITS-1:0] first_channel = in_channel[INPUT_BITS-1:0];
     wire is_channel = {{(32 - DATA_BITS) {1'b0}}, in_channel} < N_INPUTS;
     wire is_none = in_channel == {DATA_BITS{1'b1}};
-    wire known = whole_place < inputs_end && list_id == whole_channel;
-    wire new_input = state == JUDGE && !known;
-
-    assign in_ready = state == OPEN && !busy && !start;
     wire taken = in_valid && in_ready;
 
     generate
-        if (POINTER_BITS > INPUT_BITS) begin : placed
-            assign whole_place = {{(POINTER_BITS - INPUT_BITS) {1'b0}}, place};
-        end else begin : placed_as_wide
-            assign whole_place = place;
-        end
         if (ID_BITS > INPUT_BITS) begin : named
             assign whole_channel = {{(ID_BITS - INPUT_BITS) {1'b0}}, channel};
         end else begin : named_as_wide
             assign whole_channel = channel;
         end
-    endgenerate
-
-    always @(posedge clk) begin
-        start <= 1'b0;
-        if (rst) begin
-            state <= OPEN;
-            error <= 1'b0;
-        end else begin
-            case (state)
-                OPEN:
-                if (taken) begin
-                    if (is_channel) state <= LOOK;
-                    else begin
-                        start <= in_last;
-                        if (!is_none) error <= 1'b1;
-                    end
-                end
-                LOOK: state <= JUDGE;
-                default: begin
+        if (UNIQUE_INPUTS != 0) begin : ascending
+            reg any;
+            reg [INPUT_BITS-1:0] last;
+            wire in_order = !any || first_channel > last;
+            always @(posedge clk) begin
+                start <= taken && in_last && !rst;
+                if (rst || start) any <= 1'b0;
+                else if (new_input) any <= 1'b1;
+                if (new_input) last <= first_channel;
+                if (rst) error <= 1'b0;
+                else if (taken && (is_channel ? !in_order : !is_none)) error <= 1'b1;
+            end
+            assign in_ready = !busy && !start;
+            assign channel = first_channel;
+            assign new_input = taken && is_channel && in_order;
+            assign looks = 1'b0;
+            assign looked_at = inputs_end;
+        end else begin : stamped
+            localparam [1:0] OPEN = 0, LOOK = 1, JUDGE = 2;
+            reg [1:0] state;
+            reg [INPUT_BITS-1:0] taken_channel;
+            reg is_last;
+            wire [INPUT_BITS-1:0] place;
+            wire known = looked_at < inputs_end && list_id == whole_channel;
+            if (POINTER_BITS > INPUT_BITS) begin : placed
+                assign looked_at = {{(POINTER_BITS - INPUT_BITS) {1'b0}}, place};
+            end else begin : placed_as_wide
+                assign looked_at = place;
+            end
+            always @(posedge clk) begin
+                start <= 1'b0;
+                if (rst) begin
                     state <= OPEN;
-                    start <= is_last;
+                    error <= 1'b0;
+                end else begin
+                    case (state)
+                        OPEN:
+                        if (taken) begin
+                            if (is_channel) state <= LOOK;
+                            else begin
+                                start <= in_last;
+                                if (!is_none) error <= 1'b1;
+                            end
+                        end
+                        LOOK: state <= JUDGE;
+                        default: begin
+                            state <= OPEN;
+                            start <= is_last;
+                        end
+                    endcase
                 end
-            endcase
+                if (taken) begin
+                    taken_channel <= first_channel;
+                    is_last <= in_last;
+                end
+            end
+            rsnn_ram #(
+                .WIDTH(INPUT_BITS),
+                .DEPTH(N_INPUTS),
+                .ADDRESS_BITS(INPUT_BITS)
+            ) places (
+                .clk(clk),
+                .read(taken),
+                .read_address(first_channel),
+                .read_word(place),
+                .write(new_input),
+                .write_address(channel),
+                .write_word(inputs_end[INPUT_BITS-1:0])
+            );
+            assign in_ready = state == OPEN && !busy && !start;
+            assign channel = taken_channel;
+            assign new_input = state == JUDGE && !known;
+            assign looks = state == LOOK;
         end
-        if (taken) begin
-            channel <= in_channel[INPUT_BITS-1:0];
-            is_last <= in_last;
-        end
-    end
-
-    rsnn_ram #(
-        .WIDTH(INPUT_BITS),
-        .DEPTH(N_INPUTS),
-        .ADDRESS_BITS(INPUT_BITS)
-    ) places (
-        .clk(clk),
-        .read(taken),
-        .read_address(in_channel[INPUT_BITS-1:0]),
-        .read_word(place),
-        .write(new_input),
-        .write_address(channel),
-        .write_word(inputs_end[INPUT_BITS-1:0])
-    );
+    endgenerate
 
     // lists
     wire [LAYER_BITS-1:0] below = SOURCE_BELOW[list_layer*LAYER_BITS+:LAYER_BITS];
@@ -133,8 +156,8 @@ module rsnn_events #(
         .ADDRESS_BITS(POINTER_BITS + 1)
     ) lists (
         .clk(clk),
-        .read(busy ? list_read : state == LOOK),
-        .read_address(busy ? {half ^ !of_now, list_pointer} : {half, whole_place}),
+        .read(busy ? list_read : looks),
+        .read_address(busy ? {half ^ !of_now, list_pointer} : {half, looked_at}),
         .read_word(list_id),
         .write(new_input || spike),
         .write_address({half, busy ? spikes_end : inputs_end}),

@@ -19,6 +19,7 @@ module rsnn_gather #(
     parameter N_WORDS = 16,
     parameter WORD_ADDRESS_BITS = 4,
     parameter DELAY_STEPS = 1,
+    parameter FIRST_LAYER = 0,  // those before it have no blocks
     parameter [N_LAYERS*COUNT_BITS-1:0] NEURONS = 0,  // by layer, the lowest bits for the first
     parameter [N_LAYERS*WORD_ADDRESS_BITS-1:0] N_BELOW = 0,
     parameter [N_LAYERS*WORD_ADDRESS_BITS-1:0] N_OWN = 0,  // 0: not recurrent
@@ -47,7 +48,9 @@ module rsnn_gather #(
 
     // issue: one operation per clock
     reg running, is_below, is_first;
-    reg [LAYER_BITS-1:0] layer;
+    reg [LAYER_BITS-1:0] any_layer;
+    wire [LAYER_BITS-1:0] layer =
+        N_LAYERS - FIRST_LAYER == 1 ? FIRST_LAYER[LAYER_BITS-1:0] : any_layer;
     reg [COUNT_BITS-1:0] left;  // neurons of the layer that are not handed over
     reg [POINTER_BITS-1:0] pointer;
 
@@ -55,7 +58,8 @@ module rsnn_gather #(
     reg [1:0] op_read, op_add;
     wire is_last_block = left <= LANES[COUNT_BITS-1:0];
     wire is_last_layer = {{(32 - LAYER_BITS) {1'b0}}, layer} == N_LAYERS - 1;
-    wire [LAYER_BITS-1:0] layer_after = is_last_layer ? {LAYER_BITS{1'b0}} : layer + 1'b1;
+    wire [LAYER_BITS-1:0] layer_after =
+        is_last_layer ? FIRST_LAYER[LAYER_BITS-1:0] : layer + 1'b1;
     wire [LAYER_BITS-1:0] layer_next = is_last_block ? layer_after : layer;
     wire [WORD_ADDRESS_BITS-1:0] n_below = N_BELOW[layer*WORD_ADDRESS_BITS+:WORD_ADDRESS_BITS];
     wire [WORD_ADDRESS_BITS-1:0] n_own = N_OWN[layer*WORD_ADDRESS_BITS+:WORD_ADDRESS_BITS];
@@ -74,13 +78,13 @@ module rsnn_gather #(
     always @(posedge clk) begin
         if (rst) begin
             running <= 1'b0;
-            layer <= 0;
+            any_layer <= FIRST_LAYER[LAYER_BITS-1:0];
         end else if (start) begin
             running <= 1'b1;
             is_below <= 1'b0;
             is_first <= 1'b1;
-            left <= NEURONS[0+:COUNT_BITS];
-            pointer <= OWN_START[0+:POINTER_BITS];
+            left <= NEURONS[FIRST_LAYER*COUNT_BITS+:COUNT_BITS];
+            pointer <= OWN_START[FIRST_LAYER*POINTER_BITS+:POINTER_BITS];
         end else if (go) begin
             if (op != NOTHING) is_first <= 1'b0;
             if (op == ADD) pointer <= pointer + 1'b1;
@@ -91,7 +95,7 @@ module rsnn_gather #(
             if (op == HAND) begin
                 is_below <= 1'b0;
                 pointer <= OWN_START[layer_next*POINTER_BITS+:POINTER_BITS];
-                layer <= layer_next;
+                any_layer <= layer_next;
                 left <= left - LANES[COUNT_BITS-1:0];
                 if (is_last_block) begin
                     is_first <= 1'b1;

@@ -22,19 +22,26 @@ module rsnn_membrane #(
 ) (
     input wire is_row,  // of the readout: it never fires
     input wire signed [MEM_BITS-1:0] mem,
-    input wire signed [X_BITS-1:0] decayed,
+    input wire signed [X_BITS-1:0] down,  // D is this, or 1 more
+    input wire up,
     input wire signed [SYN_BITS-1:0] drive,
     input wire signed [LEVEL_BITS-1:0] threshold,
     output wire fires,
     output wire signed [MEM_BITS-1:0] next_mem
 );
-    localparam WIDE_BITS = (X_BITS > LEVEL_BITS ? X_BITS : LEVEL_BITS) + 2;
+    localparam LARGER_BITS = X_BITS > LEVEL_BITS ? X_BITS : LEVEL_BITS;
+    localparam WIDE_BITS = (LARGER_BITS > SYN_BITS ? LARGER_BITS : SYN_BITS) + 2;
 
-    wire signed [WIDE_BITS-1:0] kept = {{(WIDE_BITS - X_BITS) {decayed[X_BITS-1]}}, decayed};
+    wire signed [WIDE_BITS-1:0] kept = {{(WIDE_BITS - X_BITS) {down[X_BITS-1]}}, down};
     wire signed [WIDE_BITS-1:0] driven = {{(WIDE_BITS - SYN_BITS) {drive[SYN_BITS-1]}}, drive};
     wire signed [WIDE_BITS-1:0] level =
         {{(WIDE_BITS - LEVEL_BITS) {threshold[LEVEL_BITS-1]}}, threshold};
     wire signed [WIDE_BITS-1:0] none = {WIDE_BITS{1'b0}};
+
+    // the lowest bit of a sum is the carry
+    wire signed [WIDE_BITS:0] sum = {kept, 1'b1} + {driven, up};
+    wire signed [WIDE_BITS:0] alone = {kept, 1'b1} + {none, up};
+    wire unused = &{1'b0, sum[0], alone};
 
     wire signed [MEM_BITS-1:0] integrated;
     rsnn_fit #(
@@ -42,11 +49,12 @@ module rsnn_membrane #(
         .TO_BITS(MEM_BITS),
         .SATURATE(SATURATE_MEM)
     ) fit_integrated (
-        .value(kept + driven),
+        .value($signed(sum[WIDE_BITS:1])),
         .word(integrated)
     );
 
-    wire signed [WIDE_BITS-1:0] left = RESET_SUBTRACTS != 0 ? kept - level : none;
+    wire signed [WIDE_BITS-1:0] left =
+        RESET_SUBTRACTS != 0 ? $signed(alone[WIDE_BITS:1]) - level : none;
     wire signed [MEM_BITS-1:0] cleared;
     rsnn_fit #(
         .FROM_BITS(WIDE_BITS),

@@ -15,8 +15,8 @@ module rsnn_proof #(
     input wire signed [SYN_BITS-1:0] drive,
     input wire signed [SUM_BITS-1:0] sum_below,
     input wire signed [SUM_BITS-1:0] sum_own,
-    input wire [ANY_SHIFT_BITS-1:0] e_below,
-    input wire [ANY_SHIFT_BITS-1:0] e_own,
+    input wire [ANY_BELOW_BITS-1:0] e_below,
+    input wire [ANY_OWN_BITS-1:0] e_own,
     input wire signed [ANY_BIAS_BITS-1:0] bias,
     input wire [DECAY_BITS-1:0] decay_syn,
     input wire [DECAY_BITS-1:0] decay_mem,
@@ -25,57 +25,98 @@ module rsnn_proof #(
     output wire spk_holds,
     output wire mem_holds
 );
-    localparam X_BITS = SYN_BITS > MEM_BITS ? SYN_BITS : MEM_BITS;
+    localparam SHARED_BITS = SYN_BITS > MEM_BITS ? SYN_BITS : MEM_BITS;
+    localparam X_SYN_BITS = PIPELINED != 0 ? SYN_BITS : SHARED_BITS;
+    localparam X_MEM_BITS = PIPELINED != 0 ? MEM_BITS : SHARED_BITS;
     localparam ANY_BIAS_BITS = BIAS_BITS > 0 ? BIAS_BITS : 1;
-    localparam ANY_SHIFT_BITS = SHIFT_BITS > 0 ? SHIFT_BITS : 1;
+    localparam ANY_BELOW_BITS = BELOW_SHIFT_BITS > 0 ? BELOW_SHIFT_BITS : 1;
+    localparam ANY_OWN_BITS = OWN_SHIFT_BITS > 0 ? OWN_SHIFT_BITS : 1;
 
     // what ships
-    wire signed [X_BITS-1:0] wide_syn = syn;
-    wire signed [X_BITS-1:0] wide_mem = mem;
-    wire signed [X_BITS-1:0] kept_syn, kept_mem;
+    wire signed [X_SYN_BITS-1:0] wide_syn = syn;
+    wire signed [X_MEM_BITS-1:0] wide_mem = mem;
+    wire signed [ACC_BITS-1:0] shipped_acc;
     wire signed [SYN_BITS-1:0] next_syn;
     wire signed [MEM_BITS-1:0] next_mem;
     wire fires;
+    wire signed [X_SYN_BITS+DECAY_FRAC-1:0] product_syn;
+    wire signed [X_SYN_BITS-1:0] floor_syn;
+    wire up_syn;
     rsnn_decay_single #(
-        .X_BITS(X_BITS),
+        .X_BITS(X_SYN_BITS),
         .DECAY_BITS(DECAY_BITS),
-        .DECAY_FRAC(DECAY_FRAC),
-        .ROUND_TO_ZERO(ROUND_TO_ZERO)
+        .DECAY_FRAC(DECAY_FRAC)
     ) of_syn (
         .x(wide_syn),
         .decay(decay_syn),
-        .decayed(kept_syn)
+        .product(product_syn)
     );
-    rsnn_decay_single #(
-        .X_BITS(X_BITS),
-        .DECAY_BITS(DECAY_BITS),
+    rsnn_round #(
+        .X_BITS(X_SYN_BITS),
         .DECAY_FRAC(DECAY_FRAC),
         .ROUND_TO_ZERO(ROUND_TO_ZERO)
+    ) round_syn (
+        .product(product_syn),
+        .down(floor_syn),
+        .up(up_syn)
+    );
+    // sums of turns, which `rsnn_proof_turn` proves, come rounded
+    wire signed [X_SYN_BITS-1:0] down_syn =
+        MULTIPLIER != 0 ? floor_syn : floor_syn + $signed({{(X_SYN_BITS - 1) {1'b0}}, up_syn});
+    wire rest_syn = MULTIPLIER != 0 && up_syn;
+    wire signed [X_MEM_BITS+DECAY_FRAC-1:0] product_mem;
+    wire signed [X_MEM_BITS-1:0] floor_mem;
+    wire up_mem;
+    rsnn_decay_single #(
+        .X_BITS(X_MEM_BITS),
+        .DECAY_BITS(DECAY_BITS),
+        .DECAY_FRAC(DECAY_FRAC)
     ) of_mem (
         .x(wide_mem),
         .decay(decay_mem),
-        .decayed(kept_mem)
+        .product(product_mem)
+    );
+    rsnn_round #(
+        .X_BITS(X_MEM_BITS),
+        .DECAY_FRAC(DECAY_FRAC),
+        .ROUND_TO_ZERO(ROUND_TO_ZERO)
+    ) round_mem (
+        .product(product_mem),
+        .down(floor_mem),
+        .up(up_mem)
+    );
+    // sums of turns, which `rsnn_proof_turn` proves, come rounded
+    wire signed [X_MEM_BITS-1:0] down_mem =
+        MULTIPLIER != 0 ? floor_mem : floor_mem + $signed({{(X_MEM_BITS - 1) {1'b0}}, up_mem});
+    wire rest_mem = MULTIPLIER != 0 && up_mem;
+    rsnn_acc #(
+        .SUM_BITS(SUM_BITS),
+        .BELOW_SHIFT_BITS(ANY_BELOW_BITS),
+        .OWN_SHIFT_BITS(ANY_OWN_BITS),
+        .ACC_BITS(ACC_BITS)
+    ) shifted (
+        .sum_below(sum_below),
+        .sum_own(sum_own),
+        .e_below(e_below),
+        .e_own(e_own),
+        .acc(shipped_acc)
     );
     rsnn_current #(
-        .X_BITS(X_BITS),
+        .X_BITS(X_SYN_BITS),
         .SYN_BITS(SYN_BITS),
-        .SUM_BITS(SUM_BITS),
-        .SHIFT_BITS(ANY_SHIFT_BITS),
         .ACC_BITS(ACC_BITS),
         .FRAC_BITS(FRAC_BITS),
         .BIAS_BITS(ANY_BIAS_BITS),
         .SATURATE_SYN(SATURATE_SYN)
     ) current (
-        .decayed(kept_syn),
-        .sum_below(sum_below),
-        .sum_own(sum_own),
-        .e_below(e_below),
-        .e_own(e_own),
+        .down(down_syn),
+        .up(rest_syn),
+        .acc(shipped_acc),
         .bias(bias),
         .next_syn(next_syn)
     );
     rsnn_membrane #(
-        .X_BITS(X_BITS),
+        .X_BITS(X_MEM_BITS),
         .SYN_BITS(SYN_BITS),
         .MEM_BITS(MEM_BITS),
         .LEVEL_BITS(LEVEL_BITS),
@@ -88,7 +129,8 @@ module rsnn_proof #(
     ) membrane (
         .is_row(is_row),
         .mem(mem),
-        .decayed(kept_mem),
+        .down(down_mem),
+        .up(rest_mem),
         .drive(drive),
         .threshold(threshold),
         .fires(fires),
@@ -153,6 +195,50 @@ module rsnn_proof #(
     wire signed [ALL_BITS-1:0] found_mem = next_mem;
     assign spk_holds = !assumed || fires == spk;
     assign mem_holds = !assumed || found_mem == right_mem;
+endmodule
+
+// A turn of `rsnn_decay_serial.v`, for any word between 0 and x that the turn before may have left.
+//
+// That all turns give D(x, decay) follows: let d be the decay's k lowest bits, and left its sum
+// after k turns, so that left 2^k is x d, rounded toward zero (or down) to a multiple of 2^k. The
+// next turn keeps the half of left + bit x + up that is proved here, so left' 2^(k+1) is
+// x (d + bit 2^k) rounded to one of 2^(k+1). After DECAY_FRAC turns d is the decay.
+module rsnn_proof_turn #(
+    @TURN_PARAMETERS@
+) (
+    input wire [TURN_BITS-1:0] turn,
+    input wire signed [X_BITS-1:0] left,
+    input wire signed [X_BITS-1:0] x,
+    input wire [DECAY_BITS-1:0] decay,
+    output wire turn_holds
+);
+    localparam ALL_BITS = X_BITS + 4;
+
+    wire signed [X_BITS-1:0] next;
+    rsnn_decay_serial #(
+        .X_BITS(X_BITS),
+        .DECAY_BITS(DECAY_BITS),
+        .DECAY_FRAC(DECAY_FRAC),
+        .TURN_BITS(TURN_BITS),
+        .ROUND_TO_ZERO(ROUND_TO_ZERO)
+    ) shipped (
+        .turn(turn),
+        .left(left),
+        .x(x),
+        .decay(decay),
+        .decayed(next)
+    );
+
+    wire signed [ALL_BITS-1:0] before = left, after = next, whole = x, none = 0;
+    wire signed [ALL_BITS-1:0] up = ROUND_TO_ZERO != 0 && x < 0;
+    wire signed [ALL_BITS-1:0] term = ((decay >> turn) & 1) != 0 ? whole : none;
+    wire signed [ALL_BITS-1:0] dropped = before + term + up - (after <<< 1);
+    wire possible = turn < DECAY_FRAC && decay <= 1 << DECAY_FRAC
+        && (x < 0 ? before <= 0 && before >= whole : before >= 0 && before <= whole);
+    wire stays = x < 0 ? after <= 0 && after >= whole : after >= 0 && after <= whole;
+    wire is_unity = decay == 1 << DECAY_FRAC;
+    wire halves = dropped == 0 || dropped == 1;
+    assign turn_holds = !possible || (is_unity ? after == whole : stays && halves);
 endmodule
 
 `default_nettype wire

@@ -3,12 +3,15 @@
 //
 // Read from `replay.in`: the ends of the first, second and last third of the steps (32 bits each),
 // then a byte per input and step. The first third sends each channel twice and takes outputs late,
-// the last third sends channels from the last to the first. Written to `replay.out`: every state
-// word of every step, those of `out` as they came from the stream; to `replay.count`: the clocks of
-// each step in which the decoder was busy. All words have 32 bits, the lowest byte first.
-// Before, a few channels send for two steps, and a reset comes in the middle of the third: nothing
-// of these may be left. Where the decoder raises a flag, marks the wrong word as last, gives a word
-// that is not known or does not end a step, all words from there on are written inverted.
+// the last third sends channels from the last to the first; where channels have to be unique, all
+// come once, in ascending order. Written to `replay.out`: every state word of every step, those of
+// `out` as they came from the stream; to `replay.count`: the clocks of each step in which the
+// decoder was busy, and to `replay.first`, those from the last channel to the first output. All
+// words have 32 bits, the lowest byte first.
+// Before, a few channels send for two steps, and a reset comes early in the third; then again, and
+// a reset comes late: nothing of these may be left. Where the decoder raises a flag, works without
+// being busy, marks the wrong word as last, gives a word that is not known or does not end a step,
+// all words from there on are written inverted.
 //
 // The clock comes from outside in Verilator, from here in other simulators.
 `default_nettype none
@@ -26,6 +29,7 @@ module rsnn_replay;
     localparam N_NEURONS = @N_NEURONS@;
     localparam N_ROWS = @N_ROWS@;
     localparam N_BURST = N_INPUTS < 16 ? N_INPUTS : 16;
+    localparam IN_ORDER = @IN_ORDER@;  // channels have to come once, in ascending order
     localparam LIMIT = @LIMIT@;  // clocks of a step
     localparam [1:0] RESET = 0, ROW = 1, SEND = 2, WAIT = 3;
 
@@ -68,7 +72,7 @@ module rsnn_replay;
     // what is sent in a step
     reg [@DATA_BITS_1@:0] events [0:2*N_INPUTS];
     integer n_events, sent, traced, rows, clocks, step, first, second;
-    integer from, to, counts, i, repeats, bursts, waited;
+    integer from, to, counts, firsts, since, first_out, i, repeats, bursts, waited;
     reg [1:0] state;
     reg faulty, hangs;
 
@@ -111,6 +115,7 @@ module rsnn_replay;
         begin
             @PUT@
             $fwrite(counts, "%u", clocks);
+            $fwrite(firsts, "%u", first_out);
         end
     endtask
 
@@ -121,7 +126,7 @@ module rsnn_replay;
         begin
             n_events = 0;
             byte_read = 0;
-            repeats = step < first ? 2 : 1;
+            repeats = step < first && !IN_ORDER ? 2 : 1;
             for (at = 0; at < N_INPUTS; at = at + 1) begin
                 byte_read = $fgetc(from);
                 for (turn = 0; turn < repeats; turn = turn + 1)
@@ -130,7 +135,7 @@ module rsnn_replay;
                     n_events = n_events + 1;
                 end
             end
-            if (step >= second)
+            if (step >= second && !IN_ORDER)
                 for (at = 0; at < n_events / 2; at = at + 1) begin
                     swapped = events[at];
                     events[at] = events[n_events-1-at];
@@ -152,10 +157,11 @@ module rsnn_replay;
     endtask
 
     initial begin
-        bursts = 3;
+        bursts = 6;
         from = $fopen("replay.in", "rb");
         to = $fopen("replay.out", "wb");
         counts = $fopen("replay.count", "wb");
+        firsts = $fopen("replay.first", "wb");
         first = word(from);
         second = word(from);
         i = word(from);
@@ -170,6 +176,7 @@ module rsnn_replay;
         begin
             $fclose(to);
             $fclose(counts);
+            $fclose(firsts);
             $finish(0);
         end
     endtask
@@ -180,11 +187,15 @@ module rsnn_replay;
         if (busy) clocks = clocks + 1;
         waited = waited + 1;
         if (trace_valid) begin
+            if (!busy) faulty = 1;
             spk[trace_neuron] = trace_spk;
             syn[trace_neuron] = {{(31 - @SYN_BITS_1@) {trace_syn[@SYN_BITS_1@]}}, trace_syn};
             mem[trace_neuron] = {{(31 - @MEM_BITS_1@) {trace_mem[@MEM_BITS_1@]}}, trace_mem};
             traced = traced + 1;
         end
+        since = since + 1;
+        if (s_valid && s_ready && s_last) since = 0;
+        if (m_valid && rows == 0 && first_out == 0) first_out = since;
         if (m_valid && m_ready) begin
             out[rows] = m_data;
             rows = rows + 1;
@@ -207,6 +218,7 @@ module rsnn_replay;
                 traced = 0;
                 rows = 0;
                 clocks = 0;
+                first_out = 0;
                 waited = 0;
                 if (hangs && found) put_all;
                 else state = SEND;
@@ -224,9 +236,9 @@ module rsnn_replay;
                 end
             end
             WAIT:
-            if (bursts == 1 && traced > 0) begin
+            if (bursts == 4 && traced > 0 || bursts == 1 && traced >= N_NEURONS - 1) begin
                 aresetn <= 0;
-                bursts = 0;
+                bursts = bursts - 1;
                 state = RESET;
             end else if (traced == N_NEURONS && rows == N_ROWS && !busy) begin
                 if (bursts > 0) bursts = bursts - 1;

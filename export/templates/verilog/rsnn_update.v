@@ -1,8 +1,9 @@
 // Neurons one after the other: state words and constants are read, updated with a block's sums, and
 // written back.
 //
-// SYN: the decayed current, in TURNS clocks. MEM: the decayed membrane, in as many; its first clock
-// keeps the new current. END: membrane and spike. After a reset, every state gets its first value.
+// SYN: the decayed current, in one clock by a multiplier, in DECAY_FRAC turns without. KEEP, only
+// without: the new current. MEM: the decayed membrane; with a multiplier, also the new current.
+// END: membrane and spike. After a reset, every state gets its first value.
 // A row of the readout has that in place of a threshold, and its output is sent.
 `default_nettype none
 
@@ -17,6 +18,7 @@ module rsnn_update #(
     parameter ID_BITS = 8,
     parameter [N_LAYERS*COUNT_BITS-1:0] NEURONS = 0,
     parameter READOUT_LAYER = 0,
+    parameter ROWS_APART = 0,  // sums of the readout come from spikes, not from blocks
     parameter MULTIPLIER = 1,
     parameter TURN_BITS = 1,
     parameter SYN_BITS = 16,
@@ -24,7 +26,11 @@ module rsnn_update #(
     parameter LEVEL_BITS = 16,
     parameter DECAY_BITS = 12,
     parameter BIAS_BITS = 0,  // 0: no biases
-    parameter SHIFT_BITS = 0,  // 0: no shifts
+    parameter BELOW_SHIFT_BITS = 0,  // 0: no shifts
+    parameter OWN_SHIFT_BITS = 0,
+    parameter ROW_WEIGHT_BITS = 8,
+    parameter ROW_SUM_BITS = 12,
+    parameter N_ROWS = 2,
     parameter ACC_BITS = 16,
     parameter CONSTANT_BITS = 40,
     parameter DECAY_FRAC = 12,
@@ -43,6 +49,7 @@ module rsnn_update #(
     input wire clk,
     input wire rst,
     output wire ready,  // the states have their first values
+    input wire computing,  // a step
     // a block of sums
     input wire block_hand,
     output wire block_free,
@@ -67,136 +74,123 @@ module rsnn_update #(
     output wire signed [MEM_BITS-1:0] trace_mem
 );
     localparam X_BITS = SYN_BITS > MEM_BITS ? SYN_BITS : MEM_BITS;
-    localparam TURNS = MULTIPLIER != 0 ? 1 : DECAY_FRAC;
     localparam STATE_BITS = SYN_BITS + MEM_BITS;
-    localparam [2:0] FETCH = 0, FILL = 1, SYN = 2, MEM = 3, END = 4;
+    localparam ROW_BITS = ROWS_APART != 0 ? N_ROWS * ROW_WEIGHT_BITS : 0;
+    localparam ANY_BIAS_BITS = BIAS_BITS > 0 ? BIAS_BITS : 1;
+    localparam ANY_BELOW_BITS = BELOW_SHIFT_BITS > 0 ? BELOW_SHIFT_BITS : 1;
+    localparam ANY_OWN_BITS = OWN_SHIFT_BITS > 0 ? OWN_SHIFT_BITS : 1;
+    localparam ANY_ROW_BITS = ROW_BITS > 0 ? ROW_BITS : 1;
+    localparam [2:0] FETCH = 0, FILL = 1, SYN = 2, KEEP = 3, MEM = 4, END = 5;
 
     // the neuron that is updated
     reg [2:0] phase;
-    reg [TURN_BITS-1:0] turn;
-    reg [NEURON_BITS-1:0] neuron;
-    reg [LAYER_BITS-1:0] layer;
-    reg [ID_BITS-1:0] id;  // within its layer
-    wire [COUNT_BITS-1:0] n_layer = NEURONS[layer*COUNT_BITS+:COUNT_BITS];
-    wire is_last_of_layer = {{(32 - ID_BITS) {1'b0}}, id} + 1 == {{(32 - COUNT_BITS) {1'b0}}, n_layer};
-    wire is_last = {{(32 - NEURON_BITS) {1'b0}}, neuron} == N_NEURONS - 1;
-    wire is_row = {{(32 - LAYER_BITS) {1'b0}}, layer} == READOUT_LAYER;
-    wire is_last_turn = {{(32 - TURN_BITS) {1'b0}}, turn} == TURNS - 1;
+    wire [NEURON_BITS-1:0] neuron, neuron_next;
+    wire [LAYER_BITS-1:0] layer;
+    wire [ID_BITS-1:0] id;
+    wire is_row, is_last, is_last_of_layer, is_last_turn;
     wire done = phase == END && (!is_row || !out_valid || out_ready);
     wire advance = phase == FILL || done;
-    wire [NEURON_BITS-1:0] neuron_after = is_last ? {NEURON_BITS{1'b0}} : neuron + 1'b1;
-    wire [NEURON_BITS-1:0] neuron_next = advance ? neuron_after : neuron;
-
+    wire available, block_valid;
+    wire signed [SUM_BITS-1:0] sum_below, sum_own;
+    wire [ANY_ROW_BITS-1:0] row_weights;
     assign ready = phase != FETCH && phase != FILL;
-
-    // a block of sums, the neuron that is updated first
-    reg block_valid;
-    reg [LANES*SUM_BITS-1:0] below, own;
-    wire block_end;
-    generate
-        if (LANES > 1) begin : several
-            reg [$clog2(LANES)-1:0] lane;
-            always @(posedge clk) begin
-                if (rst || block_hand) lane <= 0;
-                else if (done) lane <= lane + 1'b1;
-            end
-            assign block_end = done && (is_last_of_layer || &lane);
-        end else begin : single
-            assign block_end = done;
-        end
-    endgenerate
-
-    assign block_free = !block_valid || block_end;
     assign block_idle = !block_valid;
-    always @(posedge clk) begin
-        if (rst) block_valid <= 1'b0;
-        else if (block_hand) block_valid <= 1'b1;
-        else if (block_end) block_valid <= 1'b0;
-        if (block_hand) begin
-            below <= block_below;
-            own <= block_own;
-        end else if (done) begin
-            below <= below >> SUM_BITS;
-            own <= own >> SUM_BITS;
-        end
-    end
+
+    rsnn_turn #(
+        .LANES(LANES),
+        .SUM_BITS(SUM_BITS),
+        .N_LAYERS(N_LAYERS),
+        .LAYER_BITS(LAYER_BITS),
+        .N_NEURONS(N_NEURONS),
+        .NEURON_BITS(NEURON_BITS),
+        .COUNT_BITS(COUNT_BITS),
+        .ID_BITS(ID_BITS),
+        .NEURONS(NEURONS),
+        .READOUT_LAYER(READOUT_LAYER),
+        .ROWS_APART(ROWS_APART),
+        .N_ROWS(N_ROWS),
+        .ROW_WEIGHT_BITS(ROW_WEIGHT_BITS),
+        .ROW_SUM_BITS(ROW_SUM_BITS),
+        .ANY_ROW_BITS(ANY_ROW_BITS)
+    ) turn_of (
+        .clk(clk),
+        .rst(rst),
+        .computing(computing),
+        .advance(advance),
+        .block_hand(block_hand),
+        .block_free(block_free),
+        .block_valid(block_valid),
+        .block_below(block_below),
+        .block_own(block_own),
+        .spike(spike),
+        .row_weights(row_weights),
+        .available(available),
+        .neuron(neuron),
+        .neuron_next(neuron_next),
+        .layer(layer),
+        .id(id),
+        .is_row(is_row),
+        .is_last(is_last),
+        .is_last_of_layer(is_last_of_layer),
+        .sum_below(sum_below),
+        .sum_own(sum_own)
+    );
 
     always @(posedge clk) begin
-        if (rst) begin
-            phase <= FETCH;
-            turn <= 0;
-            neuron <= 0;
-            layer <= 0;
-            id <= 0;
-        end else begin
+        if (rst) phase <= FETCH;
+        else
             case (phase)
                 FETCH: phase <= FILL;
                 FILL: if (is_last) phase <= SYN;
-                SYN, MEM:
-                if (block_valid) begin
-                    turn <= is_last_turn ? {TURN_BITS{1'b0}} : turn + 1'b1;
-                    if (is_last_turn) phase <= phase == SYN ? MEM : END;
-                end
+                SYN: if (available && is_last_turn) phase <= MULTIPLIER != 0 ? MEM : KEEP;
+                KEEP: phase <= MEM;
+                MEM: if (is_last_turn) phase <= END;
                 default: if (done) phase <= SYN;
             endcase
-            neuron <= neuron_next;
-            if (advance) begin
-                id <= is_last_of_layer ? {ID_BITS{1'b0}} : id + 1'b1;
-                if (is_last) layer <= 0;
-                else if (is_last_of_layer) layer <= layer + 1'b1;
-            end
-        end
     end
 
     // memories
-    wire [CONSTANT_BITS-1:0] constants;
-    rsnn_rom #(
-        .WIDTH(CONSTANT_BITS),
-        .DEPTH(N_NEURONS),
-        .ADDRESS_BITS(NEURON_BITS),
+    wire signed [LEVEL_BITS-1:0] level;
+    wire signed [MEM_BITS-1:0] first_out;
+    wire [DECAY_BITS-1:0] decay_syn, decay_mem;
+    wire signed [ANY_BIAS_BITS-1:0] bias;
+    wire [ANY_BELOW_BITS-1:0] e_below;
+    wire [ANY_OWN_BITS-1:0] e_own;
+    rsnn_constants #(
+        .N_NEURONS(N_NEURONS),
+        .NEURON_BITS(NEURON_BITS),
+        .MEM_BITS(MEM_BITS),
+        .LEVEL_BITS(LEVEL_BITS),
+        .DECAY_BITS(DECAY_BITS),
+        .BIAS_BITS(BIAS_BITS),
+        .BELOW_SHIFT_BITS(BELOW_SHIFT_BITS),
+        .OWN_SHIFT_BITS(OWN_SHIFT_BITS),
+        .ROW_BITS(ROW_BITS),
+        .CONSTANT_BITS(CONSTANT_BITS),
+        .ANY_BIAS_BITS(ANY_BIAS_BITS),
+        .ANY_BELOW_BITS(ANY_BELOW_BITS),
+        .ANY_OWN_BITS(ANY_OWN_BITS),
+        .ANY_ROW_BITS(ANY_ROW_BITS),
         .FILE(CONSTANTS)
-    ) constant_words (
+    ) constants (
         .clk(clk),
         .read(1'b1),
-        .read_address(neuron_next),
-        .read_word(constants)
+        .neuron(neuron_next),
+        .level(level),
+        .first_out(first_out),
+        .decay_syn(decay_syn),
+        .decay_mem(decay_mem),
+        .bias(bias),
+        .e_below(e_below),
+        .e_own(e_own),
+        .row_weights(row_weights)
     );
-
-    wire signed [LEVEL_BITS-1:0] level = constants[0+:LEVEL_BITS];
-    wire [DECAY_BITS-1:0] decay_syn = constants[LEVEL_BITS+:DECAY_BITS];
-    wire [DECAY_BITS-1:0] decay_mem = constants[LEVEL_BITS+DECAY_BITS+:DECAY_BITS];
-    localparam AFTER_DECAYS = LEVEL_BITS + 2 * DECAY_BITS;
-    localparam ANY_BIAS_BITS = BIAS_BITS > 0 ? BIAS_BITS : 1;
-    localparam ANY_SHIFT_BITS = SHIFT_BITS > 0 ? SHIFT_BITS : 1;
-    wire signed [ANY_BIAS_BITS-1:0] bias;
-    wire [ANY_SHIFT_BITS-1:0] e_below, e_own;
-    generate
-        if (BIAS_BITS > 0) begin : biases
-            assign bias = constants[AFTER_DECAYS+:BIAS_BITS];
-        end else begin : no_biases
-            assign bias = 1'b0;
-        end
-        if (SHIFT_BITS > 0) begin : shifts
-            assign e_below = constants[AFTER_DECAYS+BIAS_BITS+:SHIFT_BITS];
-            assign e_own = constants[AFTER_DECAYS+BIAS_BITS+SHIFT_BITS+:SHIFT_BITS];
-        end else begin : no_shifts
-            assign e_below = 1'b0;
-            assign e_own = 1'b0;
-        end
-    endgenerate
 
     wire [STATE_BITS-1:0] state;
     wire signed [SYN_BITS-1:0] syn = state[MEM_BITS+:SYN_BITS];
     wire signed [MEM_BITS-1:0] mem = state[0+:MEM_BITS];
-    reg signed [SYN_BITS-1:0] new_syn;
-    wire signed [MEM_BITS-1:0] new_mem, first_mem;
-    generate
-        if (LEVEL_BITS < MEM_BITS) begin : longer
-            assign first_mem = {{(MEM_BITS - LEVEL_BITS) {level[LEVEL_BITS-1]}}, level};
-        end else begin : as_long
-            assign first_mem = level[MEM_BITS-1:0];
-        end
-    endgenerate
+    reg signed [SYN_BITS-1:0] new_syn;  // 0 from a reset until the first step
+    wire signed [MEM_BITS-1:0] new_mem;
 
     rsnn_ram #(
         .WIDTH(STATE_BITS),
@@ -209,10 +203,7 @@ module rsnn_update #(
         .read_word(state),
         .write(advance),
         .write_address(neuron),
-        .write_word(
-            done ? {new_syn, new_mem}
-            : {{SYN_BITS{1'b0}}, is_row ? first_mem : {MEM_BITS{1'b0}}}
-        )
+        .write_word({new_syn, ready ? new_mem : is_row ? first_out : {MEM_BITS{1'b0}}})
     );
 
     // the arithmetic of a neuron
@@ -220,22 +211,37 @@ module rsnn_update #(
     wire signed [X_BITS-1:0] wide_mem = {{(X_BITS - MEM_BITS) {mem[MEM_BITS-1]}}, mem};
     wire signed [X_BITS-1:0] x = phase == SYN ? wide_syn : wide_mem;
     wire [DECAY_BITS-1:0] decay = phase == SYN ? decay_syn : decay_mem;
-    reg signed [X_BITS-1:0] decayed;
-    wire signed [X_BITS-1:0] next_decayed;
-    always @(posedge clk) if (phase == SYN || phase == MEM) decayed <= next_decayed;
+    wire signed [X_BITS-1:0] down;  // what is decayed, or 1 less
+    wire up;
     generate
         if (MULTIPLIER != 0) begin : multiplying
+            reg signed [X_BITS+DECAY_FRAC-1:0] product;
+            wire signed [X_BITS+DECAY_FRAC-1:0] next_product;
             rsnn_decay_single #(
                 .X_BITS(X_BITS),
                 .DECAY_BITS(DECAY_BITS),
-                .DECAY_FRAC(DECAY_FRAC),
-                .ROUND_TO_ZERO(ROUND_TO_ZERO)
+                .DECAY_FRAC(DECAY_FRAC)
             ) decay_unit (
                 .x(x),
                 .decay(decay),
-                .decayed(next_decayed)
+                .product(next_product)
             );
+            always @(posedge clk) if (phase == SYN || phase == MEM) product <= next_product;
+            rsnn_round #(
+                .X_BITS(X_BITS),
+                .DECAY_FRAC(DECAY_FRAC),
+                .ROUND_TO_ZERO(ROUND_TO_ZERO)
+            ) round (
+                .product(product),
+                .down(down),
+                .up(up)
+            );
+            assign is_last_turn = 1'b1;
         end else begin : adding
+            reg [TURN_BITS-1:0] turn;
+            reg signed [X_BITS-1:0] decayed;
+            wire signed [X_BITS-1:0] next_decayed;
+            wire turns = phase == MEM || (phase == SYN && available);
             rsnn_decay_serial #(
                 .X_BITS(X_BITS),
                 .DECAY_BITS(DECAY_BITS),
@@ -249,29 +255,50 @@ module rsnn_update #(
                 .decay(decay),
                 .decayed(next_decayed)
             );
+            always @(posedge clk) begin
+                if (rst || phase == KEEP || done) decayed <= 0;
+                else if (turns) decayed <= next_decayed;
+                if (rst || (turns && is_last_turn)) turn <= 0;
+                else if (turns) turn <= turn + 1'b1;
+            end
+            assign is_last_turn = {{(32 - TURN_BITS) {1'b0}}, turn} == DECAY_FRAC - 1;
+            assign down = decayed;
+            assign up = 1'b0;
         end
     endgenerate
 
     wire signed [SYN_BITS-1:0] next_syn;
+    wire signed [ACC_BITS-1:0] acc;
+    rsnn_acc #(
+        .SUM_BITS(SUM_BITS),
+        .BELOW_SHIFT_BITS(ANY_BELOW_BITS),
+        .OWN_SHIFT_BITS(ANY_OWN_BITS),
+        .ACC_BITS(ACC_BITS)
+    ) shifted (
+        .sum_below(sum_below),
+        .sum_own(sum_own),
+        .e_below(e_below),
+        .e_own(e_own),
+        .acc(acc)
+    );
     rsnn_current #(
         .X_BITS(X_BITS),
         .SYN_BITS(SYN_BITS),
-        .SUM_BITS(SUM_BITS),
-        .SHIFT_BITS(ANY_SHIFT_BITS),
         .ACC_BITS(ACC_BITS),
         .FRAC_BITS(FRAC_BITS),
         .BIAS_BITS(ANY_BIAS_BITS),
         .SATURATE_SYN(SATURATE_SYN)
     ) current (
-        .decayed(decayed),
-        .sum_below(below[0+:SUM_BITS]),
-        .sum_own(own[0+:SUM_BITS]),
-        .e_below(e_below),
-        .e_own(e_own),
+        .down(down),
+        .up(up),
+        .acc(acc),
         .bias(bias),
         .next_syn(next_syn)
     );
-    always @(posedge clk) if (phase == MEM && turn == 0) new_syn <= next_syn;
+    always @(posedge clk) begin
+        if (rst) new_syn <= 0;
+        else if (phase == (MULTIPLIER != 0 ? MEM : KEEP)) new_syn <= next_syn;
+    end
 
     wire fires;
     rsnn_membrane #(
@@ -288,7 +315,8 @@ module rsnn_update #(
     ) membrane (
         .is_row(is_row),
         .mem(mem),
-        .decayed(decayed),
+        .down(down),
+        .up(up),
         .drive(CURRENT_IS_NEW != 0 ? new_syn : syn),
         .threshold(level),
         .fires(fires),
