@@ -67,19 +67,18 @@ def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
 NEGATIVE = "{1'b0}"
 FAULTS = {
     "rsnn_membrane.v": (
-        ("against > level", "against >= level", "tie-silent-previous_membrane"),
-        ("against >= level", "against > level", "tie-fires-previous_membrane"),
-        ("held > level", "held >= level", "tie-silent-reset_membrane"),
-        ("{threshold[LEVEL_BITS-1]}", NEGATIVE, "all fire"),
+        ("{not_level, EQUAL};\n    assign fires", "{not_level, 1'b1};\n    assign fires", "tie-silent-previous_membrane"),
+        ("{not_level, EQUAL};\n    assign fires", "{not_level, 1'b0};\n    assign fires", "tie-fires-previous_membrane"),
+        ("{not_level, EQUAL};\n    wire was", "{not_level, 1'b1};\n    wire was", "tie-silent-reset_membrane"),
+        ("{not_threshold[LEVEL_BITS-1]}", NEGATIVE, "loud"),
         ("{down[X_BITS-1]}", NEGATIVE, "narrow"),
         ("{drive[SYN_BITS-1]}", NEGATIVE, "loud"),
         ("{tested[MEM_BITS-1]}", NEGATIVE, "loud"),
-        ("- level : none", "+ level : none", "subtracting"),
+        ("{not_level, 1'b1};", "{not_level, 1'b0};", "subtracting"),
         ("left : left + driven", "left : left", "subtracting"),
         ("FIRES_ON == 0 ? mem", "FIRES_ON == 0 ? integrated", "loud"),
         ("FIRES_ON == 2 && was_over", "FIRES_ON == 2", "without delay"),
         ("RESET_DELAY != 0 ? was_over : fires", "fires", "without delay"),
-        ("!is_row && (", "(", "narrow"),
     ),
     "rsnn_decay_single.v": (("{x[X_BITS-1]}", NEGATIVE, "loud"),),
     "rsnn_round.v": (
@@ -117,13 +116,14 @@ FAULTS = {
         ("op_add != HAND || block_free", "1'b1", "loud"),
     ),
     "rsnn_events.v": (
-        ("ends_before <= ends_next", "ends_before <= ends", "all fire"),
+        ("former <= i != 0 && adds ? end_after : kept", "former <= kept", "all fire"),
         ("state == JUDGE && !known", "state == JUDGE", "loud"),
         ("looked_at < inputs_end && ", "", "loud"),
         (" && list_id == whole_channel", "", "loud"),
         ("half <= !half", "half <= half", "loud"),
         ("< N_INPUTS;", "< N_INPUTS - 1;", "loud"),
-        ("ends <= LIST_START;\n            ends_before <= ends_n", "ends_before <= ends_n", "loud"),
+        ("kept <= START;\n                    former <= i", "former <= i", "loud"),
+        ("} == i;", "} != 0;", "loud"),
         ("list_is_below && DELAY_STEPS == 0", "1'b0", "without delay"),
     ),
     "rsnn_update.v": (
@@ -175,6 +175,12 @@ FAULTS = {
         ("{level[LEVEL_BITS-1]}", NEGATIVE, "few rows"),
         ("BELOW_AT + BELOW_SHIFT_BITS", "BELOW_AT", "loud"),
     ),
+    "rsnn_shift_serial.v": (
+        ("now <=", "now <", "loud"),
+        ("turn == 0 ? wide", "turn <= 1 ? wide", "loud"),
+        ("{sum[SUM_BITS-1]}", NEGATIVE, "loud"),
+        ("kept <<< 1", "kept <<< 2", "loud"),
+    ),
     "rsnn_walk.v": (
         ("is_last ? {NEURON_BITS{1'b0}}", "1'b0 ? {NEURON_BITS{1'b0}}", "loud"),
         ("if (is_last) layer <= 0;", "if (1'b0) layer <= 0;", "loud"),
@@ -183,6 +189,7 @@ FAULTS = {
 }
 SMALL_ONLY = {
     "rsnn_decay_serial.v",
+    "rsnn_shift_serial.v",
     "rsnn_update.v",
     "rsnn_turn.v",
     "op_add != HAND || block_free",

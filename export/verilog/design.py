@@ -149,6 +149,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
         + widths["OWN_SHIFT_BITS"]
         + apart * sizes[0] * widths["ROW_WEIGHT_BITS"]
     )
+    largest = max(int(k.shifts.max()) for layer in layers for k in layer.connections())
     count = "COUNT_BITS"
     return Design(
         network,
@@ -185,6 +186,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             **widths,
             "CONSTANT_BITS": constants,
             "TURN_BITS": _address_bits(c.decay_frac),
+            "SHIFTS_IN_TURNS": int(shape.update == "serial" and largest < c.decay_frac),
             "DECAY_FRAC": c.decay_frac,
             "FRAC_BITS": c.frac_bits,
             "ROUND_TO_ZERO": int(c.rounding == "toward_zero"),
@@ -209,8 +211,8 @@ def rows_apart(network: IntegerNetwork) -> bool:
 
 
 def level(layer: Layer) -> NDArray[np.int64]:
-    """What a neuron's first constant holds (n_neurons,): threshold, or a row's first output."""
-    return layer.initial("out") if layer.is_readout() else layer.values("threshold")
+    """What a neuron's first constant holds (n_neurons,): ~threshold, or a row's first output."""
+    return layer.initial("out") if layer.is_readout() else ~layer.values("threshold")
 
 
 def shifts(layer: Layer) -> list[NDArray[np.int64]]:

@@ -23,6 +23,7 @@ FIXED = (
     "rsnn_rom.v",
     "rsnn_round.v",
     "rsnn_rows.v",
+    "rsnn_shift_serial.v",
     "rsnn_turn.v",
     "rsnn_update.v",
     "rsnn_update_pipelined.v",

@@ -21,8 +21,8 @@ module rsnn_constants #(
     input wire clk,
     input wire read,
     input wire [NEURON_BITS-1:0] neuron,
-    output wire signed [LEVEL_BITS-1:0] level,  // threshold, or a row's first output
-    output wire signed [MEM_BITS-1:0] first_out,  // the same, in a membrane's word
+    output wire signed [LEVEL_BITS-1:0] level,  // ~threshold, or a row's first output
+    output wire signed [MEM_BITS-1:0] first_out,  // the latter, in a membrane's word
     output wire [DECAY_BITS-1:0] decay_syn,
     output wire [DECAY_BITS-1:0] decay_mem,
     output wire signed [ANY_BIAS_BITS-1:0] bias,

@@ -46,6 +46,7 @@ module rsnn_core #(
     parameter ROW_SUM_BITS = 12,
     parameter CONSTANT_BITS = 40,
     parameter TURN_BITS = 1,
+    parameter SHIFTS_IN_TURNS = 0,
     // the numeric contract
     parameter DECAY_FRAC = 12,
     parameter FRAC_BITS = 6,
@@ -253,6 +254,7 @@ module rsnn_core #(
                 .ROWS_APART(ROWS_APART),
                 .MULTIPLIER(MULTIPLIER),
                 .TURN_BITS(TURN_BITS),
+                .SHIFTS_IN_TURNS(SHIFTS_IN_TURNS),
                 .SYN_BITS(SYN_BITS),
                 .MEM_BITS(MEM_BITS),
                 .LEVEL_BITS(LEVEL_BITS),

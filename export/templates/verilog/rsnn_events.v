@@ -43,7 +43,7 @@ module rsnn_events #(
     input wire step_end
 );
     reg half;  // in which lists of this step lie
-    reg [N_LAYERS*POINTER_BITS-1:0] ends, ends_before;
+    wire [N_LAYERS*POINTER_BITS-1:0] ends, ends_before;
 
     // inputs
     wire [POINTER_BITS-1:0] inputs_end = ends[0+:POINTER_BITS];
@@ -150,6 +150,8 @@ module rsnn_events #(
         SOURCE_BELOW[spike_layer*LAYER_BITS+:LAYER_BITS] + 1'b1;
     wire [POINTER_BITS-1:0] spikes_end = ends[spike_list*POINTER_BITS+:POINTER_BITS];
 
+    wire [POINTER_BITS-1:0] now_end = busy ? spikes_end : inputs_end;
+
     rsnn_ram #(
         .WIDTH(ID_BITS),
         .DEPTH(2 << POINTER_BITS),
@@ -157,30 +159,44 @@ module rsnn_events #(
     ) lists (
         .clk(clk),
         .read(busy ? list_read : looks),
-        .read_address(busy ? {half ^ !of_now, list_pointer} : {half, looked_at}),
+        .read_address(
+            busy || UNIQUE_INPUTS != 0 ? {half ^ !of_now, list_pointer} : {half, looked_at}
+        ),
         .read_word(list_id),
         .write(new_input || spike),
-        .write_address({half, busy ? spikes_end : inputs_end}),
+        .write_address({half, now_end}),
         .write_word(busy ? spike_id : whole_channel)
     );
 
-    reg [N_LAYERS*POINTER_BITS-1:0] ends_next;
-    always @* begin
-        ends_next = ends;
-        if (spike) ends_next[spike_list*POINTER_BITS+:POINTER_BITS] = spikes_end + 1'b1;
-        if (new_input) ends_next[0+:POINTER_BITS] = inputs_end + 1'b1;
-    end
+    wire [POINTER_BITS-1:0] end_after = now_end + 1'b1;
+    genvar i;
+    generate
+        for (i = 0; i < N_LAYERS; i = i + 1) begin : each_list
+            localparam [POINTER_BITS-1:0] START = LIST_START[i*POINTER_BITS+:POINTER_BITS];
+            reg [POINTER_BITS-1:0] kept, former;
+            wire adds;
+            if (i == 0) begin : of_inputs
+                assign adds = new_input;
+            end else begin : of_spikes
+                assign adds = spike && {{(32 - LAYER_BITS) {1'b0}}, spike_list} == i;
+            end
+            always @(posedge clk) begin
+                if (rst) begin
+                    kept <= START;
+                    former <= START;
+                end else if (step_end) begin
+                    kept <= START;
+                    former <= i != 0 && adds ? end_after : kept;  // the last spike of the step
+                end else if (adds) kept <= end_after;
+            end
+            assign ends[i*POINTER_BITS+:POINTER_BITS] = kept;
+            assign ends_before[i*POINTER_BITS+:POINTER_BITS] = former;
+        end
+    endgenerate
 
     always @(posedge clk) begin
-        if (rst) begin
-            half <= 1'b0;
-            ends <= LIST_START;
-            ends_before <= LIST_START;
-        end else if (step_end) begin
-            half <= !half;
-            ends <= LIST_START;
-            ends_before <= ends_next;
-        end else ends <= ends_next;
+        if (rst) half <= 1'b0;
+        else if (step_end) half <= !half;
     end
 endmodule
 

@@ -25,7 +25,7 @@ module rsnn_membrane #(
     input wire signed [X_BITS-1:0] down,  // D is this, or 1 more
     input wire up,
     input wire signed [SYN_BITS-1:0] drive,
-    input wire signed [LEVEL_BITS-1:0] threshold,
+    input wire signed [LEVEL_BITS-1:0] not_threshold,  // ~threshold, which is -threshold - 1
     output wire fires,
     output wire signed [MEM_BITS-1:0] next_mem
 );
@@ -34,14 +34,14 @@ module rsnn_membrane #(
 
     wire signed [WIDE_BITS-1:0] kept = {{(WIDE_BITS - X_BITS) {down[X_BITS-1]}}, down};
     wire signed [WIDE_BITS-1:0] driven = {{(WIDE_BITS - SYN_BITS) {drive[SYN_BITS-1]}}, drive};
-    wire signed [WIDE_BITS-1:0] level =
-        {{(WIDE_BITS - LEVEL_BITS) {threshold[LEVEL_BITS-1]}}, threshold};
+    wire signed [WIDE_BITS-1:0] not_level =
+        {{(WIDE_BITS - LEVEL_BITS) {not_threshold[LEVEL_BITS-1]}}, not_threshold};
     wire signed [WIDE_BITS-1:0] none = {WIDE_BITS{1'b0}};
 
     // the lowest bit of a sum is the carry
     wire signed [WIDE_BITS:0] sum = {kept, 1'b1} + {driven, up};
     wire signed [WIDE_BITS:0] alone = {kept, 1'b1} + {none, up};
-    wire unused = &{1'b0, sum[0], alone};
+    wire signed [WIDE_BITS:0] subtracted = {alone[WIDE_BITS:1], 1'b1} + {not_level, 1'b1};
 
     wire signed [MEM_BITS-1:0] integrated;
     rsnn_fit #(
@@ -54,7 +54,7 @@ module rsnn_membrane #(
     );
 
     wire signed [WIDE_BITS-1:0] left =
-        RESET_SUBTRACTS != 0 ? $signed(alone[WIDE_BITS:1]) - level : none;
+        RESET_SUBTRACTS != 0 ? $signed(subtracted[WIDE_BITS:1]) : none;
     wire signed [MEM_BITS-1:0] cleared;
     rsnn_fit #(
         .FROM_BITS(WIDE_BITS),
@@ -65,14 +65,19 @@ module rsnn_membrane #(
         .word(cleared)
     );
 
+    // over a threshold: what is left after it is subtracted, and 1 more if equal does not count
+    localparam [0:0] EQUAL = FIRES_AT_EQUAL != 0;
     wire signed [WIDE_BITS-1:0] held = {{(WIDE_BITS - MEM_BITS) {mem[MEM_BITS-1]}}, mem};
-    wire was_over = FIRES_AT_EQUAL != 0 ? held >= level : held > level;
+    wire signed [WIDE_BITS:0] held_left = {held, 1'b1} + {not_level, EQUAL};
+    wire was_over = !held_left[WIDE_BITS];
     wire signed [MEM_BITS-1:0] tested =
         FIRES_ON == 0 ? mem : FIRES_ON == 2 && was_over ? cleared : integrated;
     wire signed [WIDE_BITS-1:0] against = {{(WIDE_BITS - MEM_BITS) {tested[MEM_BITS-1]}}, tested};
-    assign fires = !is_row && (FIRES_AT_EQUAL != 0 ? against >= level : against > level);
+    wire signed [WIDE_BITS:0] tested_left = {against, 1'b1} + {not_level, EQUAL};
+    assign fires = !is_row && !tested_left[WIDE_BITS];
 
     wire resets = RESET_DELAY != 0 ? was_over : fires;
+    wire unused = &{1'b0, sum[0], alone[0], subtracted, held_left, tested_left};
     assign next_mem = resets && !is_row ? cleared : integrated;
 endmodule
 

@@ -132,7 +132,7 @@ module rsnn_proof #(
         .down(down_mem),
         .up(rest_mem),
         .drive(drive),
-        .threshold(threshold),
+        .not_threshold(~threshold),
         .fires(fires),
         .next_mem(next_mem)
     );

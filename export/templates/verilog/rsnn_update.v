@@ -21,6 +21,7 @@ module rsnn_update #(
     parameter ROWS_APART = 0,  // sums of the readout come from spikes, not from blocks
     parameter MULTIPLIER = 1,
     parameter TURN_BITS = 1,
+    parameter SHIFTS_IN_TURNS = 0,  // every shift is less than the number of turns
     parameter SYN_BITS = 16,
     parameter MEM_BITS = 16,
     parameter LEVEL_BITS = 16,
@@ -213,6 +214,7 @@ module rsnn_update #(
     wire [DECAY_BITS-1:0] decay = phase == SYN ? decay_syn : decay_mem;
     wire signed [X_BITS-1:0] down;  // what is decayed, or 1 less
     wire up;
+    wire [TURN_BITS-1:0] turn;
     generate
         if (MULTIPLIER != 0) begin : multiplying
             reg signed [X_BITS+DECAY_FRAC-1:0] product;
@@ -237,8 +239,9 @@ module rsnn_update #(
                 .up(up)
             );
             assign is_last_turn = 1'b1;
+            assign turn = 0;
         end else begin : adding
-            reg [TURN_BITS-1:0] turn;
+            reg [TURN_BITS-1:0] this_turn;
             reg signed [X_BITS-1:0] decayed;
             wire signed [X_BITS-1:0] next_decayed;
             wire turns = phase == MEM || (phase == SYN && available);
@@ -249,7 +252,7 @@ module rsnn_update #(
                 .TURN_BITS(TURN_BITS),
                 .ROUND_TO_ZERO(ROUND_TO_ZERO)
             ) decay_unit (
-                .turn(turn),
+                .turn(this_turn),
                 .left(decayed),
                 .x(x),
                 .decay(decay),
@@ -258,10 +261,11 @@ module rsnn_update #(
             always @(posedge clk) begin
                 if (rst || phase == KEEP || done) decayed <= 0;
                 else if (turns) decayed <= next_decayed;
-                if (rst || (turns && is_last_turn)) turn <= 0;
-                else if (turns) turn <= turn + 1'b1;
+                if (rst || (turns && is_last_turn)) this_turn <= 0;
+                else if (turns) this_turn <= this_turn + 1'b1;
             end
-            assign is_last_turn = {{(32 - TURN_BITS) {1'b0}}, turn} == DECAY_FRAC - 1;
+            assign is_last_turn = {{(32 - TURN_BITS) {1'b0}}, this_turn} == DECAY_FRAC - 1;
+            assign turn = this_turn;
             assign down = decayed;
             assign up = 1'b0;
         end
@@ -269,18 +273,54 @@ module rsnn_update #(
 
     wire signed [SYN_BITS-1:0] next_syn;
     wire signed [ACC_BITS-1:0] acc;
-    rsnn_acc #(
-        .SUM_BITS(SUM_BITS),
-        .BELOW_SHIFT_BITS(ANY_BELOW_BITS),
-        .OWN_SHIFT_BITS(ANY_OWN_BITS),
-        .ACC_BITS(ACC_BITS)
-    ) shifted (
-        .sum_below(sum_below),
-        .sum_own(sum_own),
-        .e_below(e_below),
-        .e_own(e_own),
-        .acc(acc)
-    );
+    generate
+        if (SHIFTS_IN_TURNS != 0) begin : shifts_in_turns
+            wire signed [ACC_BITS-1:0] below, own;
+            rsnn_shift_serial #(
+                .SUM_BITS(SUM_BITS),
+                .SHIFT_BITS(ANY_BELOW_BITS),
+                .SHIFTS(BELOW_SHIFT_BITS),
+                .ACC_BITS(ACC_BITS),
+                .TURN_BITS(TURN_BITS)
+            ) shifted_below (
+                .clk(clk),
+                .turns(phase == SYN),
+                .turn(turn),
+                .sum(sum_below),
+                .e(e_below),
+                .shifted(below)
+            );
+            rsnn_shift_serial #(
+                .SUM_BITS(SUM_BITS),
+                .SHIFT_BITS(ANY_OWN_BITS),
+                .SHIFTS(OWN_SHIFT_BITS),
+                .ACC_BITS(ACC_BITS),
+                .TURN_BITS(TURN_BITS)
+            ) shifted_own (
+                .clk(clk),
+                .turns(phase == SYN),
+                .turn(turn),
+                .sum(sum_own),
+                .e(e_own),
+                .shifted(own)
+            );
+            assign acc = below + own;
+        end else begin : shifts_at_once
+            wire unused = &{1'b0, turn};
+            rsnn_acc #(
+                .SUM_BITS(SUM_BITS),
+                .BELOW_SHIFT_BITS(ANY_BELOW_BITS),
+                .OWN_SHIFT_BITS(ANY_OWN_BITS),
+                .ACC_BITS(ACC_BITS)
+            ) shifted (
+                .sum_below(sum_below),
+                .sum_own(sum_own),
+                .e_below(e_below),
+                .e_own(e_own),
+                .acc(acc)
+            );
+        end
+    endgenerate
     rsnn_current #(
         .X_BITS(X_BITS),
         .SYN_BITS(SYN_BITS),
@@ -318,7 +358,7 @@ module rsnn_update #(
         .down(down),
         .up(up),
         .drive(CURRENT_IS_NEW != 0 ? new_syn : syn),
-        .threshold(level),
+        .not_threshold(level),
         .fires(fires),
         .next_mem(new_mem)
     );

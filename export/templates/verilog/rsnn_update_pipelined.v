@@ -349,7 +349,7 @@ module rsnn_update_pipelined #(
         .down(mem_down),
         .up(mem_up),
         .drive(CURRENT_IS_NEW != 0 ? new_syn : write_syn),
-        .threshold(write_level),
+        .not_threshold(write_level),
         .fires(fires),
         .next_mem(new_mem)
     );
