@@ -295,9 +295,13 @@ def test_the_most_channels_that_16_bits_count_can_all_be_listed():
 @pytest.mark.slow
 def test_sources_are_the_same_on_every_machine(tmp_path):
     """A change of the templates needs the new digest here; every machine must find it."""
-    everything = hashlib.sha256()
-    for case in cases():
+    every, last = cases()[:-1], cases()[-1]
+    everything, before = hashlib.sha256(), hashlib.sha256()
+    for number, case in enumerate([*every, last]):
         for layout in layouts(case.network):
             for path in export_c(case.network, tmp_path, "rsnn", layout):
                 everything.update(path.read_bytes())
-    assert everything.hexdigest()[:16] == "8d63d1da38cb0f3f"
+                if number < 98 or case is last:  # those of version 8 of the kit
+                    before.update(path.read_bytes())
+    assert before.hexdigest()[:16] == "8d63d1da38cb0f3f"
+    assert everything.hexdigest()[:16] == "c3fc9950736d0580"

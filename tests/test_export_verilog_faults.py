@@ -67,9 +67,21 @@ def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
 NEGATIVE = "{1'b0}"
 FAULTS = {
     "rsnn_membrane.v": (
-        ("{not_level, EQUAL};\n    assign fires", "{not_level, 1'b1};\n    assign fires", "tie-silent-previous_membrane"),
-        ("{not_level, EQUAL};\n    assign fires", "{not_level, 1'b0};\n    assign fires", "tie-fires-previous_membrane"),
-        ("{not_level, EQUAL};\n    wire was", "{not_level, 1'b1};\n    wire was", "tie-silent-reset_membrane"),
+        (
+            "{not_level, EQUAL};\n    assign fires",
+            "{not_level, 1'b1};\n    assign fires",
+            "tie-silent-previous_membrane",
+        ),
+        (
+            "{not_level, EQUAL};\n    assign fires",
+            "{not_level, 1'b0};\n    assign fires",
+            "tie-fires-previous_membrane",
+        ),
+        (
+            "{not_level, EQUAL};\n    wire was",
+            "{not_level, 1'b1};\n    wire was",
+            "tie-silent-reset_membrane",
+        ),
         ("{not_threshold[LEVEL_BITS-1]}", NEGATIVE, "loud"),
         ("{down[X_BITS-1]}", NEGATIVE, "narrow"),
         ("{drive[SYN_BITS-1]}", NEGATIVE, "loud"),
