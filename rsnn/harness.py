@@ -85,7 +85,6 @@ class HarnessNetwork(nn.Module):
         self.fire = nn.ModuleList(Fire() for _ in model.layers)
         self.hidden_tau = nn.ModuleList(layer.tau for layer in model.layers)
         self.head_tau = nn.ModuleList(head.tau for head in model.readouts)
-        self._delays = model.architecture.delays
         # tuples: their parameters are counted above
         self._layers = tuple(_without(x, dtype, "w_rec", "bias") for x in model.layers)
         self._heads = tuple(_without(x, dtype, "bias") for x in model.readouts)
@@ -100,10 +99,9 @@ class HarnessNetwork(nn.Module):
             (n_steps, n_outputs).
         """
         signal = batch[:, 0].to(self.dtype)
-        *delays, last = self._delays
-        for i, late in enumerate(delays):
-            signal = self._hidden(i, _delayed(signal) if late else signal)
-        sent = _delayed(signal) if last else signal
+        for i in range(len(self.w_in)):
+            signal = self._hidden(i, _delayed(signal))
+        sent = _delayed(signal)
         return torch.stack([self._head(i, sent) for i in range(len(self.w_out))]).mean(0)
 
     def _hidden(self, i: int, sent: Tensor) -> Tensor:

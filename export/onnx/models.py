@@ -97,11 +97,6 @@ def to_step_model(network: IntegerNetwork) -> ModelProto:
 
     State `hidden0.mem` comes out as `hidden0.mem.next`, and so on; each is (batch, n_neurons).
     """
-    if network.contract.delivery != "sum":
-        raise UnsupportedError(
-            "ONNX has no operator that adds spikes one by one, as the contract's `delivery` is"
-            f" {network.contract.delivery}; use C, NIR or a simulation"
-        )
     words = _words(network)
     graph = _equations(network)
     states = [name for name in words if name != "x"]
@@ -250,6 +245,11 @@ def serialized(model: ModelProto) -> bytes:
 
 def _equations(network: IntegerNetwork) -> _Graph:
     """Nodes of one step, from `x` and the states to `<state>.next`: each layer's `step`."""
+    if network.contract.delivery != "sum":
+        raise UnsupportedError(
+            "ONNX has no operator that adds spikes one by one, as the contract's `delivery` is"
+            f" {network.contract.delivery}; use C, NIR or a simulation"
+        )
     graph, x = _Graph(), "x"
     if network.contract.inputs_once:
         seen = graph.cast(SEEN, TensorProto.BOOL)
