@@ -1,6 +1,6 @@
 """Random integer networks, contracts and rasters for the tests of the integer world."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.kinds.double_exp_lif import DoubleExpLIF
 from sim.network import IntegerNetwork
 
 # choices about inputs have tests of their own: test_sim_layer.py, test_sim_kinds_first_spike.py
+OF_SOME_KINDS = {item.name for item in fields(NumericContract) if "opt_in" in item.metadata}
 _INPUTS = ("input_bits", "input_signed", "inputs_once")
 CHOICES = {name: values for name, values in choices().items() if name not in _INPUTS}
 LOIHI_LIKE = replace(PAPER, current="new", fires_on="new_membrane")
@@ -190,7 +191,7 @@ def networks(draw, contracts=None) -> IntegerNetwork:
     widths = {
         name: draw(st.integers(min(values), max(values)))
         for name, values in numbers().items()
-        if name not in (*DoubleExpLIF.CHOICES, "input_bits")
+        if name not in (*OF_SOME_KINDS, "input_bits")
     }
     contract = replace(draw(st.sampled_from(contracts or [PAPER])), **widths)
     return random_network(

@@ -131,7 +131,7 @@ def test_no_state_that_one_neuron_can_be_in_leaves_the_bounds_and_most_are_exact
             mem_bits=mem_bits,
         )
         low, high = signed_range(mem_bits)
-        unity = 1 << contract.decay_frac
+        unity = contract.largest_decay
         network = neuron(
             contract,
             w_in=rng.integers(-8, 8, rng.integers(1, 4)).tolist(),

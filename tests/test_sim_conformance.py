@@ -64,6 +64,9 @@ def test_our_own_backends_pass_every_case(backend):
     for case in CASES.values():
         report = verify(case.network, [case.raster], {backend: BACKENDS[backend]})
         if reason := report.not_run.get(backend):
+            if "ONNX has no operator that adds spikes one by one" in reason:
+                assert case.network.contract.delivery == "each"
+                continue
             if "for which NIR has no node" in reason:
                 assert case.name.startswith(("double-exp-lif", "inputs-double-exp-lif"))
                 continue
@@ -249,7 +252,7 @@ def test_the_kit_is_plain_files_and_the_same_bytes_each_time(kit, tmp_path):
         with h5py.File(kit / f"{entry['name']}.h5") as file:
             for layer in entry["layers"]:
                 assert set(file["network"][layer["name"]]) == set(layer["arrays"])
-    assert sum(path.stat().st_size for path in paths) < 1_700_000
+    assert sum(path.stat().st_size for path in paths) < 2_600_000
     assert "integrated  = mem(asked_sum)" in (kit / "README.md").read_text()
 
 

@@ -147,7 +147,8 @@ def test_files_the_kit_and_inspection_know_the_kind(added):
     words = 12 * 7 + 7 * 5 + 5 * rows
     unity = sum(layer.n_neurons * layer.has_unity(c) for layer in network.hidden)
     unity += 2 * rows * network.readout.has_unity(c)
-    small = n * (c.decay_frac + c.mem_bits) + rows * (2 * c.decay_frac + c.mem_bits) + unity
+    decay = 4 if c.decay == "shift" else c.decay_frac
+    small = n * (decay + c.mem_bits) + rows * (2 * decay + c.mem_bits) + unity
     assert storage(network).dense_bits == words * c.weight_bits + small
     export_kit(added / "kit")
     assert (added / "kit" / "leaky-6.h5").exists()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster
+from networks import CHOICES, FLOOR_SUBTRACT, random_network, random_raster, under
 from one_neuron import UNIT, one_neuron
 
 from base.errors import MismatchError
@@ -243,16 +243,19 @@ def test_every_choice_of_the_contract_changes_what_some_network_computes():
             same = all(
                 first_difference(
                     reference.run(network, raster),
-                    reference.run(
-                        replace(network, contract=replace(network.contract, **{name: value})),
-                        raster,
-                    ),
+                    reference.run(under(network, **{name: value}), raster),
                 )
                 is None
                 for network in networks
             )
-            # without a delay of its own, a spike by the old membrane is a step late by itself
-            assert same == (name == "reset_delay" and base.fires_on == "previous_membrane"), name
+            # without a delay of its own, a spike by the old membrane is a step late by itself, and
+            # a delay that is that of all layers is none of its own
+            alike = {
+                "reset_delay": base.fires_on == "previous_membrane",
+                "inputs_at_once": base.delay_steps == 0,
+                "readout_delayed": base.delay_steps == 1,
+            }
+            assert same == alike.get(name, False), name
 
 
 def test_a_raster_of_other_width_is_refused_with_both_numbers():
