@@ -98,11 +98,11 @@ LISTED = {  # of hidden layers of 6 and 300 neurons with 16 inputs
     "state.n_fired0 = 2, state.fired0[0] = 3, state.fired0[1] = 3": 0,
     "state.n_fired0 = 2, state.fired0[0] = 3, state.fired0[1] = 4": 1,
     "state.n_fired1 = 1, state.fired1[0] = 300": 0,
-    "state.n_in0 = 17": 0,
-    "state.n_in0 = 16": 1,
-    "state.n_rec0 = 7": 0,
-    "state.n_in1 = 7": 0,
-    "state.n_in1 = 6": 1,
+    "state.n_given = 17": 0,
+    "state.n_given = 16": 1,
+    "state.n_given = 16, state.given[15] = 16": 0,
+    "state.n_given = 16, state.given[15] = 15": 1,
+    "state.n_given = 15, state.given[15] = 16": 1,
     "(void)0": 1,
 }
 FLAGGED = {  # of 5 hidden neurons with 12 inputs

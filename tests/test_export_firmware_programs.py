@@ -108,7 +108,7 @@ def test_a_replay_notices_a_fault_in_the_third_of_its_steps_that_shows_it(
 
     network = networks()["late"]
     monkeypatch.setattr(decoder, "source", faulty)
-    program = [str(compile_replay(network, tmp_path))]
+    program = [str(compile_replay(network, tmp_path, "compact"))]  # adds rows as they come
     raster = random_raster(np.random.default_rng(3), N_STEPS, network.n_inputs)
     expected = reference.run(network, raster)
     shown = thirds(N_STEPS)[third]

@@ -45,14 +45,14 @@ def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layo
 
 @pytest.mark.slow
 def test_steps_are_counted_alike_however_often_the_counter_wraps_around(tmp_path):
-    """Silent steps take the same instructions; SysTick wraps every 2^24 ticks."""
+    """Silent steps take the same instructions, but for the first few; SysTick wraps at 2^24."""
     machine = machine_of("cortex_m4")
     network = random_network(np.random.default_rng(1), hidden=(150, 150), recurrent=False)
     program = machine.build(network, tmp_path)
     counts = machine.run(network, np.zeros((1500, 12), np.uint8), program, tmp_path).instructions
     assert counts.sum() * machine.ticks > 2.5 * 2**24
     usual = np.median(counts)
-    assert np.abs(counts - usual).max() < 0.1 * usual
+    assert np.abs(counts[3:] - usual).max() < 0.1 * usual
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_steps_are_counted_by_the_way_in_which_input_is_given(monkeypatch):
     every, burst, silence = counted
     _, once, bitmap = np.split(every, 3)
     assert found.worst_case == burst[:4].max() + silence[:4].max() > every.max()
-    assert burst[:4].min() > burst[4:].max()
+    assert burst[1:4].min() > burst[5:].max()  # rows are added up in the step after their spikes
     assert (found.minimum, found.maximum) == (once.min(), once.max())
     assert (found.mean, found.mean_bitmap) == (once.mean(), bitmap.mean())
 

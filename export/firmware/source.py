@@ -33,20 +33,19 @@ def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
     for i, layer in enumerate(network.hidden):
         n = layer.n_neurons
         yield f"{name}_words hidden{i}[{n}];"
-        in_lanes = []
         for kind in ("in", "rec"):
             matrix = stored.get(f"w_{kind}{i}")
             if matrix is None:
                 continue
-            if matrix.form == "lanes":
-                yield f"uint32_t sum_{kind}{i}[{2 * -(-n // 4)}];"
-                in_lanes.append(kind)
+            if matrix.in_lanes:
+                yield f"uint32_t sum_{kind}{i}[{2 * -(-n // 4)}]; /* of a step */"
             else:
                 yield f"{name}_sum sum_{kind}{i}[{n}];"
-        for kind in in_lanes:
-            yield f"uint16_t n_{kind}{i}; /* rows added to it */"
         yield f"{index_type(n)} fired{i}[{n}]; /* neurons that fired in the last step */"
         yield f"uint16_t n_fired{i};"
+    if stored["w_in0"].in_lanes:
+        yield f"uint8_t given[{network.n_inputs}]; /* inputs that spiked */"
+        yield "uint16_t n_given;"
     rows = network.readout.n_neurons
     yield f"{name}_words readout[{rows}];"
     yield f"{name}_sum sum_out[{rows}];"

@@ -9,16 +9,23 @@ from export.firmware.templates import filled
 from sim.kinds.cuba_lif import CubaLIF
 from sim.network import IntegerNetwork
 
-_IN_LANES = ("lower(@KIND@_even)", "upper(@KIND@_even)", "lower(@KIND@_odd)", "upper(@KIND@_odd)")
+_IN_LANES = (
+    "lower(@KIND@_sums[i / 2u])",
+    "upper(@KIND@_sums[i / 2u])",
+    "lower(@KIND@_sums[i / 2u + 1u])",
+    "upper(@KIND@_sums[i / 2u + 1u])",
+)
 """The sums of four neurons per turn, where they share two words."""
 
 
 def deliver(stored: Mapping[str, Storage], name: str, layout: str) -> str:
-    """The function that adds the row of an input's spike."""
+    """The function that takes an input's spike: lists it, or adds its row."""
+    first = stored["w_in0"]
+    listed = "state->given[state->n_given] = (uint8_t)channel;\nstate->n_given++;"
     parts = {
         "QUALIFIERS": "static inline" if layout == "fast" else "APART static",
         "NAME": name,
-        "ADDING": _adding(stored["w_in0"], "sum_in0", "channel"),
+        "ADDING": listed if first.in_lanes else first.adding("state->sum_in0", "channel"),
     }
     return filled("deliver_input.c", parts)
 
@@ -26,14 +33,15 @@ def deliver(stored: Mapping[str, Storage], name: str, layout: str) -> str:
 def advance(network: IntegerNetwork, stored: Mapping[str, Storage], name: str) -> str:
     """The step without the input's spikes.
 
-    With a delay all neurons come first; without one a layer needs what the layer below sent.
+    With a delay all neurons come first, from the top, so that each layer finds the spikes that the
+    layer below sent in the step before; without one it needs those of this step.
     """
     hidden = range(len(network.hidden))
     steps = [_hidden(network.hidden[i], stored, name, i) for i in hidden]
     sends = [_send(network, stored, i) for i in hidden]
     readout = filled("step_readout.c", {"N": str(network.readout.n_neurons)})
     if network.contract.delay_steps:
-        return "".join([*steps, readout, *sends])
+        return "".join([*reversed(steps), readout, *sends])
     return "".join([*chain.from_iterable(zip(steps, sends, strict=True)), readout])
 
 
@@ -49,13 +57,14 @@ def _send(network: IntegerNetwork, stored: Mapping[str, Storage], i: int) -> str
         (f"w_in{i + 1}", f"sum_in{i + 1}"),
         ("w_out" if i + 1 == len(network.hidden) else "", "sum_out"),
     )
-    adding = [_adding(stored[name], sums, "sender") for name, sums in reached if name in stored]
+    adding = [
+        stored[name].adding(f"state->{sums}", "sender")
+        for name, sums in reached
+        if name in stored and not stored[name].in_lanes
+    ]
+    if not adding:
+        return ""
     return filled("send.c", {"I": str(i), "ADDING": "\n".join(adding)})
-
-
-def _adding(storage: Storage, sums: str, row: str) -> str:
-    added = storage.adding(f"state->{sums}", row)
-    return f"{added}\nstate->n_{sums[4:]}++;" if storage.form == "lanes" else added
 
 
 @dataclass(frozen=True)
@@ -65,18 +74,42 @@ class _Arriving:
     Attributes:
         kind: `in` or `rec`.
         layer: index of the hidden layer.
-        in_lanes: sums of four neurons share two words.
+        stored: the matrix in flash.
         is_shifted: some row of the matrix is shifted.
     """
 
     kind: str
     layer: int
-    in_lanes: bool
+    stored: Storage
     is_shifted: bool
+
+    @property
+    def in_lanes(self) -> bool:
+        """Whether sums of four neurons share two words."""
+        return self.stored.in_lanes
+
+    @property
+    def senders(self) -> str:
+        """The list of those whose spikes arrive, and their number."""
+        i = self.layer if self.kind == "rec" else self.layer - 1
+        listed = f"fired{i}" if i >= 0 else "given"
+        return f"state->{listed}, state->n_{listed}"
 
     def lines(self, template: str) -> str:
         """A template filled in for these sums."""
-        return filled(template, {"KIND": self.kind, "I": str(self.layer)})
+        parts = {
+            "KIND": self.kind,
+            "I": str(self.layer),
+            "ROWS": self.stored.name,
+            "N_WORDS": str(-(-self.stored.shape[1] // 4)),
+            "SENDERS": self.senders,
+        }
+        return filled(template, parts)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is gathered from the list of input spikes."""
+        return self.in_lanes and self.kind == "in" and self.layer == 0
 
     def sum_at(self, at: str) -> str:
         """The sum of a neuron where sums share no words."""
@@ -92,11 +125,12 @@ class _Arriving:
 def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) -> str:
     """A hidden layer's step; four neurons per turn, where four sums share two words."""
     arriving = [
-        _Arriving(kind, i, stored[f"w_{kind}{i}"].form == "lanes", bool(shifts.any()))
+        _Arriving(kind, i, stored[f"w_{kind}{i}"], bool(shifts.any()))
         for kind, shifts in (("in", layer.e_in), ("rec", layer.e_rec))
         if f"w_{kind}{i}" in stored
     ]
     lanes = [sums for sums in arriving if sums.in_lanes]
+    emptied = "state->n_given = 0;\n" if any(sums.is_given for sums in lanes) else ""
     places = range(len(_IN_LANES) if lanes else 1)
     parts = {
         "NAME": name,
@@ -104,9 +138,7 @@ def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) ->
         "N": str(layer.n_neurons),
         "INDEX": index_type(layer.n_neurons),
         "TURN": f"i += {len(places)}u" if lanes else "i++",
-        "LANES": "".join(sums.lines("lanes.c") for sums in lanes),
-        "SPLIT": "".join(sums.lines("lanes_split.c") for sums in lanes),
-        "EMPTY": "".join(sums.lines("lanes_empty.c") for sums in lanes),
+        "LANES": "".join(sums.lines("lanes.c") for sums in lanes) + emptied,
         "NEURONS": "".join(_neuron(layer.n_neurons, arriving, i, place) for place in places),
     }
     return filled("step_hidden.c", parts)

@@ -31,15 +31,18 @@ class Storage:
     shape: tuple[int, int]
 
     @property
+    def in_lanes(self) -> bool:
+        """Whether four weights share a word, and rows are added up when their sums are needed."""
+        return self.form == "lanes"
+
+    @property
     def size(self) -> int:
         """Bytes in flash."""
         return sum(table.nbytes for table in self.tables.values())
 
     def adding(self, sums: str, row: str) -> str:
-        """The C statement that adds a row to sums."""
+        """The C statement that adds a row to sums; rows in lanes are gathered instead."""
         (_, n), name = self.shape, self.name
-        if self.form == "lanes":
-            return f"add_lanes({sums}, {name}[{row}], {-(-n // 4)}u);"
         if self.form == "plain":
             return f"add_plain({sums}, {name}, {n}u * {row}, {n}u);"
         if self.form == "nonzero":

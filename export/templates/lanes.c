@@ -1,2 +1,2 @@
-uint32_t *@KIND@_sums = state->sum_@KIND@@I@;
-uint32_t @KIND@_excess = EXCESS * state->n_@KIND@@I@;
+const uint32_t *@KIND@_sums = state->sum_@KIND@@I@;
+gather(state->sum_@KIND@@I@, @ROWS@[0], @N_WORDS@u, @SENDERS@);

@@ -50,11 +50,16 @@ typedef struct {
 
 /* word * decay / 2^DECAY_FRAC, in the way that suits the core; all give the same result. */
 #if defined(__ARM_ARCH_6M__) /* no product of 64 bits: those of the word's halves fit in 32 */
+#if defined(__GNUC__)
+#define LIKELY(x) __builtin_expect((x), 1)
+#else
+#define LIKELY(x) (x)
+#endif
 static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int32_t sign = word < 0 ? -1 : 0;
     uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
-    if (word >> (31u - DECAY_FRAC) == sign) /* so does the product of a small word */
+    if (LIKELY(word >> (31u - DECAY_FRAC) == sign)) /* so does the product of a small word */
         return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
     uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
@@ -128,11 +133,12 @@ static inline uint32_t is_over(int32_t membrane, int32_t threshold)
 /* A neuron's step; `acc` is the sum that arrives. Returns 1 if it fires. */
 static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
-    int32_t old_syn = words->syn, old_mem = words->mem, threshold = constant->threshold;
-    int32_t kept = decayed(old_mem, constant->decay_mem);
+    int32_t old_syn = words->syn;
     int32_t syn = new_current(old_syn, constant, acc);
     int32_t drive = CURRENT_IS_PREVIOUS ? old_syn : syn;
     words->syn = syn;
+    int32_t old_mem = words->mem, threshold = constant->threshold;
+    int32_t kept = decayed(old_mem, constant->decay_mem);
 #if FIRES_ON == PREVIOUS_MEMBRANE
     uint32_t fires = is_over(old_mem, threshold), resets = fires;
 #elif FIRES_ON == NEW_MEMBRANE

@@ -3,9 +3,7 @@
     @INDEX@ *fired = state->fired@I@;
     @LANES@
     for (uint32_t i = 0; i < @N@u; @TURN@) {
-        @SPLIT@
         @NEURONS@
     }
     state->n_fired@I@ = (uint16_t)(fired - state->fired@I@);
-    @EMPTY@
 }

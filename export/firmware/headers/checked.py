@@ -10,6 +10,7 @@ from export.firmware.templates import filled, template
 from sim.network import IntegerNetwork
 
 _FLAGS = (0, 1)
+_LARGEST = 255  # that a byte holds; a number of it is below every larger count
 
 
 def of_tuned(network: IntegerNetwork, stored: Mapping[str, Storage]) -> str:
@@ -31,15 +32,12 @@ def _checked(network: IntegerNetwork, is_state: Iterator[str]) -> str:
 
 
 def _lists(network: IntegerNetwork, stored: Mapping[str, Storage]) -> Iterator[str]:
-    below = network.n_inputs
     for i, layer in enumerate(network.hidden):
-        n = layer.n_neurons
-        yield filled("checked_list.h", {"I": str(i), "N": str(n)})
-        for kind, senders in (("in", below), ("rec", n)):
-            matrix = stored.get(f"w_{kind}{i}")
-            if matrix is not None and matrix.form == "lanes":
-                yield f"if (state->n_{kind}{i} > {senders}u)\n    return 0;\n"
-        below = n
+        yield filled("checked_list.h", {"I": str(i), "N": str(layer.n_neurons)})
+    if stored["w_in0"].in_lanes:
+        yield f"if (state->n_given > {network.n_inputs}u)\n    return 0;\n"
+        if network.n_inputs <= _LARGEST:
+            yield filled("checked_given.h", {"N": str(network.n_inputs)})
 
 
 def _arrays(network: IntegerNetwork) -> Iterator[str]:

@@ -1,1 +1,0 @@
-state->n_@KIND@@I@ = 0;
