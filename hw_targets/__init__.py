@@ -13,7 +13,7 @@ from base.checks import check_choice
 from base.errors import ToolError
 from base.plugins import plugins
 from export.formats import formats
-from hw_targets.machines import target as machines
+from hw_targets.machines import target as any_target
 from hw_targets.machines.target import Target
 from sim import artifact
 from sim.network import IntegerNetwork
@@ -68,7 +68,7 @@ def check(
         RangeError: an unknown target or option, or a value that is refused.
     """
     given = {"layout": layout, **(options or {})}
-    return machines.check(find_target(target), network, given)
+    return any_target.check(find_target(target), network, given)
 
 
 def build(
@@ -101,4 +101,4 @@ def build(
     golden = artifact.vector_raster(network)
     found = find_target(target)
     given = {"layout": layout, "float_abi": float_abi, **(options or {})}
-    return machines.build(found, network, golden, Path(folder), given, force=force).files
+    return any_target.build(found, network, golden, Path(folder), given, force=force).files

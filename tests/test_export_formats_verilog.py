@@ -132,8 +132,15 @@ def test_the_first_output_comes_as_soon_as_is_said(shape, tmp_path):
     assert (found[10:][sends[10:]] == said).all()
     assert (found[10:] <= said).all()
     assert said <= 8 or shape.update != "pipelined"
-    many = random_network(np.random.default_rng(1), n_heads=3)
-    assert first_output(design_of(many, shape)) is None  # its rows take blocks
+    for many in (
+        random_network(np.random.default_rng(1), n_heads=3),  # its rows take blocks
+        random_network(np.random.default_rng(1), SNNTORCH, hidden=(5, 4)),
+    ):
+        raster[14:16] = 1
+        assert difference(many, raster, shape, tmp_path)[0] is None
+        found = np.fromfile(tmp_path / "replay.first", "<u4")
+        said = first_output(design_of(many, shape))
+        assert said // 2 <= found[10:].max() <= said
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def project(contract, folder, layout="fast"):
         np.random.default_rng(2), contract, n_inputs=96, hidden=(64,), biased=contract is PAPER
     )
     design = design_of(network, SHAPES[layout])
-    write_project(design, np.zeros((1, 96), np.uint8), folder, simulator="icarus")
+    write_project(design, np.zeros((1, 96), np.uint8), folder, goal="icarus")
     for name in FIXED:
         (folder / name).write_text(template(f"verilog/{name}"))
     return folder

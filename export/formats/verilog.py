@@ -25,11 +25,13 @@ def _write(
     lanes: str,
     update: str,
     unique_inputs: bool,
+    link: str,
 ) -> list[Path]:
     from export.verilog.decoder import export_verilog
     from export.verilog.design import shape_of
 
-    return export_verilog(network, path, name, shape_of(layout, lanes, update, unique_inputs))
+    shape = shape_of(layout, lanes, update, unique_inputs, link)
+    return export_verilog(network, path, name, shape)
 
 
 def _verilog(network: "IntegerNetwork", raster: "NDArray[np.uint8]") -> "Trace":

@@ -40,24 +40,33 @@ def step_clocks(design: Design, now: list[int], before: list[int]) -> int:
         now, before: events of this step and of the one before, of the inputs and of each hidden
             layer.
     """
+    *_, (_, _, freed) = _schedule(design, now, before)
+    return freed + _DRAINS[design.shape.update]
+
+
+def first_output(design: Design) -> int:
+    """Clocks from the last channel of a step to its first output, at most."""
+    network = design.network
+    senders = [network.n_inputs, *(layer.n_neurons for layer in network.hidden)]
+    readout = len(network.layers) - 1
+    begins = (begin for index, begin, _ in _schedule(design, senders, senders) if index == readout)
+    enters = _ENTERS - 2 * design.shape.unique_inputs
+    return enters + next(begins, 0) + neuron_clocks(design) + _DRAINS[design.shape.update]
+
+
+def _schedule(design: Design, now: list[int], before: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Of each block, its layer, and the clocks at which its update begins and ends."""
     late = design.network.contract.delay_steps == 1
     neuron, drains = neuron_clocks(design), _DRAINS[design.shape.update]
     handed, taken = 2, 0  # an event takes two clocks to reach a lane; block that is not taken yet
     freed = neuron * row_neurons(design)
-    for is_first, slots, n in _blocks(design, before if late else now, before):
+    for index, is_first, slots, n in _blocks(design, before if late else now, before):
         if is_first and freed and not late:  # all spikes of the layer below are waited for
             handed = max(handed, freed + 2 + drains // 2)
         handed = max(handed + slots, taken)
-        freed = taken = max(handed, freed) + n * neuron
-    return freed + drains
-
-
-def first_output(design: Design) -> int | None:
-    """Clocks from the last channel of a step to its first output; None if its events decide."""
-    if not design.number("ROWS_APART"):
-        return None
-    enters = _ENTERS - 2 * design.shape.unique_inputs
-    return enters + neuron_clocks(design) + _DRAINS[design.shape.update]
+        begin = max(handed, freed)
+        freed = taken = begin + n * neuron
+        yield index, begin, freed
 
 
 def neuron_clocks(design: Design) -> int:
@@ -72,11 +81,13 @@ def row_neurons(design: Design) -> int:
     return design.number("ROWS_APART") * design.network.readout.n_neurons
 
 
-def _blocks(design: Design, below: list[int], own: list[int]) -> Iterator[tuple[bool, int, int]]:
-    """Of each block: whether its layer begins, clocks to gather it, and its neurons."""
+def _blocks(
+    design: Design, below: list[int], own: list[int]
+) -> Iterator[tuple[int, bool, int, int]]:
+    """Of each block: its layer, whether that begins, clocks to gather it, and its neurons."""
     for index in design.order[design.number("ROWS_APART") :]:
         layer = design.network.layers[index]
         recurrent = len(layer.connections()) > 1
         slots = below[index] + (own[index + 1] if recurrent else 0) + 2
         for start in range(0, layer.n_neurons, design.shape.lanes):
-            yield start == 0, slots, min(design.shape.lanes, layer.n_neurons - start)
+            yield index, start == 0, slots, min(design.shape.lanes, layer.n_neurons - start)

@@ -34,11 +34,13 @@ class Shape:
         update: how a neuron is updated, one of `UPDATES`.
         unique_inputs: channels of a step come in ascending order, so that none is stored to tell
             whether it came before.
+        link: what events come through, one of `LINKS`.
     """
 
     lanes: int
     update: str
     unique_inputs: bool = False
+    link: str = "stream"
 
 
 UPDATES = ("serial", "single", "pipelined")
@@ -48,7 +50,11 @@ SHAPES = {"fast": Shape(8, "pipelined"), "compact": Shape(1, "serial")}
 
 
 def shape_of(
-    layout: str = "fast", lanes: str = AUTO, update: str = AUTO, unique_inputs: bool = False
+    layout: str = "fast",
+    lanes: str = AUTO,
+    update: str = AUTO,
+    unique_inputs: bool = False,
+    link: str = "stream",
 ) -> Shape:
     """The shape that options name: that of a layout, but for what is chosen."""
     of_layout = SHAPES[layout]
@@ -56,6 +62,7 @@ def shape_of(
         of_layout.lanes if lanes == AUTO else int(lanes),
         of_layout.update if update == AUTO else update,
         unique_inputs,
+        link,
     )
 
 

@@ -7,6 +7,20 @@ from export.verilog.design import Design, level, shifts
 from sim.layer import OWN
 
 
+def memory_shapes(design: Design) -> list[tuple[int, int]]:
+    """Words and their bits of each memory: weights, constants, states, lists of events, places."""
+    number = design.number
+    found = [
+        (number("N_WORDS"), number("LANES") * number("WEIGHT_BITS")),
+        (number("N_NEURONS"), number("CONSTANT_BITS")),
+        (number("N_NEURONS"), number("SYN_BITS") + number("MEM_BITS")),
+        (2 << number("POINTER_BITS"), number("ID_BITS")),
+    ]
+    if not number("UNIQUE_INPUTS"):
+        found.append((number("N_INPUTS"), number("INPUT_BITS")))
+    return found
+
+
 def weight_words(design: Design) -> list[int]:
     """A word per block of neurons and sender: the weights of the block, the first lowest.
 

@@ -28,6 +28,12 @@ UNIQUE_INPUTS = Option(
     default=False,
     help="Channels of a step come in ascending order; others raise the error flag. Takes less.",
 )
-DECODER = (LANES, UPDATE, UNIQUE_INPUTS)
+LINK = Option(
+    "link",
+    default="stream",
+    help="What events come through: the stream of the decoder, bytes, or a serial port (uart).",
+    choices=("stream", "bytes", "uart"),
+)
+DECODER = (LANES, UPDATE, UNIQUE_INPUTS, LINK)
 """What a decoder has beside, or in place of, what its layout says."""
 SHAPE = (LAYOUT, *DECODER)

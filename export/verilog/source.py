@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
 from export.verilog.design import Design, Shape
+from export.verilog.links import link_texts
 from export.verilog.memories import constant_words, hexadecimal, weight_words
 
 FIXED = (
@@ -42,6 +43,7 @@ def texts(design: Design, name: str) -> dict[str, str]:
         weights: hexadecimal(weight_words(design), bits, digest),
         constants: hexadecimal(constant_words(design), design.number("CONSTANT_BITS"), digest),
         **{file: template(f"verilog/{file}") for file in FIXED},
+        **link_texts(design, name),
     }
 
 
@@ -123,7 +125,8 @@ _ORDER = "// Each comes once, in ascending order."
 def options_line(shape: Shape) -> str:
     """The options that give a decoder of this shape, as the top of its files has them."""
     unique = " --unique-inputs" if shape.unique_inputs else ""
-    return f"--lanes {shape.lanes} --update {shape.update}{unique}"
+    link = f" --link {shape.link}" if shape.link != "stream" else ""
+    return f"--lanes {shape.lanes} --update {shape.update}{unique}{link}"
 
 
 def _parameters(design: Design) -> Iterator[str]:
@@ -135,14 +138,3 @@ def _parameters(design: Design) -> Iterator[str]:
             bits = design.number(width)
             sized = ", ".join(f"{bits}'d{number % (1 << bits)}" for number in reversed(values))
             yield f".{name}({{{sized}}})"
-
-
-def memory_bits(design: Design) -> int:
-    """Bits of all memories: weights, constants, states, lists of events and places in them."""
-    number = design.number
-    return (
-        number("N_WORDS") * number("LANES") * number("WEIGHT_BITS")
-        + number("N_NEURONS") * (number("CONSTANT_BITS") + number("SYN_BITS") + number("MEM_BITS"))
-        + (2 << number("POINTER_BITS")) * number("ID_BITS")
-        + (1 - number("UNIQUE_INPUTS")) * number("N_INPUTS") * number("INPUT_BITS")
-    )

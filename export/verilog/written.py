@@ -13,6 +13,7 @@ from base.files import read_bytes
 from export.fresh import first_line
 from export.verilog.decoder import check_name, run_texts, simulator_for
 from export.verilog.design import SHAPES, UPDATES, Shape, design_of
+from export.verilog.options import LINK
 from export.verilog.source import texts
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -65,6 +66,10 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
 def _shape_in(top: str) -> Shape:
     """The shape that a top's comment names; if it names none, that of the default layout."""
     updates = "|".join(UPDATES)
-    pattern = rf"^// Options: --lanes (\d\d?) --update ({updates})( --unique-inputs)?$"
+    pattern = (
+        rf"^// Options: --lanes (\d\d?) --update ({updates})( --unique-inputs)?( --link (\w+))?$"
+    )
     found = re.search(pattern, top, re.MULTILINE)
-    return Shape(int(found[1]), found[2], found[3] is not None) if found else SHAPES["fast"]
+    if not found or (found[5] or "stream") not in LINK.choices:
+        return SHAPES["fast"]
+    return Shape(int(found[1]), found[2], found[3] is not None, found[5] or "stream")

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from export.firmware.replay import replay_blocks
 from export.verilog.cycles import counted_steps, worst_step
 from export.verilog.design import CONTRACT, KINDS, design_of, shape_of
+from export.verilog.memories import memory_shapes
 from export.verilog.options import SHAPE
 from export.verilog.project import write_project
 from export.verilog.simulators import Simulator
-from export.verilog.source import memory_bits, texts
+from export.verilog.source import texts
 from hw_targets.machines.target import Runner, Target
 from rsnn.data.raster import random_raster
 from sim.network import IntegerNetwork
@@ -55,7 +56,7 @@ def _build(
     **options: Any,
 ) -> list[Path]:
     """A test bench with the golden run, and a Makefile that runs it."""
-    return write_project(design_of(network, shape_of(**options)), golden, folder, simulator=name)
+    return write_project(design_of(network, shape_of(**options)), golden, folder, goal=name)
 
 
 def _prepare(simulator: Simulator, network: IntegerNetwork, folder: Path, **options: Any) -> Runner:
@@ -79,7 +80,7 @@ def _check(target: Target, network: IntegerNetwork, **options: Any) -> dict[str,
         "layout": options["layout"],
         "lanes": design.shape.lanes,
         "update": design.shape.update,
-        "memory_bits": memory_bits(design),
+        "memory_bits": sum(depth * width for depth, width in memory_shapes(design)),
         "cycles_mean": float(counted_steps(design, raster).mean()),
         "cycles_worst": worst_step(design),
     }

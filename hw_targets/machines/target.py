@@ -33,12 +33,18 @@ class Limits:
         flash, ram: bytes.
         clock_hz: cycles per second.
         cycles_per_instruction: assumed when instructions are compared with a deadline.
+        lut4, block_rams, multipliers, spram: of an FPGA: tables of 4 inputs, memories, multipliers
+            and large memories without initial words.
     """
 
     flash: int | None = None
     ram: int | None = None
     clock_hz: float | None = None
     cycles_per_instruction: float = 1.0
+    lut4: int | None = None
+    block_rams: int | None = None
+    multipliers: int | None = None
+    spram: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class Target:
         options: that `check`, `build` and `backends` take; those of the format reach it too.
         tools: programs that they need, each with its Debian package.
         editable: names of files that `build` adds for users to edit; changed ones are kept.
+        figures: name of a file of `build` that says in JSON what it takes; "" for none.
         name: name of the file, filled in by `targets()`.
     """
 
@@ -82,6 +89,7 @@ class Target:
     options: tuple[Option, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     editable: tuple[str, ...] = ()
+    figures: str = ""
     name: str = ""
 
 

@@ -1,5 +1,7 @@
 """`rsnnctl build`: a firmware project for a target."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,31 @@ from rsnnctl.options import (
     output_option,
     target_options,
 )
-from rsnnctl.results.kind import Result
+from rsnnctl.results.files import FILES
+from rsnnctl.results.kind import Column, Kind, Result
+
+BUILT = Kind(
+    "built",
+    "The files of a project, and what its design takes of a part.",
+    (
+        *FILES.fields,
+        Column("target", "text", "Name of the target."),
+        Column("layout", "text", "Size of the decoder, where nothing below says otherwise."),
+        Column("lanes", "integer", "Neurons gathered at a time."),
+        Column("update", "text", "How a neuron is updated."),
+        Column("lut4", "integer", "Tables of 4 inputs, as synthesis maps them."),
+        Column("flip_flops", "integer", "Flip-flops."),
+        Column("block_rams", "integer", "Block RAMs."),
+        Column("spram", "integer", "Large memories without initial words."),
+        Column("multipliers", "integer", "Multipliers."),
+        Column("fmax_mhz", "number", "Highest clock after routing.", "MHz"),
+        Column("cycles_mean", "number", "Clocks on random input.", "per step"),
+        Column("cycles_worst", "integer", "Clocks on any input.", "per step"),
+        Column("first_output_cycles", "integer", "Clocks to the first output, at most."),
+        Column("clock_mhz", "number", "Clock of the board.", "MHz"),
+        Column("margin", "number", "Part of a step that is left by the longest, at that clock."),
+    ),
+)
 
 
 @click.command()
@@ -56,4 +82,16 @@ def command(
         {**options, "float_abi": float_abi},
         force=force,
     )
-    return written_files(written, output)
+    result = written_files(written, output)
+    return with_figures(result, written.files, find_target(target).figures)
+
+
+def with_figures(result: Result, written: list[Path], name: str) -> Result:
+    """What a file of the project says it takes, if there is one, beside the files."""
+    if not name:
+        return result
+    (path,) = (path for path in written if path.name == name)
+    figures = json.loads(path.read_text(encoding="utf-8"))
+    lines = [f"{key} {value}" for key, value in figures.items()]
+    value = {**result.value, **figures}
+    return replace(result, kind=BUILT, value=value, lines=[*result.lines, *lines])

@@ -1,0 +1,1 @@
+"""FPGAs: what a decoder takes of a part, and its synthesis, place and route."""
