@@ -351,7 +351,7 @@ def test_a_firmware_project_passes_its_own_test(bits, signed, tmp_path):
     assert f"static const {kind} selftest_input[60][12]" in text
     code = (tmp_path / "rsnn.c").read_text()
     assert code.count(" * (int32_t)source[j]") == 1
-    (tmp_path / "rsnn.c").write_text(code.replace(" * source[j]", ""))
+    (tmp_path / "rsnn.c").write_text(code.replace(" * (int32_t)source[j]", ""))
     subprocess.run(["cc", *flags, *sources, "-o", str(tmp_path / "a")], check=True)
     assert subprocess.run([str(tmp_path / "a")], check=False).returncode == 1
 
