@@ -24,12 +24,14 @@ from torch import Tensor, nn
 
 from base.errors import RangeError, RsnnWarning, ToolError
 from export.quantization.by_step import run_by_step
+from export.quantization.fold import integer_factors
 from export.quantization.on_card import run_on_card, unsupported
 from export.quantization.precision import Precision
 from export.quantization.rounding import Grid, Rounded
 from export.quantization.straight import run_straight
 from export.quantization.units import units_of
 from export.quantize import assemble
+from rsnn.arithmetic import straight_through
 from rsnn.cuda.card import Card, Kernels
 from rsnn.data.session import Session
 from rsnn.data.split import Split
@@ -186,7 +188,7 @@ class Latent:
     def floats(self) -> list[LayerFloats[Tensor]]:
         """The floats behind the integers of each layer, connected to the latent floats."""
         found = []
-        unity = 2.0**self.precision.decay_bits
+        contract = self.origin.contract
         for level in range(len(self.origin.layers)):
             grid = self._grid(level)
             start = torch.from_numpy(self._unit_at_start(level))
@@ -207,8 +209,9 @@ class Latent:
             decays = []
             for each in zip(*(layer.tau.decays() for layer in self._layers(level)), strict=True):
                 decay = torch.cat(each)
-                rounded = torch.clamp(torch.round(decay * unity), max=unity - 1.0) / unity
-                decays.append(decay + (rounded - decay).detach())
+                nearest = integer_factors(decay.detach().cpu().double().numpy(), contract)
+                rounded = torch.from_numpy(contract.kept(nearest)).to(decay)
+                decays.append(straight_through(decay, rounded))
             found.append(LayerFloats(w_in, w_rec, bias, *decays))
         return found
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from base.errors import RangeError
 from export.quantization.rounding import Rounded
 from export.quantization.units import membrane_gain
 from rsnn.neurons import TimeConstants
@@ -43,11 +44,19 @@ def integer_decays(
     """Integer (decay_mem, decay_syn), and the membrane's gain 1 - decay_mem as rounded.
 
     Decays are below unity, except those of integrators, whose gain is 1.
+
+    Raises:
+        RangeError: an integrator, where decays are shifts.
     """
     unity = 1 << contract.decay_frac
     with torch.no_grad():
         wide = TimeConstants(len(tau.mem_param), tau.tau_mem0, tau.tau_syn0, tau.dt).double()
         wide.load_state_dict(tau.state_dict())
+        if contract.decay == "shift" and any(bool(each.any()) for each in wide.no_leak()):
+            raise RangeError(
+                "a neuron without a leak has no decay that is a shift, which takes 1 off at least;"
+                " train with time constants, or choose `decay` multiply"
+            )
         decay_mem, decay_syn = (
             np.where(no_leak.cpu().numpy(), unity, integer_factors(decay.cpu().numpy(), contract))
             for decay, no_leak in zip(wide.decays(), wide.no_leak(), strict=True)
