@@ -26,7 +26,8 @@ def test_the_files_that_read_a_contract_field_are_those_that_the_page_counts():
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in (".py", ".c", ".v") and "reset_delay" in path.read_text("utf-8").lower()
+        if path.suffix in (".py", ".c", ".rs", ".v")
+        and "reset_delay" in path.read_text("utf-8").lower()
     }
     assert sorted(counted) == sorted(reading)
     assert f"and other tools have, too | 17 | {len(reading)} |" in PAGE

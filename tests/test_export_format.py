@@ -82,7 +82,7 @@ def test_options_are_checked_and_reach_the_writer(tmp_path):
     for options, text in (
         ({"layout": "tiny"}, "`layout` is tiny; known: fast, compact"),
         ({"name": 3}, "`name` is 3; str is needed"),
-        ({"speed": 3}, "there is no option `speed`; known: name, layout, package"),
+        ({"speed": 3}, "there is no option `speed`; known: name, layout, package, language"),
     ):
         with pytest.raises(RangeError) as error:
             write_network(FORMATS["c"], NETWORK, tmp_path / "none", options)

@@ -45,7 +45,7 @@ def test_instructions_are_counted_the_same_twice_and_more_in_the_worst_case(layo
 
 @pytest.mark.slow
 def test_steps_are_counted_alike_however_often_the_counter_wraps_around(tmp_path):
-    """Silent steps take the same instructions, but for the first few; SysTick wraps at 2^24."""
+    """Silent steps take the same instructions, after the first; SysTick wraps every 2^24 ticks."""
     machine = machine_of("cortex_m4")
     network = random_network(np.random.default_rng(1), hidden=(150, 150), recurrent=False)
     program = machine.build(network, tmp_path)

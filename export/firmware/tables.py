@@ -13,7 +13,7 @@ def table(name: str, values: NDArray[np.integer]) -> Iterator[str]:
     sizes = "".join(f"[{n}]" for n in values.shape)
     yield f"static const {values.dtype.name}_t {name}{sizes} = {{"
     if values.ndim == 1:
-        yield from _wrapped("    ", _words(values), "")
+        yield from wrapped("    ", _words(values), "")
     else:
         yield from table_rows(values)
     yield "};"
@@ -22,7 +22,7 @@ def table(name: str, values: NDArray[np.integer]) -> Iterator[str]:
 def table_rows(table: NDArray[np.integer]) -> Iterator[str]:
     """Lines of a C table of two axes."""
     for row in table:
-        yield from _wrapped("    {", _words(row), "},")
+        yield from wrapped("    {", _words(row), "},")
 
 
 def _words(row: NDArray[np.integer]) -> list[str]:
@@ -36,7 +36,8 @@ def literal(value: int) -> str:
     return str(value) if value > -(1 << 31) else "-2147483647 - 1"
 
 
-def _wrapped(start: str, words: Sequence[str], end: str) -> Iterator[str]:
+def wrapped(start: str, words: Sequence[str], end: str) -> Iterator[str]:
+    """Words as lines of up to 100 columns, each after `start` or as many blanks, then `end`."""
     line = start
     for i, word in enumerate(words):
         piece = word + (", " if i + 1 < len(words) else end)

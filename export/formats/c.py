@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from base.errors import RangeError
 from base.option import Option
 from export.firmware.options import LAYOUT, NAME
 from export.format import Format
@@ -24,11 +25,26 @@ PACKAGE = Option(
     help="Build system of firmware to write a package for, with the sources in its `src`.",
     choices=("none", *packages()),
 )
+LANGUAGE = Option(
+    "language",
+    default="c",
+    help="Language of the decoder: C99, or a crate of Rust without std.",
+    choices=("c", "rust"),
+)
 
 
 def _write(
-    network: "IntegerNetwork", path: Path, *, name: str, layout: str, package: str
+    network: "IntegerNetwork", path: Path, *, name: str, layout: str, package: str, language: str
 ) -> list[Path]:
+    if language == "rust":
+        from export.rust.crate import write_crate
+
+        if package != PACKAGE.default:
+            raise RangeError(
+                f"`package` is {package}, which holds C; `language` is rust, which is a crate."
+                " Leave one of them out"
+            )
+        return write_crate(network, path, name, layout)
     if package == PACKAGE.default:
         from export.firmware.decoder import export_c
 
@@ -52,8 +68,8 @@ def _prepared(network: "IntegerNetwork", folder: Path) -> "Backend":
 
 
 def _read_digest(path: Path) -> str | None:
-    """The digest in the comment at the top of a source or header."""
-    if path.suffix not in (".c", ".h"):
+    """The digest in the comment at the top of a source, a header or a crate's description."""
+    if path.suffix not in (".c", ".h", ".rs", ".toml"):
         return None
     with open(path, encoding="utf-8", errors="replace") as stream:
         found = re.search("nteger network ([0-9a-f]{64})", stream.readline())
@@ -69,9 +85,9 @@ def _open_written(path: Path, network: "IntegerNetwork") -> "dict[str, Backend]"
 
 FORMAT = Format(
     description="self-contained C99 for microcontrollers and hosts",
-    details="The files are `<name>.h` and `<name>.c`.",
+    details="The files are `<name>.h` and `<name>.c`, or a crate of Rust.",
     write=_write,
-    options=(NAME, LAYOUT, PACKAGE),
+    options=(NAME, LAYOUT, PACKAGE, LANGUAGE),
     backends={"c": _c},
     prepared={"c": _prepared},
     read_digest=_read_digest,

@@ -12,14 +12,14 @@ _MOST_BITS = 62  # by which a sum may be shifted
 
 def decoding(network: IntegerNetwork) -> list[str]:
     """How to decode `out`, in lines of a comment."""
-    if _scales(network):
+    if scales_of(network):
         return ["Decoded values", "are the mean over heads of out[i] * @NAME@_SCALE_<i>."]
     return network.readout.reading()
 
 
 def macros(network: IntegerNetwork) -> str:
     """The macros of a readout's scales, by row; nothing of a readout without."""
-    readout, scales = network.readout, _scales(network)
+    readout, scales = network.readout, scales_of(network)
     if not scales:
         return ""
     found = in_q_format(scales, readout.n_heads)
@@ -57,7 +57,8 @@ def in_q_format(scales: Sequence[float], n_heads: int) -> tuple[list[int], int] 
     return [round(math.ldexp(scale, bits)) for scale in scales], bits
 
 
-def _scales(network: IntegerNetwork) -> list[float]:
+def scales_of(network: IntegerNetwork) -> list[float]:
+    """The scale of each row of a readout; nothing of a readout without."""
     found = dict(network.readout.arrays()).get("out_scale")
     return [] if found is None else [float(scale) for scale in found]
 
