@@ -1,4 +1,4 @@
-"""Instructions per step, flash and RAM of a network on microcontrollers, in both layouts, in QEMU.
+"""Instructions per step, flash and RAM of a network on microcontrollers, in every layout, in QEMU.
 
 Run `python benchmarks/firmware.py --weights indy01-tinyRSNN-1.pth --json`.
 """
@@ -8,7 +8,7 @@ import json
 from importlib import import_module
 from pathlib import Path
 
-from export.firmware.storage import LAYOUTS
+from export.firmware.code import layouts
 from export.quantization.precision import Precision
 from export.quantize import quantize
 from hw_targets import targets
@@ -36,7 +36,7 @@ def main() -> None:
             for name, machine in machines.items()
             if machine is not None and machine.ticks is not None
         }
-        for layout in LAYOUTS
+        for layout in layouts(network)
     }
     counts = {layout: _instructions(found) for layout, found in costs.items()}
     if options.json:

@@ -80,7 +80,7 @@ def test_options_are_checked_and_reach_the_writer(tmp_path):
     assert [each.name for each in written] == ["one.h", "one.c"]
     assert "APART static" in written[1].read_text()
     for options, text in (
-        ({"layout": "tiny"}, "`layout` is tiny; known: fast, compact"),
+        ({"layout": "tiny"}, "`layout` is tiny; known: fast, compact, constant"),
         ({"name": 3}, "`name` is 3; str is needed"),
         ({"speed": 3}, "there is no option `speed`; known: name, layout, package, language"),
     ):

@@ -265,6 +265,10 @@ def test_what_cannot_be_rust_is_refused_in_one_line(tmp_path):
         api.export_c(network, tmp_path, name="9x", language="rust")
     with pytest.raises(RangeError, match="`package` is zephyr, which holds C; `language` is rust"):
         api.export_c(network, tmp_path, package="zephyr", language="rust")
+    with pytest.raises(
+        RangeError, match="`layout` is constant, which Rust has not; known: fast, c"
+    ):
+        api.export_c(network, tmp_path, layout="constant", language="rust")
     of_values = next(case.network for case in cases() if case.network.input_values != SPIKES)
     for other in (adaptive(rng, random_network(rng)), of_values):
         with pytest.raises(UnsupportedError, match="Rust is written of networks whose C is hand-"):

@@ -5,7 +5,8 @@ from base.errors import RangeError, UnsupportedError
 from export.firmware import generated, inputs
 from export.firmware import source as tuned
 from export.firmware.arithmetic import Arithmetic
-from export.firmware.storage import LAYOUTS
+from export.firmware.options import LAYOUT
+from export.firmware.storage import CONSTANT, LAYOUTS, can_be_constant
 from export.firmware.templates import counter, filled
 from sim.network import IntegerNetwork
 
@@ -19,7 +20,9 @@ def is_tuned(network: IntegerNetwork) -> bool:
 
 def layouts(network: IntegerNetwork) -> tuple[str, ...]:
     """The layouts of the weights that a network's C can have, the default first."""
-    return LAYOUTS if is_tuned(network) else LAYOUTS[:1]
+    if not is_tuned(network):
+        return LAYOUTS[:1]
+    return (*LAYOUTS, CONSTANT) if can_be_constant(network) else LAYOUTS
 
 
 def check_layout(network: IntegerNetwork, layout: str) -> None:
@@ -28,12 +31,18 @@ def check_layout(network: IntegerNetwork, layout: str) -> None:
     Raises:
         RangeError: there is no such layout, or the network's C does not have it.
     """
-    check_choice("layout", layout, LAYOUTS)
-    if layout not in (own := layouts(network)):
+    check_choice("layout", layout, LAYOUT.choices)
+    if layout in (own := layouts(network)):
+        return
+    if is_tuned(network):
         raise RangeError(
-            f"`layout` is {layout}; the C of this network is generated, as no hand-written code"
-            f" computes all its layers, and has {own[0]} alone; leave the layout out"
+            f"`layout` is {layout}, which is for weights of up to 8 bits and layers with up to 255"
+            " senders and neurons; use another, or fewer bits or neurons"
         )
+    raise RangeError(
+        f"`layout` is {layout}; the C of this network is generated, as no hand-written code"
+        f" computes all its layers, and has {own[0]} alone; leave the layout out"
+    )
 
 
 def header(network: IntegerNetwork, name: str, layout: str) -> str:

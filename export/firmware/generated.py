@@ -120,7 +120,7 @@ def _arrival(network: IntegerNetwork) -> dict[str, str]:
     sent = inputs.parts(network)["SENT"]
     return {
         "ONCE": template("generated_once.c").rstrip() if network.contract.inputs_once else "",
-        "ARRIVED": "memcpy(state->arriving, state->given, sizeof state->arriving);",
+        "ARRIVED": "(void)memcpy(state->arriving, state->given, sizeof state->arriving);",
         "ADVANCES": f"the {sent} in `given`, which become those that arrive",
     }
 

@@ -6,8 +6,8 @@ NAME = Option("name", default="rsnn", help="Name of the files, prefix of the fun
 LAYOUT = Option(
     "layout",
     default="fast",
-    help="Layout of the weights in flash.",
-    choices=("fast", "compact"),
+    help="Layout of the weights in flash; with constant, every step costs the worst case.",
+    choices=("fast", "compact", "constant"),
 )
 FLOAT_ABI = Option(
     "float_abi",

@@ -9,7 +9,7 @@ from export.firmware.arithmetic import Arithmetic, arithmetic_of
 from export.firmware.headers import checked
 from export.firmware.headers.shared import shared
 from export.firmware.steps import advance, deliver, index_type
-from export.firmware.storage import Storage, store, sum_bits, weight_bits
+from export.firmware.storage import CONSTANT, Storage, store, sum_bits, weight_bits
 from export.firmware.tables import literal, table
 from export.firmware.templates import filled, template
 from sim.contract import NumericContract
@@ -23,13 +23,14 @@ def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
         "SHAPE": f"{sizes}, {network.readout.n_neurons} readout rows",
         "SUM_BITS": str(sum_bits(network, layout)),
         "STATE": "\n".join(_state(network, name, layout)),
-        "CHECKED": checked.of_tuned(network, store(network, layout)),
+        "CHECKED": checked.of_tuned(network, store(network, layout), layout == CONSTANT),
     }
     return filled("network.h", parts | shared(network, name))
 
 
 def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
     stored = store(network, layout)
+    more = int(layout == CONSTANT)  # an end that is never listed
     for i, layer in enumerate(network.hidden):
         n = layer.n_neurons
         yield f"{name}_words hidden{i}[{n}];"
@@ -41,10 +42,10 @@ def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
                 yield f"uint32_t sum_{kind}{i}[{2 * -(-n // 4)}]; /* of a step */"
             else:
                 yield f"{name}_sum sum_{kind}{i}[{n}];"
-        yield f"{index_type(n)} fired{i}[{n}]; /* neurons that fired in the last step */"
+        yield f"{index_type(n)} fired{i}[{n + more}]; /* neurons that fired in the last step */"
         yield f"uint16_t n_fired{i};"
     if stored["w_in0"].in_lanes:
-        yield f"uint8_t given[{network.n_inputs}]; /* inputs that spiked */"
+        yield f"uint8_t given[{network.n_inputs + more}]; /* inputs that spiked */"
         yield "uint16_t n_given;"
     rows = network.readout.n_neurons
     yield f"{name}_words readout[{rows}];"
@@ -68,13 +69,17 @@ def source(
     c = network.contract
     chosen = arithmetic or arithmetic_of(network)
     stored = store(network, layout)
+    constant = layout == CONSTANT
     parts = _choices(c) | {
         "ROWS": "\n".join(_rows(stored)).rstrip(),
         "STORED": "\n".join(_stored(weight_bits(network, layout), layout)).rstrip(),
         "TABLES": "\n".join(_tables(network, stored)),
-        "INIT": "\n".join(_init(network)),
-        "ADVANCE": advance(network, stored, name),
-        "DELIVER": deliver(stored, name, layout),
+        "INIT": "\n".join([*_init(network), *(_padded(network) if constant else ())]),
+        "ADVANCE": advance(network, stored, name, constant=constant),
+        "DELIVER": "" if constant else deliver(stored, name, layout),
+        "STEPS": template(f"steps_{'constant' if constant else 'listed'}.c").rstrip(),
+        "FITTING": template(f"fit_{'masks' if constant else 'branches'}.c").rstrip(),
+        "CONSTANT_TIME": str(int(constant)),
         "NAME": name,
         "DIGEST": network.digest(),
         "CURRENT_IS_PREVIOUS": str(int(c.current == "previous")),
@@ -146,6 +151,13 @@ def _init(network: IntegerNetwork) -> Iterator[str]:
     for i, value in enumerate(network.readout.initial_out.tolist()):
         if value:
             yield f"    state->readout[{i}].mem = {literal(value)};"
+
+
+def _padded(network: IntegerNetwork) -> Iterator[str]:
+    """Lists that no one has fired in."""
+    lists = [(f"fired{i}", layer.n_neurons) for i, layer in enumerate(network.hidden)]
+    for name, n in [("given", network.n_inputs), *lists]:
+        yield f"    (void)memset(state->{name}, {n}, sizeof state->{name});"
 
 
 def replay_give(network: IntegerNetwork) -> tuple[str, str]:

@@ -30,15 +30,18 @@ def deliver(stored: Mapping[str, Storage], name: str, layout: str) -> str:
     return filled("deliver_input.c", parts)
 
 
-def advance(network: IntegerNetwork, stored: Mapping[str, Storage], name: str) -> str:
+def advance(
+    network: IntegerNetwork, stored: Mapping[str, Storage], name: str, *, constant: bool = False
+) -> str:
     """The step without the input's spikes.
 
     With a delay all neurons come first, from the top, so that each layer finds the spikes that the
-    layer below sent in the step before; without one it needs those of this step.
+    layer below sent in the step before; without one it needs those of this step. In constant time
+    lists are filled up, and all their rows added.
     """
     hidden = range(len(network.hidden))
-    steps = [_hidden(network.hidden[i], stored, name, i) for i in hidden]
-    sends = [_send(network, stored, i) for i in hidden]
+    steps = [_hidden(network.hidden[i], stored, name, i, constant) for i in hidden]
+    sends = [_send(network, stored, i, constant) for i in hidden]
     readout = filled("step_readout.c", {"N": str(network.readout.n_neurons)})
     if network.contract.delay_steps:
         return "".join([*reversed(steps), readout, *sends])
@@ -50,7 +53,7 @@ def index_type(n: int) -> str:
     return "uint8_t" if n <= 256 else "uint16_t"
 
 
-def _send(network: IntegerNetwork, stored: Mapping[str, Storage], i: int) -> str:
+def _send(network: IntegerNetwork, stored: Mapping[str, Storage], i: int, constant: bool) -> str:
     """Add the weights of the spikes of hidden layer i to the sums that they reach."""
     reached = (
         (f"w_rec{i}", f"sum_rec{i}"),
@@ -64,7 +67,8 @@ def _send(network: IntegerNetwork, stored: Mapping[str, Storage], i: int) -> str
     ]
     if not adding:
         return ""
-    return filled("send.c", {"I": str(i), "ADDING": "\n".join(adding)})
+    count = f"{network.hidden[i].n_neurons}u" if constant else f"state->n_fired{i}"
+    return filled("send.c", {"I": str(i), "COUNT": count, "ADDING": "\n".join(adding)})
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class _Arriving:
             "ROWS": self.stored.name,
             "N_WORDS": str(-(-self.stored.shape[1] // 4)),
             "SENDERS": self.senders,
+            "MOST": str(self.stored.shape[0]),
         }
         return filled(template, parts)
 
@@ -122,7 +127,9 @@ class _Arriving:
         return f"(sum_t){value}{shift}"
 
 
-def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) -> str:
+def _hidden(
+    layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int, constant: bool
+) -> str:
     """A hidden layer's step; four neurons per turn, where four sums share two words."""
     arriving = [
         _Arriving(kind, i, stored[f"w_{kind}{i}"], bool(shifts.any()))
@@ -130,7 +137,9 @@ def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) ->
         if f"w_{kind}{i}" in stored
     ]
     lanes = [sums for sums in arriving if sums.in_lanes]
-    emptied = "state->n_given = 0;\n" if any(sums.is_given for sums in lanes) else ""
+    listed = not constant and any(sums.is_given for sums in lanes)
+    emptied = "state->n_given = 0;\n" if listed else ""
+    padded = f"pad(state->fired{i}, state->n_fired{i}, {layer.n_neurons}u);" if constant else ""
     places = range(len(_IN_LANES) if lanes else 1)
     parts = {
         "NAME": name,
@@ -139,12 +148,15 @@ def _hidden(layer: CubaLIF, stored: Mapping[str, Storage], name: str, i: int) ->
         "INDEX": index_type(layer.n_neurons),
         "TURN": f"i += {len(places)}u" if lanes else "i++",
         "LANES": "".join(sums.lines("lanes.c") for sums in lanes) + emptied,
-        "NEURONS": "".join(_neuron(layer.n_neurons, arriving, i, place) for place in places),
+        "PADDED": padded,
+        "NEURONS": "".join(
+            _neuron(layer.n_neurons, arriving, i, place, constant) for place in places
+        ),
     }
     return filled("step_hidden.c", parts)
 
 
-def _neuron(n: int, arriving: list[_Arriving], i: int, place: int) -> str:
+def _neuron(n: int, arriving: list[_Arriving], i: int, place: int, constant: bool) -> str:
     """The step of one neuron of a turn; the last turn may end before it."""
     at = f"i + {place}u" if place else "i"
     parts = {
@@ -159,4 +171,5 @@ def _neuron(n: int, arriving: list[_Arriving], i: int, place: int) -> str:
     }
     ends_here = place and n % len(_IN_LANES) == place
     end = filled("step_hidden_end.c", parts) if ends_here else ""
-    return end + filled("step_hidden_neuron.c", parts)
+    form = "step_hidden_neuron_constant.c" if constant else "step_hidden_neuron.c"
+    return end + filled(form, parts)

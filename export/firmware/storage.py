@@ -1,7 +1,7 @@
 """Storage of a matrix's weights in flash, and the code that adds a spike's row to the sums."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 from export.firmware.options import LAYOUT
 from sim.network import IntegerNetwork
 
-LAYOUTS = LAYOUT.choices
+LAYOUTS = LAYOUT.choices[:2]
+"""Layouts that hand-written C of every network has."""
+CONSTANT = LAYOUT.choices[2]
+"""The layout of which a step costs the same for every input: that of `fast`, and a row of zeros."""
 _LANE_ROWS = 256  # weights that a sum of 16 bits holds, whatever their values
+_MOST_LISTED = 255  # senders, so that a byte holds the number of the row behind theirs
 _FAR = 255  # the longest gap; a weight of 0 halves a longer one
 
 
@@ -68,7 +72,27 @@ def store(network: IntegerNetwork, layout: str) -> dict[str, Storage]:
             found[name] = _lanes(name, weights.T)
         else:
             found[name] = _plain(name, weights.T, bits)
+    if layout == CONSTANT:
+        return {name: _with_zeros(storage) for name, storage in found.items()}
     return found
+
+
+def can_be_constant(network: IntegerNetwork) -> bool:
+    """Whether a network can have layout `constant`: rows in lanes, of up to 255 senders."""
+    stored = store(network, LAYOUTS[0])
+    return all(
+        storage.shape[0] <= _MOST_LISTED and (storage.in_lanes or name == "w_out")
+        for name, storage in stored.items()
+    )
+
+
+def _with_zeros(storage: Storage) -> Storage:
+    """The same with a row of zeros behind the others, for a sender that has not fired."""
+    weights = storage.tables[""]
+    rows = weights.reshape(storage.shape[0], -1)
+    padded = np.vstack([rows, np.zeros_like(rows[:1])])
+    whole = padded if storage.in_lanes else padded.ravel()
+    return replace(storage, tables=storage.tables | {"": whole})
 
 
 def weight_bits(network: IntegerNetwork, layout: str) -> int:

@@ -7,6 +7,7 @@ from base.files import write_text
 from export.firmware import inputs
 from export.firmware.code import check_layout, is_tuned
 from export.firmware.decoder import check_name
+from export.firmware.storage import LAYOUTS
 from export.firmware.templates import filled
 from export.rust.source import source
 from export.rust.tables import table_rows
@@ -49,6 +50,8 @@ def write_crate(network: IntegerNetwork, folder: Path, name: str, layout: str) -
         raise RangeError(f"name is {name!r}, which Rust keeps for itself; choose another")
     check_network(network)
     check_layout(network, layout)
+    if layout not in LAYOUTS:
+        raise RangeError(f"`layout` is {layout}, which Rust has not; known: {', '.join(LAYOUTS)}")
     raster = random_raster(_GOLDEN_STEPS, network.n_inputs, dt=network.dt)
     out = reference.run(network, raster).variables["readout.out"]
     parts = {

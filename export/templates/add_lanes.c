@@ -3,19 +3,20 @@
  * that no sum is negative while rows are added, and lanes do not disturb each other. */
 #if defined(__ARM_FEATURE_DSP)
 #define ADD_LANES(all, odd, weights) \
-    all += (weights); \
-    odd = __uxtab16(odd, (weights) >> 8u | (weights) << 24u)
+    (all) += (weights); \
+    (odd) = __uxtab16((odd), (weights) >> 8u | (weights) << 24u)
 #else
 #define ADD_LANES(all, odd, weights) \
-    all += (weights); \
-    odd += (weights) >> 8u & 0x00ff00ffu
+    (all) += (weights); \
+    (odd) += (weights) >> 8u & 0x00ff00ffu
 #endif
 
-/* Sets the sums of all neurons to those of the rows of `n` senders, of `n_words` each. */
+/* Sets the sums of all neurons to those of the rows of `n` senders, at most `most`, of `n_words`
+ * each. In constant time the list is full: a row of zeros stands for each that has not fired. */
 static void gather(uint32_t *sums, const uint32_t *rows, uint32_t n_words, const uint8_t *senders,
-                   uint32_t n)
+                   uint32_t n, uint32_t most)
 {
-    const uint8_t *end = senders + n;
+    const uint8_t *end = &senders[CONSTANT_TIME ? most : n];
     const uint32_t none = 0u - 0x80808080u * n, excess = 0x00800080u * n;
     uint32_t left = n_words;
     for (; left >= 4u; left -= 4u, rows += 4, sums += 8) {

@@ -13,7 +13,7 @@ static void compare(@NAME@_sample *sample)
 
 void @NAME@_begin(@NAME@_sample *sample)
 {
-    memset(sample, 0, sizeof *sample);
+    (void)memset(sample, 0, sizeof *sample);
     for (uint32_t i = 0; i < @NAME@_N_ROWS; i++)
         sample->t[i] = @NAME@_N_STEPS;
 }

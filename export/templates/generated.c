@@ -20,7 +20,7 @@
 
 void @NAME@_init(@NAME@_state *state)
 {
-    memset(state, 0, sizeof *state);
+    (void)memset(state, 0, sizeof *state);
     @INIT@
 }
 

@@ -21,6 +21,7 @@
 #define RESETS_ARE_SPIKES (FIRES_ON == PREVIOUS_MEMBRANE || !RESET_DELAY)
 #define DELAY_STEPS @DELAY_STEPS@ /* from a spike to the layer above */
 #define ROUND_TO_ZERO @ROUND_TO_ZERO@
+#define CONSTANT_TIME @CONSTANT_TIME@ /* every step costs the worst case */
 #define HAS_BIAS @HAS_BIAS@ /* added to a neuron's current in each step */
 #define DECAY_FRAC @DECAY_FRAC@u
 #define FRAC_BITS @FRAC_BITS@u
@@ -59,7 +60,7 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int32_t sign = word < 0 ? -1 : 0;
     uint32_t rounding = ROUND_TO_ZERO ? (uint32_t)sign >> (32u - DECAY_FRAC) : 0u;
-    if (LIKELY(word >> (31u - DECAY_FRAC) == sign)) /* so does the product of a small word */
+    if (!CONSTANT_TIME && LIKELY(word >> (31u - DECAY_FRAC) == sign)) /* so does the product of a small word */
         return (word * (int32_t)decay + (int32_t)rounding) >> DECAY_FRAC;
     uint32_t low = ((uint32_t)word & 0xffffu) * decay + rounding;
     int32_t high = (word >> 16) * (int32_t)decay;
@@ -70,7 +71,11 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int64_t product = (int64_t)(word * 2) * (int32_t)(decay << (31u - DECAY_FRAC));
 #if ROUND_TO_ZERO
-    product += word < 0 ? 0xffffffffu : 0u;
+#if CONSTANT_TIME || defined(__arm__) /* where it is faster, too */
+    product += (int64_t)(0u - ((uint32_t)word >> 31u));
+#else
+    product += word < 0 ? (int64_t)0xffffffffu : 0;
+#endif
 #endif
     return (int32_t)(product >> 32);
 }
@@ -79,25 +84,13 @@ static inline int32_t decayed(int32_t word, uint32_t decay)
 {
     int64_t product = (int64_t)word * (int64_t)decay;
 #if ROUND_TO_ZERO
-    product += word < 0 ? ((int32_t)1 << DECAY_FRAC) - 1 : 0;
+    product += (int64_t)((0u - ((uint32_t)word >> 31u)) >> (32u - DECAY_FRAC)); /* below 0, its largest */
 #endif
     return (int32_t)(product >> DECAY_FRAC);
 }
 #endif
 
-#if OVERFLOW_SYN != NEVER || OVERFLOW_MEM != NEVER
-static inline int32_t fitted(int64_t sum, uint32_t bits, int rule)
-{
-    int64_t half = (int64_t)1 << (bits - 1u);
-    if (rule == WRAP)
-        sum = (int64_t)(((uint64_t)sum + (uint64_t)half) & (((uint64_t)half << 1u) - 1u)) - half;
-    else if (rule == SATURATE)
-        sum = sum < -half ? -half : sum > half - 1 ? half - 1 : sum;
-    return (int32_t)sum;
-}
-#else
-#define fitted(sum, bits, rule) ((int32_t)(sum))
-#endif
+/* @FITTING@ */
 
 /* @ROWS@ */
 
@@ -125,11 +118,6 @@ static inline int32_t cleared(int32_t kept, int32_t drive, int32_t threshold)
     return fitted(after, MEM_BITS, OVERFLOW_MEM);
 }
 
-static inline uint32_t is_over(int32_t membrane, int32_t threshold)
-{
-    return FIRES_AT_EQUAL ? membrane >= threshold : membrane > threshold;
-}
-
 /* A neuron's step; `acc` is the sum that arrives. Returns 1 if it fires. */
 static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, sum_t acc)
 {
@@ -146,15 +134,21 @@ static inline uint32_t step_neuron(@NAME@_words *words, const neuron *constant, 
     uint32_t resets = RESET_DELAY ? is_over(old_mem, threshold) : fires;
 #else
     uint32_t was_over = is_over(old_mem, threshold);
-    int32_t tested = was_over ? cleared(kept, drive, threshold) : integrated(kept, drive);
+    int32_t tested =
+        chosen(was_over, cleared(kept, drive, threshold), integrated(kept, drive));
     uint32_t fires = is_over(tested, threshold), resets = RESET_DELAY ? was_over : fires;
 #endif
-    if (resets) {
+#if CONSTANT_TIME
+    words->mem = chosen(resets, cleared(kept, drive, threshold), integrated(kept, drive));
+    return fires;
+#else
+    if (resets != 0u) {
         words->mem = cleared(kept, drive, threshold);
         return RESETS_ARE_SPIKES ? 1u : fires;
     }
     words->mem = integrated(kept, drive);
     return RESETS_ARE_SPIKES ? 0u : fires;
+#endif
 }
 
 /* A readout row's step. */
@@ -169,7 +163,7 @@ static inline int32_t step_row(@NAME@_words *words, const neuron *constant, sum_
 
 void @NAME@_init(@NAME@_state *state)
 {
-    memset(state, 0, sizeof *state);
+    (void)memset(state, 0, sizeof *state);
 /* @INIT@ */
 }
 
@@ -181,36 +175,4 @@ static void advance(@NAME@_state *state, int32_t out[@NAME@_N_ROWS])
     @ADVANCE@
 }
 
-void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
-                 int32_t out[@NAME@_N_ROWS])
-{
-    uint8_t seen[(@NAME@_N_INPUTS + 7u) / 8u] = {0}; /* a channel counts once */
-#if DELAY_STEPS != 0
-    advance(state, out);
-#endif
-    for (uint32_t k = 0; k < n_events; k++) {
-        uint32_t channel = events[k], bit = 1u << channel % 8u;
-        uint8_t *byte = &seen[channel / 8u];
-        if (!(*byte & bit)) {
-            *byte = (uint8_t)(*byte | bit);
-            deliver_input(state, channel);
-        }
-    }
-#if DELAY_STEPS == 0
-    advance(state, out);
-#endif
-}
-
-void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[@NAME@_N_ROWS])
-{
-#if DELAY_STEPS != 0
-    advance(state, out);
-#endif
-    for (uint32_t byte = 0; byte < (@NAME@_N_INPUTS + 7u) / 8u; byte++)
-        for (uint32_t left = bitmap[byte], bit = 0; left != 0u; left >>= 1u, bit++)
-            if (left & 1u)
-                deliver_input(state, 8u * byte + bit);
-#if DELAY_STEPS == 0
-    advance(state, out);
-#endif
-}
+@STEPS@

@@ -1,4 +1,4 @@
-for (uint32_t k = 0; k < state->n_fired@I@; k++) {
+for (uint32_t k = 0; k < @COUNT@; k++) {
     uint32_t sender = state->fired@I@[k];
     @ADDING@
 }

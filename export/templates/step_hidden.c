@@ -6,4 +6,5 @@
         @NEURONS@
     }
     state->n_fired@I@ = (uint16_t)(fired - state->fired@I@);
+    @PADDED@
 }

@@ -1,4 +1,4 @@
 @ACC@ = @TERMS@;
 @CLEAR@
-if (step_neuron(&words[@AT@], &neurons@I@[@AT@], acc))
+if (step_neuron(&words[@AT@], &neurons@I@[@AT@], acc) != 0u)
     *fired++ = (@INDEX@)@NUMBER@;

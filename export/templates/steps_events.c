@@ -1,7 +1,7 @@
 void @NAME@_step(@NAME@_state *state, const uint16_t *events, uint16_t n_events,
                  int32_t out[@NAME@_N_ROWS])
 {
-    memset(state->given, 0, sizeof state->given);
+    (void)memset(state->given, 0, sizeof state->given);
     for (uint32_t k = 0; k < n_events; k++)
         state->given[events[k]] = 1;
     advance(state, out);

@@ -20,7 +20,7 @@ void @NAME@_step_bitmap(@NAME@_state *state, const uint8_t *bitmap, int32_t out[
     for (uint32_t first = 0; first < @NAME@_N_INPUTS; first += 8u) {
         uint32_t left = bitmap[first / 8u];
         for (uint32_t c = first; left && c < @NAME@_N_INPUTS; c++, left >>= 1u)
-            if (left & 1u)
+            if ((left & 1u) != 0u)
                 deliver(state, c);
     }
     advance(state, out);

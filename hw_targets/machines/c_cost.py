@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from base.errors import ToolError, UnsupportedError
 from export.firmware.arithmetic import arithmetic_of
 from export.firmware.replay import thirds
+from export.firmware.storage import CONSTANT
 from hw_targets.machines.c_machine import Machine, Sizes
 from hw_targets.machines.target import Limits, Target
 from sim.fast.events import n_steps_of
@@ -114,7 +115,8 @@ def worst_case(
     every neuron. The input that fires is a list of every channel twice, so the bound holds for any
     list of up to twice as many events as channels. The few instructions by which a path may vary,
     where a word saturates or a product is wide, are far fewer than those of the other path. Only
-    thresholds are changed for the two, so the code is that of the network.
+    thresholds are changed for the two, so the code is that of the network. In layout `constant` the
+    bound is the cost of one, since both cost the same.
 
     Raises:
         UnsupportedError: there is no hidden layer, or one of a kind without thresholds to change,
@@ -152,7 +154,7 @@ def worst_case(
             raise UnsupportedError(NOT_ALIKE)
         assert run.instructions is not None
         counted.append(int(run.instructions[twice][all_alike].max()))
-    return sum(counted)
+    return max(counted) if layout == CONSTANT else sum(counted)
 
 
 def milliseconds(instructions: int, limits: Limits) -> float:

@@ -13,9 +13,11 @@ _FLAGS = (0, 1)
 _LARGEST = 255  # that a byte holds; a number of it is below every larger count
 
 
-def of_tuned(network: IntegerNetwork, stored: Mapping[str, Storage]) -> str:
+def of_tuned(
+    network: IntegerNetwork, stored: Mapping[str, Storage], are_padded: bool = False
+) -> str:
     """Those of hand-written C, whose states list the neurons that fired."""
-    return _checked(network, _lists(network, stored))
+    return _checked(network, _lists(network, stored, are_padded))
 
 
 def of_generated(network: IntegerNetwork) -> str:
@@ -31,13 +33,19 @@ def _checked(network: IntegerNetwork, is_state: Iterator[str]) -> str:
     return filled("checked.h", parts).rstrip()
 
 
-def _lists(network: IntegerNetwork, stored: Mapping[str, Storage]) -> Iterator[str]:
+def _lists(
+    network: IntegerNetwork, stored: Mapping[str, Storage], are_padded: bool
+) -> Iterator[str]:
     for i, layer in enumerate(network.hidden):
         yield filled("checked_list.h", {"I": str(i), "N": str(layer.n_neurons)})
     if stored["w_in0"].in_lanes:
         yield f"if (state->n_given > {network.n_inputs}u)\n    return 0;\n"
         if network.n_inputs <= _LARGEST:
             yield filled("checked_given.h", {"N": str(network.n_inputs)})
+    if are_padded:
+        lists = [(f"fired{i}", layer.n_neurons) for i, layer in enumerate(network.hidden)]
+        for name, n in [("given", network.n_inputs), *lists]:
+            yield filled("checked_padding.h", {"LIST": name, "N": str(n)})
 
 
 def _arrays(network: IntegerNetwork) -> Iterator[str]:
