@@ -17,16 +17,21 @@ from export.firmware.decoder import FLAGS, Main, compile_replay, export_c, run_c
 from export.firmware.events.replay import Replayed, replay_samples
 from export.firmware.options import FLOAT_ABI
 from export.firmware.replay import Ends, replay
+from hw_targets.machines.stack import deepest
 from sim.network import IntegerNetwork
 from sim.trace import Trace
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of the decoder alone, without start-up code and library."""
+    """Bytes of the decoder alone, without start-up code and library.
+
+    `stack` is what a call of one of its functions takes at most; None if the compiler cannot say.
+    """
 
     flash: int
     ram: int
+    stack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Machine:
         size: command that lists the sizes of an object file's sections.
         ticks: ticks of the program's counter per instruction; None if it does not count.
         abis: flags that choose the processor with its FPU, by float ABI; empty if it has none.
+        graph: flags with which the compiler writes call graph and frames; empty if it cannot.
     """
 
     compiler: str
@@ -65,6 +71,7 @@ class Machine:
     size: str = "size"
     ticks: float | None = None
     abis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    graph: tuple[str, ...] = ()
 
     def with_abi(self, abi: str) -> "Machine":
         """The machine whose programs keep to a float ABI, one of `abis`.
@@ -166,7 +173,7 @@ class Machine:
         sizes = {}
         for name in ("decoder", "state"):
             source, target = (str(folder / f"{name}.{suffix}") for suffix in "co")
-            command = [self.compiler, *FLAGS, *self.processor, *library, "-c", source]
+            command = [self.compiler, *FLAGS, *self.processor, *library, *self.graph, "-c", source]
             try:
                 run_compiler([*command, "-o", target])
             except ToolError as error:
@@ -175,7 +182,8 @@ class Machine:
             listing = call([self.size, target], check=True, capture_output=True)
             sizes[name] = [int(word) for word in listing.stdout.split(b"\n")[1].split()[:3]]
         text, data, bss = sizes["decoder"]
-        return Sizes(text + data, sum(sizes["state"][1:]) + data + bss)
+        stack = deepest((folder / "decoder.ci").read_text(encoding="utf-8")) if self.graph else None
+        return Sizes(text + data, sum(sizes["state"][1:]) + data + bss, stack)
 
     def _beside(self, words: Iterable[str], folder: Path) -> list[str]:
         """Write the files that stand beside a program; return words that name them there."""

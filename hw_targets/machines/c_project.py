@@ -13,6 +13,7 @@ _HERE = "${CMAKE_CURRENT_SOURCE_DIR}"
 _COSTS = {
     "flash": "bytes of flash, without start-up code and library",
     "ram": "bytes of RAM per decoder, without stack",
+    "stack": "bytes of stack that a call takes at most, without what a libc's functions take",
     "instructions_mean": "instructions per step on random input",
     "instructions_worst_case": "instructions per step at most, on any input",
     "worst_case_ms": "milliseconds of that step on the part, estimated",

@@ -142,6 +142,8 @@ def _check(
         "flash": cost.sizes.flash,
         "ram": cost.sizes.ram,
     }
+    if cost.sizes.stack is not None:
+        found["stack"] = cost.sizes.stack
     counted = cost.instructions
     if counted is not None:
         found |= {

@@ -8,6 +8,7 @@ wrap around, a handler of a few instructions counts that.
 from export.firmware.options import FLOAT_ABI
 from export.firmware.templates import filled, template
 from hw_targets.machines.c_machine import Machine
+from hw_targets.machines.stack import GRAPH
 
 _NS = 128e-9  # s per instruction, 2^7 ns
 _LIBRARY = ("--specs=picolibc.specs",)
@@ -53,6 +54,7 @@ def cortex_m(
         size="arm-none-eabi-size",
         ticks=clock_hz * _NS,
         abis=abis,
+        graph=GRAPH,
     )
 
 
@@ -72,6 +74,7 @@ def riscv(march: str) -> Machine:
         launcher=(*emulator, "-icount", "shift=0", "-kernel"),
         size="riscv64-unknown-elf-size",
         ticks=1.0,
+        graph=GRAPH,
     )
 
 

@@ -41,6 +41,7 @@ CHECKED = Kind(
         Column("target", "text", "Name of the target."),
         Column("layout", "text", "Layout of weights in flash, size of Verilog.", optional=True),
         *_COSTS,
+        Column("stack", "integer?", "Bytes of stack of a call, at most.", "B", optional=True),
         Column("lanes", "integer?", "Neurons of Verilog gathered at a time.", optional=True),
         Column("update", "text", "How Verilog updates a neuron.", optional=True),
         Column("memory_bits", "integer?", "Bits of all memories of Verilog.", "bit", optional=True),
