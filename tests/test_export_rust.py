@@ -175,6 +175,7 @@ def test_cargo_runs_the_golden_run_and_notices_a_fault(tmp_path):
     own = {
         "CARGO_HOME": str(tmp_path / "home"),
         "RUSTC": "/usr/bin/rustc",
+        "RUSTDOC": "/usr/bin/rustdoc",
         "RUSTFLAGS": "-Dwarnings",
     }
     assert "1 passed" in done(*words, folder=tmp_path, **own)
