@@ -17,8 +17,10 @@ static inline uint32_t is_over(int32_t membrane, int32_t threshold)
     return FIRES_AT_EQUAL ? membrane >= threshold : membrane > threshold;
 }
 
+#if FIRES_ON == RESET_MEMBRANE
 /* One of two words. */
 static inline int32_t chosen(uint32_t first, int32_t a, int32_t b)
 {
     return first != 0u ? a : b;
 }
+#endif
