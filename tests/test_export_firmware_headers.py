@@ -18,6 +18,7 @@ from export.firmware.decoder import FLAGS, export_c
 from export.firmware.headers.scales import in_q_format
 from sim import reference
 from sim.conformance.cases import cases
+from sim.contract import PAPER
 from sim.layer import SPIKES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ def compiler():
 
 
 def networks():
-    """Two tuned ones, of inputs in whole bytes or not; a generated one; values; first spikes."""
+    """Tuned ones, of inputs in whole bytes or not; generated; values; first spikes; no delay."""
     rng = np.random.default_rng(1)
     values = (case.network for case in cases() if case.network.input_values != SPIKES)
     return {
@@ -49,6 +50,7 @@ def networks():
         "generated": adaptive(rng, random_network(rng, hidden=(5,))),
         "values": next(values),
         "first_spikes": drawn(1, n_inputs=21)[0],
+        "prompt": random_network(rng, replace(PAPER, delay_steps=0), hidden=(6,)),
     }
 
 
@@ -112,13 +114,22 @@ FLAGGED = {  # of 5 hidden neurons with 12 inputs
     "state.arriving[11] = 255": 0,
     "state.arriving[11] = 1": 1,
 }
+PROMPT = {"state.n_given = 1": 0, "state.n_given = 0, state.given[0] = 3": 1}
+PADDED = {  # of 6 hidden neurons with 12 inputs
+    "state.n_given = 1, state.given[0] = 11": 1,
+    "state.n_given = 0, state.given[0] = 11": 0,
+    "state.n_given = 1, state.given[12] = 11": 0,
+    "state.n_fired0 = 1, state.fired0[0] = 5": 1,
+    "state.fired0[0] = 5": 0,
+    "state.fired0[6] = 5": 0,
+}
 ONCE = {"state.seen[20] = 2": 0, "state.seen[20] = 1": 1}
-STATES = [("bytes", LISTED), ("generated", FLAGGED), ("first_spikes", ONCE)]
+STATES = [("bytes", LISTED), ("generated", FLAGGED), ("first_spikes", ONCE), ("prompt", PROMPT)]
 
 
-def judged(network, changes, folder):
+def judged(network, changes, folder, layout="fast"):
     """Whether a state is taken after each of some changes of a new one."""
-    export_c(network, folder)
+    export_c(network, folder, layout=layout)
     main = '#define RSNN_CHECKED\n#include "rsnn.h"\n#include <stdio.h>\nint main(void)\n{\n'
     main += "    static rsnn_state state;\n    int32_t out[rsnn_N_ROWS];\n"
     for change in changes:
@@ -135,6 +146,11 @@ def judged(network, changes, folder):
 @pytest.mark.parametrize(("name", "states"), STATES)
 def test_a_state_that_no_step_leaves_is_refused(name, states, tmp_path):
     assert judged(networks()[name], states, tmp_path) == list(states.values())
+
+
+def test_a_list_that_is_not_filled_up_is_refused_where_steps_read_all_of_it(tmp_path):
+    found = judged(networks()["prompt"], PADDED, tmp_path, "constant")
+    assert found == list(PADDED.values())
 
 
 @pytest.mark.slow

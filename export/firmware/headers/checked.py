@@ -39,7 +39,8 @@ def _lists(
     for i, layer in enumerate(network.hidden):
         yield filled("checked_list.h", {"I": str(i), "N": str(layer.n_neurons)})
     if stored["w_in0"].in_lanes:
-        yield f"if (state->n_given > {network.n_inputs}u)\n    return 0;\n"
+        kept = network.n_inputs if network.contract.delay_steps or are_padded else 0
+        yield f"if (state->n_given > {kept}u)\n    return 0;\n"
         if network.n_inputs <= _LARGEST:
             yield filled("checked_given.h", {"N": str(network.n_inputs)})
     if are_padded:
