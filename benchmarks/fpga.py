@@ -21,6 +21,7 @@ from sim.artifact import save_network
 
 BUILDS = (
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs"),
+    ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --pack"),
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --link uart"),
     ("indy01", 8, "ice40_up5k --lanes 2 --update single --unique-inputs"),
     ("indy01", 8, "ice40_up5k --unique-inputs"),

@@ -28,7 +28,7 @@ from export.quantization.precision import Precision
 from export.quantize import quantize
 from export.verilog.cycles import counted_steps, first_output, worst_step
 from export.verilog.decoder import export_verilog, prepared, run_backend, simulator_for
-from export.verilog.design import Shape, design_of
+from export.verilog.design import Shape, design_of, shape_of
 from export.verilog.simulators import ICARUS, VERILATOR, bench
 from export.verilog.source import texts
 from export.verilog.written import open_written
@@ -318,7 +318,8 @@ def test_verify_runs_a_folder_of_verilog(tmp_path):
     [
         Shape(1, "single"),
         Shape(1, "pipelined"),
-        Shape(2, "single", unique_inputs=True),
+        Shape(2, "single", unique_inputs=True, packed=True),
+        Shape(1, "serial", packed=True),
         Shape(4, "pipelined"),
         Shape(16, "serial"),
     ],
@@ -341,6 +342,16 @@ def test_a_channel_that_comes_again_where_it_may_not_raises_error_and_counts_onc
     assert found.step == 0  # all words are inverted from there on
     twice[name] = twice[name].replace("if (overrun || error)", "if (overrun)")
     assert difference(network, raster, shape, tmp_path)[0] is None
+
+
+def test_a_pipelined_update_has_no_single_memory(network):
+    with pytest.raises(RangeError) as error:
+        shape_of("fast", pack=True)
+    assert str(error.value) == (
+        "a pipelined update reads constants and states in the same clock, and `pack` puts them into"
+        " one memory. Leave it out, or add `update=single`"
+    )
+    assert shape_of("fast", update="single", pack=True) == Shape(8, "single", packed=True)
 
 
 def test_a_first_output_may_be_beyond_what_any_step_gives(tmp_path):

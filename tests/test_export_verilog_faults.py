@@ -193,6 +193,11 @@ FAULTS = {
         ("{sum[SUM_BITS-1]}", NEGATIVE, "loud"),
         ("kept <<< 1", "kept <<< 2", "loud"),
     ),
+    "rsnn_words.v": (
+        ("{1'b1, neuron}", "{1'b0, neuron}", "loud"),
+        ("{read_state, neuron_next}", "{1'b0, neuron_next}", "loud"),
+        ("if (keep_state) kept", "kept", "loud"),
+    ),
     "rsnn_walk.v": (
         ("is_last ? {NEURON_BITS{1'b0}}", "1'b0 ? {NEURON_BITS{1'b0}}", "loud"),
         ("if (is_last) layer <= 0;", "if (1'b0) layer <= 0;", "loud"),
@@ -232,6 +237,8 @@ def test_a_planted_fault_is_caught(file, right, wrong, name, tmp_path):
     shape = SMALL if {file, right} & SMALL_ONLY else LARGE
     if right in SINGLE_ONLY:
         shape = Shape(4, "single")
+    if file == "rsnn_words.v":
+        shape = Shape(2, "serial", packed=True)
     changes = {file: text.replace(right, wrong)}
     assert difference(*stimulus(name), shape, tmp_path, changes=changes)[0] is not None
 

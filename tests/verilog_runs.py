@@ -17,7 +17,7 @@ SMALL, LARGE = Shape(1, "serial"), Shape(8, "pipelined")
 SHAPES = (
     SMALL,
     LARGE,
-    Shape(2, "serial", unique_inputs=True),
+    Shape(2, "serial", unique_inputs=True, packed=True),
     Shape(4, "single"),
     Shape(16, "pipelined", unique_inputs=True),
 )

@@ -25,12 +25,13 @@ def _write(
     lanes: str,
     update: str,
     unique_inputs: bool,
+    pack: bool,
     link: str,
 ) -> list[Path]:
     from export.verilog.decoder import export_verilog
     from export.verilog.design import shape_of
 
-    shape = shape_of(layout, lanes, update, unique_inputs, link)
+    shape = shape_of(layout, lanes, update, unique_inputs, link, pack)
     return export_verilog(network, path, name, shape)
 
 

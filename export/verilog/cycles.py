@@ -59,21 +59,22 @@ def _schedule(design: Design, now: list[int], before: list[int]) -> Iterator[tup
     late = design.network.contract.delay_steps == 1
     neuron, drains = neuron_clocks(design), _DRAINS[design.shape.update]
     handed, taken = 2, 0  # an event takes two clocks to reach a lane; block that is not taken yet
-    freed = neuron * row_neurons(design)
+    loads = int(design.shape.packed)  # clocks until the next neuron's words are at hand
+    rows = row_neurons(design)
+    freed = rows * neuron + max(0, rows - 1) * loads
     for index, is_first, slots, n in _blocks(design, before if late else now, before):
         if is_first and freed and not late:  # all spikes of the layer below are waited for
             handed = max(handed, freed + 2 + drains // 2)
         handed = max(handed + slots, taken)
-        begin = max(handed, freed)
-        freed = taken = begin + n * neuron
+        begin = max(handed, freed + loads if freed else 0)
+        freed = taken = begin + n * neuron + (n - 1) * loads
         yield index, begin, freed
 
 
 def neuron_clocks(design: Design) -> int:
-    """Clocks from the update of a neuron to that of the next."""
-    return {"serial": 2 * design.number("DECAY_FRAC") + 2, "single": 3, "pipelined": 1}[
-        design.shape.update
-    ]
+    """Clocks from the update of a neuron to that of the next, whose words are at hand."""
+    clocks = {"serial": 2 * design.number("DECAY_FRAC") + 2, "single": 3, "pipelined": 1}
+    return clocks[design.shape.update]
 
 
 def row_neurons(design: Design) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import UnsupportedError
+from base.errors import RangeError, UnsupportedError
 from export.verilog.options import AUTO
 from sim.bounds.layers import bits_for, state_bounds
 from sim.contract import NumericContract
@@ -34,13 +34,15 @@ class Shape:
         update: how a neuron is updated, one of `UPDATES`.
         unique_inputs: channels of a step come in ascending order, so that none is stored to tell
             whether it came before.
-        link: what events come through, one of `LINKS`.
+        link: what events come through, a value of the option `link`.
+        packed: constants and states are in one memory, for a clock more per neuron.
     """
 
     lanes: int
     update: str
     unique_inputs: bool = False
     link: str = "stream"
+    packed: bool = False
 
 
 UPDATES = ("serial", "single", "pipelined")
@@ -55,15 +57,22 @@ def shape_of(
     update: str = AUTO,
     unique_inputs: bool = False,
     link: str = "stream",
+    pack: bool = False,
 ) -> Shape:
-    """The shape that options name: that of a layout, but for what is chosen."""
+    """The shape that options name: that of a layout, but for what is chosen.
+
+    Raises:
+        RangeError: both a neuron per clock and one memory for its constants and states.
+    """
     of_layout = SHAPES[layout]
-    return Shape(
-        of_layout.lanes if lanes == AUTO else int(lanes),
-        of_layout.update if update == AUTO else update,
-        unique_inputs,
-        link,
-    )
+    lanes = str(of_layout.lanes) if lanes == AUTO else lanes
+    update = of_layout.update if update == AUTO else update
+    if pack and update == "pipelined":
+        raise RangeError(
+            "a pipelined update reads constants and states in the same clock, and `pack` puts them"
+            " into one memory. Leave it out, or add `update=single`"
+        )
+    return Shape(int(lanes), update, unique_inputs, link, pack)
 
 
 @dataclass(frozen=True)
@@ -171,6 +180,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "LANES": shape.lanes,
             "MULTIPLIER": int(shape.update != "serial"),
             "PIPELINED": int(shape.update == "pipelined"),
+            "PACKED": int(shape.packed),
             "UNIQUE_INPUTS": int(shape.unique_inputs),
             "ROWS_APART": int(apart),
             "N_ROWS": network.readout.n_neurons,

@@ -12,10 +12,14 @@ def memory_shapes(design: Design) -> list[tuple[int, int]]:
     number = design.number
     found = [
         (number("N_WORDS"), number("LANES") * number("WEIGHT_BITS")),
-        (number("N_NEURONS"), number("CONSTANT_BITS")),
-        (number("N_NEURONS"), number("SYN_BITS") + number("MEM_BITS")),
         (2 << number("POINTER_BITS"), number("ID_BITS")),
     ]
+    n, constants = number("N_NEURONS"), number("CONSTANT_BITS")
+    states = number("SYN_BITS") + number("MEM_BITS")
+    if design.shape.packed:
+        found.append(((1 << number("NEURON_BITS")) + n, max(constants, states)))
+    else:
+        found += [(n, constants), (n, states)]
     if not number("UNIQUE_INPUTS"):
         found.append((number("N_INPUTS"), number("INPUT_BITS")))
     return found
@@ -56,6 +60,16 @@ def constant_words(design: Design) -> list[int]:
         fields = [(column, design.number(name)) for column, name in columns]
         words += _packed(fields, layer.n_neurons)
     return words
+
+
+def neuron_words(design: Design) -> tuple[list[int], int]:
+    """Words of the file of constants and their bits; packed, states follow, which are 0."""
+    words, number = constant_words(design), design.number
+    if not design.shape.packed:
+        return words, number("CONSTANT_BITS")
+    bits = max(number("CONSTANT_BITS"), number("SYN_BITS") + number("MEM_BITS"))
+    after = (1 << number("NEURON_BITS")) - len(words)
+    return [*words, *[0] * (after + len(words))], bits
 
 
 def _rows(design: Design, index: int) -> list[NDArray[np.integer]]:

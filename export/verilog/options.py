@@ -34,6 +34,11 @@ LINK = Option(
     help="What events come through: the stream of the decoder, bytes, or a serial port (uart).",
     choices=("stream", "bytes", "uart"),
 )
-DECODER = (LANES, UPDATE, UNIQUE_INPUTS, LINK)
+PACK = Option(
+    "pack",
+    default=False,
+    help="Constants and states in one memory: fewer block RAMs, a clock more per neuron.",
+)
+DECODER = (LANES, UPDATE, UNIQUE_INPUTS, PACK, LINK)
 """What a decoder has beside, or in place of, what its layout says."""
 SHAPE = (LAYOUT, *DECODER)

@@ -6,7 +6,7 @@ from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
 from export.verilog.design import Design, Shape
 from export.verilog.links import link_texts
-from export.verilog.memories import constant_words, hexadecimal, weight_words
+from export.verilog.memories import hexadecimal, neuron_words, weight_words
 
 FIXED = (
     "rsnn_acc.v",
@@ -29,6 +29,7 @@ FIXED = (
     "rsnn_update.v",
     "rsnn_update_pipelined.v",
     "rsnn_walk.v",
+    "rsnn_words.v",
 )
 """The same for every network."""
 
@@ -41,7 +42,7 @@ def texts(design: Design, name: str) -> dict[str, str]:
     return {
         f"{name}.v": filled("verilog/rsnn.v", _parts(design, name, weights, constants)),
         weights: hexadecimal(weight_words(design), bits, digest),
-        constants: hexadecimal(constant_words(design), design.number("CONSTANT_BITS"), digest),
+        constants: hexadecimal(*neuron_words(design), digest),
         **{file: template(f"verilog/{file}") for file in FIXED},
         **link_texts(design, name),
     }
@@ -125,8 +126,9 @@ _ORDER = "// Each comes once, in ascending order."
 def options_line(shape: Shape) -> str:
     """The options that give a decoder of this shape, as the top of its files has them."""
     unique = " --unique-inputs" if shape.unique_inputs else ""
+    pack = " --pack" if shape.packed else ""
     link = f" --link {shape.link}" if shape.link != "stream" else ""
-    return f"--lanes {shape.lanes} --update {shape.update}{unique}{link}"
+    return f"--lanes {shape.lanes} --update {shape.update}{unique}{pack}{link}"
 
 
 def _parameters(design: Design) -> Iterator[str]:

@@ -66,10 +66,11 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
 def _shape_in(top: str) -> Shape:
     """The shape that a top's comment names; if it names none, that of the default layout."""
     updates = "|".join(UPDATES)
-    pattern = (
-        rf"^// Options: --lanes (\d\d?) --update ({updates})( --unique-inputs)?( --link (\w+))?$"
-    )
+    shape = rf"--lanes (\d\d?) --update ({updates})( --unique-inputs)?( --pack)?"
+    pattern = rf"^// Options: {shape}( --link (\w+))?$"
     found = re.search(pattern, top, re.MULTILINE)
-    if not found or (found[5] or "stream") not in LINK.choices:
+    if not found or (found[6] or "stream") not in LINK.choices:
         return SHAPES["fast"]
-    return Shape(int(found[1]), found[2], found[3] is not None, found[5] or "stream")
+    return Shape(
+        int(found[1]), found[2], found[3] is not None, found[6] or "stream", found[4] is not None
+    )

@@ -1,9 +1,7 @@
-// The constants of neurons, a word per neuron, read a clock after their address.
+// The constants of a neuron, which are side by side in a word.
 `default_nettype none
 
 module rsnn_constants #(
-    parameter N_NEURONS = 2,
-    parameter NEURON_BITS = 1,
     parameter MEM_BITS = 16,
     parameter LEVEL_BITS = 16,
     parameter DECAY_BITS = 12,
@@ -15,12 +13,9 @@ module rsnn_constants #(
     parameter ANY_BIAS_BITS = 1,  // the same, at least 1
     parameter ANY_BELOW_BITS = 1,
     parameter ANY_OWN_BITS = 1,
-    parameter ANY_ROW_BITS = 1,
-    parameter FILE = ""
+    parameter ANY_ROW_BITS = 1
 ) (
-    input wire clk,
-    input wire read,
-    input wire [NEURON_BITS-1:0] neuron,
+    input wire [CONSTANT_BITS-1:0] word,
     output wire signed [LEVEL_BITS-1:0] level,  // ~threshold, or a row's first output
     output wire signed [MEM_BITS-1:0] first_out,  // the latter, in a membrane's word
     output wire [DECAY_BITS-1:0] decay_syn,
@@ -34,19 +29,6 @@ module rsnn_constants #(
     localparam BELOW_AT = BIAS_AT + BIAS_BITS;
     localparam OWN_AT = BELOW_AT + BELOW_SHIFT_BITS;
     localparam ROW_AT = OWN_AT + OWN_SHIFT_BITS;
-
-    wire [CONSTANT_BITS-1:0] word;
-    rsnn_rom #(
-        .WIDTH(CONSTANT_BITS),
-        .DEPTH(N_NEURONS),
-        .ADDRESS_BITS(NEURON_BITS),
-        .FILE(FILE)
-    ) stored (
-        .clk(clk),
-        .read(read),
-        .read_address(neuron),
-        .read_word(word)
-    );
 
     assign level = word[0+:LEVEL_BITS];
     assign decay_syn = word[LEVEL_BITS+:DECAY_BITS];

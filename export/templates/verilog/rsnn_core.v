@@ -9,6 +9,7 @@ module rsnn_core #(
     parameter N_NEURONS = 2,  // of all layers
     parameter LANES = 1,  // neurons whose sums are gathered at the same time: 1, 2, 4, 8 or 16
     parameter MULTIPLIER = 1,
+    parameter PACKED = 0,  // constants and states are in one memory
     parameter PIPELINED = 0,  // a neuron in every clock, by two multipliers
     parameter UNIQUE_INPUTS = 0,  // channels come in ascending order
     parameter ROWS_APART = 0,  // sums of the readout come from spikes, not from blocks
@@ -252,6 +253,7 @@ module rsnn_core #(
                 .NEURONS(NEURONS),
                 .READOUT_LAYER(READOUT_LAYER),
                 .ROWS_APART(ROWS_APART),
+                .PACKED(PACKED),
                 .MULTIPLIER(MULTIPLIER),
                 .TURN_BITS(TURN_BITS),
                 .SHIFTS_IN_TURNS(SHIFTS_IN_TURNS),

@@ -4,7 +4,9 @@
 module rsnn_ram #(
     parameter WIDTH = 8,
     parameter DEPTH = 16,
-    parameter ADDRESS_BITS = 4
+    parameter ADDRESS_BITS = 4,
+    parameter FILLED = 0,  // 1: a file has its first words, else they are 0
+    parameter FILE = ""
 ) (
     input wire clk,
     input wire read,
@@ -16,8 +18,14 @@ module rsnn_ram #(
 );
     (* ram_style = "block", no_rw_check *) reg [WIDTH-1:0] words [0:DEPTH-1];
 
-    integer i;
-    initial for (i = 0; i < DEPTH; i = i + 1) words[i] = {WIDTH{1'b0}};
+    generate
+        if (FILLED != 0) begin : filled
+            initial $readmemh(FILE, words);
+        end else begin : empty
+            integer i;
+            initial for (i = 0; i < DEPTH; i = i + 1) words[i] = {WIDTH{1'b0}};
+        end
+    endgenerate
 
     always @(posedge clk) begin
         if (write) words[write_address] <= write_word;

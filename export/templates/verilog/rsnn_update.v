@@ -1,7 +1,8 @@
 // Neurons one after the other: state words and constants are read, updated with a block's sums, and
 // written back.
 //
-// SYN: the decayed current, in one clock by a multiplier, in DECAY_FRAC turns without. KEEP, only
+// LOAD, only if PACKED: the state is kept while constants are read. SYN: the decayed current, in
+// one clock by a multiplier, in DECAY_FRAC turns without. KEEP, only
 // without: the new current. MEM: the decayed membrane; with a multiplier, also the new current.
 // END: membrane and spike. After a reset, every state gets its first value.
 // A row of the readout has that in place of a threshold, and its output is sent.
@@ -19,6 +20,7 @@ module rsnn_update #(
     parameter [N_LAYERS*COUNT_BITS-1:0] NEURONS = 0,
     parameter READOUT_LAYER = 0,
     parameter ROWS_APART = 0,  // sums of the readout come from spikes, not from blocks
+    parameter PACKED = 0,  // constants and states are in one memory
     parameter MULTIPLIER = 1,
     parameter TURN_BITS = 1,
     parameter SHIFTS_IN_TURNS = 0,  // every shift is less than the number of turns
@@ -81,7 +83,8 @@ module rsnn_update #(
     localparam ANY_BELOW_BITS = BELOW_SHIFT_BITS > 0 ? BELOW_SHIFT_BITS : 1;
     localparam ANY_OWN_BITS = OWN_SHIFT_BITS > 0 ? OWN_SHIFT_BITS : 1;
     localparam ANY_ROW_BITS = ROW_BITS > 0 ? ROW_BITS : 1;
-    localparam [2:0] FETCH = 0, FILL = 1, SYN = 2, KEEP = 3, MEM = 4, END = 5;
+    localparam [2:0] FETCH = 0, FILL = 1, SYN = 2, KEEP = 3, MEM = 4, END = 5, LOAD = 6;
+    localparam [2:0] FIRST = PACKED != 0 ? LOAD : SYN;
 
     // the neuron that is updated
     reg [2:0] phase;
@@ -142,11 +145,12 @@ module rsnn_update #(
         else
             case (phase)
                 FETCH: phase <= FILL;
-                FILL: if (is_last) phase <= SYN;
+                FILL: if (is_last) phase <= FIRST;
+                LOAD: phase <= SYN;
                 SYN: if (available && is_last_turn) phase <= MULTIPLIER != 0 ? MEM : KEEP;
                 KEEP: phase <= MEM;
                 MEM: if (is_last_turn) phase <= END;
-                default: if (done) phase <= SYN;
+                default: if (done) phase <= FIRST;
             endcase
     end
 
@@ -157,9 +161,8 @@ module rsnn_update #(
     wire signed [ANY_BIAS_BITS-1:0] bias;
     wire [ANY_BELOW_BITS-1:0] e_below;
     wire [ANY_OWN_BITS-1:0] e_own;
+    wire [CONSTANT_BITS-1:0] constant_word;
     rsnn_constants #(
-        .N_NEURONS(N_NEURONS),
-        .NEURON_BITS(NEURON_BITS),
         .MEM_BITS(MEM_BITS),
         .LEVEL_BITS(LEVEL_BITS),
         .DECAY_BITS(DECAY_BITS),
@@ -171,12 +174,9 @@ module rsnn_update #(
         .ANY_BIAS_BITS(ANY_BIAS_BITS),
         .ANY_BELOW_BITS(ANY_BELOW_BITS),
         .ANY_OWN_BITS(ANY_OWN_BITS),
-        .ANY_ROW_BITS(ANY_ROW_BITS),
-        .FILE(CONSTANTS)
+        .ANY_ROW_BITS(ANY_ROW_BITS)
     ) constants (
-        .clk(clk),
-        .read(1'b1),
-        .neuron(neuron_next),
+        .word(constant_word),
         .level(level),
         .first_out(first_out),
         .decay_syn(decay_syn),
@@ -193,18 +193,23 @@ module rsnn_update #(
     reg signed [SYN_BITS-1:0] new_syn;  // 0 from a reset until the first step
     wire signed [MEM_BITS-1:0] new_mem;
 
-    rsnn_ram #(
-        .WIDTH(STATE_BITS),
-        .DEPTH(N_NEURONS),
-        .ADDRESS_BITS(NEURON_BITS)
-    ) state_words (
+    rsnn_words #(
+        .PACKED(PACKED),
+        .N_NEURONS(N_NEURONS),
+        .NEURON_BITS(NEURON_BITS),
+        .STATE_BITS(STATE_BITS),
+        .CONSTANT_BITS(CONSTANT_BITS),
+        .FILE(CONSTANTS)
+    ) words (
         .clk(clk),
-        .read(1'b1),
-        .read_address(neuron_next),
-        .read_word(state),
+        .read_state(done || (phase == FILL && is_last)),
+        .keep_state(phase == LOAD),
+        .neuron_next(neuron_next),
+        .constants(constant_word),
+        .state(state),
         .write(advance),
-        .write_address(neuron),
-        .write_word({new_syn, ready ? new_mem : is_row ? first_out : {MEM_BITS{1'b0}}})
+        .neuron(neuron),
+        .new_state({new_syn, ready ? new_mem : is_row ? first_out : {MEM_BITS{1'b0}}})
     );
 
     // the arithmetic of a neuron

@@ -173,9 +173,19 @@ module rsnn_update_pipelined #(
     wire [ANY_BELOW_BITS-1:0] e_below;
     wire [ANY_OWN_BITS-1:0] e_own;
     wire [ANY_ROW_BITS-1:0] row_weights;
+    wire [CONSTANT_BITS-1:0] constant_word;
+    rsnn_rom #(
+        .WIDTH(CONSTANT_BITS),
+        .DEPTH(N_NEURONS),
+        .ADDRESS_BITS(NEURON_BITS),
+        .FILE(CONSTANTS)
+    ) constant_words (
+        .clk(clk),
+        .read(go),
+        .read_address(neuron),
+        .read_word(constant_word)
+    );
     rsnn_constants #(
-        .N_NEURONS(N_NEURONS),
-        .NEURON_BITS(NEURON_BITS),
         .MEM_BITS(MEM_BITS),
         .LEVEL_BITS(LEVEL_BITS),
         .DECAY_BITS(DECAY_BITS),
@@ -187,12 +197,9 @@ module rsnn_update_pipelined #(
         .ANY_BIAS_BITS(ANY_BIAS_BITS),
         .ANY_BELOW_BITS(ANY_BELOW_BITS),
         .ANY_OWN_BITS(ANY_OWN_BITS),
-        .ANY_ROW_BITS(ANY_ROW_BITS),
-        .FILE(CONSTANTS)
+        .ANY_ROW_BITS(ANY_ROW_BITS)
     ) constants (
-        .clk(clk),
-        .read(go),
-        .neuron(neuron),
+        .word(constant_word),
         .level(level),
         .first_out(first_out),
         .decay_syn(decay_syn),

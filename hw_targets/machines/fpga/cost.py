@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from base.errors import RangeError
 from export.verilog.cycles import counted_steps, first_output, worst_step
 from export.verilog.design import Design, design_of, shape_of
 from export.verilog.memories import memory_shapes
@@ -94,7 +95,10 @@ def _way_out(
 ) -> str:
     """What fits instead: other options, narrower weights, or another part."""
     for change in _changes(options):
-        design = design_of(network, shape_of(**{**options, **change}))
+        try:
+            design = design_of(network, shape_of(**{**options, **change}))
+        except RangeError:
+            continue  # there is no such shape
         if not _exceeded(part, limits, design):
             said = " and ".join(
                 f"`{name}`" if value is True else f"`{name}={value}`"
@@ -104,11 +108,20 @@ def _way_out(
     smallest = design_of(network, shape_of(**{**options, **_SMALLEST}))
     for bits in range(smallest.number("WEIGHT_BITS") - 1, 1, -1):
         if not _exceeded(part, limits, _with_weights(smallest, bits)):
-            return f"Quantize with `bits={bits}` or fewer, for `layout=compact` and `unique_inputs`"
+            return (
+                f"Quantize with `bits={bits}` or fewer, for `layout=compact`, `unique_inputs` and"
+                " `pack`"
+            )
     return "Prune neurons, or name a larger target"
 
 
-_SMALLEST = {"layout": "compact", "lanes": AUTO, "update": AUTO, "unique_inputs": True}
+_SMALLEST = {
+    "layout": "compact",
+    "lanes": AUTO,
+    "update": AUTO,
+    "unique_inputs": True,
+    "pack": True,
+}
 
 
 def _changes(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -126,7 +139,11 @@ def _changes(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     both = [{"lanes": lanes, "update": update} for lanes in fewer for update in updates]
     if not shape.unique_inputs:
         yield {"unique_inputs": True}
+    if not shape.packed and shape.update != "pipelined":
+        yield {"pack": True}
     yield from single
+    if not shape.packed:
+        yield {"update": "single", "pack": True}
     if not shape.unique_inputs:
         yield from ({**change, "unique_inputs": True} for change in single)
     yield from both
