@@ -22,6 +22,9 @@ from sim.artifact import save_network
 BUILDS = (
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs"),
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --pack"),
+    ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --pack --storage bitmap"),
+    ("loco01", 8, "ice40_up5k --layout compact --unique-inputs --pack --storage bitmap"),
+    ("loco01", 8, "ice40_hx8k --layout compact --unique-inputs --pack --storage bitmap"),
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --link uart"),
     ("indy01", 8, "ice40_up5k --lanes 2 --update single --unique-inputs"),
     ("indy01", 8, "ice40_up5k --unique-inputs"),

@@ -322,6 +322,8 @@ def test_verify_runs_a_folder_of_verilog(tmp_path):
         Shape(1, "serial", packed=True),
         Shape(4, "pipelined"),
         Shape(16, "serial"),
+        Shape(1, "single", unique_inputs=True, storage="bitmap"),
+        Shape(1, "pipelined", storage="bitmap"),
     ],
 )
 def test_shapes_that_no_layout_has_compute_the_same(network, shape, tmp_path):
@@ -344,7 +346,7 @@ def test_a_channel_that_comes_again_where_it_may_not_raises_error_and_counts_onc
     assert difference(network, raster, shape, tmp_path)[0] is None
 
 
-def test_a_pipelined_update_has_no_single_memory(network):
+def test_a_pipelined_update_has_no_single_memory():
     with pytest.raises(RangeError) as error:
         shape_of("fast", pack=True)
     assert str(error.value) == (
@@ -352,6 +354,16 @@ def test_a_pipelined_update_has_no_single_memory(network):
         " one memory. Leave it out, or add `update=single`"
     )
     assert shape_of("fast", update="single", pack=True) == Shape(8, "single", packed=True)
+
+
+def test_weights_without_zeros_have_one_lane():
+    with pytest.raises(RangeError) as error:
+        shape_of("fast", lanes="4", storage="bitmap")
+    assert str(error.value) == (
+        "weights without zeros are added one by one, and `lanes` is 4. Leave it out, or choose"
+        " `storage=dense`"
+    )
+    assert shape_of("fast", storage="bitmap") == Shape(1, "pipelined", storage="bitmap")
 
 
 def test_a_first_output_may_be_beyond_what_any_step_gives(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from networks import random_network, random_raster, with_arrays
 from tools import need
-from verilog_runs import LARGE, SMALL, difference
+from verilog_runs import LARGE, SHAPES, SMALL, difference
 
 from export.firmware.templates import template
 from export.verilog.design import Shape, design_of
@@ -55,6 +55,10 @@ def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
         return random_network(
             rng, SNNTORCH, hidden=(1, 1, 1), threshold=-1, min_threshold=-1
         ), raster
+    if name == "one layer recurs":
+        first = random_network(rng, hidden=(20,))
+        second = random_network(rng, n_inputs=20, hidden=(6,), recurrent=False)
+        return replace(first, layers=(first.layers[0], *second.layers)), raster
     if name == "unity":
         network = random_network(rng, hidden=(6,))
         return with_arrays(network, 0, decay_mem=[4096, 0, 4096, 1, 4095, 2048]), raster
@@ -193,6 +197,21 @@ FAULTS = {
         ("{sum[SUM_BITS-1]}", NEGATIVE, "loud"),
         ("kept <<< 1", "kept <<< 2", "loud"),
     ),
+    "rsnn_scatter.v": (
+        ("{weight[WEIGHT_BITS-1]}", NEGATIVE, "loud"),
+        ("part} + 2 == row_words", "part} + 1 == row_words", "loud"),
+        ("left & (left - 1'b1)", "left & (left - 2'd2)", "loud"),
+        ("adds || clears || state == BELOW || hands", "adds || clears || state == BELOW", "loud"),
+        ("adds || clears || state == BELOW || hands", "adds || clears || hands", "loud"),
+        ("adds || clears || state == BELOW || hands", "adds || state == BELOW || hands", "loud"),
+        ("state == HAND && block_free", "state == HAND", "loud"),
+        ("if (is_below) state <= WAIT", "state <= WAIT", "loud"),
+        ("pointer != list_end", "pointer + 1'b1 != list_end", "loud"),
+        ("is_first && !block_idle", "1'b0", "waits"),
+        ("(is_below || RECURRENT[layer])", "1'b1", "one layer recurs"),
+        ("MAP_BITS - 1) / MAP_BITS + 1", "MAP_BITS - 1) / MAP_BITS + 2", "loud"),
+        ("{is_below, adding}", "{1'b0, adding}", "loud"),
+    ),
     "rsnn_words.v": (
         ("{1'b1, neuron}", "{1'b0, neuron}", "loud"),
         ("{read_state, neuron_next}", "{1'b0, neuron_next}", "loud"),
@@ -223,7 +242,7 @@ EACH = [(file, *fault) for file, faults in FAULTS.items() for fault in faults]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("shape", [SMALL, LARGE, SHAPES[-1]], ids=["small", "large", "bitmap"])
 @pytest.mark.parametrize("name", sorted({*WIDTHS.values(), *(fault[-1] for fault in EACH)}))
 def test_a_stimulus_without_a_fault_gives_the_words_of_the_reference(name, shape, tmp_path):
     assert difference(*stimulus(name), shape, tmp_path)[0] is None
@@ -237,6 +256,8 @@ def test_a_planted_fault_is_caught(file, right, wrong, name, tmp_path):
     shape = SMALL if {file, right} & SMALL_ONLY else LARGE
     if right in SINGLE_ONLY:
         shape = Shape(4, "single")
+    if file == "rsnn_scatter.v":
+        shape = Shape(1, "serial", storage="bitmap")
     if file == "rsnn_words.v":
         shape = Shape(2, "serial", packed=True)
     changes = {file: text.replace(right, wrong)}

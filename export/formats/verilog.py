@@ -26,12 +26,13 @@ def _write(
     update: str,
     unique_inputs: bool,
     pack: bool,
+    storage: str,
     link: str,
 ) -> list[Path]:
     from export.verilog.decoder import export_verilog
     from export.verilog.design import shape_of
 
-    shape = shape_of(layout, lanes, update, unique_inputs, link, pack)
+    shape = shape_of(layout, lanes, update, unique_inputs, link, pack, storage)
     return export_verilog(network, path, name, shape)
 
 

@@ -36,6 +36,7 @@ class Shape:
             whether it came before.
         link: what events come through, a value of the option `link`.
         packed: constants and states are in one memory, for a clock more per neuron.
+        storage: how weights are stored, a value of the option of that name.
     """
 
     lanes: int
@@ -43,6 +44,7 @@ class Shape:
     unique_inputs: bool = False
     link: str = "stream"
     packed: bool = False
+    storage: str = "dense"
 
 
 UPDATES = ("serial", "single", "pipelined")
@@ -58,21 +60,33 @@ def shape_of(
     unique_inputs: bool = False,
     link: str = "stream",
     pack: bool = False,
+    storage: str = "dense",
 ) -> Shape:
     """The shape that options name: that of a layout, but for what is chosen.
 
     Raises:
-        RangeError: both a neuron per clock and one memory for its constants and states.
+        RangeError: both a neuron per clock and one memory for its constants and states; both
+            several lanes and weights without zeros.
     """
     of_layout = SHAPES[layout]
-    lanes = str(of_layout.lanes) if lanes == AUTO else lanes
+    bitmap = storage == "bitmap"
+    if bitmap and lanes not in (AUTO, "1"):
+        raise RangeError(
+            f"weights without zeros are added one by one, and `lanes` is {lanes}. Leave it out, or"
+            " choose `storage=dense`"
+        )
+    if lanes == AUTO:
+        lanes = "1" if bitmap else str(of_layout.lanes)
     update = of_layout.update if update == AUTO else update
     if pack and update == "pipelined":
         raise RangeError(
             "a pipelined update reads constants and states in the same clock, and `pack` puts them"
             " into one memory. Leave it out, or add `update=single`"
         )
-    return Shape(int(lanes), update, unique_inputs, link, pack)
+    return Shape(int(lanes), update, unique_inputs, link, pack, storage)
+
+
+Parameters = dict[str, int | tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,7 @@ class Design:
     shape: Shape
     order: tuple[int, ...]
     first: tuple[int, ...]
-    parameters: dict[str, int | tuple[str, tuple[int, ...]]]
+    parameters: Parameters
 
     def number(self, name: str) -> int:
         """A parameter that is one number."""
@@ -198,8 +212,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "ID_BITS": _address_bits(max(*sizes, *lists)),
             "INPUT_BITS": _address_bits(network.n_inputs),
             "NEURON_BITS": _address_bits(sum(sizes)),
-            "N_WORDS": rows,
-            "WORD_ADDRESS_BITS": _address_bits(rows),
+            **(_bitmap(layers, apart) if shape.storage == "bitmap" else _dense(rows)),
             **widths,
             "CONSTANT_BITS": constants,
             "TURN_BITS": _address_bits(c.decay_frac),
@@ -225,6 +238,42 @@ def rows_apart(network: IntegerNetwork) -> bool:
     """
     delayed = network.contract.delay_steps == 1
     return delayed and len(network.layers) > 1 and network.readout.n_neurons <= _MOST_ROWS
+
+
+def _dense(rows: int) -> Parameters:
+    """Sizes of a memory with a word of weights per block and sender."""
+    return {"BITMAP": 0, "N_WORDS": rows, "WORD_ADDRESS_BITS": _address_bits(rows)}
+
+
+def _bitmap(layers: Sequence[Layer], apart: bool) -> Parameters:
+    """Sizes and places of weights without zeros, layers in the order of computation."""
+    gathered = layers[apart:]
+    n_weights = sum(int((k.weights != 0).sum()) for n in gathered for k in n.connections())
+    word_bits = _address_bits(n_weights)
+    map_bits = 16 if word_bits <= 16 else 32
+    starts: dict[bool, list[int]] = {True: [0] * apart, False: [0] * apart}
+    place = 0
+    for layer in gathered:
+        row = 1 + -(-layer.n_neurons // map_bits)
+        for own in (True, False):
+            starts[own].append(place)
+            place += row * sum(
+                k.weights.shape[1] for k in layer.connections() if (k.source != BELOW) is own
+            )
+    recurrent = sum((len(layer.connections()) > 1) << i for i, layer in enumerate(layers))
+    return {
+        "BITMAP": 1,
+        "N_WORDS": n_weights,
+        "WORD_ADDRESS_BITS": word_bits,
+        "N_MAPS": place,
+        "MAP_BITS": map_bits,
+        "MAP_INDEX_BITS": _address_bits(map_bits),
+        "MAP_ADDRESS_BITS": _address_bits(place),
+        "BELOW_MAPS": ("MAP_ADDRESS_BITS", tuple(starts[False])),
+        "OWN_MAPS": ("MAP_ADDRESS_BITS", tuple(starts[True])),
+        "RECURRENT": recurrent,
+        "SUM_ADDRESS_BITS": _address_bits(max(layer.n_neurons for layer in gathered)),
+    }
 
 
 def level(layer: Layer) -> NDArray[np.int64]:

@@ -14,6 +14,9 @@ def memory_shapes(design: Design) -> list[tuple[int, int]]:
         (number("N_WORDS"), number("LANES") * number("WEIGHT_BITS")),
         (2 << number("POINTER_BITS"), number("ID_BITS")),
     ]
+    if number("BITMAP"):
+        found.append((number("N_MAPS"), number("MAP_BITS")))
+        found.append((2 << number("SUM_ADDRESS_BITS"), number("SUM_BITS")))
     n, constants = number("N_NEURONS"), number("CONSTANT_BITS")
     states = number("SYN_BITS") + number("MEM_BITS")
     if design.shape.packed:
@@ -28,17 +31,48 @@ def memory_shapes(design: Design) -> list[tuple[int, int]]:
 def weight_words(design: Design) -> list[int]:
     """A word per block of neurons and sender: the weights of the block, the first lowest.
 
-    Blocks come in the order of computation; of each, first the layer's own neurons send.
+    Blocks come in the order of computation; of each, first the layer's own neurons send. Without
+    zeros, a word per weight, those of a sender after each other.
     """
     lanes, bits = design.shape.lanes, design.number("WEIGHT_BITS")
     words: list[int] = []
+    for weights in senders(design):
+        if design.number("BITMAP"):
+            columns = weights.T
+            words += _packed([(columns[columns != 0], bits)], int((weights != 0).sum()))
+            continue
+        for start in range(0, len(weights), lanes):
+            block = weights[start : start + lanes]
+            words += _packed([(row, bits) for row in block], block.shape[1])
+    return words
+
+
+def senders(design: Design) -> list[NDArray[np.int64]]:
+    """Of each layer that has blocks, in the order of computation, its weights (post, senders).
+
+    First the layer's own neurons send, then those below.
+    """
+    found = []
     for index in design.order[design.number("ROWS_APART") :]:
         layer = design.network.layers[index]
         by_source = sorted(layer.connections(), key=lambda k: k.source != OWN)
-        weights = np.concatenate([k.weights for k in by_source], axis=1).astype(np.int64)
-        for start in range(0, layer.n_neurons, lanes):
-            block = weights[start : start + lanes]
-            words += _packed([(row, bits) for row in block], block.shape[1])
+        found.append(np.concatenate([k.weights for k in by_source], axis=1).astype(np.int64))
+    return found
+
+
+def map_words(design: Design) -> list[int]:
+    """Rows of senders: the place of the first weight, then a bit per neuron, set for weights."""
+    bits, words, place = design.number("MAP_BITS"), [], 0
+    for weights in senders(design):
+        for column in weights.T != 0:
+            words.append(place)
+            place += int(column.sum())
+            padded = np.zeros(-(-len(column) // bits) * bits, np.uint8)
+            padded[: len(column)] = column
+            parts = np.packbits(padded, bitorder="little").tobytes()
+            size = bits // 8
+            starts = range(0, len(parts), size)
+            words += [int.from_bytes(parts[i : i + size], "little") for i in starts]
     return words
 
 

@@ -34,11 +34,17 @@ LINK = Option(
     help="What events come through: the stream of the decoder, bytes, or a serial port (uart).",
     choices=("stream", "bytes", "uart"),
 )
+STORAGE = Option(
+    "storage",
+    default="dense",
+    help="Weights: dense, one word per block and sender, or bitmap, without zeros, for one lane.",
+    choices=("dense", "bitmap"),
+)
 PACK = Option(
     "pack",
     default=False,
     help="Constants and states in one memory: fewer block RAMs, a clock more per neuron.",
 )
-DECODER = (LANES, UPDATE, UNIQUE_INPUTS, PACK, LINK)
+DECODER = (LANES, UPDATE, UNIQUE_INPUTS, PACK, STORAGE, LINK)
 """What a decoder has beside, or in place of, what its layout says."""
 SHAPE = (LAYOUT, *DECODER)

@@ -6,7 +6,7 @@ from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
 from export.verilog.design import Design, Shape
 from export.verilog.links import link_texts
-from export.verilog.memories import hexadecimal, neuron_words, weight_words
+from export.verilog.memories import hexadecimal, map_words, neuron_words, weight_words
 
 FIXED = (
     "rsnn_acc.v",
@@ -24,6 +24,7 @@ FIXED = (
     "rsnn_rom.v",
     "rsnn_round.v",
     "rsnn_rows.v",
+    "rsnn_scatter.v",
     "rsnn_shift_serial.v",
     "rsnn_turn.v",
     "rsnn_update.v",
@@ -39,10 +40,14 @@ def texts(design: Design, name: str) -> dict[str, str]:
     digest = design.network.digest()
     weights, constants = f"{name}_weights.hex", f"{name}_constants.hex"
     bits = design.shape.lanes * design.number("WEIGHT_BITS")
+    maps = {}
+    if design.number("BITMAP"):
+        maps[f"{name}_maps.hex"] = hexadecimal(map_words(design), design.number("MAP_BITS"), digest)
     return {
         f"{name}.v": filled("verilog/rsnn.v", _parts(design, name, weights, constants)),
         weights: hexadecimal(weight_words(design), bits, digest),
         constants: hexadecimal(*neuron_words(design), digest),
+        **maps,
         **{file: template(f"verilog/{file}") for file in FIXED},
         **link_texts(design, name),
     }
@@ -107,6 +112,8 @@ def _parts(design: Design, name: str, weights: str, constants: str) -> dict[str,
     hidden = ", ".join(f"{layer.n_neurons} neurons" for layer in network.hidden)
     sign = f"{{{{{32 - mem}{{out_word[{mem - 1}]}}}}, out_word}}" if mem < 32 else "out_word"
     lines = [*_parameters(design), f'.WEIGHTS("{weights}")', f'.CONSTANTS("{constants}")']
+    if design.number("BITMAP"):
+        lines.append(f'.MAPS("{name}_maps.hex")')
     return _sizes(design, name) | {
         "SHAPE": f"{network.n_inputs} inputs, {hidden}, {network.readout.n_neurons} readout rows",
         "OPTIONS": f"Options: {options_line(design.shape)}",
@@ -127,8 +134,9 @@ def options_line(shape: Shape) -> str:
     """The options that give a decoder of this shape, as the top of its files has them."""
     unique = " --unique-inputs" if shape.unique_inputs else ""
     pack = " --pack" if shape.packed else ""
+    storage = f" --storage {shape.storage}" if shape.storage != "dense" else ""
     link = f" --link {shape.link}" if shape.link != "stream" else ""
-    return f"--lanes {shape.lanes} --update {shape.update}{unique}{pack}{link}"
+    return f"--lanes {shape.lanes} --update {shape.update}{unique}{pack}{storage}{link}"
 
 
 def _parameters(design: Design) -> Iterator[str]:

@@ -3,17 +3,18 @@
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from base.errors import FileError, MismatchError
+from base.errors import FileError, MismatchError, RangeError
 from base.files import read_bytes
+from base.option import chosen
 from export.fresh import first_line
 from export.verilog.decoder import check_name, run_texts, simulator_for
-from export.verilog.design import SHAPES, UPDATES, Shape, design_of
-from export.verilog.options import LINK
+from export.verilog.design import SHAPES, Shape, design_of, shape_of
+from export.verilog.options import DECODER
 from export.verilog.source import texts
 from sim.network import IntegerNetwork
 from sim.reference import check_channels
@@ -65,12 +66,14 @@ def open_written(tops: list[Path], network: IntegerNetwork) -> dict[str, "Backen
 
 def _shape_in(top: str) -> Shape:
     """The shape that a top's comment names; if it names none, that of the default layout."""
-    updates = "|".join(UPDATES)
-    shape = rf"--lanes (\d\d?) --update ({updates})( --unique-inputs)?( --pack)?"
-    pattern = rf"^// Options: {shape}( --link (\w+))?$"
-    found = re.search(pattern, top, re.MULTILINE)
-    if not found or (found[6] or "stream") not in LINK.choices:
+    line = re.search("^// Options: (.*)$", top, re.MULTILINE)
+    words = line[1].split() if line else []
+    flags = {option.flag or f"--{option.name.replace('_', '-')}": option for option in DECODER}
+    values: dict[str, Any] = {}
+    try:
+        while words:
+            option = flags[words.pop(0)]
+            values[option.name] = True if option.default is False else words.pop(0)
+        return shape_of(**chosen(DECODER, values))
+    except (KeyError, IndexError, RangeError):
         return SHAPES["fast"]
-    return Shape(
-        int(found[1]), found[2], found[3] is not None, found[6] or "stream", found[4] is not None
-    )

@@ -18,6 +18,15 @@ module rsnn_core #(
     parameter COUNT_BITS = 8,
     parameter [N_LAYERS*COUNT_BITS-1:0] NEURONS = 0,
     parameter WORD_ADDRESS_BITS = 4,  // of the memory of weights
+    parameter BITMAP = 0,  // weights are stored without their zeros, as `rsnn_scatter.v` says
+    parameter N_MAPS = 16,
+    parameter MAP_BITS = 16,
+    parameter MAP_INDEX_BITS = 4,
+    parameter MAP_ADDRESS_BITS = 4,
+    parameter [N_LAYERS*MAP_ADDRESS_BITS-1:0] BELOW_MAPS = 0,
+    parameter [N_LAYERS*MAP_ADDRESS_BITS-1:0] OWN_MAPS = 0,
+    parameter [N_LAYERS-1:0] RECURRENT = 0,
+    parameter SUM_ADDRESS_BITS = 4,
     parameter [N_LAYERS*WORD_ADDRESS_BITS-1:0] N_BELOW = 0,
     parameter [N_LAYERS*WORD_ADDRESS_BITS-1:0] N_OWN = 0,  // 0: not recurrent
     parameter READOUT_LAYER = 0,
@@ -63,7 +72,8 @@ module rsnn_core #(
     parameter SATURATE_MEM = 1,
     // files
     parameter WEIGHTS = "",
-    parameter CONSTANTS = ""
+    parameter CONSTANTS = "",
+    parameter MAPS = ""
 ) (
     input wire clk,
     input wire rst,
@@ -142,41 +152,91 @@ module rsnn_core #(
         .step_end(step_end)
     );
 
-    rsnn_gather #(
-        .LANES(LANES),
-        .WEIGHT_BITS(WEIGHT_BITS),
-        .SUM_BITS(SUM_BITS),
-        .N_LAYERS(N_LAYERS),
-        .LAYER_BITS(LAYER_BITS),
-        .COUNT_BITS(COUNT_BITS),
-        .ID_BITS(ID_BITS),
-        .POINTER_BITS(POINTER_BITS),
-        .N_WORDS(N_WORDS),
-        .WORD_ADDRESS_BITS(WORD_ADDRESS_BITS),
-        .DELAY_STEPS(DELAY_STEPS),
-        .FIRST_LAYER(ROWS_APART),
-        .NEURONS(NEURONS),
-        .N_BELOW(N_BELOW),
-        .N_OWN(N_OWN),
-        .BELOW_START(BELOW_START),
-        .OWN_START(OWN_START),
-        .WEIGHTS(WEIGHTS)
-    ) gather (
-        .clk(clk),
-        .rst(rst),
-        .start(start),
-        .list_layer(list_layer),
-        .list_is_below(list_is_below),
-        .list_read(list_read),
-        .list_pointer(list_pointer),
-        .list_end(list_end),
-        .list_id(list_id),
-        .block_free(block_free),
-        .block_idle(block_idle),
-        .block_hand(block_hand),
-        .block_below(block_below),
-        .block_own(block_own)
-    );
+    wire sums_ready, neurons_ready;
+    assign ready = sums_ready && neurons_ready;
+    generate
+        if (BITMAP != 0) begin : weights_without_zeros
+            rsnn_scatter #(
+                    .WEIGHT_BITS(WEIGHT_BITS),
+                .SUM_BITS(SUM_BITS),
+                .N_LAYERS(N_LAYERS),
+                .LAYER_BITS(LAYER_BITS),
+                .COUNT_BITS(COUNT_BITS),
+                .ID_BITS(ID_BITS),
+                .POINTER_BITS(POINTER_BITS),
+                .N_WORDS(N_WORDS),
+                .WORD_ADDRESS_BITS(WORD_ADDRESS_BITS),
+                .N_MAPS(N_MAPS),
+                .MAP_ADDRESS_BITS(MAP_ADDRESS_BITS),
+                .MAP_BITS(MAP_BITS),
+                .MAP_INDEX_BITS(MAP_INDEX_BITS),
+                .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS),
+                .DELAY_STEPS(DELAY_STEPS),
+                .FIRST_LAYER(ROWS_APART),
+                .NEURONS(NEURONS),
+                .BELOW_MAPS(BELOW_MAPS),
+                .OWN_MAPS(OWN_MAPS),
+                .RECURRENT(RECURRENT),
+                .BELOW_START(BELOW_START),
+                .OWN_START(OWN_START),
+                .WEIGHTS(WEIGHTS),
+                .MAPS(MAPS)
+            ) scatter (
+                .clk(clk),
+                .rst(rst),
+                .ready(sums_ready),
+                .start(start),
+                .list_layer(list_layer),
+                .list_is_below(list_is_below),
+                .list_read(list_read),
+                .list_pointer(list_pointer),
+                .list_end(list_end),
+                .list_id(list_id),
+                .block_free(block_free),
+                .block_idle(block_idle),
+                .block_hand(block_hand),
+                .block_below(block_below),
+                .block_own(block_own)
+            );
+        end else begin : all_weights
+            assign sums_ready = 1'b1;
+            rsnn_gather #(
+                .LANES(LANES),
+                .WEIGHT_BITS(WEIGHT_BITS),
+                .SUM_BITS(SUM_BITS),
+                .N_LAYERS(N_LAYERS),
+                .LAYER_BITS(LAYER_BITS),
+                .COUNT_BITS(COUNT_BITS),
+                .ID_BITS(ID_BITS),
+                .POINTER_BITS(POINTER_BITS),
+                .N_WORDS(N_WORDS),
+                .WORD_ADDRESS_BITS(WORD_ADDRESS_BITS),
+                .DELAY_STEPS(DELAY_STEPS),
+                .FIRST_LAYER(ROWS_APART),
+                .NEURONS(NEURONS),
+                .N_BELOW(N_BELOW),
+                .N_OWN(N_OWN),
+                .BELOW_START(BELOW_START),
+                .OWN_START(OWN_START),
+                .WEIGHTS(WEIGHTS)
+            ) gather (
+                .clk(clk),
+                .rst(rst),
+                .start(start),
+                .list_layer(list_layer),
+                .list_is_below(list_is_below),
+                .list_read(list_read),
+                .list_pointer(list_pointer),
+                .list_end(list_end),
+                .list_id(list_id),
+                .block_free(block_free),
+                .block_idle(block_idle),
+                .block_hand(block_hand),
+                .block_below(block_below),
+                .block_own(block_own)
+            );
+        end
+    endgenerate
 
     generate
         if (PIPELINED != 0) begin : pipelined
@@ -219,7 +279,7 @@ module rsnn_core #(
             ) update (
                 .clk(clk),
                 .rst(rst),
-                .ready(ready),
+                .ready(neurons_ready),
                 .computing(computing),
                 .block_hand(block_hand),
                 .block_free(block_free),
@@ -284,7 +344,7 @@ module rsnn_core #(
             ) update (
                 .clk(clk),
                 .rst(rst),
-                .ready(ready),
+                .ready(neurons_ready),
                 .computing(computing),
                 .block_hand(block_hand),
                 .block_free(block_free),

@@ -8,10 +8,10 @@
 // `out` as they came from the stream; to `replay.count`: the clocks of each step in which the
 // decoder was busy, and to `replay.first`, those from the last channel to the first output. All
 // words have 32 bits, the lowest byte first.
-// Before, a few channels send for two steps, and a reset comes early in the third; then again, and
-// a reset comes late: nothing of these may be left. Where the decoder raises a flag, works without
-// being busy, marks the wrong word as last, gives a word that is not known or does not end a step,
-// all words from there on are written inverted.
+// Before, a few channels send for two steps, and a reset comes in the middle of the third: nothing
+// of these may be left. Where the decoder raises a flag, works without being busy, marks the wrong
+// word as last, gives a word that is not known or does not end a step, all words from there on are
+// written inverted.
 //
 // The clock comes from outside in Verilator, from here in other simulators.
 `default_nettype none
@@ -157,7 +157,7 @@ module rsnn_replay;
     endtask
 
     initial begin
-        bursts = 6;
+        bursts = 3;
         from = $fopen("replay.in", "rb");
         to = $fopen("replay.out", "wb");
         counts = $fopen("replay.count", "wb");
@@ -236,7 +236,7 @@ module rsnn_replay;
                 end
             end
             WAIT:
-            if (bursts == 4 && traced > 0 || bursts == 1 && traced >= N_NEURONS - 1) begin
+            if (bursts == 1 && traced > N_NEURONS / 3) begin
                 aresetn <= 0;
                 bursts = bursts - 1;
                 state = RESET;

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from base.errors import RangeError
@@ -100,10 +101,8 @@ def _way_out(
         except RangeError:
             continue  # there is no such shape
         if not _exceeded(part, limits, design):
-            said = " and ".join(
-                f"`{name}`" if value is True else f"`{name}={value}`"
-                for name, value in change.items()
-            )
+            words = [f"`{k}`" if v is True else f"`{k}={v}`" for k, v in change.items()]
+            said = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
             return f"{said} fits"
     smallest = design_of(network, shape_of(**{**options, **_SMALLEST}))
     for bits in range(smallest.number("WEIGHT_BITS") - 1, 1, -1):
@@ -125,30 +124,31 @@ _SMALLEST = {
 
 
 def _changes(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Changes of options, those that change the least first."""
+    """Changes of options, the fewest first; what costs no clocks comes before what does."""
     shape = shape_of(**options)
-    fewer = [lanes for lanes in reversed(LANES.choices[1:]) if int(lanes) < shape.lanes]
-    more = [lanes for lanes in LANES.choices[1:] if int(lanes) > shape.lanes]
-    order = ("pipelined", "single", "serial")
-    updates = [update for update in order if update != shape.update]
-    single = [
-        *({"lanes": lanes} for lanes in fewer),
-        *({"lanes": lanes} for lanes in more),
-        *({"update": update} for update in updates),
+    numbers = sorted(
+        map(int, LANES.choices[1:]), key=lambda n: (n > shape.lanes, abs(n - shape.lanes))
+    )
+    lanes = [str(n) for n in numbers]
+    each: dict[str, tuple[Any, list[Any]]] = {
+        "unique_inputs": (shape.unique_inputs, [True]),
+        "pack": (shape.packed, [True]),
+        "lanes": (str(shape.lanes), lanes),
+        "update": (shape.update, ["pipelined", "single", "serial"]),
+        "storage": (shape.storage, ["bitmap"]),
+    }
+    choices = [
+        [(name, None), *((name, value) for value in values if value != now)]
+        for name, (now, values) in each.items()
     ]
-    both = [{"lanes": lanes, "update": update} for lanes in fewer for update in updates]
-    if not shape.unique_inputs:
-        yield {"unique_inputs": True}
-    if not shape.packed and shape.update != "pipelined":
-        yield {"pack": True}
-    yield from single
-    if not shape.packed:
-        yield {"update": "single", "pack": True}
-    if not shape.unique_inputs:
-        yield from ({**change, "unique_inputs": True} for change in single)
-    yield from both
-    if not shape.unique_inputs:
-        yield from ({**change, "unique_inputs": True} for change in both)
+    found = [
+        {name: value for name, value in choice if value is not None} for choice in product(*choices)
+    ]
+    order = list(each)
+    yield from sorted(
+        (change for change in found if change),
+        key=lambda change: (len(change), [order.index(name) for name in change]),
+    )
 
 
 def _with_weights(design: Design, bits: int) -> Design:
