@@ -25,6 +25,7 @@ BUILDS = (
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --pack --storage bitmap"),
     ("loco01", 8, "ice40_up5k --layout compact --unique-inputs --pack --storage bitmap"),
     ("loco01", 8, "ice40_hx8k --layout compact --unique-inputs --pack --storage bitmap"),
+    ("loco01", 8, "ice40_up5k --update single --unique-inputs --storage spram"),
     ("indy01", 8, "ice40_up5k --layout compact --unique-inputs --link uart"),
     ("indy01", 8, "ice40_up5k --lanes 2 --update single --unique-inputs"),
     ("indy01", 8, "ice40_up5k --unique-inputs"),

@@ -212,6 +212,13 @@ FAULTS = {
         ("MAP_BITS - 1) / MAP_BITS + 1", "MAP_BITS - 1) / MAP_BITS + 2", "loud"),
         ("{is_below, adding}", "{1'b0, adding}", "loud"),
     ),
+    "rsnn_loaded.v": (
+        ("write ? place : read_address", "read_address", "loud"),
+        ("count} == N_BYTES - 1", "count} == N_BYTES", "loud"),
+        ("{load_byte, bytes[8*N_BYTES-1:8]}", "{bytes[8*N_BYTES-9:0], load_byte}", "loud"),
+        ("== DEPTH - 1) loaded", "== DEPTH) loaded", "loud"),
+        ("load_valid && !loaded", "!loaded", "loud"),
+    ),
     "rsnn_words.v": (
         ("{1'b1, neuron}", "{1'b0, neuron}", "loud"),
         ("{read_state, neuron_next}", "{1'b0, neuron_next}", "loud"),
@@ -258,6 +265,8 @@ def test_a_planted_fault_is_caught(file, right, wrong, name, tmp_path):
         shape = Shape(4, "single")
     if file == "rsnn_scatter.v":
         shape = Shape(1, "serial", storage="bitmap")
+    if file == "rsnn_loaded.v":
+        shape = Shape(8, "single", storage="spram")
     if file == "rsnn_words.v":
         shape = Shape(2, "serial", packed=True)
     changes = {file: text.replace(right, wrong)}

@@ -74,15 +74,22 @@ def test_a_build_is_the_same_twice_and_takes_what_the_check_said(name, tmp_path)
     assert figures["lut4"] > 300
 
 
+NETLISTS = (
+    {"layout": "compact", "storage": "bitmap", "pack": True},
+    {"layout": "fast", "unique_inputs": True},
+    {"update": "single", "storage": "spram"},
+    {"layout": "compact"},
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["fast", "compact"] if MANY else ["compact"])
-def test_the_words_of_a_netlist_are_those_of_the_reference(layout, tmp_path, verilator):
+@pytest.mark.parametrize("options", NETLISTS if MANY else NETLISTS[:1])
+def test_the_words_of_a_netlist_are_those_of_the_reference(options, tmp_path, verilator):
     target = FPGAS["ice40_up5k"]
     tools_of(target)
     raster = random_raster(np.random.default_rng(0), 60, 12)
     expected = reference.run(NETWORK, raster)
     assert expected.variables["hidden0.spk"].any()
-    options = {"layout": layout, "unique_inputs": layout == "fast"}
     (run,) = runners(target, NETWORK, tmp_path, options).values()
     assert first_difference(expected, run_whole(run, raster)) is None
 
@@ -99,40 +106,54 @@ def test_block_rams_are_counted_as_synthesis_lays_them_out(depth, width, rams):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "sparsity", "options", "said"),
+    ("part", "hidden", "sparsity", "options", "said"),
     [
-        (56, 0, {"lanes": "16"}, "block RAMs: 34 are needed, 30 are there. `lanes=8` fits"),
+        (*("ice40_up5k", 56, 0, {"lanes": "16"}), "34 are needed, 30 are there. `lanes=8` fits"),
         (
-            *(56, 0, {"lanes": "16", "update": "serial"}),
-            "block RAMs: 34 are needed, 30 are there. `pack` fits",
+            *("ice40_up5k", 56, 0, {"lanes": "16", "update": "serial"}),
+            "34 are needed, 30 are there. `pack` fits",
         ),
         (
-            *(64, 0.45, {"layout": "compact"}),
-            "block RAMs: 42 are needed, 30 are there. `pack` and `storage=bitmap` fits",
+            *("ice40_up5k", 64, 0, {"layout": "compact"}),
+            "42 are needed, 30 are there. `storage=spram` fits",
         ),
         (
-            *(64, 0.45, {"lanes": "2", "update": "serial"}),
-            "block RAMs: 42 are needed, 30 are there. `pack`, `lanes=1` and `storage=bitmap` fits",
+            *("ice40_hx8k", 64, 0.45, {"layout": "compact"}),
+            "42 are needed, 32 are there. `pack` and `storage=bitmap` fits",
         ),
         (
-            *(64, 0, {"layout": "compact"}),
-            "block RAMs: 42 are needed, 30 are there. Quantize with `bits=6` or fewer, for"
-            " `layout=compact`, `unique_inputs` and `pack`",
+            *("ice40_hx8k", 64, 0.45, {"lanes": "2", "update": "serial"}),
+            "42 are needed, 32 are there. `pack`, `lanes=1` and `storage=bitmap` fits",
         ),
         (
-            *(900, 0, {"layout": "compact"}),
-            "block RAMs: 1963 are needed, 30 are there. Prune neurons, or name a larger target",
+            *("ice40_hx8k", 64, 0, {"layout": "compact"}),
+            "42 are needed, 32 are there. Quantize with `bits=6` or fewer, for `layout=compact`,"
+            " `unique_inputs` and `pack`",
+        ),
+        (
+            *("ice40_hx8k", 900, 0, {"layout": "compact"}),
+            "1963 are needed, 32 are there. Prune neurons, or name a larger target",
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_smallest_change(hidden, sparsity, options, said):
+def test_what_does_not_fit_is_refused_with_the_smallest_change(
+    part, hidden, sparsity, options, said
+):
     n_inputs = 96 if hidden == 56 else 192
     network = random_network(
         np.random.default_rng(1), n_inputs=n_inputs, hidden=(hidden,), sparsity=sparsity
     )
-    found = check(network, "ice40_up5k", options=options)
+    found = check(network, part, options=options)
     assert found["fits"] is False
-    assert found["violations"][0] == said
+    assert found["violations"][0] == f"block RAMs: {said}"
+
+
+def test_large_memories_are_counted_and_refused_where_there_are_none():
+    network = random_network(np.random.default_rng(1), n_inputs=192, hidden=(64,))
+    found = check(network, "ice40_up5k", options={"update": "single", "storage": "spram"})
+    assert (found["fits"], found["spram"], found["block_rams"]) == (True, 4, 10)
+    found = check(network, "ice40_hx8k", options={"update": "single", "storage": "spram"})
+    assert found["violations"][0].startswith("SPRAMs: 4 are needed, 0 are there. ")
 
 
 def test_a_build_that_does_not_fit_writes_nothing(tmp_path):
@@ -211,9 +232,11 @@ def test_a_link_answers_with_the_words_of_the_reference(link, n_inputs, tmp_path
         np.arange(n_inputs) > 250 - 250 * (n_inputs < 99)
     )
     raster[1] = 0
-    answers, _ = run_link(network, raster, link, tmp_path)
-    assert answers == answered_bytes(reference.run(network, raster))
-    assert len(answers) == 9 * 4 * 2
+    expected = answered_bytes(reference.run(network, raster))
+    assert len(expected) == 9 * 4 * 2
+    for storage in ("dense", "spram") if n_inputs == 12 else ("dense",):
+        answers, _ = run_link(network, raster, link, tmp_path, storage=storage)
+        assert answers == expected
 
 
 LINK_FAULTS = (
@@ -246,9 +269,9 @@ def test_a_fault_in_a_link_is_caught(file, right, wrong, link, tmp_path):
     assert answers != answered_bytes(reference.run(network, raster))
 
 
-def run_link(network, raster, link, folder, changes=None):
+def run_link(network, raster, link, folder, changes=None, storage="dense"):
     """What a link answers, and the text of the file that was changed, as it was."""
-    design = design_of(network, shape_of("compact", link=link))
+    design = design_of(network, shape_of("compact", link=link, storage=storage))
     files = {**texts(design, "rsnn"), "rsnn_link_replay.v": link_bench(design, "rsnn")}
     text = ""
     for name, (right, wrong) in (changes or {}).items():
@@ -256,7 +279,7 @@ def run_link(network, raster, link, folder, changes=None):
         files[name] = text.replace(right, wrong)
     for name, content in files.items():
         (folder / name).write_text(content)
-    (folder / "link.in").write_bytes(sent_bytes(network, raster))
+    (folder / "link.in").write_bytes(sent_bytes(design, raster))
     define = ["-DUART"] if link == "uart" else []
     command = ["iverilog", "-g2005", "-Wall", *define, "-s", "rsnn_link_replay", "-o", "link.vvp"]
     command += [name for name in files if name.endswith(".v")]

@@ -20,6 +20,7 @@ SHAPES = (
     Shape(2, "serial", unique_inputs=True, packed=True),
     Shape(4, "single"),
     Shape(16, "pipelined", unique_inputs=True),
+    Shape(8, "single", unique_inputs=True, storage="spram"),
     Shape(1, "serial", packed=True, storage="bitmap"),
 )
 

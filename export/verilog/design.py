@@ -212,6 +212,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
             "ID_BITS": _address_bits(max(*sizes, *lists)),
             "INPUT_BITS": _address_bits(network.n_inputs),
             "NEURON_BITS": _address_bits(sum(sizes)),
+            "LOADED": int(shape.storage == "spram"),
             **(_bitmap(layers, apart) if shape.storage == "bitmap" else _dense(rows)),
             **widths,
             "CONSTANT_BITS": constants,

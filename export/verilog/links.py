@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
 from export.verilog.design import Design
-from sim.network import IntegerNetwork
+from export.verilog.memories import load_size, load_words
 from sim.trace import Trace
 
 _BYTE_CLOCKS = 200  # more than a serial port takes for one
@@ -14,27 +14,33 @@ BOARD_HZ = 12_000_000
 BAUD = 1_000_000
 """Of the serial port, where the clock has `BOARD_HZ`."""
 _ONE_BYTE = """\
-assign event_valid = s_axis_tvalid;
-assign s_axis_tready = event_ready;
+assign event_valid = byte_valid;
+assign byte_ready = event_ready;
 assign event_number = s_axis_tdata;"""
 _TWO_BYTES = """\
 reg has_low;
 reg [7:0] low;
 always @(posedge aclk) begin
     if (!aresetn) has_low <= 1'b0;
-    else if (s_axis_tvalid && s_axis_tready) has_low <= !has_low;
+    else if (byte_valid && byte_ready) has_low <= !has_low;
     if (!has_low) low <= s_axis_tdata;
 end
-assign event_valid = has_low && s_axis_tvalid;
-assign s_axis_tready = !has_low || event_ready;
+assign event_valid = has_low && byte_valid;
+assign byte_ready = !has_low || event_ready;
 assign event_number = {s_axis_tdata, low};"""
+
+_FIRST = "// Before, {:,} bytes fill the memory of weights: those of the file of weights."
+_LOAD_PINS = """\
+.load_tvalid(s_axis_tvalid && !loaded),
+.load_tdata(s_axis_tdata),
+.loaded(loaded),"""
 
 
 def link_texts(design: Design, name: str) -> dict[str, str]:
     """The files of a decoder's link by name; none if it is the decoder's own stream."""
     if design.shape.link == "stream":
         return {}
-    wide = design.number("DATA_BITS") > 8
+    wide, loads = design.number("DATA_BITS") > 8, bool(design.number("LOADED"))
     parts = {
         "NAME": name,
         "DIGEST": design.network.digest(),
@@ -42,6 +48,9 @@ def link_texts(design: Design, name: str) -> dict[str, str]:
         "IN": "2 bytes per channel that spikes, its number, the lower first; 255 255 ends a step"
         if wide
         else "a byte per channel that spikes, its number; 255 ends a step",
+        "FIRST": _FIRST.format(load_size(design)) if loads else "",
+        "LOADED": "" if loads else "assign loaded = 1'b1;",
+        "LOAD_PINS": _LOAD_PINS if loads else "",
         "EVENTS": _TWO_BYTES if wide else _ONE_BYTE,
         "DIVIDER": str(BOARD_HZ // BAUD),
     }
@@ -64,17 +73,23 @@ def link_bench(design: Design, name: str) -> str:
         "NAME": name,
         "STEP_BYTES": str(4 * rows),
         "EVENT_BYTES": str(design.number("DATA_BITS") // 8),
+        "LOAD_BYTES": str(load_size(design) if design.number("LOADED") else 0),
         "LIMIT": str(_BYTE_CLOCKS * (2 * inputs + 4 * rows + 8) + 4 * worst_step(design)),
     }
     return filled("verilog/rsnn_link_replay.v", parts)
 
 
-def sent_bytes(network: IntegerNetwork, raster: NDArray[np.uint8]) -> bytes:
-    """What a link is sent for a raster (n_steps, n_inputs): channels, ascending, and step ends."""
+def sent_bytes(design: Design, raster: NDArray[np.uint8]) -> bytes:
+    """What a link is sent for a raster (n_steps, n_inputs): channels, ascending, and step ends.
+
+    Before, the weights, where they are loaded.
+    """
+    network = design.network
+    first = bytes(load_words(design)) if design.number("LOADED") else b""
     kind = np.dtype("u1" if network.n_inputs < 1 << 8 else "<u2")
     end = np.array([np.iinfo(kind).max], kind)
     steps = [part for row in raster for part in (np.flatnonzero(row).astype(kind), end)]
-    return np.concatenate(steps).tobytes() if steps else b""
+    return first + (np.concatenate(steps).tobytes() if steps else b"")
 
 
 def answered_bytes(trace: Trace) -> bytes:

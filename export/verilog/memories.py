@@ -8,12 +8,13 @@ from sim.layer import OWN
 
 
 def memory_shapes(design: Design) -> list[tuple[int, int]]:
-    """Words and their bits of each memory: weights, constants, states, lists of events, places."""
+    """Words and their bits of each memory, but for weights that are loaded."""
     number = design.number
     found = [
-        (number("N_WORDS"), number("LANES") * number("WEIGHT_BITS")),
         (2 << number("POINTER_BITS"), number("ID_BITS")),
     ]
+    if not number("LOADED"):
+        found.append((number("N_WORDS"), number("LANES") * number("WEIGHT_BITS")))
     if number("BITMAP"):
         found.append((number("N_MAPS"), number("MAP_BITS")))
         found.append((2 << number("SUM_ADDRESS_BITS"), number("SUM_BITS")))
@@ -58,6 +59,17 @@ def senders(design: Design) -> list[NDArray[np.int64]]:
         by_source = sorted(layer.connections(), key=lambda k: k.source != OWN)
         found.append(np.concatenate([k.weights for k in by_source], axis=1).astype(np.int64))
     return found
+
+
+def load_words(design: Design) -> list[int]:
+    """The bytes that fill the memory of weights, the lowest of each word first."""
+    size = load_size(design) // design.number("N_WORDS")
+    return [byte for word in weight_words(design) for byte in word.to_bytes(size, "little")]
+
+
+def load_size(design: Design) -> int:
+    """Bytes that fill the memory of weights."""
+    return -(-design.number("LANES") * design.number("WEIGHT_BITS") // 8) * design.number("N_WORDS")
 
 
 def map_words(design: Design) -> list[int]:

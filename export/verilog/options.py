@@ -37,8 +37,9 @@ LINK = Option(
 STORAGE = Option(
     "storage",
     default="dense",
-    help="Weights: dense, one word per block and sender, or bitmap, without zeros, for one lane.",
-    choices=("dense", "bitmap"),
+    help="Weights: dense, one word per block and sender; bitmap, without zeros, for one lane; or"
+    " spram, dense, in memories that are loaded after power-up.",
+    choices=("dense", "bitmap", "spram"),
 )
 PACK = Option(
     "pack",

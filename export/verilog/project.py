@@ -43,7 +43,7 @@ def write_project(
         define = "-DUART" if design.shape.link == "uart" else ""
         made["rsnn_link_replay.v"] = link_bench(design, "rsnn")
         made["link.mk"] = filled("verilog/link.mk", {"DEFINE": define})
-        data["link.in"] = sent_bytes(design.network, golden)
+        data["link.in"] = sent_bytes(design, golden)
         data["link.golden"] = answered_bytes(trace)
     for name, text in made.items():
         write_text(folder / name, text)

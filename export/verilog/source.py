@@ -6,7 +6,14 @@ from export.firmware.templates import filled, template
 from export.verilog.cycles import worst_step
 from export.verilog.design import Design, Shape
 from export.verilog.links import link_texts
-from export.verilog.memories import hexadecimal, map_words, neuron_words, weight_words
+from export.verilog.memories import (
+    hexadecimal,
+    load_size,
+    load_words,
+    map_words,
+    neuron_words,
+    weight_words,
+)
 
 FIXED = (
     "rsnn_acc.v",
@@ -19,6 +26,7 @@ FIXED = (
     "rsnn_events.v",
     "rsnn_fit.v",
     "rsnn_gather.v",
+    "rsnn_loaded.v",
     "rsnn_membrane.v",
     "rsnn_ram.v",
     "rsnn_rom.v",
@@ -39,13 +47,15 @@ def texts(design: Design, name: str) -> dict[str, str]:
     """Every file by name; the top, `<name>.v`, comes first."""
     digest = design.network.digest()
     weights, constants = f"{name}_weights.hex", f"{name}_constants.hex"
-    bits = design.shape.lanes * design.number("WEIGHT_BITS")
+    words, bits = weight_words(design), design.shape.lanes * design.number("WEIGHT_BITS")
+    if design.number("LOADED"):
+        words, bits = load_words(design), 8
     maps = {}
     if design.number("BITMAP"):
         maps[f"{name}_maps.hex"] = hexadecimal(map_words(design), design.number("MAP_BITS"), digest)
     return {
         f"{name}.v": filled("verilog/rsnn.v", _parts(design, name, weights, constants)),
-        weights: hexadecimal(weight_words(design), bits, digest),
+        weights: hexadecimal(words, bits, digest),
         constants: hexadecimal(*neuron_words(design), digest),
         **maps,
         **{file: template(f"verilog/{file}") for file in FIXED},
@@ -61,14 +71,23 @@ def replay_source(design: Design, name: str) -> str:
         for i, layer in enumerate(network.hidden)
     ]
     put.append(f"put_readout({design.first[-1]});")
+    limit = 4 * worst_step(design) + 10 * network.n_inputs + 64 * rows + 1000
+    if design.number("LOADED"):
+        limit += 2 * load_size(design)
     parts = _sizes(design, name) | {
         "N_INPUTS": str(network.n_inputs),
         "N_NEURONS": str(design.number("N_NEURONS")),
         "N_ROWS": str(rows),
         "IN_ORDER": str(int(design.shape.unique_inputs)),
-        "LIMIT": str(4 * worst_step(design) + 10 * network.n_inputs + 64 * rows + 1000),
+        "LIMIT": str(limit),
         "PUT": "\n".join(put),
+        "LOAD_PINS": "",
+        "LOAD_BYTES": "",
     }
+    if design.number("LOADED"):
+        loading = {"N": str(load_size(design)), "FILE": f"{name}_weights.hex"}
+        parts["LOAD_PINS"] = _BENCH_PINS
+        parts["LOAD_BYTES"] = filled("verilog/replay_load.v", loading).rstrip()
     return filled("verilog/rsnn_replay.v", parts)
 
 
@@ -109,6 +128,7 @@ def _sizes(design: Design, name: str) -> dict[str, str]:
 
 def _parts(design: Design, name: str, weights: str, constants: str) -> dict[str, str]:
     network, mem = design.network, design.number("MEM_BITS")
+    loads = bool(design.number("LOADED"))
     hidden = ", ".join(f"{layer.n_neurons} neurons" for layer in network.hidden)
     sign = f"{{{{{32 - mem}{{out_word[{mem - 1}]}}}}, out_word}}" if mem < 32 else "out_word"
     lines = [*_parameters(design), f'.WEIGHTS("{weights}")', f'.CONSTANTS("{constants}")']
@@ -121,12 +141,33 @@ def _parts(design: Design, name: str, weights: str, constants: str) -> dict[str,
         if design.shape.unique_inputs
         else "a number of no channel",
         "ORDER": _ORDER if design.shape.unique_inputs else "",
+        "LOAD_PORTS": _LOAD_PORTS if loads else "",
+        "LOAD_WIRES": "" if loads else "wire unused;",
+        "LOAD_PINS": _LOAD_PINS if loads else _NO_LOAD_PINS,
         "READING": "\n".join(f"// {line}" for line in network.readout.reading()),
         "OUT_WORD": sign,
         "PARAMETERS": ",\n".join(lines),
     }
 
 
+_LOAD_PORTS = """\
+// bytes that fill the memory of weights, one per clock, those of the file of weights; a step waits
+// until all are there, and a reset keeps them
+input wire load_tvalid,
+input wire [7:0] load_tdata,
+output wire loaded,"""
+_LOAD_PINS = """\
+.load_valid(load_tvalid),
+.load_byte(load_tdata),
+.loaded(loaded),"""
+_NO_LOAD_PINS = """\
+.load_valid(1'b0),
+.load_byte(8'd0),
+.loaded(unused),"""
+_BENCH_PINS = """\
+.load_tvalid(load_valid),
+.load_tdata(load_byte),
+.loaded(loaded),"""
 _ORDER = "// Each comes once, in ascending order."
 
 

@@ -8,6 +8,7 @@
 module @NAME@ (
     input wire aclk,
     input wire aresetn,  // synchronous, active low
+    @LOAD_PORTS@
     // AXI4-Stream of events: the channels that spike in a step, in any order; tlast ends the step.
     // All ones are no channel, for a step without spikes, or to end one.
     @ORDER@
@@ -30,6 +31,7 @@ module @NAME@ (
     output wire signed [@SYN_BITS_1@:0] trace_syn,
     output wire signed [@MEM_BITS_1@:0] trace_mem
 );
+    @LOAD_WIRES@
     wire signed [@MEM_BITS_1@:0] out_word;
     assign m_axis_tdata = @OUT_WORD@;
 
@@ -38,6 +40,7 @@ module @NAME@ (
     ) core (
         .clk(aclk),
         .rst(!aresetn),
+        @LOAD_PINS@
         .in_valid(s_axis_tvalid),
         .in_ready(s_axis_tready),
         .in_channel(s_axis_tdata),

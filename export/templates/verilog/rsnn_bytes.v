@@ -1,6 +1,7 @@
 // The decoder of the integer network @DIGEST@ behind a stream of bytes
 //
 // In: @IN@.
+@FIRST@
 // Out: a word of `out` per row of the readout, as 4 bytes, the lowest first, signed.
 `default_nettype none
 
@@ -20,9 +21,12 @@ module @NAME@_bytes (
     output wire overrun,
     output wire error
 );
-    wire event_valid, event_ready;
+    wire loaded, byte_ready, event_valid, event_ready;
+    wire byte_valid = s_axis_tvalid && loaded;
+    assign s_axis_tready = !loaded || byte_ready;
     wire [@DATA_BITS_1@:0] event_number;
 
+    @LOADED@
     @EVENTS@
 
     reg [1:0] place;  // of the byte in the word
@@ -38,6 +42,7 @@ module @NAME@_bytes (
     @NAME@ decoder (
         .aclk(aclk),
         .aresetn(aresetn),
+        @LOAD_PINS@
         .s_axis_tvalid(event_valid),
         .s_axis_tready(event_ready),
         .s_axis_tdata(event_number),

@@ -19,6 +19,7 @@ module rsnn_core #(
     parameter [N_LAYERS*COUNT_BITS-1:0] NEURONS = 0,
     parameter WORD_ADDRESS_BITS = 4,  // of the memory of weights
     parameter BITMAP = 0,  // weights are stored without their zeros, as `rsnn_scatter.v` says
+    parameter LOADED = 0,  // weights come by `load_byte`, not from a file
     parameter N_MAPS = 16,
     parameter MAP_BITS = 16,
     parameter MAP_INDEX_BITS = 4,
@@ -77,6 +78,9 @@ module rsnn_core #(
 ) (
     input wire clk,
     input wire rst,
+    input wire load_valid,
+    input wire [7:0] load_byte,
+    output wire loaded,
     input wire in_valid,
     output wire in_ready,
     input wire [DATA_BITS-1:0] in_channel,
@@ -154,8 +158,10 @@ module rsnn_core #(
 
     wire sums_ready, neurons_ready;
     assign ready = sums_ready && neurons_ready;
+    assign loaded = sums_ready;
     generate
         if (BITMAP != 0) begin : weights_without_zeros
+            wire unused = &{1'b0, load_valid, load_byte};
             rsnn_scatter #(
                     .WEIGHT_BITS(WEIGHT_BITS),
                 .SUM_BITS(SUM_BITS),
@@ -199,7 +205,6 @@ module rsnn_core #(
                 .block_own(block_own)
             );
         end else begin : all_weights
-            assign sums_ready = 1'b1;
             rsnn_gather #(
                 .LANES(LANES),
                 .WEIGHT_BITS(WEIGHT_BITS),
@@ -218,10 +223,14 @@ module rsnn_core #(
                 .N_OWN(N_OWN),
                 .BELOW_START(BELOW_START),
                 .OWN_START(OWN_START),
+                .LOADED(LOADED),
                 .WEIGHTS(WEIGHTS)
             ) gather (
                 .clk(clk),
                 .rst(rst),
+                .ready(sums_ready),
+                .load_valid(load_valid),
+                .load_byte(load_byte),
                 .start(start),
                 .list_layer(list_layer),
                 .list_is_below(list_is_below),

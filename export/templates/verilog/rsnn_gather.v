@@ -25,10 +25,14 @@ module rsnn_gather #(
     parameter [N_LAYERS*WORD_ADDRESS_BITS-1:0] N_OWN = 0,  // 0: not recurrent
     parameter [N_LAYERS*POINTER_BITS-1:0] BELOW_START = 0,
     parameter [N_LAYERS*POINTER_BITS-1:0] OWN_START = 0,
+    parameter LOADED = 0,  // weights come by `load_byte`, not from a file
     parameter WEIGHTS = ""
 ) (
     input wire clk,
     input wire rst,
+    output wire ready,  // weights are there
+    input wire load_valid,
+    input wire [7:0] load_byte,
     input wire start,
     // the lists of events, which are read a clock later
     output wire [LAYER_BITS-1:0] list_layer,
@@ -128,17 +132,37 @@ module rsnn_gather #(
             rows <= rows + jump;
     end
 
-    rsnn_rom #(
-        .WIDTH(LANES * WEIGHT_BITS),
-        .DEPTH(N_WORDS),
-        .ADDRESS_BITS(WORD_ADDRESS_BITS),
-        .FILE(WEIGHTS)
-    ) weight_words (
-        .clk(clk),
-        .read(go),
-        .read_address(rows + sender),
-        .read_word(weights)
-    );
+    generate
+        if (LOADED != 0) begin : loaded_weights
+            rsnn_loaded #(
+                .WIDTH(LANES * WEIGHT_BITS),
+                .DEPTH(N_WORDS),
+                .ADDRESS_BITS(WORD_ADDRESS_BITS)
+            ) weight_words (
+                .clk(clk),
+                .read(go),
+                .read_address(rows + sender),
+                .read_word(weights),
+                .load_valid(load_valid),
+                .load_byte(load_byte),
+                .loaded(ready)
+            );
+        end else begin : filled_weights
+            wire unused = &{1'b0, load_valid, load_byte};
+            rsnn_rom #(
+                .WIDTH(LANES * WEIGHT_BITS),
+                .DEPTH(N_WORDS),
+                .ADDRESS_BITS(WORD_ADDRESS_BITS),
+                .FILE(WEIGHTS)
+            ) weight_words (
+                .clk(clk),
+                .read(go),
+                .read_address(rows + sender),
+                .read_word(weights)
+            );
+            assign ready = 1'b1;
+        end
+    endgenerate
 
     // add
     always @(posedge clk) begin

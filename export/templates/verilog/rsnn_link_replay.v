@@ -8,6 +8,7 @@
 module rsnn_link_replay;
     localparam STEP_BYTES = @STEP_BYTES@;  // of an answer
     localparam EVENT_BYTES = @EVENT_BYTES@;
+    localparam LOAD_BYTES = @LOAD_BYTES@;  // that come first
     reg clk = 0;
     always #1 clk = !clk;
 
@@ -16,7 +17,7 @@ module rsnn_link_replay;
     reg [7:0] in_byte = 0;
     wire in_ready, out_valid, out_last, failed;
     wire [7:0] out_byte;
-    integer from, to, answered, read, place, waits;
+    integer from, to, answered, read, place, waits, loads;
 
 `ifdef UART
     wire to_board, from_board, failed_n, lost;
@@ -76,6 +77,7 @@ module rsnn_link_replay;
         answered = 0;
         place = 0;
         waits = 0;
+        loads = 0;
         turn = 1;
         faulty = 0;
         ends = 0;
@@ -90,9 +92,14 @@ module rsnn_link_replay;
         if (in_valid && in_ready) begin
             in_valid <= 0;
             in_byte <= ~in_byte;
-            is_end = (place == 0 || is_end) && in_byte == 8'hff;
-            place = (place + 1) % EVENT_BYTES;
-            if (place == 0) ends = is_end;
+            if (loads < LOAD_BYTES) begin
+                loads = loads + 1;
+                waits = 0;
+            end else begin
+                is_end = (place == 0 || is_end) && in_byte == 8'hff;
+                place = (place + 1) % EVENT_BYTES;
+                if (place == 0) ends = is_end;
+            end
         end else if (!in_valid && aresetn && started && !ends && turn[1]) begin
             read = $fgetc(from);
             if (read < 0) begin

@@ -46,6 +46,7 @@ module rsnn_replay;
     @NAME@ decoder (
         .aclk(clk),
         .aresetn(aresetn),
+        @LOAD_PINS@
         .s_axis_tvalid(s_valid),
         .s_axis_tready(s_ready),
         .s_axis_tdata(s_data),
@@ -64,6 +65,7 @@ module rsnn_replay;
         .trace_mem(trace_mem)
     );
 
+    @LOAD_BYTES@
     // states by neuron, in the order of computation
     reg spk [0:N_NEURONS-1];
     reg signed [31:0] syn [0:N_NEURONS-1];

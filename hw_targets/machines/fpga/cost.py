@@ -25,13 +25,18 @@ def resources(part: Part, limits: Limits, design: Design) -> dict[str, int]:
     A product takes a multiplier for each pair of parts of its factors.
     """
     rams = sum(block_rams(part, depth, width) for depth, width in memory_shapes(design))
+    spram = 0
+    if design.number("LOADED"):
+        d, w = part.spram_shape
+        width = design.number("LANES") * design.number("WEIGHT_BITS")
+        spram = -(-design.number("N_WORDS") // d) * -(-width // w)
     syn, mem = design.number("SYN_BITS"), design.number("MEM_BITS")
     factors = {"serial": [], "single": [max(syn, mem)], "pipelined": [syn, mem]}
     bits = part.factor_bits
     of_decay = -(-design.number("DECAY_BITS") // bits)
     products = sum(-(-(x - 1) // bits) * of_decay for x in factors[design.shape.update])
     has_any = limits.multipliers is None or limits.multipliers > 0
-    return {"block_rams": rams, "multipliers": products if has_any else 0, "spram": 0}
+    return {"block_rams": rams, "multipliers": products if has_any else 0, "spram": spram}
 
 
 def block_rams(part: Part, depth: int, width: int) -> int:
@@ -135,7 +140,7 @@ def _changes(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "pack": (shape.packed, [True]),
         "lanes": (str(shape.lanes), lanes),
         "update": (shape.update, ["pipelined", "single", "serial"]),
-        "storage": (shape.storage, ["bitmap"]),
+        "storage": (shape.storage, ["bitmap", "spram", "dense"]),
     }
     choices = [
         [(name, None), *((name, value) for value in values if value != now)]

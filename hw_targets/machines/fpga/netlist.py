@@ -33,7 +33,8 @@ def build_netlist(part: Part, design: Design, folder: Path) -> list[str]:
     )
     simulator.need()
     netlist = synthesized(part, design, folder / "synthesis")
-    sources = {"rsnn_netlist.v": netlist, "cells.v": _models(part)}
+    loaded = {name: text for name, text in texts(design, _TOP).items() if name.endswith(".hex")}
+    sources = {"rsnn_netlist.v": netlist, "cells.v": _models(part), **loaded}
     return simulator.build(design, folder, sources, _TOP)
 
 

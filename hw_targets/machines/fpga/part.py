@@ -21,6 +21,7 @@ class Part:
         cells: beginning of the name of its cells, by what `build` reports.
         ram_shapes: depths of a block RAM, each with the width that it then has.
         ram_cost: what synthesis weighs one of them as, where a bit of a multiplexer's input is 1/2.
+        spram_shape: words and bits of its large memories.
         factor_bits: bits of a multiplier's factor, without the sign.
         models: Verilog models of its cells, below yosys's shared files.
         defines: macros that these need.
@@ -37,6 +38,7 @@ class Part:
     cells: Mapping[str, str]
     ram_shapes: tuple[tuple[int, int], ...]
     ram_cost: float
+    spram_shape: tuple[int, int]
     factor_bits: int
     models: str
     defines: tuple[str, ...] = ()
@@ -69,6 +71,7 @@ def ice40(size: str, package: str, board: str, *, multipliers: bool) -> Part:
         },
         ram_shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),
         ram_cost=64,
+        spram_shape=(16384, 16),
         factor_bits=15,
         models="ice40/cells_sim.v",
         defines=("-DNO_ICE40_DEFAULT_ASSIGNMENTS",),
