@@ -71,30 +71,20 @@ def stimulus(name: str) -> tuple[IntegerNetwork, np.ndarray]:
 NEGATIVE = "{1'b0}"
 FAULTS = {
     "rsnn_membrane.v": (
-        (
-            "{not_level, EQUAL};\n    assign fires",
-            "{not_level, 1'b1};\n    assign fires",
-            "tie-silent-previous_membrane",
-        ),
-        (
-            "{not_level, EQUAL};\n    assign fires",
-            "{not_level, 1'b0};\n    assign fires",
-            "tie-fires-previous_membrane",
-        ),
-        (
-            "{not_level, EQUAL};\n    wire was",
-            "{not_level, 1'b1};\n    wire was",
-            "tie-silent-reset_membrane",
-        ),
-        ("{not_threshold[LEVEL_BITS-1]}", NEGATIVE, "loud"),
         ("{down[X_BITS-1]}", NEGATIVE, "narrow"),
         ("{drive[SYN_BITS-1]}", NEGATIVE, "loud"),
-        ("{tested[MEM_BITS-1]}", NEGATIVE, "loud"),
         ("{not_level, 1'b1};", "{not_level, 1'b0};", "subtracting"),
         ("left : left + driven", "left : left", "subtracting"),
-        ("FIRES_ON == 0 ? mem", "FIRES_ON == 0 ? integrated", "loud"),
+        ("FIRES_ON == 0 ? was_over", "FIRES_ON == 9 ? was_over", "loud"),
         ("FIRES_ON == 2 && was_over", "FIRES_ON == 2", "without delay"),
         ("RESET_DELAY != 0 ? was_over : fires", "fires", "without delay"),
+    ),
+    "rsnn_over.v": (
+        ("{not_level, EQUAL}", "{not_level, 1'b1}", "tie-silent-previous_membrane"),
+        ("{not_level, EQUAL}", "{not_level, 1'b0}", "tie-fires-previous_membrane"),
+        ("{not_level, EQUAL}", "{not_level, 1'b1}", "tie-silent-reset_membrane"),
+        ("{not_threshold[LEVEL_BITS-1]}", NEGATIVE, "loud"),
+        ("{mem[MEM_BITS-1]}", NEGATIVE, "loud"),
     ),
     "rsnn_decay_single.v": (("{x[X_BITS-1]}", NEGATIVE, "loud"),),
     "rsnn_round.v": (
@@ -156,7 +146,9 @@ FAULTS = {
         ("available && is_last_turn", "is_last_turn", "loud"),
     ),
     "rsnn_update_pipelined.v": (
-        ("write_fill ? {{", "1'b0 ? {{", "loud"),
+        ("scale_fill ? {{", "1'b0 ? {{", "loud"),
+        ("writes || scale_fill", "writes", "loud"),
+        ("scale_fill ? scale_neuron", "1'b0 ? scale_neuron", "loud"),
         ("scale_is_row ? first_out", "1'b0 ? first_out", "loud"),
         ("CURRENT_IS_NEW != 0 ? new_syn : write_syn", "new_syn", "loud"),
         ("CURRENT_IS_NEW != 0 ? new_syn : write_syn", "write_syn", "subtracting"),
@@ -167,10 +159,11 @@ FAULTS = {
         ("(scale_valid && scale_is_last)", "1'b0", "few rows"),
         ("!block_valid && !scale_valid", "!block_valid", "waits"),
         ("write_valid && go", "write_valid", "loud"),
-        ("write_mem <= mem", "write_mem <= new_mem", "loud"),
+        ("write_was_over <= was_over", "write_was_over <= 1'b0", "loud"),
+        ("write_syn <= syn", "write_syn <= new_syn", "loud"),
     ),
     "rsnn_block.v": (
-        ("below >> SUM_BITS", "below", "loud"),
+        ("below[lane*SUM_BITS", "below[0*SUM_BITS", "loud"),
         ("take && (is_last_of_layer || &lane)", "take && &lane", "loud"),
         ("!valid || block_end", "1'b1", "loud"),
     ),

@@ -63,13 +63,9 @@ def test_a_neuron_computes_what_the_contract_says_for_all_inputs(contract, layou
 
 
 FAULTS = (
-    (
-        "rsnn_membrane.v",
-        "{against, 1'b1} + {not_level, EQUAL}",
-        "{against, 1'b1} + {not_level, !EQUAL}",
-    ),
-    ("rsnn_membrane.v", "{not_threshold[LEVEL_BITS-1]}", "{1'b0}"),
-    ("rsnn_membrane.v", "!is_row && !tested", "!tested"),
+    ("rsnn_over.v", "{not_level, EQUAL}", "{not_level, !EQUAL}"),
+    ("rsnn_over.v", "{not_threshold[LEVEL_BITS-1]}", "{1'b0}"),
+    ("rsnn_membrane.v", "!is_row && (", "("),
     ("rsnn_membrane.v", "{none, up}", "{none, 1'b0}"),
     ("rsnn_round.v", "ROUND_TO_ZERO != 0", "1'b0"),
     ("rsnn_round.v", " && product[DECAY_FRAC-1:0] != 0", ""),

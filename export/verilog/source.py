@@ -28,6 +28,7 @@ FIXED = (
     "rsnn_gather.v",
     "rsnn_loaded.v",
     "rsnn_membrane.v",
+    "rsnn_over.v",
     "rsnn_ram.v",
     "rsnn_rom.v",
     "rsnn_round.v",

@@ -1,4 +1,5 @@
 // A block of sums while its neurons are updated, the one that is updated first in the lowest bits.
+// The sums stay where they are: moving them along would toggle all lanes at each neuron.
 `default_nettype none
 
 module rsnn_block #(
@@ -18,6 +19,13 @@ module rsnn_block #(
     output wire signed [SUM_BITS-1:0] sum_own
 );
     reg [LANES*SUM_BITS-1:0] below, own;
+    always @(posedge clk) begin
+        if (hand) begin
+            below <= hand_below;
+            own <= hand_own;
+        end
+    end
+
     wire block_end;
     generate
         if (LANES > 1) begin : several
@@ -25,24 +33,15 @@ module rsnn_block #(
             always @(posedge clk) begin
                 if (rst || hand) lane <= 0;
                 else if (take) lane <= lane + 1'b1;
-                if (hand) begin
-                    below <= hand_below;
-                    own <= hand_own;
-                end else if (take) begin
-                    below <= below >> SUM_BITS;
-                    own <= own >> SUM_BITS;
-                end
             end
             assign block_end = take && (is_last_of_layer || &lane);
+            assign sum_below = below[lane*SUM_BITS+:SUM_BITS];
+            assign sum_own = own[lane*SUM_BITS+:SUM_BITS];
         end else begin : single
-            always @(posedge clk) begin
-                if (hand) begin
-                    below <= hand_below;
-                    own <= hand_own;
-                end
-            end
             wire unused = is_last_of_layer;
             assign block_end = take;
+            assign sum_below = below;
+            assign sum_own = own;
         end
     endgenerate
 
@@ -53,8 +52,6 @@ module rsnn_block #(
     end
 
     assign free = !valid || block_end;
-    assign sum_below = below[0+:SUM_BITS];
-    assign sum_own = own[0+:SUM_BITS];
 endmodule
 
 `default_nettype wire

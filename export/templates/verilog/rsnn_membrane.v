@@ -21,7 +21,7 @@ module rsnn_membrane #(
     parameter SATURATE_MEM = 1
 ) (
     input wire is_row,  // of the readout: it never fires
-    input wire signed [MEM_BITS-1:0] mem,
+    input wire was_over,  // the membrane before this step, as `rsnn_over.v` says
     input wire signed [X_BITS-1:0] down,  // D is this, or 1 more
     input wire up,
     input wire signed [SYN_BITS-1:0] drive,
@@ -65,19 +65,21 @@ module rsnn_membrane #(
         .word(cleared)
     );
 
-    // over a threshold: what is left after it is subtracted, and 1 more if equal does not count
-    localparam [0:0] EQUAL = FIRES_AT_EQUAL != 0;
-    wire signed [WIDE_BITS-1:0] held = {{(WIDE_BITS - MEM_BITS) {mem[MEM_BITS-1]}}, mem};
-    wire signed [WIDE_BITS:0] held_left = {held, 1'b1} + {not_level, EQUAL};
-    wire was_over = !held_left[WIDE_BITS];
-    wire signed [MEM_BITS-1:0] tested =
-        FIRES_ON == 0 ? mem : FIRES_ON == 2 && was_over ? cleared : integrated;
-    wire signed [WIDE_BITS-1:0] against = {{(WIDE_BITS - MEM_BITS) {tested[MEM_BITS-1]}}, tested};
-    wire signed [WIDE_BITS:0] tested_left = {against, 1'b1} + {not_level, EQUAL};
-    assign fires = !is_row && !tested_left[WIDE_BITS];
+    wire signed [MEM_BITS-1:0] tested = FIRES_ON == 2 && was_over ? cleared : integrated;
+    wire is_over;
+    rsnn_over #(
+        .MEM_BITS(MEM_BITS),
+        .LEVEL_BITS(LEVEL_BITS),
+        .FIRES_AT_EQUAL(FIRES_AT_EQUAL)
+    ) test_it (
+        .mem(tested),
+        .not_threshold(not_threshold),
+        .over(is_over)
+    );
+    assign fires = !is_row && (FIRES_ON == 0 ? was_over : is_over);
 
     wire resets = RESET_DELAY != 0 ? was_over : fires;
-    wire unused = &{1'b0, sum[0], alone[0], subtracted, held_left, tested_left};
+    wire unused = &{1'b0, sum[0], alone[0], subtracted};
     assign next_mem = resets && !is_row ? cleared : integrated;
 endmodule
 

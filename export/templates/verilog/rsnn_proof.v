@@ -115,6 +115,16 @@ module rsnn_proof #(
         .bias(bias),
         .next_syn(next_syn)
     );
+    wire shipped_over;
+    rsnn_over #(
+        .MEM_BITS(MEM_BITS),
+        .LEVEL_BITS(LEVEL_BITS),
+        .FIRES_AT_EQUAL(FIRES_AT_EQUAL)
+    ) over_before (
+        .mem(mem),
+        .not_threshold(~threshold),
+        .over(shipped_over)
+    );
     rsnn_membrane #(
         .X_BITS(X_MEM_BITS),
         .SYN_BITS(SYN_BITS),
@@ -128,7 +138,7 @@ module rsnn_proof #(
         .SATURATE_MEM(SATURATE_MEM)
     ) membrane (
         .is_row(is_row),
-        .mem(mem),
+        .was_over(shipped_over),
         .down(down_mem),
         .up(rest_mem),
         .drive(drive),

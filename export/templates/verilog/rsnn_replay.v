@@ -66,6 +66,13 @@ module rsnn_replay;
     );
 
     @LOAD_BYTES@
+`ifdef TOGGLES
+    initial begin
+        $dumpfile("toggles.vcd");
+        $dumpvars(1, decoder);
+    end
+`endif
+
     // states by neuron, in the order of computation
     reg spk [0:N_NEURONS-1];
     reg signed [31:0] syn [0:N_NEURONS-1];

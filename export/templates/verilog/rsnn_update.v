@@ -345,6 +345,16 @@ module rsnn_update #(
         else if (phase == (MULTIPLIER != 0 ? MEM : KEEP)) new_syn <= next_syn;
     end
 
+    wire was_over;
+    rsnn_over #(
+        .MEM_BITS(MEM_BITS),
+        .LEVEL_BITS(LEVEL_BITS),
+        .FIRES_AT_EQUAL(FIRES_AT_EQUAL)
+    ) over_before (
+        .mem(mem),
+        .not_threshold(level),
+        .over(was_over)
+    );
     wire fires;
     rsnn_membrane #(
         .X_BITS(X_BITS),
@@ -359,7 +369,7 @@ module rsnn_update #(
         .SATURATE_MEM(SATURATE_MEM)
     ) membrane (
         .is_row(is_row),
-        .mem(mem),
+        .was_over(was_over),
         .down(down),
         .up(up),
         .drive(CURRENT_IS_NEW != 0 ? new_syn : syn),

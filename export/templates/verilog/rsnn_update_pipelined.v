@@ -82,8 +82,8 @@ module rsnn_update_pipelined #(
     wire stalls, go;
     wire drains;  // all neurons of the step have been issued
     reg filling;
-    reg scale_valid, scale_fill, write_valid, write_fill;
-    assign ready = !filling && !write_fill && !scale_fill;
+    reg scale_valid, scale_fill, write_valid;
+    assign ready = !filling && !scale_fill;
 
     // ISSUE
     wire [NEURON_BITS-1:0] neuron, neuron_next;
@@ -167,11 +167,11 @@ module rsnn_update_pipelined #(
     end
 
     wire signed [LEVEL_BITS-1:0] level;
-    wire signed [MEM_BITS-1:0] first_out;
     wire [DECAY_BITS-1:0] decay_syn, decay_mem;
     wire signed [ANY_BIAS_BITS-1:0] bias;
     wire [ANY_BELOW_BITS-1:0] e_below;
     wire [ANY_OWN_BITS-1:0] e_own;
+    wire signed [MEM_BITS-1:0] first_out;
     wire [ANY_ROW_BITS-1:0] row_weights;
     wire [CONSTANT_BITS-1:0] constant_word;
     rsnn_rom #(
@@ -224,8 +224,8 @@ module rsnn_update_pipelined #(
         .read(go),
         .read_address(neuron),
         .read_word(state),
-        .write(writes),
-        .write_address(write_neuron),
+        .write(writes || scale_fill),
+        .write_address(scale_fill ? scale_neuron : write_neuron),
         .write_word(new_state)
     );
 
@@ -250,6 +250,38 @@ module rsnn_update_pipelined #(
         .decay(decay_mem),
         .product(mem_product)
     );
+    wire signed [SYN_BITS-1:0] syn_down;
+    wire syn_up;
+    rsnn_round #(
+        .X_BITS(SYN_BITS),
+        .DECAY_FRAC(DECAY_FRAC),
+        .ROUND_TO_ZERO(ROUND_TO_ZERO)
+    ) round_syn (
+        .product(syn_product),
+        .down(syn_down),
+        .up(syn_up)
+    );
+    wire signed [MEM_BITS-1:0] mem_down;
+    wire mem_up;
+    rsnn_round #(
+        .X_BITS(MEM_BITS),
+        .DECAY_FRAC(DECAY_FRAC),
+        .ROUND_TO_ZERO(ROUND_TO_ZERO)
+    ) round_mem (
+        .product(mem_product),
+        .down(mem_down),
+        .up(mem_up)
+    );
+    wire was_over;
+    rsnn_over #(
+        .MEM_BITS(MEM_BITS),
+        .LEVEL_BITS(LEVEL_BITS),
+        .FIRES_AT_EQUAL(FIRES_AT_EQUAL)
+    ) over_before (
+        .mem(mem),
+        .not_threshold(level),
+        .over(was_over)
+    );
     wire signed [ACC_BITS-1:0] acc;
     rsnn_acc #(
         .SUM_BITS(SUM_BITS),
@@ -264,20 +296,18 @@ module rsnn_update_pipelined #(
         .acc(acc)
     );
 
-    reg signed [SYN_PRODUCT_BITS-1:0] write_syn_product;
-    reg signed [MEM_PRODUCT_BITS-1:0] write_mem_product;
+    reg signed [SYN_BITS-1:0] write_syn_down;
+    reg signed [MEM_BITS-1:0] write_mem_down;
+    reg write_syn_up, write_mem_up, write_was_over;
     reg signed [ACC_BITS-1:0] write_acc;
     reg signed [SYN_BITS-1:0] write_syn;
-    reg signed [MEM_BITS-1:0] write_mem, write_first;
     reg signed [LEVEL_BITS-1:0] write_level;
     reg signed [ANY_BIAS_BITS-1:0] write_bias;
     always @(posedge clk) begin
         if (rst) begin
             write_valid <= 1'b0;
-            write_fill <= 1'b0;
         end else if (go) begin
-            write_valid <= scale_valid;
-            write_fill <= scale_fill;
+            write_valid <= scale_valid && !scale_fill;
         end
         if (go) begin
             write_neuron <= scale_neuron;
@@ -286,12 +316,13 @@ module rsnn_update_pipelined #(
             write_is_row <= scale_is_row;
             write_is_last <= scale_is_last;
             write_ends <= scale_ends;
-            write_syn_product <= syn_product;
-            write_mem_product <= mem_product;
+            write_syn_down <= syn_down;
+            write_syn_up <= syn_up;
+            write_mem_down <= mem_down;
+            write_mem_up <= mem_up;
+            write_was_over <= was_over;
             write_acc <= acc;
             write_syn <= syn;
-            write_mem <= mem;
-            write_first <= scale_is_row ? first_out : {MEM_BITS{1'b0}};
             write_level <= level;
             write_bias <= bias;
             write_row_weights <= row_weights;
@@ -299,28 +330,6 @@ module rsnn_update_pipelined #(
     end
 
     // WRITE
-    wire signed [SYN_BITS-1:0] syn_down;
-    wire syn_up;
-    rsnn_round #(
-        .X_BITS(SYN_BITS),
-        .DECAY_FRAC(DECAY_FRAC),
-        .ROUND_TO_ZERO(ROUND_TO_ZERO)
-    ) round_syn (
-        .product(write_syn_product),
-        .down(syn_down),
-        .up(syn_up)
-    );
-    wire signed [MEM_BITS-1:0] mem_down;
-    wire mem_up;
-    rsnn_round #(
-        .X_BITS(MEM_BITS),
-        .DECAY_FRAC(DECAY_FRAC),
-        .ROUND_TO_ZERO(ROUND_TO_ZERO)
-    ) round_mem (
-        .product(write_mem_product),
-        .down(mem_down),
-        .up(mem_up)
-    );
     wire signed [SYN_BITS-1:0] new_syn;
     rsnn_current #(
         .X_BITS(SYN_BITS),
@@ -330,8 +339,8 @@ module rsnn_update_pipelined #(
         .BIAS_BITS(ANY_BIAS_BITS),
         .SATURATE_SYN(SATURATE_SYN)
     ) current (
-        .down(syn_down),
-        .up(syn_up),
+        .down(write_syn_down),
+        .up(write_syn_up),
         .acc(write_acc),
         .bias(write_bias),
         .next_syn(new_syn)
@@ -352,18 +361,19 @@ module rsnn_update_pipelined #(
         .SATURATE_MEM(SATURATE_MEM)
     ) membrane (
         .is_row(write_is_row),
-        .mem(write_mem),
-        .down(mem_down),
-        .up(mem_up),
+        .was_over(write_was_over),
+        .down(write_mem_down),
+        .up(write_mem_up),
         .drive(CURRENT_IS_NEW != 0 ? new_syn : write_syn),
         .not_threshold(write_level),
         .fires(fires),
         .next_mem(new_mem)
     );
-    assign new_state = write_fill ? {{SYN_BITS{1'b0}}, write_first} : {new_syn, new_mem};
+    wire signed [MEM_BITS-1:0] first = scale_is_row ? first_out : {MEM_BITS{1'b0}};
+    assign new_state = scale_fill ? {{SYN_BITS{1'b0}}, first} : {new_syn, new_mem};
 
-    wire done = writes && !write_fill;
-    assign stalls = write_valid && write_is_row && !write_fill && out_valid && !out_ready;
+    wire done = writes;
+    assign stalls = write_valid && write_is_row && out_valid && !out_ready;
     assign spike = done && fires;
     assign spike_layer = write_layer;
     assign spike_id = write_id;
