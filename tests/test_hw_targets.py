@@ -27,6 +27,7 @@ def test_targets_are_found_by_listing_files_and_named_like_them():
         "verilator",
         "ice40_up5k",
         "ice40_hx8k",
+        "asic_osu018",
         "loihi1",
     }
     assert all(name == found.name for name, found in TARGETS.items())

@@ -28,11 +28,12 @@ from sim.network import IntegerNetwork
 from sim.trace import first_difference
 
 # Those of C and of Verilog, which have layouts; others compute one contract and have own tests, and
-# netlists take a minute to compile.
+# netlists of cells and gates take long.
 TARGETS = {
     name: target
     for name, target in targets().items()
-    if "layout" in {option.name for option in target.options} and "netlist" not in target.backends
+    if "layout" in {option.name for option in target.options}
+    and not {"netlist", "gates"} & set(target.backends)
 }
 NETWORKS = {
     "paper": random_network(np.random.default_rng(1), hidden=(6, 5), n_heads=5),

@@ -2,6 +2,7 @@
 
 import os
 from importlib import import_module
+from pathlib import Path
 from shutil import which
 from types import ModuleType
 from typing import NoReturn
@@ -13,6 +14,12 @@ def need(program: str, package: str) -> None:
     """Skip the test without the program; fail it where `RSNN_REQUIRE_TOOLS` says so."""
     if which(program) is None:
         _do_without(f"`{program}` is missing: install Debian's {package}")
+
+
+def need_file(path: Path, package: str) -> None:
+    """As `need`, of a file."""
+    if not path.exists():
+        _do_without(f"{path} is missing: install Debian's {package}")
 
 
 def needed_module(name: str) -> ModuleType:
