@@ -3,7 +3,10 @@
 import json
 import os
 import subprocess
+import sys
+import tty
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -12,7 +15,14 @@ from tools import need
 
 from base.errors import RangeError, ToolError
 from export.verilog.design import design_of, shape_of
-from export.verilog.links import BAUD, BOARD_HZ, answered_bytes, link_bench, sent_bytes
+from export.verilog.links import (
+    BAUD,
+    BOARD_HZ,
+    answered_bytes,
+    host_source,
+    link_bench,
+    sent_bytes,
+)
 from export.verilog.source import texts
 from hw_targets import build, check, find_target, targets
 from hw_targets.machines.fpga.cost import block_rams, resources
@@ -20,6 +30,7 @@ from hw_targets.machines.fpga.netlist import build_netlist
 from hw_targets.machines.sketch import sketch
 from hw_targets.machines.target import Limits, run_whole, runners
 from sim import reference
+from sim.artifact import save_network
 from sim.trace import first_difference
 
 FPGAS = {name: target for name, target in targets().items() if "netlist" in target.backends}
@@ -300,6 +311,47 @@ def test_make_link_replays_the_golden_run(tmp_path):
     assert done.returncode == 0, done.stderr
     (tmp_path / "p" / "link.golden").write_bytes(b"other")
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_inputs", "storage"), [(12, "dense"), (300, "spram")])
+def test_the_host_script_keeps_answers_that_verify_compares(n_inputs, storage, tmp_path, run):
+    """A board is a thread behind a pair of terminals, which answers what the reference does."""
+    network = random_network(np.random.default_rng(1), n_inputs=n_inputs, hidden=(5,))
+    network = replace(network, metadata={"command": "test"})
+    save_network(network, tmp_path / "n.int.h5")
+    design = design_of(network, shape_of("compact", link="uart", storage=storage))
+    for name, text in texts(design, "rsnn").items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "host.py").write_text(host_source(design, "rsnn"))
+    raster = random_raster(np.random.default_rng(1), 9, n_inputs)
+    np.save(tmp_path / "spikes.npy", raster)
+    expected = answered_bytes(reference.run(network, raster))
+    host, board = os.openpty()
+    tty.setraw(host)
+    tty.setraw(board)
+    sent, size = sent_bytes(design, raster), len(expected) // 9
+    step_ends = [len(sent_bytes(design, raster[: i + 1])) for i in range(9)]
+    received = bytearray()
+
+    def answer() -> None:
+        for step, end in enumerate(step_ends):
+            while len(received) < end:
+                received.extend(os.read(host, end - len(received)))
+            os.write(host, expected[size * step : size * (step + 1)])
+
+    thread = Thread(target=answer, daemon=True)
+    thread.start()
+    command = [sys.executable, "host.py", os.ttyname(board), "spikes.npy", "answers.npz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    thread.join()
+    assert bytes(received) == sent
+    done = run("verify", tmp_path / "n.int.h5", "--trace", tmp_path / "answers.npz")
+    assert done.code == 0, done
+    assert done.out.endswith(" 18 state words, 0 differences\n")
+    os.close(board)
+    os.close(host)
 
 
 def test_a_bit_takes_a_whole_number_of_clocks():

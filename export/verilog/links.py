@@ -79,14 +79,32 @@ def link_bench(design: Design, name: str) -> str:
     return filled("verilog/rsnn_link_replay.v", parts)
 
 
+def host_source(design: Design, name: str) -> str:
+    """A program that sends a raster to a board with a serial port, and keeps its answers."""
+    network = design.network
+    parts = {
+        "DIGEST": network.digest(),
+        "N_INPUTS": str(network.n_inputs),
+        "N_ROWS": str(network.readout.n_neurons),
+        "NUMBER": _number(design).str.replace("|", ""),
+        "LOADS": f"{name}_weights.hex" if design.number("LOADED") else "",
+        "BAUD": str(BAUD),
+    }
+    return filled("verilog/host.txt", parts)
+
+
+def _number(design: Design) -> np.dtype:
+    """How a channel's number is sent."""
+    return np.dtype("u1" if design.number("DATA_BITS") == 8 else "<u2")
+
+
 def sent_bytes(design: Design, raster: NDArray[np.uint8]) -> bytes:
     """What a link is sent for a raster (n_steps, n_inputs): channels, ascending, and step ends.
 
     Before, the weights, where they are loaded.
     """
-    network = design.network
     first = bytes(load_words(design)) if design.number("LOADED") else b""
-    kind = np.dtype("u1" if network.n_inputs < 1 << 8 else "<u2")
+    kind = _number(design)
     end = np.array([np.iinfo(kind).max], kind)
     steps = [part for row in raster for part in (np.flatnonzero(row).astype(kind), end)]
     return first + (np.concatenate(steps).tobytes() if steps else b"")

@@ -9,7 +9,7 @@ from base.files import atomic_path, write_text
 from export.firmware.replay import thirds
 from export.firmware.templates import filled
 from export.verilog.design import Design
-from export.verilog.links import answered_bytes, link_bench, sent_bytes
+from export.verilog.links import answered_bytes, host_source, link_bench, sent_bytes
 from export.verilog.simulators import bench
 from export.verilog.source import proof_source
 from sim import reference
@@ -43,6 +43,8 @@ def write_project(
         define = "-DUART" if design.shape.link == "uart" else ""
         made["rsnn_link_replay.v"] = link_bench(design, "rsnn")
         made["link.mk"] = filled("verilog/link.mk", {"DEFINE": define})
+        if design.shape.link == "uart":
+            made["host.py"] = host_source(design, "rsnn")
         data["link.in"] = sent_bytes(design, golden)
         data["link.golden"] = answered_bytes(trace)
     for name, text in made.items():
