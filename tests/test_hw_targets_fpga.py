@@ -142,8 +142,8 @@ def test_block_rams_are_counted_as_synthesis_lays_them_out(depth, width, rams):
             " `unique_inputs` and `pack`",
         ),
         (
-            *("ice40_hx8k", 900, 0, {"layout": "compact"}),
-            "1963 are needed, 32 are there. Prune neurons, or name a larger target",
+            *("ice40_hx8k", 300, 0, {"layout": "compact"}),
+            "312 are needed, 32 are there. Prune neurons, or name a larger target",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 """The parameters of a network's decoder: sizes, widths from worst cases, the order of layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -147,8 +147,15 @@ def check_supported(network: IntegerNetwork) -> None:
             )
 
 
-def design_of(network: IntegerNetwork, shape: Shape) -> Design:
+def design_of(
+    network: IntegerNetwork, shape: Shape, widths: Mapping[str, int] | None = None
+) -> Design:
     """The decoder of a network.
+
+    Args:
+        network: the network.
+        shape: what is computed at the same time.
+        widths: `word_widths` of the network, which take time, where they are known.
 
     Raises:
         UnsupportedError: the decoder does not compute the network.
@@ -170,7 +177,7 @@ def design_of(network: IntegerNetwork, shape: Shape) -> Design:
         -(-n // shape.lanes) * (a + b)
         for n, a, b in list(zip(sizes, below, own, strict=True))[apart:]
     )
-    widths = _widths(network, apart)
+    widths = word_widths(network) if widths is None else widths
     constants = (
         widths["LEVEL_BITS"]
         + 2 * widths["DECAY_BITS"]
@@ -298,12 +305,13 @@ def _address_bits(n: int) -> int:
     return max(1, (n - 1).bit_length())
 
 
-def _widths(network: IntegerNetwork, apart: bool) -> dict[str, int]:
+def word_widths(network: IntegerNetwork) -> dict[str, int]:
     """Widths of words: as narrow as worst cases allow, as wide as the contract where they do not.
 
     A word that cannot leave its width is neither saturated nor checked. Weights and sums of the
     readout are words of their own if it is apart.
     """
+    apart = rows_apart(network)
     c, bounds = network.contract, state_bounds(network)
     gathered = network.hidden if apart else network.layers
     connections = [k for layer in network.layers for k in layer.connections()]

@@ -7,7 +7,7 @@ from typing import Any
 
 from base.errors import RangeError
 from export.verilog.cycles import counted_steps, first_output, worst_step
-from export.verilog.design import Design, design_of, shape_of
+from export.verilog.design import Design, design_of, shape_of, word_widths
 from export.verilog.memories import memory_shapes
 from export.verilog.options import AUTO, LANES
 from hw_targets.machines.fpga.part import Part
@@ -100,9 +100,10 @@ def _way_out(
     part: Part, limits: Limits, network: IntegerNetwork, options: Mapping[str, Any]
 ) -> str:
     """What fits instead: other options, narrower weights, or another part."""
+    widths = word_widths(network)
     for change in _changes(options):
         try:
-            design = design_of(network, shape_of(**{**options, **change}))
+            design = design_of(network, shape_of(**{**options, **change}), widths)
         except RangeError:
             continue  # there is no such shape
         if not _exceeded(part, limits, design):
