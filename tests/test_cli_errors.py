@@ -185,8 +185,8 @@ def test_bits_out_of_range_are_refused(run, model, arguments, text):
         (("import-nir", "x", "--order", "y"), "'snntorch', 'delayed-reset', 'published'."),
         (("import-nir", "x", "--reset", "y"), "'zero', 'zero-keep-input', 'subtract'."),
         (("import-nir", "x", "--discretization", "y"), "'y' is not one of 'exact', 'euler'."),
-        (("build", "--target", "abacus"), "'--target': 'abacus' is not one of 'cortex_m0plus'"),
-        (("verify", "--target", "abacus"), "'--target': 'abacus' is not one of 'cortex_m0plus'"),
+        (("build", "--target", "abacus"), "'--target': 'abacus' is not one of 'asic_osu018'"),
+        (("verify", "--target", "abacus"), "'--target': 'abacus' is not one of 'asic_osu018'"),
     ],
 )
 def test_unknown_names_are_usage_errors_that_list_the_known_ones(run, arguments, text):

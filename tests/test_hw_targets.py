@@ -43,7 +43,7 @@ def test_commands_list_check_and_verify_targets(run, network):
     assert done.out.endswith(" state words, 0 differences\n")
     done = run("check", network, "--target", "abacus")
     assert done.code == 2
-    assert "'--target': 'abacus' is not one of 'cortex_m0plus'" in done.err
+    assert "'--target': 'abacus' is not one of 'asic_osu018'" in done.err
     assert "--steps is 0" in run("verify", network, "--target", "host_c", "--steps", 0).err
 
 
