@@ -118,10 +118,9 @@ PROMPT = {"state.n_given = 1": 0, "state.n_given = 0, state.given[0] = 3": 1}
 PADDED = {  # of 6 hidden neurons with 12 inputs
     "state.n_given = 1, state.given[0] = 11": 1,
     "state.n_given = 0, state.given[0] = 11": 0,
-    "state.n_given = 1, state.given[12] = 11": 0,
+    "state.n_given = 1, state.given[11] = 11": 0,
     "state.n_fired0 = 1, state.fired0[0] = 5": 1,
     "state.fired0[0] = 5": 0,
-    "state.fired0[6] = 5": 0,
 }
 ONCE = {"state.seen[20] = 2": 0, "state.seen[20] = 1": 1}
 STATES = [("bytes", LISTED), ("generated", FLAGGED), ("first_spikes", ONCE), ("prompt", PROMPT)]

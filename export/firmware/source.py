@@ -30,7 +30,6 @@ def header(network: IntegerNetwork, name: str, layout: str = "fast") -> str:
 
 def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
     stored = store(network, layout)
-    more = int(layout == CONSTANT)  # an end that is never listed
     for i, layer in enumerate(network.hidden):
         n = layer.n_neurons
         yield f"{name}_words hidden{i}[{n}];"
@@ -42,10 +41,10 @@ def _state(network: IntegerNetwork, name: str, layout: str) -> Iterator[str]:
                 yield f"uint32_t sum_{kind}{i}[{2 * -(-n // 4)}]; /* of a step */"
             else:
                 yield f"{name}_sum sum_{kind}{i}[{n}];"
-        yield f"{index_type(n)} fired{i}[{n + more}]; /* neurons that fired in the last step */"
+        yield f"{index_type(n)} fired{i}[{n}]; /* neurons that fired in the last step */"
         yield f"uint16_t n_fired{i};"
     if stored["w_in0"].in_lanes:
-        yield f"uint8_t given[{network.n_inputs + more}]; /* inputs that spiked */"
+        yield f"uint8_t given[{network.n_inputs}]; /* inputs that spiked */"
         yield "uint16_t n_given;"
     rows = network.readout.n_neurons
     yield f"{name}_words readout[{rows}];"

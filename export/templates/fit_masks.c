@@ -33,7 +33,7 @@ static inline int32_t chosen(uint32_t first, int32_t a, int32_t b)
 /* Fills a list of `n` behind its end. */
 static void pad(uint8_t *list, uint32_t n, uint32_t most)
 {
-    for (uint32_t k = 0; k <= most; k++) {
+    for (uint32_t k = 0; k < most; k++) {
         uint32_t mask = 0u - ((k - n) >> 31u);
         list[k] = (uint8_t)((list[k] & mask) | (most & ~mask));
     }
