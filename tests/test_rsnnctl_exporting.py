@@ -18,7 +18,7 @@ def test_a_command_has_the_options_that_its_format_declares(name):
     found = {each.name: each for each in command.params}
     for option in FORMATS[name].options:
         made = found.pop(option.name)
-        assert made.opts == [f"--{option.flag or option.name}"]
+        assert made.opts == [f"--{option.flag or option.name}".replace("_", "-")]
         assert (made.default, made.help) == (option.default, option.help)
         if option.choices:
             assert tuple(made.type.choices) == option.choices
