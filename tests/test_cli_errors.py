@@ -181,7 +181,10 @@ def test_bits_out_of_range_are_refused(run, model, arguments, text):
         (("evaluate", "--part", "tset"), "'train', 'validation', 'test', 'all'."),
         (("simulate", "--part", "tset"), "'train', 'validation', 'test', 'all'."),
         (("export-nir", "--for", "brian"), "'brian' is not one of 'exact', 'norse', 'snntorch'."),
-        (("export-c", "--layout", "x"), "'--layout': 'x' is not one of 'fast', 'compact'."),
+        (
+            ("export-c", "--layout", "x"),
+            "'--layout': 'x' is not one of 'fast', 'compact', 'constant'.",
+        ),
         (("import-nir", "x", "--order", "y"), "'snntorch', 'delayed-reset', 'published'."),
         (("import-nir", "x", "--reset", "y"), "'zero', 'zero-keep-input', 'subtract'."),
         (("import-nir", "x", "--discretization", "y"), "'y' is not one of 'exact', 'euler'."),
