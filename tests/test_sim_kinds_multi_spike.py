@@ -259,3 +259,15 @@ def test_counts_are_bytes_that_c_refuses_to_leave():
     assert case.network.hidden[0].sent == (0, 255)
     assert case.network.readout.received == (0, 255)
     assert random_raster(np.random.default_rng(0), 3, 2).max() <= 1
+
+
+def test_what_falls_off_the_lowest_word_wraps_around():
+    """As on Xylo: the whole of -32 in 6 bits is 32, which is -32 again, so it does not leave."""
+    narrow = replace(XYLO, mem_bits=6, input_bits=1, delivery="sum")
+    arrays = {"decay_mem": [0], "decay_syn": [15], "w_in": [[-32]], "bias": [-1]}
+    changed = {name: np.array(value) for name, value in arrays.items()}
+    hidden = one(COUNTING, threshold=30).hidden[0].replaced(changed)
+    readout = firing_readout().replaced({"decay_mem": np.array([15])})
+    found = words(IntegerNetwork((hidden, readout), narrow, 0.004), [1, 0, 0, 0, 0])
+    assert found["hidden0.syn"] == [-31, -30, -29, -28, -27]
+    assert found["hidden0.mem"] == [-32] * 5
