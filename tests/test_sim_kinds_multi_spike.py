@@ -271,3 +271,17 @@ def test_what_falls_off_the_lowest_word_wraps_around():
     found = words(IntegerNetwork((hidden, readout), narrow, 0.004), [1, 0, 0, 0, 0])
     assert found["hidden0.syn"] == [-31, -30, -29, -28, -27]
     assert found["hidden0.mem"] == [-32] * 5
+
+
+def test_spikes_one_by_one_ask_a_current_for_more_than_it_holds():
+    """Weights of 5 and -6 into words of -8..7: what is asked before each is brought into them."""
+    contract = replace(COUNTING, syn_bits=4, delivery="each", input_bits=3, delay_steps=0)
+    hidden = one(COUNTING, threshold=900).hidden[0].replaced({"w_in": np.array([[5, -6]])})
+    network = IntegerNetwork((hidden, firing_readout()), contract, 0.004)
+    raster = np.array([[2, 0], [1, 1], [0, 3], [3, 2], [0, 0]], np.uint8)
+    trace = reference.run(network, raster)
+    assert trace.variables["hidden0.syn"][:, 0].tolist() == [7, -1, -8, -5, 0]
+    asked = asked_in(network, raster, trace, 0)["syn"]
+    assert asked.low[:, 0].tolist() == [0, -1, -14, -5, 0]
+    assert asked.high[:, 0].tolist() == [10, 5, 0, 12, 0]
+    assert count_differences(trace, runs.run_backend(network, raster)) == 0
