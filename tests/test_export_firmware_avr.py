@@ -38,7 +38,7 @@ STDIO = r"""
 __asm__(".text\n__mulhisi3:\n call __umulhisi3\n tst r19\n brpl 1f\n sub r24, r26\n sbc r25, r27\n"
         "1: rjmp 2f\n__usmulhisi3:\n call __umulhisi3\n2: tst r27\n brpl 3f\n sub r24, r18\n"
         " sbc r25, r19\n3: ret\n.global __mulhisi3, __usmulhisi3\n");
-typedef int FILE; /* 0 for the input, 1 for the words, 2 for counts, which nobody reads */
+typedef int FILE; /* 0 for the input, 1 for the words, 2 for counts, which are not read */
 static FILE files[3] = {0, 1, 2};
 static inline FILE *fopen(const char *name, const char *mode)
 {

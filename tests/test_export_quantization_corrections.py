@@ -103,6 +103,16 @@ def test_filtered_spikes_are_what_synapse_and_membrane_make_of_them(current, del
     assert np.allclose(data.filtered(spikes, 0.9, 0.7, late)[0], np.array(rows))
 
 
+def test_spikes_that_are_added_first_decay_before_they_are_integrated():
+    spikes = np.array([[[1.0], [0.0], [1.0], [1.0], [0.0], [0.0]]])
+    syn, mem, rows = 0.0, 0.0, []
+    for x in spikes[0, :, 0]:
+        syn = 0.7 * (syn + x)
+        mem = 0.9 * mem + (1 - 0.9) * syn
+        rows.append([mem])
+    assert np.allclose(data.filtered(spikes, 0.9, 0.7, 0, adds_first=True)[0], np.array(rows))
+
+
 AT_ONCE = Order(current="new", fires_on="new_membrane", delay_steps=0)
 
 

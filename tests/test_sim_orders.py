@@ -8,7 +8,7 @@ from networks import random_network, random_raster
 from one_neuron import UNIT, one_neuron
 
 from sim import reference
-from sim.bounds.layers import state_bounds
+from sim.bounds.layers import highest_membranes, state_bounds
 from sim.contract import PAPER
 from sim.fast.simulator import Simulator
 from sim.intermediates import asked_in
@@ -130,3 +130,14 @@ def test_rounding_has_no_meaning_where_a_decay_is_a_shift():
     other = replace(network, contract=replace(network.contract, rounding="floor", decay_frac=3))
     again = reference.run(other, raster)
     assert all(np.array_equal(v, again.variables[k]) for k, v in words.variables.items())
+
+
+@pytest.mark.parametrize("shift", [1, 3, 6])
+def test_a_membrane_that_never_fires_stays_below_the_height_that_is_told(shift):
+    for adds_first in (False, True):
+        contract = replace(SHIFT, adds_first=adds_first)
+        shifts = {"decay_syn": [shift], "decay_mem": [shift], "threshold": [2**31 - 1]}
+        network = shifting(contract, w_in=[[9]], **shifts)
+        reached = max(states(network, [1] * 900)["hidden0.mem"])
+        (told,) = highest_membranes(network)["hidden0"]
+        assert reached <= told <= 4 * reached + 4 * 4**shift

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,14 +108,15 @@ def moments(model: RSNN, calibration: Calibration, response: Response) -> dict[s
     below: NDArray = calibration.raster
     order = model.architecture.order
     *delays, last = model.architecture.delays
+    response_of = partial(filtered, adds_first=order.adds_first)
     for i, (layer, spk, late) in enumerate(zip(model.layers, response.spk, delays, strict=True)):
         decays = _median_decays([layer])
-        delivered = [filtered(below, *decays, lag(order.current, late))]
+        delivered = [response_of(below, *decays, lag(order.current, late))]
         if layer.w_rec is not None:
-            delivered.append(filtered(spk, *decays, lag(order.current, 1)))
+            delivered.append(response_of(spk, *decays, lag(order.current, 1)))
         found[f"hidden{i}"] = _moment(np.concatenate(delivered, 2))
         below = spk
-    delivered = [filtered(below, *_median_decays(model.readouts), lag(order.current, last))]
+    delivered = [response_of(below, *_median_decays(model.readouts), lag(order.current, last))]
     found["readout"] = _moment(delivered[0])
     return found
 
@@ -134,14 +136,18 @@ def lag(current: str, delay_steps: int) -> int:
     return delay_steps + (current == "previous")
 
 
-def filtered(spikes: NDArray, decay_mem: float, decay_syn: float, late: int) -> NDArray[np.float64]:
+def filtered(
+    spikes: NDArray, decay_mem: float, decay_syn: float, late: int, *, adds_first: bool = False
+) -> NDArray[np.float64]:
     """Spikes (n_streams, n_steps, n) filtered by synapse and membrane of gain 1 - decay_mem.
 
-    A membrane that does not leak has a gain of 1. They arrive `late` steps late.
+    A membrane that does not leak has a gain of 1. They arrive `late` steps late
+    and, with `adds_first`, decay once before they are integrated.
     """
     from scipy.signal import lfilter  # only now, because it takes seconds to import
 
-    numerator = [0.0] * late + [1.0 if decay_mem == 1.0 else 1.0 - decay_mem]
+    gain = 1.0 if decay_mem == 1.0 else 1.0 - decay_mem
+    numerator = [0.0] * late + [gain * decay_syn if adds_first else gain]
     denominator = [1.0, -(decay_syn + decay_mem), decay_syn * decay_mem]
     return lfilter(numerator, denominator, spikes.astype(np.float64), axis=1)
 

@@ -112,7 +112,7 @@ def refit_readout(
     missing = wanted.out - np.stack([readout.decode(run.out) for run in done])
     for row in range(readout.n_neurons):
         decay_mem, decay_syn = c.kept(np.array([readout.decay_mem[row], readout.decay_syn[row]]))
-        z = filtered(spk, decay_mem, decay_syn, late)
+        z = filtered(spk, decay_mem, decay_syn, late, adds_first=c.adds_first)
         z = z.reshape(-1, z.shape[2])
         moment = z.T @ z / len(z)
         moments.append(moment)

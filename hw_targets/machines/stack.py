@@ -6,7 +6,7 @@ from functools import cache
 from base.errors import ToolError
 
 GRAPH = ("-fcallgraph-info=su",)
-"""Flags with which GCC writes the frames of functions, and who calls whom, beside an object."""
+"""Flags with which GCC writes frames and calls of functions beside an object."""
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"]*)"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _FRAME = re.compile(r"(\d+) bytes \((\w+)")

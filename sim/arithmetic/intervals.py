@@ -108,7 +108,7 @@ class Intervals:
         """As if all that raises a word came first, or all that lowers it."""
         asked = x
         for sender in senders:
-            asked = asked + _around_zero(self.scaled(self.delivered(*sender)))
+            asked = asked + around_zero(self.scaled(self.delivered(*sender)))
         return asked, asked, self.fit(asked, "syn")
 
     def count(self, x: Interval, threshold: Interval) -> Interval:
@@ -127,5 +127,6 @@ class Intervals:
         return Interval(*[np.zeros_like(x.low)] * 2)
 
 
-def _around_zero(x: Interval) -> Interval:
+def around_zero(x: Interval) -> Interval:
+    """The interval, and 0."""
     return Interval(np.minimum(x.low, 0), np.maximum(x.high, 0))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.arithmetic.evaluated import Evaluated
-from sim.arithmetic.intervals import Interval, Intervals
+from sim.arithmetic.intervals import Interval, Intervals, around_zero
 from sim.arithmetic.ranges import UNBOUNDED
 from sim.arithmetic.symbols import Term
 from sim.layer import Layer
@@ -129,7 +129,7 @@ class Filters:
                 once = once + self._terms.of(part)
             else:
                 every = every + self._terms.of(part)
-        once, every = _around_zero(once), _around_zero(every)
+        once, every = around_zero(once), around_zero(every)
         word = zero
         for _ in range(_STEPS // period):
             before = word
@@ -148,10 +148,6 @@ def _summands(term: Term) -> Iterator[Term]:
             yield from _summands(part)
     else:
         yield term
-
-
-def _around_zero(x: Interval) -> Interval:
-    return Interval(np.minimum(x.low, 0), np.maximum(x.high, 0))
 
 
 def _sizes(x: Interval) -> NDArray[np.float64]:

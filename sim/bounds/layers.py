@@ -137,6 +137,11 @@ def highest_membranes(network: IntegerNetwork) -> dict[str, NDArray[np.float64]]
     for name, layer in zip(network.layer_names, network.hidden, strict=False):
         own, below = (np.ones(n, np.int64) for n in layer.w_in.shape)
         sums, against = _sums(c, layer, below, own, 1), _against(layer, 1)
+        if c.decay == "shift":  # which keeps a part, and at most 1 more
+            total = np.maximum(_total(sums) - against, 0.0)
+            syn, mem = (1.0 - c.kept(layer.values(f"decay_{word}")) for word in ("syn", "mem"))
+            found[name] = ((total + 1.0) / syn + 1.0) / mem
+            continue
         drive = _current(c, sums, against, layer.decay_syn.astype(np.int64), rounds_up=False)
         decay = layer.decay_mem.astype(np.int64)
         highest = rise(np.zeros_like(decay), drive, decay, c.decay_frac, rounds_up=False)

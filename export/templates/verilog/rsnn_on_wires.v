@@ -2,7 +2,7 @@
 // Integer network @DIGEST@
 //
 // Bytes are those of `@NAME@_bytes`. The last byte of an answer waits until the step is computed, so
-// that who waits for answers never sends too early.
+// that a sender that waits for answers never sends too early.
 `default_nettype none
 
 module @NAME@_uart #(

@@ -40,7 +40,7 @@ def resources(part: Part, limits: Limits, design: Design) -> dict[str, int]:
 
 
 def block_rams(part: Part, depth: int, width: int) -> int:
-    """Block RAMs of a memory of so many words and bits.
+    """Block RAMs of a memory of `depth` words of `width` bits.
 
     Synthesis chooses their shape, side by side and one after the other, and weighs them against the
     multiplexers of those that come one after the other.
@@ -158,7 +158,7 @@ def _changes(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _with_weights(design: Design, bits: int) -> Design:
-    """The decoder if its weights had so many bits, and all else stayed."""
+    """The decoder with weights of another width, and all else as it is."""
     narrower = design.number("WEIGHT_BITS") - bits
     apart = design.number("ROWS_APART") * design.number("N_ROWS")
     constants = design.number("CONSTANT_BITS") - apart * narrower

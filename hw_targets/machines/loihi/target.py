@@ -1,6 +1,5 @@
 """Targets whose neurons are Loihi's compartments: what does not fit, a map, parameters, words."""
 
-import io
 import json
 from dataclasses import asdict, fields
 from functools import partial
@@ -10,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.files import write_bytes, write_text
+from base.files import write_text
 from hw_targets.machines.loihi.chip import populations, violations
 from hw_targets.machines.loihi.emulator import prepared
 from hw_targets.machines.loihi.mapping import Core, beyond, placed, shares
+from hw_targets.machines.recorded import save_golden, save_parameters
 from hw_targets.machines.target import Target, refusals
-from sim import reference
 from sim.contract import LOIHI, NumericContract
 from sim.network import IntegerNetwork
 
@@ -82,10 +81,8 @@ def _build(
     parameters, trace, cores = (
         folder / name for name in ("parameters.npz", "golden.npz", "cores.json")
     )
-    digest = {"digest": np.array(network.digest())}
-    _save(parameters, arrays | digest)
-    words = reference.run(network, golden).variables
-    _save(trace, {**words, "raster": golden, "dt": np.array(network.dt), **digest})
+    save_parameters(parameters, network, arrays)
+    save_golden(trace, network, golden)
     described = [{"layers": core.layers} | asdict(core.use) for core in placed(network, room)]
     text = json.dumps({"digest": network.digest(), "cores": described}, indent=1)
     write_text(cores, text + "\n")
@@ -98,10 +95,3 @@ def _arrays(values: dict[str, Any]) -> dict[str, NDArray[Any]]:
     for name, (weights, exponents) in values["weights"].items():
         found |= {name: weights, name.replace("w_", "exp_", 1): exponents}
     return found
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    """An archive, made in memory: numpy does not notice a last write that fails."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    write_bytes(path, content.getvalue())

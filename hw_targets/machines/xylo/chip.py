@@ -80,7 +80,7 @@ def parameters(network: IntegerNetwork) -> Chip:
     if found := list(violations(network)):
         raise UnsupportedError("; ".join(found))
     hidden, readout = network.layers
-    marks = _MARKS[: 1 + hasattr(hidden, "w_in2")]
+    marks = [mark for mark in _MARKS if f"w_in{mark}" in hidden.declared()]
     n = hidden.n_neurons
 
     def matrix(layer: Layer, way: str, n_pre: int) -> Integers:

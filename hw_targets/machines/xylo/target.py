@@ -1,6 +1,5 @@
 """Targets whose neurons are those of a Xylo core: what does not fit, parameters, words."""
 
-import io
 import json
 from dataclasses import asdict, fields
 from functools import partial
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from base.files import write_bytes, write_text
+from base.files import write_text
+from hw_targets.machines.recorded import save_golden, save_parameters
 from hw_targets.machines.target import Target, refusals
 from hw_targets.machines.xylo.chip import (
     KINDS,
@@ -22,7 +22,6 @@ from hw_targets.machines.xylo.chip import (
     violations,
 )
 from hw_targets.machines.xylo.simulator import prepared
-from sim import reference
 from sim.contract import NumericContract
 from sim.network import IntegerNetwork
 
@@ -82,18 +81,9 @@ def _build(
         UnsupportedError: the core does not hold the network.
     """
     chip = parameters(network)
-    digest = {"digest": np.array(network.digest())}
     arrays, trace, used = (folder / name for name in ("parameters.npz", "golden.npz", "use.json"))
-    _save(arrays, asdict(chip) | digest)
-    words = reference.run(network, golden).variables
-    _save(trace, {**words, "raster": golden, "dt": np.array(network.dt), **digest})
+    save_parameters(arrays, network, asdict(chip))
+    save_golden(trace, network, golden)
     described = {"digest": network.digest(), "use": asdict(use(network)), "room": asdict(room)}
     write_text(used, json.dumps(described, indent=1) + "\n")
     return [arrays, trace, used]
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    """An archive, made in memory: numpy does not notice a last write that fails."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    write_bytes(path, content.getvalue())
